@@ -1,0 +1,1 @@
+"""How sure: looking at any time, many comparisons at once, and what may be concluded."""

@@ -1,0 +1,116 @@
+"""Who won: from pairwise comparisons, corrected in their family, to one verdict.
+
+A verdict is only ever built from adjusted p-values, so it errs at the family's rate: with Holm, the chance that any
+verdict is wrong, at any look; with Benjamini-Hochberg, the expected share of wrong claims. For the segments the family
+is all pairwise comparisons between offered variants, on the primary metric, in all segments. All segments together are
+a question of their own, with a family of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.comparison import Effect
+from analysis.estimate import Finding, Undefined, Verdict
+from analysis.inference import sentences
+from analysis.plan import Plan
+from analysis.scopes import Scope
+
+Pair = tuple[str, str]
+Adjusted = Mapping[Pair, float | Undefined]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """What a verdict is made of.
+
+    Parameters
+    ----------
+    effects, adjusted
+        On the primary metric, by (treatment, baseline); `adjusted` holds the members of the family.
+    critical, early
+        Findings that forbid any conclusion: the first for good, the second for now.
+    """
+
+    plan: Plan
+    scope: Scope
+    effects: Mapping[Pair, Effect]
+    adjusted: Adjusted
+    critical: Sequence[Finding]
+    early: Sequence[Finding]
+
+    def advantage(self, variant: str, other: str) -> float:
+        """How much better `variant` is, in the direction that is wished for; 0 where that is unknown."""
+        sign = 1.0 if self.plan.primary.direction == "increase" else -1.0
+        if (variant, other) not in self.effects:
+            variant, other, sign = other, variant, -sign
+        value = self.effects[variant, other].difference.value
+        return 0.0 if isinstance(value, Undefined) else sign * value
+
+    def beats(self, variant: str, other: str) -> bool:
+        """Better than the other, significantly within the family."""
+        pair = (variant, other) if (variant, other) in self.adjusted else (other, variant)
+        p = self.adjusted.get(pair)
+        if p is None or isinstance(p, Undefined) or p >= self.plan.alpha:
+            return False
+        return self.advantage(variant, other) > 0
+
+
+def verdict(contest: Contest) -> Verdict:
+    """The outcome for one scope, and its sentence.
+
+    Returns
+    -------
+    Verdict
+        `untrustworthy`: a critical finding stands. `too_early`: a variant that is still offered is below the minimum
+        (one that is no longer offered and never reached it is left out of the contest instead: it never will).
+        `winner`: one treatment beats the control and every other variant. `control_wins`: the control beats every
+        treatment. `tied`: two or more treatments beat the control, and none of these is beaten by any variant.
+        `undecided`: all the rest, also when just one treatment beats the control but is not told apart from another
+        which does not: `leaders` then names it, for it is better than the control, but it has not won.
+    """
+    if contest.critical:
+        return Verdict(outcome="untrustworthy", variant=None, leaders=(), sentence=sentences.untrustworthy(contest))
+    control, contestants = contest.plan.control, _contestants(contest)
+    treatments = [variant for variant in contestants if variant != control]
+    if control not in contest.scope.offered or len(contest.scope.offered) < 2:
+        return _undecided(sentences.nothing_to_compare(contest))
+    if reasons := _still_early(contest):
+        return Verdict(outcome="too_early", variant=None, leaders=(), sentence=sentences.too_early(contest, reasons))
+    if not treatments or control not in contestants:
+        return _undecided(sentences.nothing_to_compare(contest))
+    if all(contest.beats(control, treatment) for treatment in treatments):
+        sentence = sentences.control_wins(contest, treatments)
+        return Verdict(outcome="control_wins", variant=control, leaders=(), sentence=sentence)
+    return _best_treatment(contest, treatments)
+
+
+def _best_treatment(contest: Contest, treatments: Sequence[str]) -> Verdict:
+    control = contest.plan.control
+    better = [treatment for treatment in treatments if contest.beats(treatment, control)]
+    unbeaten = [one for one in better if not any(contest.beats(other, one) for other in treatments if other != one)]
+    leaders = tuple(sorted(unbeaten, key=lambda treatment: -contest.advantage(treatment, control)))
+    if len(leaders) > 1:
+        return Verdict(outcome="tied", variant=None, leaders=leaders, sentence=sentences.tied(contest, leaders))
+    if not leaders:
+        worse = [treatment for treatment in treatments if contest.beats(control, treatment)]
+        return _undecided(sentences.undecided(contest, worse))
+    leader = leaders[0]
+    rivals = [other for other in treatments if other != leader and not contest.beats(leader, other)]
+    if rivals:
+        return _undecided(sentences.ahead(contest, leader, rivals), leaders)
+    return Verdict(outcome="winner", variant=leader, leaders=leaders, sentence=sentences.winner(contest, leader))
+
+
+def _undecided(sentence: str, leaders: tuple[str, ...] = ()) -> Verdict:
+    return Verdict(outcome="undecided", variant=None, leaders=leaders, sentence=sentence)
+
+
+def _still_early(contest: Contest) -> list[Finding]:
+    return [finding for finding in contest.early if finding.variant in contest.scope.current]
+
+
+def _contestants(contest: Contest) -> list[str]:
+    short = {finding.variant for finding in contest.early}
+    return [variant for variant in contest.scope.offered if variant not in short]

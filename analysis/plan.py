@@ -1,0 +1,250 @@
+"""What to compare, how, and how sure one wants to be: everything the engine needs besides the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from typing import Literal
+
+MetricKind = Literal["conversion", "count", "mean", "ratio"]
+MetricRole = Literal["primary", "secondary", "guardrail"]
+Direction = Literal["increase", "decrease"]
+StoppingRule = Literal["always_valid", "fixed_horizon"]
+FamilyMethod = Literal["holm", "benjamini_hochberg"]
+
+
+class PlanError(ValueError):
+    """The plan contradicts itself; `code` is stable."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPlan:
+    """A rule that turns a unit's events into one number (two for a ratio).
+
+    Parameters
+    ----------
+    key, kind, role, direction
+        `conversion`: 1 if any event counts, else 0. `count`: how many count. `mean`: the sum of their values per
+        unit (0 without events). `ratio`: sum of `event_name` values over sum of `denominator_event_name` values.
+        `direction` is the change that is wished for.
+    event_name, denominator_event_name
+        Names of the events that count; the second only for `ratio`.
+    numerator_counts_events, denominator_counts_events
+        Only for `ratio`: take the number of events in place of the sum of their values (orders per visit, say).
+    window_seconds
+        Only events in [exposed_at, exposed_at + window_seconds) count; None: all after exposure.
+    cap
+        A unit's value (numerator and denominator alike) is cut off here; None: never.
+    margin_lift
+        For guardrails: the largest tolerated harm, as a fraction of the control (0.02 = 2 %), always positive.
+        None tolerates none: such a guardrail is safe only once it is shown not to get worse at all.
+    name
+        What people call it ("visits"); None: its key.
+
+    Notes
+    -----
+    A null, NaN or infinite `value` adds 0 to a sum; its event is still an event, so conversions and counts see it.
+
+    Raises
+    ------
+    PlanError
+        `metric_denominator`, `metric_window`, `metric_cap`, `metric_margin`.
+    """
+
+    key: str
+    kind: MetricKind
+    role: MetricRole
+    event_name: str
+    denominator_event_name: str | None = None
+    direction: Direction = "increase"
+    window_seconds: int | None = None
+    cap: float | None = None
+    margin_lift: float | None = None
+    numerator_counts_events: bool = False
+    denominator_counts_events: bool = False
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.kind == "ratio") != (self.denominator_event_name is not None):
+            raise PlanError("metric_denominator", f"{self.key}: a ratio, and nothing else, has a denominator")
+        if self.kind != "ratio" and (self.numerator_counts_events or self.denominator_counts_events):
+            raise PlanError("metric_denominator", f"{self.key}: only a ratio chooses between events and values")
+        if self.window_seconds is not None and self.window_seconds <= 0:
+            raise PlanError("metric_window", f"{self.key}: the window must last longer than nothing")
+        if self.cap is not None and not (isfinite(self.cap) and self.cap > 0 and self.kind != "conversion"):
+            raise PlanError("metric_cap", f"{self.key}: a cap is positive and finite, and a conversion has none")
+        if self.margin_lift is not None and not (isfinite(self.margin_lift) and self.margin_lift > 0):
+            raise PlanError("metric_margin", f"{self.key}: the margin is a positive fraction of the control")
+
+    @property
+    def label(self) -> str:
+        return self.name or self.key
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        return (
+            (self.event_name,)
+            if self.denominator_event_name is None
+            else (self.event_name, self.denominator_event_name)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One segment during one epoch: the smallest stretch in which the split between variants did not change.
+
+    Parameters
+    ----------
+    weights
+        Variant -> intended relative weight (any positive scale; 0 = must receive nobody). Basis of the SRM test.
+    follow_up_ends_at
+        When this segment's allocation changed next: outcomes of the cell's units from this instant on do not count,
+        since units may have moved to another variant. None: still the same.
+
+    Raises
+    ------
+    PlanError
+        `cell_weights`, `naive_datetime`.
+    """
+
+    epoch: int
+    segment: str
+    weights: Mapping[str, float]
+    follow_up_ends_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        weights = self.weights.values()
+        if not all(isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights) > 0:
+            raise PlanError("cell_weights", f"{self.segment}, epoch {self.epoch}: weights are ≥ 0, one of them > 0")
+        _require_aware(self.follow_up_ends_at)
+
+    @property
+    def shares(self) -> tuple[tuple[str, float], ...]:
+        """Variants that may receive units, by key, with their intended share; the shares add up to 1."""
+        total = sum(self.weights.values())
+        return tuple(sorted((variant, weight / total) for variant, weight in self.weights.items() if weight > 0))
+
+    @property
+    def split(self) -> tuple[tuple[str, float], ...]:
+        """`shares` to twelve digits: 1:1:1 and 0.1:0.1:0.1 are the same split, whatever the last bit says."""
+        return tuple((variant, round(share, 12)) for variant, share in self.shares)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The whole question.
+
+    Parameters
+    ----------
+    variants, control
+        Keys in display order; `control` is one of them.
+    segments
+        Keys in display order.
+    cells
+        One per (epoch, segment) that may hold units. A unit whose first exposure is outside of all cells is
+        counted in `units_outside` and left out.
+    alpha
+        Error rate of the declared family and 1 - level of every interval, in (0, 0.5].
+    stopping_rule
+        Which kind of evidence may name a winner. Both kinds are always reported.
+    family
+        How the pairwise comparisons x segments on the primary metric are controlled together.
+    tuned_for_units
+        Total number of units at which the confidence sequences are narrowest (a planning value, it must not
+        depend on the data).
+    min_units, min_conversions
+        Per arm, before the first look: below, nothing is concluded (conversions: primary metrics of kind
+        `conversion` only; successes and failures each).
+    watermark_at
+        The instant the data reach; stamped on the report, never read from a clock. The engine does not cut the
+        tables there: hand it tables that end there.
+    variant_names, segment_names
+        Names for people, used in sentences; where one is missing, its key.
+
+    Raises
+    ------
+    PlanError
+        `too_few_variants`, `duplicate_variant`, `unknown_control`, `duplicate_segment`, `duplicate_metric`,
+        `primary_metric`, `no_cells`, `duplicate_cell`, `unknown_segment`, `unknown_variant`, `alpha`, `srm_alpha`,
+        `tuned_for_units`, `minimum`, `naive_datetime`.
+    """
+
+    variants: tuple[str, ...]
+    control: str
+    segments: tuple[str, ...]
+    metrics: tuple[MetricPlan, ...]
+    cells: tuple[Cell, ...]
+    alpha: float = 0.05
+    stopping_rule: StoppingRule = "always_valid"
+    family: FamilyMethod = "holm"
+    tuned_for_units: int = 5_000
+    min_units: int = 100
+    min_conversions: int = 10
+    srm_alpha: float = 0.001
+    variant_names: Mapping[str, str] | None = None
+    segment_names: Mapping[str, str] | None = None
+    watermark_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        self._check_cells()
+        self._check_numbers()
+
+    def _check_names(self) -> None:
+        if len(self.variants) < 2:
+            raise PlanError("too_few_variants", "a comparison needs two variants")
+        _require_unique("duplicate_variant", self.variants)
+        _require_unique("duplicate_segment", self.segments)
+        _require_unique("duplicate_metric", tuple(metric.key for metric in self.metrics))
+        if self.control not in self.variants:
+            raise PlanError("unknown_control", f"the control {self.control!r} is not one of the variants")
+        if sum(metric.role == "primary" for metric in self.metrics) != 1:
+            raise PlanError("primary_metric", "exactly one metric is primary")
+
+    def _check_cells(self) -> None:
+        if not self.cells:
+            raise PlanError("no_cells", "without a cell no unit can count")
+        if len({(cell.epoch, cell.segment) for cell in self.cells}) < len(self.cells):
+            raise PlanError("duplicate_cell", "a segment has one cell in an epoch")
+        for cell in self.cells:
+            if cell.segment not in self.segments:
+                raise PlanError("unknown_segment", f"no segment {cell.segment!r} in the plan")
+            if unknown := set(cell.weights) - set(self.variants):
+                raise PlanError("unknown_variant", f"no variant {min(unknown)!r} in the plan")
+
+    def _check_numbers(self) -> None:
+        if not 0 < self.alpha <= 0.5:
+            raise PlanError("alpha", "alpha is in (0, 0.5]")
+        if not 0 < self.srm_alpha < 1:
+            raise PlanError("srm_alpha", "srm_alpha is in (0, 1)")
+        if self.tuned_for_units < 1:
+            raise PlanError("tuned_for_units", "the planned number of units is at least 1")
+        if self.min_units < 0 or self.min_conversions < 0:
+            raise PlanError("minimum", "a minimum is not negative")
+        _require_aware(self.watermark_at)
+
+    def variant_name(self, variant: str) -> str:
+        return (self.variant_names or {}).get(variant, variant)
+
+    def segment_name(self, segment: str) -> str:
+        return (self.segment_names or {}).get(segment, segment)
+
+    @property
+    def primary(self) -> MetricPlan:
+        return next(metric for metric in self.metrics if metric.role == "primary")
+
+
+def _require_unique(code: str, keys: tuple[str, ...]) -> None:
+    if len(set(keys)) < len(keys):
+        raise PlanError(code, f"named twice among {', '.join(keys)}")
+
+
+def _require_aware(instant: datetime | None) -> None:
+    if instant is not None and instant.utcoffset() is None:
+        raise PlanError("naive_datetime", f"{instant} has no time zone")

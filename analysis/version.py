@@ -1,0 +1,5 @@
+"""The version of the engine: part of every report, changed whenever a number could come out differently."""
+
+from __future__ import annotations
+
+ENGINE_VERSION = "1.0.0"

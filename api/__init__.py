@@ -1,0 +1,1 @@
+"""HTTP: thin. Each view declares what it takes and gives, and calls one service."""

@@ -1,0 +1,49 @@
+"""A name and one line of log for every request."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+import structlog
+from flask import Flask, Response, g, request
+
+from api.logs import logger
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_PROBES = frozenset({"/healthz", "/readyz"})
+_log = logger("winnow.http")
+
+
+def register(app: Flask) -> None:
+    """Take over the caller's request id, or make one; answer with it and log with it."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_request(_forget)
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.request_id
+    principal = g.get("principal")
+    tell = _log.debug if request.path in _PROBES else _log.info
+    tell(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        duration_ms=round(1_000 * (time.perf_counter() - g.began), 1),
+        key=principal.name if principal else None,
+    )
+    return response
+
+
+def _forget(_error: BaseException | None) -> None:
+    structlog.contextvars.unbind_contextvars("request_id")

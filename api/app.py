@@ -1,0 +1,67 @@
+"""The web application: settings or services in, a Flask app out."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, request
+
+from api import access_log, errors
+from api.dashboard import register as register_dashboard
+from api.logs import logger
+from api.openapi import document
+from api.resources import access, assignments, events, experiments, health, library, promotions, results
+from api.routes import CONVERTERS
+from api.secret import secret_key
+from api.security import secure
+from experiments.bootstrap import Winnow, build
+from experiments.domain.errors import Unavailable
+from experiments.settings import Settings
+
+ROUTES = (
+    assignments.routes,
+    events.routes,
+    experiments.routes,
+    library.segments,
+    library.metrics,
+    library.layers,
+    results.routes,
+    promotions.routes,
+    access.audit,
+    access.keys,
+    health.routes,
+)
+_log = logger("winnow.app")
+
+
+def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None) -> Flask:
+    """Return the app on these services, or on services built from the settings (by default, from the environment)."""
+    services = winnow or build(settings or Settings.from_environment())
+    app = Flask("api", static_folder="static")
+    app.extensions["winnow"] = services
+    app.config.update(
+        SECRET_KEY=secret_key(services.settings),
+        MAX_CONTENT_LENGTH=services.settings.max_body_bytes,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined] # Flask's own provider has it
+    app.url_map.converters.update(CONVERTERS)
+    access_log.register(app)
+    document(app, ROUTES)
+    secure(app, services.settings)
+    app.after_request(_never_stale)
+    register_dashboard(app, services)
+    errors.register(app)
+    _first_look(services)
+    return app
+
+
+def _never_stale(response: Response) -> Response:
+    if request.path.startswith("/v1/"):
+        response.headers.setdefault("Cache-Control", "no-cache")
+    return response
+
+
+def _first_look(services: Winnow) -> None:
+    """Read the experiments. A process may start before its database: it is not ready until a later look succeeds."""
+    try:
+        services.catalog.refresh()
+    except Unavailable as error:
+        _log.warning("catalog_not_loaded", code=error.code, reason=error.message)

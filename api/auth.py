@@ -1,0 +1,54 @@
+"""Who is asking: an API key as a bearer token or in X-API-Key, and the scope that a view needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import g, request
+
+from api.current import winnow
+from experiments.domain.errors import Unauthenticated
+from experiments.services.keys import Scope
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_KEY = re.compile(r"[A-Za-z0-9]{1,40}_[A-Za-z0-9]{1,100}_[A-Za-z0-9_-]{1,200}")
+
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer wk_…`."},
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same key in a header of its own.",
+    },
+}
+SECURITY: list[dict[str, list[str]]] = [{scheme: []} for scheme in SECURITY_SCHEMES]
+
+
+def require(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a view run only for keys with the scope; comes before anything of the request is looked at."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            principal = winnow().keys.authenticate(_key())
+            principal.require(scope)
+            g.principal = principal
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _key() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    text = token.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
+    if not _KEY.fullmatch(text):
+        raise Unauthenticated
+    return text

@@ -1,0 +1,43 @@
+"""Looking, again and again, whether another process changed an experiment."""
+
+from __future__ import annotations
+
+import threading
+
+from api.logs import logger
+from experiments.services.catalog import CatalogHolder
+
+_log = logger("winnow.catalog")
+
+
+class CatalogPoller(threading.Thread):
+    """Refreshes a catalog until stopped. While the database is away the last good one serves; that is logged once."""
+
+    def __init__(self, catalog: CatalogHolder, every_seconds: float) -> None:
+        super().__init__(name="winnow-catalog-poller", daemon=True)
+        self._catalog = catalog
+        self._every_seconds = every_seconds
+        self._stopped = threading.Event()
+        self._failing = False
+
+    def run(self) -> None:
+        """Look at every interval."""
+        while not self._stopped.wait(self._every_seconds):
+            self.look()
+
+    def stop(self) -> None:
+        """End after the present look."""
+        self._stopped.set()
+
+    def look(self) -> None:
+        """Refresh once; a failure is no reason to end."""
+        try:
+            self._catalog.refresh()
+        except Exception as error:  # noqa: BLE001 - nothing may end the thread that keeps a process up to date
+            if not self._failing:
+                _log.warning("catalog_refresh_failed", error=repr(error))
+            self._failing = True
+        else:
+            if self._failing:
+                _log.info("catalog_refresh_recovered", version=self._catalog.current.version)
+            self._failing = False

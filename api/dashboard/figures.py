@@ -1,0 +1,177 @@
+"""The numbers of one metric: the same rows for the plot, the table behind it, and the comparison among treatments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.dashboard import format as say
+from api.dashboard.forest import NARROW, WIDE, Forest, Group, Mark, forest
+from api.dashboard.judgement import judgement, legend, tone_of
+from api.dashboard.names import Names
+from api.dashboard.stored_report import Comparison, Estimate, MetricReport, Number, Scope, StoredReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One arm in one segment. `lift` and what follows are empty for the baseline itself."""
+
+    variant: str
+    is_baseline: bool
+    units: str
+    value: str
+    lift: str
+    interval: str
+    judgement: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    segment: str
+    note: str
+    lines: tuple[Line, ...]
+    pairs: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """One metric in all segments."""
+
+    metric: str
+    name: str
+    role: str
+    value_title: str
+    control: str
+    blocks: tuple[Block, ...]
+    wide: Forest
+    narrow: Forest
+    left_side: str
+    right_side: str
+    legend: tuple[tuple[str, str], ...]
+    level: str
+    always_valid: bool
+    description: str
+
+    @property
+    def has_pairs(self) -> bool:
+        return any(block.pairs for block in self.blocks)
+
+
+def figures_of(report: StoredReport, metric: str, names: Names, *, margin_lift: float | None = None) -> Figures | None:
+    """Return the figures of one metric, or None where the report does not hold it."""
+    scopes = [scope for scope in report.scopes if scope.units] or report.scopes
+    found = [(scope, block) for scope in scopes if (block := scope.metric(metric)) is not None]
+    if not found:
+        return None
+    first = found[0][1]
+    groups = tuple(_group(report, scope, block, names) for scope, block in found)
+    rising = first.direction == "increase"
+    return Figures(
+        metric=metric,
+        name=names.metric(metric),
+        role=first.role,
+        value_title="Rate" if first.kind == "conversion" else "Average",
+        control=names.variant(report.control),
+        blocks=tuple(_block(report, scope, block, names) for scope, block in found),
+        wide=forest(groups, WIDE),
+        narrow=forest(groups, NARROW),
+        left_side="worse" if rising else "better",
+        right_side="better" if rising else "worse",
+        legend=legend(first.role),
+        level=f"{100 * (1 - report.alpha):g}%",
+        always_valid=report.always_valid,
+        description=_described(first, names, margin_lift),
+    )
+
+
+def _described(metric: MetricReport, names: Names, margin_lift: float | None) -> str:
+    wish = "up" if metric.direction == "increase" else "down"
+    if metric.role == "primary":
+        return f"The metric that decides. It should go {wish}."
+    if metric.role == "guardrail":
+        margin = "" if margin_lift is None else f" by more than {100 * margin_lift:g}%"
+        turn = "fall" if metric.direction == "increase" else "rise"
+        return f"A guardrail: whoever wins, it must not {turn}{margin}."
+    return f"For orientation: it should go {wish}, but it never decides about a winner."
+
+
+def _group(report: StoredReport, scope: Scope, metric: MetricReport, names: Names) -> Group:
+    against = [one for one in metric.comparisons if one.baseline == report.control]
+    return Group(
+        title=names.segment(scope.segment),
+        note=say.amount(scope.units, names.unit),
+        marks=tuple(_mark(report, scope, metric, comparison, names) for comparison in against),
+    )
+
+
+def _mark(report: StoredReport, scope: Scope, metric: MetricReport, comparison: Comparison, names: Names) -> Mark:
+    interval = report.shown(comparison.lift)
+    value = comparison.lift.value.value
+    drawn = value is not None and interval is not None
+    return Mark(
+        label=names.variant(comparison.treatment),
+        text=say.lift(value) if drawn and value is not None else "no interval yet",
+        detail=f"{say.lift(interval.low)} to {say.lift(interval.high)}"
+        if drawn and interval
+        else comparison.lift.missing,
+        tone=tone_of(report, scope, metric, comparison),
+        value=value if drawn else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+    )
+
+
+def _block(report: StoredReport, scope: Scope, metric: MetricReport, names: Names) -> Block:
+    against = {one.treatment: one for one in metric.comparisons if one.baseline == report.control}
+    lines = [
+        Line(
+            variant=names.variant(arm.variant),
+            is_baseline=arm.variant == report.control,
+            units=say.count(arm.units),
+            value=_value(arm.value, metric.kind),
+            **_compared(report, scope, metric, against.get(arm.variant), names),
+        )
+        for arm in metric.arms
+    ]
+    pairs = [
+        Line(
+            variant=f"{names.variant(one.treatment)} against {names.variant(one.baseline)}",
+            is_baseline=False,
+            units="",
+            value="",
+            **_compared(report, scope, metric, one, names),
+        )
+        for one in metric.comparisons
+        if one.baseline != report.control
+    ]
+    return Block(
+        segment=names.segment(scope.segment),
+        note=say.amount(scope.units, names.unit),
+        lines=tuple(lines),
+        pairs=tuple(pairs),
+    )
+
+
+def _compared(
+    report: StoredReport, scope: Scope, metric: MetricReport, comparison: Comparison | None, names: Names
+) -> dict[str, str]:
+    if comparison is None:
+        return {"lift": "", "interval": "", "judgement": "", "tone": ""}
+    lift = comparison.lift
+    return {
+        "lift": "not known" if lift.value.value is None else say.lift(lift.value.value),
+        "interval": _interval(report, lift),
+        "judgement": judgement(report, scope, metric, comparison),
+        "tone": tone_of(report, scope, metric, comparison),
+    }
+
+
+def _interval(report: StoredReport, estimate: Estimate) -> str:
+    interval = report.shown(estimate)
+    return say.between(interval.low, interval.high) if interval else estimate.missing
+
+
+def _value(value: Number, kind: str) -> str:
+    if value.value is None:
+        return value.missing or "not known"
+    return say.share(value.value) if kind == "conversion" else say.plain_number(value.value)

@@ -1,0 +1,124 @@
+"""Numbers, instants and lists as people read them. A lift is a fraction everywhere else and a percentage only here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+MINUS = "\N{MINUS SIGN}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def count(value: int) -> str:
+    """64000 -> 64,000."""
+    return f"{value:,}"
+
+
+def plain_number(value: float) -> str:
+    """Four significant digits, thousands separated, whole numbers whole: 1.423, 12,345, 0.0123."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    decimals = 0 if size >= 1_000 or value == int(value) else _decimals(size, significant=4)
+    text = f"{size:,.{decimals}f}"
+    return _signed(value, text, plus=False)
+
+
+def share(value: float) -> str:
+    """A conversion rate in per cent, three significant digits: 0.168968 -> 16.9%, 0.00573 -> 0.573%."""
+    percent = abs(100 * value)
+    decimals = 1 if percent >= 10 or percent == 0 else _decimals(percent, significant=3)
+    return _signed(value, f"{percent:.{min(decimals, 4)}f}%", plus=False)
+
+
+def lift(value: float) -> str:
+    """A relative change, always with its sign: 0.693 -> +69.3%, -0.0042 -> −0.42%."""
+    percent = abs(100 * value)
+    decimals = 0 if percent >= 1_000 else 1 if percent >= 1 or percent == 0 else 2
+    return _signed(value, f"{percent:,.{decimals}f}%", plus=True)
+
+
+def between(low: float, high: float) -> str:
+    """Both ends of an interval of a lift, in words."""
+    return f"between {lift(low)} and {lift(high)}"
+
+
+def p_value(value: float) -> str:
+    """p = 0.0123, or p < 0.0001 where more digits would say nothing."""
+    if value < 0.0001:
+        return f"p{NO_BREAK}<{NO_BREAK}0.0001"
+    return f"p{NO_BREAK}={NO_BREAK}{value:.{4 if value < 0.01 else 3 if value < 0.1 else 2}f}"
+
+
+def basis_points(value: int) -> str:
+    """9500 -> 95%, 3334 -> 33.3%; a share below one per cent in full: 5 -> 0.05%."""
+    return f"{round(value / 100, 1 if value >= 100 else 2):g}%"
+
+
+def day(value: datetime) -> str:
+    """21 Nov 2026, in UTC."""
+    at = value.astimezone(UTC)
+    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+
+
+def instant(value: datetime) -> str:
+    """21 Nov 2026, 14:05 UTC."""
+    return f"{day(value)}, {value.astimezone(UTC):%H:%M} UTC"
+
+
+def ago(age: timedelta) -> str:
+    """How long ago, in the largest unit that fits."""
+    seconds = age.total_seconds()
+    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size:
+            return f"{amount(int(seconds // size), unit)} ago"
+    return "just now"
+
+
+def amount(number: int, noun: str) -> str:
+    """1 customer, 64,000 customers."""
+    return f"{count(number)} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Good enough for what experiments are run on: customers, households, companies, addresses."""
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
+def listed(words: Sequence[str], conjunction: str = "and") -> str:
+    """One, two and three."""
+    *rest, last = words or ("nothing",)
+    return f"{', '.join(rest)} {conjunction} {last}" if rest else last
+
+
+def sentence(text: str) -> str:
+    """A clause with a capital in front and a full stop behind."""
+    text = text.strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+
+
+def shortened(text: str, most: int) -> str:
+    """The beginning of a long text, with an ellipsis where something is missing."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def _decimals(size: float, *, significant: int) -> int:
+    decimals = significant - 1
+    while size < 1 and decimals < 12:
+        size *= 10
+        decimals += 1
+    while size >= 10 and decimals > 0:
+        size /= 10
+        decimals -= 1
+    return decimals
+
+
+def _signed(value: float, digits: str, *, plus: bool) -> str:
+    if not any(character in "123456789" for character in digits):
+        return digits
+    return f"{MINUS if value < 0 else '+' if plus else ''}{digits}"

@@ -1,0 +1,52 @@
+"""Put the pages on an app: blueprints, stylesheets, session cookie, protection of forms."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from http import HTTPStatus
+
+from flask import Blueprint, Flask, Response, request
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFProtect
+
+from api.dashboard import pages, promotions, sign_in
+from api.dashboard.blueprint import lost_page
+from api.dashboard.session import signed_in
+from api.errors import is_api
+from experiments.bootstrap import Winnow
+
+SESSION_HOURS = 12
+
+
+def register(app: Flask, winnow: Winnow) -> None:
+    """Register everything; `app.secret_key` has to be set before the first request."""
+    app.config.update(
+        BOOTSTRAP_SERVE_LOCAL=True,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
+        SESSION_COOKIE_NAME="winnow_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=winnow.settings.secure_cookies,
+        # Only pages act on the strength of a cookie, and their blueprints check every form; the API looks at nothing
+        # but the key that comes with each request.
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=SESSION_HOURS * 3600,
+    )
+    Bootstrap5(app)
+    CSRFProtect(app)
+    app.extensions["winnow.used_links"] = sign_in.UsedLinks()
+    app.add_template_global(signed_in, "viewer")
+    app.register_blueprint(
+        Blueprint("assets", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")
+    )
+    for blueprint in (sign_in.pages, pages.pages, promotions.pages):
+        app.register_blueprint(blueprint)
+    app.after_request(_page_for_lost)
+
+
+def _page_for_lost(response: Response) -> Response:
+    """Dress the bare 404 of an address that no view answers; machines get their problem document untouched."""
+    lost = response.status_code == HTTPStatus.NOT_FOUND and request.routing_exception is not None
+    if lost and response.mimetype == "text/html" and not is_api(request.path):
+        response.set_data(lost_page())
+    return response

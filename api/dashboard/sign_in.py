@@ -1,0 +1,108 @@
+"""Getting in and out: with an API key that may read, or once with a short-lived link."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import current_app, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from api.current import winnow
+from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.session import enter, leave, safe_next, signed_in
+from experiments.domain.errors import Forbidden, Unauthenticated
+
+LINK_SECONDS = 600
+MOST_REMEMBERED = 10_000
+UNKNOWN_KEY = "This key is not known here, or it has been revoked."
+MAY_NOT_READ = "This key may not read results. Ask for one with the scope “read”."
+DEAD_LINK = "This link has expired or has been used already. Sign in with a key, or ask for a new link."
+
+pages = pages_blueprint("sign_in")
+
+
+def sign_in_link(secret_key: str, key_id: str, base_url: str) -> str:
+    """Return a link that signs in as the key once, within ten minutes, where the server has the same secret key."""
+    token = _serializer(secret_key).dumps({"key": key_id, "nonce": secrets.token_urlsafe(16)})
+    return f"{base_url.rstrip('/')}/sign-in?{urlencode({'token': token})}"
+
+
+@dataclass(slots=True)
+class UsedLinks:
+    """Nonces of links that this process has honoured; the oldest are forgotten when they must have expired."""
+
+    nonces: dict[str, None] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, nonce: str) -> bool:
+        """Return whether this is the first use."""
+        with self.lock:
+            if nonce in self.nonces:
+                return False
+            if len(self.nonces) >= MOST_REMEMBERED:
+                self.nonces.pop(next(iter(self.nonces)))
+            self.nonces[nonce] = None
+            return True
+
+
+@pages.get("/sign-in")
+def sign_in() -> ResponseReturnValue:
+    """Show the form, or honour a link."""
+    target = safe_next(request.args.get("next"))
+    token = request.args.get("token")
+    if token is not None:
+        return _by_link(token, target)
+    if signed_in() is not None:
+        return redirect(target)
+    return _form(target)
+
+
+@pages.post("/sign-in")
+def sign_in_with_key() -> ResponseReturnValue:
+    """Check the key and start the session."""
+    target = safe_next(request.form.get("next"))
+    try:
+        enter(winnow().keys.authenticate(request.form.get("key", "").strip()))
+    except Unauthenticated:
+        return _form(target, UNKNOWN_KEY), 401
+    except Forbidden:
+        return _form(target, MAY_NOT_READ), 403
+    return redirect(target, 303)
+
+
+@pages.post("/sign-out")
+def sign_out() -> ResponseReturnValue:
+    """End the session."""
+    leave()
+    flash("You are signed out.", "info")
+    return redirect(url_for("sign_in.sign_in"), 303)
+
+
+def _by_link(token: str, target: str) -> ResponseReturnValue:
+    used: UsedLinks = current_app.extensions["winnow.used_links"]
+    try:
+        claim: dict[str, Any] = _serializer(str(current_app.secret_key)).loads(token, max_age=LINK_SECONDS)
+        principal = winnow().keys.principal(claim["key"])
+    except (BadData, Unauthenticated):
+        return _form(target, DEAD_LINK), 401
+    if not used.take(claim["nonce"]):
+        return _form(target, DEAD_LINK), 401
+    try:
+        enter(principal)
+    except Forbidden:
+        return _form(target, MAY_NOT_READ), 403
+    return redirect(target, 303)
+
+
+def _form(target: str, refusal: str = "") -> str:
+    session.permanent = True
+    return render_template("dashboard/sign_in.html", next=target, refusal=refusal)
+
+
+def _serializer(secret_key: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(secret_key, salt="sign-in")

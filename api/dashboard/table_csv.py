@@ -1,0 +1,75 @@
+"""The figures as a table to download: one row per segment, metric and comparison, numbers in full."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from api.dashboard.names import Names
+from api.dashboard.stored_report import Comparison, Interval, MetricReport, Number, Scope, StoredReport
+from experiments.services.ports import Snapshot
+
+COLUMNS = (
+    "experiment", "snapshot_id", "data_until", "segment", "segment_name", "segment_units", "verdict",
+    "metric", "metric_name", "metric_kind", "metric_role", "direction",
+    "treatment", "treatment_name", "baseline", "baseline_name",
+    "treatment_units", "baseline_units", "treatment_value", "baseline_value",
+    "difference", "difference_always_valid_low", "difference_always_valid_high",
+    "difference_fixed_low", "difference_fixed_high",
+    "lift", "lift_always_valid_low", "lift_always_valid_high", "lift_fixed_low", "lift_fixed_high",
+    "p_value", "p_value_always_valid", "p_value_adjusted", "guardrail",
+)  # fmt: skip
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def results_csv(snapshot: Snapshot, report: StoredReport, names: Names) -> str:
+    """Return the table with its header; a number that does not exist is an empty cell. Segment `` is all together."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    for scope in report.scopes:
+        for metric in scope.metrics:
+            for comparison in metric.comparisons:
+                writer.writerow(_row(snapshot, scope, metric, comparison, names))
+    return text.getvalue()
+
+
+def _row(snapshot: Snapshot, scope: Scope, metric: MetricReport, comparison: Comparison, names: Names) -> Iterator[str]:
+    treatment, baseline = metric.arm(comparison.treatment), metric.arm(comparison.baseline)
+    difference, lift = comparison.difference, comparison.lift
+    yield from map(
+        guarded,
+        (
+            snapshot.experiment, str(snapshot.id), snapshot.watermark.at.isoformat(),
+            scope.segment or "", names.segment(scope.segment), str(scope.units), scope.outcome,
+            metric.metric, names.metric(metric.metric), metric.kind, metric.role, metric.direction,
+            comparison.treatment, names.variant(comparison.treatment),
+            comparison.baseline, names.variant(comparison.baseline),
+        ),
+    )  # fmt: skip
+    yield str(treatment.units) if treatment else ""
+    yield str(baseline.units) if baseline else ""
+    yield _number(treatment.value if treatment else None)
+    yield _number(baseline.value if baseline else None)
+    for estimate in (difference, lift):
+        yield _number(estimate.value)
+        yield from _ends(estimate.always_valid)
+        yield from _ends(estimate.fixed)
+    yield _number(comparison.p_value)
+    yield _number(comparison.p_value_always_valid)
+    yield _number(comparison.p_value_adjusted)
+    yield guarded(comparison.guardrail or "")
+
+
+def guarded(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
+
+
+def _number(number: Number | None) -> str:
+    return "" if number is None or number.value is None else repr(number.value)
+
+
+def _ends(interval: Interval | None) -> tuple[str, str]:
+    return ("", "") if interval is None else (repr(interval.low), repr(interval.high))

@@ -1,0 +1,134 @@
+"""One verdict per segment: who won, how the segment stands now, and what would happen next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.dashboard import format as say
+from api.dashboard.guardrails import Guardrail, guardrails_of
+from api.dashboard.judgement import concludes
+from api.dashboard.live import Live, live_of
+from api.dashboard.names import Names
+from api.dashboard.reasons import reasons_of
+from api.dashboard.stored_report import Scope, StoredReport
+from experiments.domain.definition import SegmentPlan
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.promotion import Action
+from experiments.services.promote import Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`code` chooses icon and colour, `word` says the same to everybody; `variant` is the winner's name."""
+
+    code: str
+    word: str
+    variant: str = ""
+
+
+_WORDS = {
+    "winner": "Winner",
+    "tied": "Tie",
+    "undecided": "No difference shown yet",
+    "too_early": "Too early",
+    "control_wins": "Control wins",
+    "untrustworthy": "Do not trust",
+}
+NO_DATA = Outcome(code="no_data", word="No data yet")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What the promotion policy says; `promotes` names the variant that may go live now."""
+
+    promotes: str | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    segment: str | None
+    name: str
+    description: str
+    outcome: Outcome
+    sentence: str
+    units: str
+    guardrails: tuple[Guardrail, ...]
+    live: Live | None
+    next_step: NextStep | None
+
+
+def outcome_of(scope: Scope, report: StoredReport, names: Names) -> Outcome:
+    """Return the status of a scope. What is undecided may still hold a difference that was shown."""
+    if scope.outcome == "winner" and scope.variant is not None:
+        return Outcome(code="winner", word=_WORDS["winner"], variant=names.variant(scope.variant))
+    if scope.outcome == "undecided" and scope.leaders:
+        return Outcome(code="ahead", word="Ahead, not decided")
+    if scope.outcome == "undecided" and concludes(report, scope):
+        return Outcome(code="undecided", word="No winner yet")
+    return Outcome(code=scope.outcome, word=_WORDS.get(scope.outcome, scope.outcome))
+
+
+def verdicts_of(
+    experiment: Experiment, report: StoredReport | None, names: Names, proposals: Mapping[str, Proposal]
+) -> tuple[Verdict, ...]:
+    """Return one verdict per segment: those of the experiment in their order, then those that only the report knows."""
+    plans = {plan.segment.key: plan for plan in experiment.definition.segments}
+    known = [_of_plan(experiment, plan, names, report, proposals.get(key)) for key, plan in plans.items()]
+    if report is None:
+        return tuple(known)
+    former = [_of_scope(scope, report, names) for scope in report.segments if scope.segment not in plans]
+    return (*known, *former)
+
+
+def overall_verdict(report: StoredReport, names: Names) -> Verdict | None:
+    """Return the verdict on all together, where that is something else than the only segment."""
+    return _of_scope(report.overall, report, names) if len(report.segments) > 1 else None
+
+
+def _of_plan(
+    experiment: Experiment, plan: SegmentPlan, names: Names, report: StoredReport | None, proposal: Proposal | None
+) -> Verdict:
+    scope = report.scope_of(plan.segment.key) if report else None
+    alone = len(experiment.definition.segments) == 1
+    started = experiment.status is not Status.DRAFT
+    waiting = "Its first numbers come with the next analysis." if started else "The experiment has not started."
+    sentence = scope.sentence if scope else waiting
+    return Verdict(
+        segment=plan.segment.key,
+        name=names.segment(plan.segment.key),
+        description=plan.segment.description
+        or ("" if alone or plan.segment.condition else "Whoever is in no other segment"),
+        outcome=outcome_of(scope, report, names) if scope and report else NO_DATA,
+        sentence=sentence,
+        units=say.amount(scope.units, names.unit) if scope else "",
+        guardrails=guardrails_of(report, scope, names) if scope and report else (),
+        live=live_of(experiment, plan, names),
+        next_step=_next_step(proposal, names, sentence),
+    )
+
+
+def _of_scope(scope: Scope, report: StoredReport, names: Names) -> Verdict:
+    return Verdict(
+        segment=scope.segment,
+        name=names.segment(scope.segment),
+        description="" if scope.segment is None else "Not part of the experiment any more",
+        outcome=outcome_of(scope, report, names),
+        sentence=scope.sentence,
+        units=say.amount(scope.units, names.unit),
+        guardrails=guardrails_of(report, scope, names),
+        live=None,
+        next_step=None,
+    )
+
+
+def _next_step(proposal: Proposal | None, names: Names, sentence: str) -> NextStep | None:
+    if proposal is None:
+        return None
+    decision = proposal.decision
+    if decision.action is Action.PROMOTE and decision.variant is not None:
+        return NextStep(promotes=names.variant(decision.variant), reasons=())
+    if proposal.evidence.outcome != "winner" or proposal.evidence.already_promoted is not None:
+        return None
+    return NextStep(promotes=None, reasons=tuple(said for said in reasons_of(decision) if said != sentence))

@@ -1,0 +1,24 @@
+"""What units were shown, and what they did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from api.current import winnow
+from api.routes import Routes
+from api.schemas.record import BatchSchema, VerdictsSchema, read_item
+from experiments.domain.event import ItemStatus
+from experiments.services.keys import Scope
+
+routes = Routes("Events", "Events and exposures: durable before they are acknowledged, idempotent on `event_id`.")
+
+
+@routes.post("/events", scope=Scope.INGEST, body=BatchSchema, out=VerdictsSchema, status=202, refuses=(503,))
+def record(body: dict[str, Any]) -> object:
+    """Record a batch; every item has a verdict of its own, and a bad one never fails the others."""
+    services = winnow()
+    now = services.clock()
+    verdicts = services.recorder.record([read_item(item, now) for item in body["items"]])
+    counts = Counter(verdict.status for verdict in verdicts)
+    return {"items": verdicts, **{status.value: counts[status] for status in ItemStatus}}

@@ -1,0 +1,79 @@
+"""Segments, metrics and layers: the same four views for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import url_for
+from marshmallow import Schema
+
+from api.current import actor, winnow
+from api.paging import PageQuery, page_of, paged
+from api.preconditions import etag, expected_revision
+from api.routes import IF_MATCH, Routes
+from api.schemas.library import (
+    LayerBodySchema,
+    LayerSchema,
+    MetricBodySchema,
+    MetricSchema,
+    SegmentBodySchema,
+    SegmentSchema,
+)
+from experiments.services.author import Author, LibraryAuthor
+from experiments.services.keys import Scope
+
+Choose = Callable[[Author], LibraryAuthor[Any]]
+
+
+def library_routes(noun: str, choose: Choose, body: type[Schema], out: type[Schema], description: str) -> Routes:
+    """Return create, list, read and edit for one kind of named thing."""
+    plural = f"{noun}s"
+    routes = Routes(plural.capitalize(), description)
+    one = f"/{plural}/<key:key>"
+
+    @routes.post(f"/{plural}", scope=Scope.WRITE, body=body, out=out, status=201, refuses=(409,))
+    def create(body: Any) -> object:
+        """Add one."""
+        made = choose(winnow().author).create(body, actor=actor())
+        location = url_for(f"{plural.capitalize()}.read", key=made.value.key)
+        return made, 201, {"Location": location, **etag(made.revision)}
+
+    @routes.get(f"/{plural}", scope=Scope.READ, query=PageQuery, out=page_of(out))
+    def walk(query: dict[str, Any]) -> object:
+        """List in order of key."""
+        return paged(query, choose(winnow().author).page)
+
+    @routes.get(one, scope=Scope.READ, out=out, refuses=(404,))
+    def read(key: str) -> object:
+        """Read one."""
+        found = choose(winnow().author).get(key)
+        return found, etag(found.revision)
+
+    @routes.put(one, scope=Scope.WRITE, body=body, out=out, refuses=(404, 409, 412, 428), headers=(IF_MATCH,))
+    def edit(body: Any, key: str) -> object:
+        """Replace one. Experiments keep the copy that they were written with."""
+        revision = expected_revision(noun, key)
+        after = choose(winnow().author).edit(key, body, expected_revision=revision, actor=actor())
+        return after, etag(after.revision)
+
+    return routes
+
+
+segments = library_routes(
+    "segment",
+    lambda author: author.segments,
+    SegmentBodySchema,
+    SegmentSchema,
+    "Audiences, by a condition on attributes.",
+)
+metrics = library_routes(
+    "metric",
+    lambda author: author.metrics,
+    MetricBodySchema,
+    MetricSchema,
+    "Rules that turn events into one number per unit.",
+)
+layers = library_routes(
+    "layer", lambda author: author.layers, LayerBodySchema, LayerSchema, "Sets of mutually exclusive experiments."
+)

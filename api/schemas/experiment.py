@@ -1,0 +1,196 @@
+"""Experiments: the body that authors write, which is also what they read back, and the state around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from api.schemas.allocation import RangeSchema
+from api.schemas.base import Body, Built
+from api.schemas.fields import (
+    Flag,
+    Instant,
+    Json,
+    JsonObject,
+    Key,
+    Number,
+    Several,
+    Table,
+    Text,
+    Whole,
+    choice,
+    seconds,
+)
+from experiments.domain.definition import (
+    MAX_FORCED,
+    MAX_SEGMENTS,
+    MAX_VARIANTS,
+    Definition,
+    ExposurePolicy,
+    Randomisation,
+    SegmentPlan,
+    Variant,
+)
+from experiments.domain.experiment import Status
+from experiments.domain.layer import LayerClaim
+from experiments.domain.metric import MetricRole
+from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+
+MAX_METRICS = 100
+MAX_TAGS = 50
+
+
+class VariantSchema(Built):
+    builds = Variant
+
+    key = Key(required=True)
+    name = Text(required=True)
+    content = Json(allow_none=True, metadata={"description": "Any JSON: what the frontend shows."})
+    is_control = Flag()
+
+
+class SegmentWishSchema(Built):
+    builds = SegmentWish
+
+    segment = Key(required=True)
+    weights = Table(
+        keys=Key(), values=Whole(), allow_none=True, metadata={"description": "Relative; left out: all alike."}
+    )
+    traffic_bp = Whole()
+
+
+class MetricWishSchema(Built):
+    builds = MetricWish
+
+    metric = Key(required=True)
+    role = choice(MetricRole, required=True)
+    margin_lift = Number(allow_none=True)
+
+
+class LayerClaimSchema(Built):
+    builds = LayerClaim
+
+    layer = Key(required=True)
+    share_bp = Whole(required=True)
+
+
+class AnalysisPlanSchema(Built):
+    builds = AnalysisPlan
+
+    alpha = Number()
+    stopping_rule = choice(StoppingRule)
+    family = choice(Family)
+    minimum_duration_seconds = seconds()
+    minimum_units = Whole()
+    minimum_conversions = Whole()
+    tuned_for_units = Whole()
+
+
+class PromotionPolicySchema(Built):
+    builds = PromotionPolicy
+
+    automatic = Flag()
+    minimum_lift = Number()
+    holdback_bp = Whole()
+    guardrails = choice(GuardrailRule)
+    maximum_age_seconds = seconds()
+
+
+class ExperimentWishSchema(Built):
+    """The definition of an experiment, as written and as read back."""
+
+    builds = ExperimentWish
+
+    key = Key(required=True)
+    name = Text(required=True)
+    hypothesis = Text()
+    owner = Text()
+    tags = Several(Key(), validate=validate.Length(max=MAX_TAGS))
+    unit_type = Key()
+    salt = Text(allow_none=True)
+    variants = Several(fields.Nested(VariantSchema), required=True, validate=validate.Length(max=MAX_VARIANTS))
+    segments = Several(fields.Nested(SegmentWishSchema), validate=validate.Length(max=MAX_SEGMENTS))
+    metrics = Several(fields.Nested(MetricWishSchema), required=True, validate=validate.Length(max=MAX_METRICS))
+    layer = fields.Nested(LayerClaimSchema, allow_none=True)
+    analysis = fields.Nested(AnalysisPlanSchema)
+    promotion = fields.Nested(PromotionPolicySchema)
+    exposure_policy = choice(ExposurePolicy)
+    randomisation = choice(Randomisation)
+    forced = Table(keys=Text(), values=Key(), validate=validate.Length(max=MAX_FORCED))
+
+
+class SegmentPlanSchema(Body):
+    """What became of a wished segment: its condition as copied, and the buckets that follow."""
+
+    segment = Key(attribute="segment.key")
+    name = Text(attribute="segment.name")
+    condition = JsonObject(attribute="segment.condition")
+    weights = Table(values=Whole())
+    weights_bp = Table(values=Whole(), attribute="allocation.weights_bp")
+    ranges = fields.List(fields.Nested(RangeSchema), attribute="allocation.ranges")
+    traffic_bp = Whole()
+    since_epoch = Whole()
+    promoted = Key(allow_none=True)
+
+
+class ExperimentSchema(Body):
+    key = Key()
+    status = choice(Status)
+    version = Whole(attribute="current.number")
+    epoch = Whole(attribute="current.epoch")
+    revision = Whole()
+    created_at = Instant()
+    updated_at = Instant()
+    started_at = Instant(allow_none=True)
+    stopped_at = Instant(allow_none=True)
+    definition = fields.Function(
+        lambda experiment: definition_document(experiment.definition),
+        metadata={"type": "object", "description": "The body that a PUT takes."},
+    )
+    segments = fields.List(fields.Nested(SegmentPlanSchema), attribute="definition.segments")
+
+
+class VersionSchema(Body):
+    version = Whole(attribute="number")
+    epoch = Whole()
+    created_at = Instant()
+    created_by = Text()
+    definition = fields.Function(lambda version: definition_document(version.definition), metadata={"type": "object"})
+    segments = fields.List(fields.Nested(SegmentPlanSchema), attribute="definition.segments")
+
+
+class VersionsSchema(Body):
+    items = fields.List(fields.Nested(VersionSchema))
+
+
+def wish_of(definition: Definition) -> ExperimentWish:
+    """Return the wish that a definition fulfils: edited and sent back, it changes nothing but what was edited."""
+    shared = {
+        name: getattr(definition, name)
+        for name in (
+            "key", "name", "hypothesis", "owner", "tags", "unit_type", "salt", "variants", "layer", "analysis",
+            "promotion", "exposure_policy", "randomisation", "forced",
+        )
+    }  # fmt: skip
+    return ExperimentWish(
+        **shared,
+        segments=tuple(_segment_wish(plan) for plan in definition.segments),
+        metrics=tuple(
+            MetricWish(metric=use.metric.key, role=use.role, margin_lift=use.margin_lift) for use in definition.metrics
+        ),
+    )
+
+
+def definition_document(definition: Definition) -> dict[str, Any]:
+    """Return the definition as a body."""
+    document: dict[str, Any] = _WISH.dump(wish_of(definition))
+    return document
+
+
+def _segment_wish(plan: SegmentPlan) -> SegmentWish:
+    return SegmentWish(segment=plan.segment.key, weights=plan.weights, traffic_bp=plan.traffic_bp)
+
+
+_WISH = ExperimentWishSchema()

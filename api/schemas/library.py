@@ -1,0 +1,83 @@
+"""Segments, metrics and layers: bodies, and what is stored of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, post_load
+
+from api.schemas.base import Body, Built
+from api.schemas.fields import Flag, Instant, JsonObject, Key, Number, Text, Whole, choice, seconds
+from experiments.domain.layer import Layer
+from experiments.domain.metric import Direction, Metric, MetricKind
+from experiments.domain.segment import Segment
+
+
+class SegmentBodySchema(Built):
+    builds = Segment
+
+    key = Key(required=True)
+    name = Text(required=True)
+    condition = JsonObject()
+    description = Text()
+
+
+class MetricBodySchema(Built):
+    builds = Metric
+
+    key = Key(required=True)
+    name = Text(required=True)
+    kind = choice(MetricKind, required=True)
+    event_name = Key(required=True)
+    denominator_event_name = Key(allow_none=True)
+    numerator_counts_events = Flag()
+    denominator_counts_events = Flag()
+    direction = choice(Direction)
+    window_seconds = seconds(allow_none=True)
+    cap = Number(allow_none=True)
+    description = Text()
+
+
+class LayerBodySchema(Built):
+    """The salt defaults to the key. Slots belong to running experiments: they are read, never written."""
+
+    builds = Layer
+
+    key = Key(required=True)
+    name = Text(required=True)
+    salt = Text()
+    holdout_bp = Whole()
+
+    @post_load
+    def build(self, data: dict[str, Any], **_: Any) -> Any:
+        """Build the layer."""
+        return super().build({"salt": data["key"], **data})
+
+
+class SlotSchema(Body):
+    """Layer buckets from `start` up to, and without, `end`."""
+
+    start = Whole()
+    end = Whole()
+    experiment = Key()
+
+
+class StoredSchema(Body):
+    """What a library adds to its values; `definition` is the body that a PUT takes."""
+
+    key = Key(attribute="value.key")
+    revision = Whole()
+    updated_at = Instant()
+
+
+class SegmentSchema(StoredSchema):
+    definition = fields.Nested(SegmentBodySchema, attribute="value")
+
+
+class MetricSchema(StoredSchema):
+    definition = fields.Nested(MetricBodySchema, attribute="value")
+
+
+class LayerSchema(StoredSchema):
+    definition = fields.Nested(LayerBodySchema, attribute="value")
+    slots = fields.List(fields.Nested(SlotSchema), attribute="value.slots")

@@ -1,0 +1,42 @@
+"""What browsers are told: headers, and who may call across origins."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_cors import CORS
+from flask_talisman import DENY, Talisman
+
+from experiments.settings import Settings
+
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+READ_ACROSS_ORIGINS = ["ETag", "Location", "Retry-After", "X-Request-Id"]
+SENT_ACROSS_ORIGINS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-API-Key", "X-Request-Id"]
+
+
+def secure(app: Flask, settings: Settings) -> None:
+    """Set the headers of every answer. Forms are protected where the forms are: the API knows its callers by key."""
+    Talisman(
+        app,
+        content_security_policy=CONTENT_SECURITY_POLICY,
+        force_https=settings.secure_cookies,
+        frame_options=DENY,
+        session_cookie_secure=settings.secure_cookies,
+    )
+    if settings.cors_origins:
+        CORS(
+            app,
+            resources={r"/v1/.*": {"origins": list(settings.cors_origins)}},
+            allow_headers=SENT_ACROSS_ORIGINS,
+            expose_headers=READ_ACROSS_ORIGINS,
+            max_age=600,
+        )

@@ -1,0 +1,1 @@
+"""The product: experiments, their domain, their use cases and their storage."""

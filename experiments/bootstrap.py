@@ -1,0 +1,56 @@
+"""Composition root: settings in, services out. The only module that knows all the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from experiments.services.assign import Assigner
+from experiments.services.author import Author
+from experiments.services.catalog import CatalogHolder
+from experiments.services.keys import Keys
+from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.promote import Promoter
+from experiments.services.record import Recorder
+from experiments.services.results import Results
+from experiments.settings import Settings
+from experiments.storage.unit_of_work import open_database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winnow:
+    """The services that requests use. What needs the numbers (`services.analyse`) is put on top by worker and CLI."""
+
+    settings: Settings
+    clock: Clock
+    open_unit_of_work: OpenUnitOfWork
+    catalog: CatalogHolder
+    author: Author
+    assigner: Assigner
+    recorder: Recorder
+    results: Results
+    promoter: Promoter
+    keys: Keys
+
+
+def utc_now() -> datetime:
+    """Return the present instant."""
+    return datetime.now(UTC)
+
+
+def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None, clock: Clock = utc_now) -> Winnow:
+    """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own."""
+    opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
+    catalog = CatalogHolder(opened)
+    return Winnow(
+        settings=settings,
+        clock=clock,
+        open_unit_of_work=opened,
+        catalog=catalog,
+        author=Author(catalog, opened, clock),
+        assigner=Assigner(catalog, opened, clock),
+        recorder=Recorder(catalog, opened, clock),
+        results=Results(opened),
+        promoter=Promoter(catalog, opened, clock),
+        keys=Keys(opened, clock),
+    )

@@ -1,0 +1,25 @@
+"""The command `winnow`. Each command calls one service; modules are imported when their command is."""
+
+from __future__ import annotations
+
+from experiments.cli.group import CommandGroup, Entry
+
+COMMANDS = {
+    "serve": Entry("experiments.cli.serve:serve", "Serve the HTTP API and the pages."),
+    "worker": Entry("experiments.worker:worker", "Compute results and promote winners, again and again."),
+    "db": Entry("experiments.cli.database:database", "Migrate the database, or check that it is migrated."),
+    "keys": Entry("experiments.cli.keys:keys", "Create, list and revoke API keys."),
+    "analyse": Entry("experiments.cli.analyse:analyse", "Compute an experiment's results now."),
+    "verify": Entry("experiments.cli.analyse:verify", "Compute the latest results again and compare."),
+    "promote": Entry("experiments.cli.promote:promote", "Put the winners of an experiment live."),
+    "revert": Entry("experiments.cli.promote:revert", "Take a promotion back."),
+    "replay": Entry("experiments.cli.replay:replay", "Load the results of an experiment that ran elsewhere."),
+    "demo": Entry("experiments.cli.demo.command:demo", "See all of it happen on simulated or real customers."),
+}
+
+main = CommandGroup(
+    name="winnow",
+    entries=COMMANDS,
+    help="Winnow finds, for every customer segment, the content variant that wins, and puts it live.",
+    epilog="The environment variables WINNOW_DATABASE_URL, WINNOW_SECRET_KEY, … say where and how.",
+)

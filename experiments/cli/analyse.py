@@ -1,0 +1,47 @@
+"""`winnow analyse` and `winnow verify`: compute results, and compute them again."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from experiments.cli.console import out, progress_bar
+from experiments.cli.tables import print_report
+from experiments.cli.wired import wired
+from experiments.services.analyse import Analyst
+
+
+@click.command()
+@click.argument("key")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
+def analyse(key: str, as_json: bool) -> None:
+    """Compute the results of an experiment now, store them as a snapshot and show them."""
+    winnow = wired()
+    with progress_bar(f"Reading {key}") as tell:
+        snapshot = Analyst(winnow.open_unit_of_work, winnow.clock).analyse(key, progress=tell)
+    if as_json:
+        click.echo(json.dumps(snapshot.report, ensure_ascii=False, indent=2))
+        return
+    definition = winnow.author.get(key).definition
+    variants = {variant.key: variant.name for variant in definition.variants}
+    segments = {plan.segment.key: plan.segment.name for plan in definition.segments}
+    print_report(out(), snapshot.report, variants, segments)
+    click.echo(f"Snapshot {snapshot.id}, data until {snapshot.watermark.at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+@click.command()
+@click.argument("key")
+def verify(key: str) -> None:
+    """Compute the latest snapshot again from the rows it saw; exit code 1 where the report differs."""
+    winnow = wired()
+    with progress_bar(f"Reading {key}") as tell:
+        found = Analyst(winnow.open_unit_of_work, winnow.clock).verify(key, progress=tell)
+    if found.identical:
+        click.echo(f"Snapshot {found.snapshot_id} is identical: {found.stored_sha256}")
+        return
+    click.echo(
+        f"Snapshot {found.snapshot_id} differs: stored {found.stored_sha256} by engine {found.stored_engine}, "
+        f"computed now {found.recomputed_sha256} by engine {found.present_engine}."
+    )
+    raise SystemExit(1)

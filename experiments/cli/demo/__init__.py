@@ -1,0 +1,1 @@
+"""The demo: the whole story in a minute, through real processes and the public HTTP API."""

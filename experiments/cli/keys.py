@@ -1,0 +1,54 @@
+"""`winnow keys`: who may do what over HTTP."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+
+from experiments.cli.console import err, out
+from experiments.cli.wired import ACTOR, wired
+from experiments.services.keys import Scope
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and revoke API keys."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([str(scope) for scope in Scope]),
+    help="May be given several times; `admin` includes all others.",
+)
+def create(name: str, scopes: tuple[str, ...]) -> None:
+    """Create a key and print it: the only time that it can be seen."""
+    new = wired().keys.create(name, frozenset(scopes), actor=ACTOR)
+    err().print(f"Key {new.key.id} ({', '.join(sorted(scopes))}); it is not shown again:")
+    click.echo(new.text)
+
+
+@keys.command(name="list")
+def list_() -> None:
+    """List all keys, without their secrets."""
+    table = Table("id", "name", "scopes", "created", "revoked")
+    service, after, more = wired().keys, None, True
+    while more:
+        page = service.page(after=after, limit=200)
+        for key in page.items:
+            revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+            table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+        after, more = page.next_after, page.next_after is not None
+    out().print(table)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+def revoke(key_id: str) -> None:
+    """Revoke a key; every process refuses it within seconds."""
+    key = wired().keys.revoke(key_id, actor=ACTOR)
+    click.echo(f"Key {key.id} ({key.name}) is revoked.")

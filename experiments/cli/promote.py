@@ -1,0 +1,67 @@
+"""`winnow promote` and `winnow revert`: put winners live, and take them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from experiments.cli.console import err, out
+from experiments.cli.wired import ACTOR, wired
+from experiments.domain.errors import PromotionRefused
+from experiments.domain.promotion import Action, split_of
+from experiments.services.promote import Proposal
+
+
+@click.command()
+@click.argument("key")
+@click.option("--segment", help="Only this segment; where its policy says no, the exit code is 1.")
+@click.option("--dry-run", is_flag=True, help="Only say what would happen.")
+def promote(key: str, segment: str | None, dry_run: bool) -> None:
+    """Put the winner live in each segment whose evidence the policy accepts."""
+    promoter = wired().promoter
+    proposals = promoter.propose(key, segment)
+    out().print(_table(proposals))
+    if dry_run:
+        click.echo("Dry run: nothing was changed.")
+        return
+    chosen = [p.segment for p in proposals if segment or p.decision.action is Action.PROMOTE]
+    refused = 0
+    for name in chosen:
+        try:
+            promotion = promoter.apply(key, name, actor=ACTOR)
+        except PromotionRefused as refusal:
+            refused += 1
+            err().print(f"winnow: {refusal.code}: {name}: {refusal.message}", soft_wrap=True, markup=False)
+        else:
+            click.echo(f"{promotion.variant} is live in {name} (promotion {promotion.id}).")
+    if not chosen:
+        click.echo("Nothing to promote.")
+    if refused:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("promotion_id", metavar="PROMOTION_ID")
+@click.option("--reason", required=True, help="Kept in the audit trail.")
+def revert(promotion_id: str, reason: str) -> None:
+    """Take a promotion back: the segment's split is again what it was, bucket for bucket."""
+    promotion = wired().promoter.revert(promotion_id, reason=reason, actor=ACTOR)
+    click.echo(f"{promotion.variant} is not live in {promotion.segment} any more.")
+
+
+def _table(proposals: Sequence[Proposal]) -> Table:
+    table = Table(box=SIMPLE_HEAD)
+    for title in ("segment", "action", "new split", "why"):
+        table.add_column(title, no_wrap=title in ("segment", "action"))
+    for proposal in proposals:
+        first, *others = proposal.decision.reasons
+        table.add_row(
+            proposal.segment,
+            proposal.decision.action,
+            split_of(proposal.allocation_after) if proposal.allocation_after else "–",
+            first.message + (f" (and {len(others)} more)" if others else ""),
+        )
+    return table

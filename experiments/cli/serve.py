@@ -1,0 +1,49 @@
+"""`winnow serve`: the API and the pages, by Granian."""
+
+from __future__ import annotations
+
+import os
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from experiments.bootstrap import build
+from experiments.cli.console import err
+from experiments.settings import Settings
+from experiments.storage.migrate import upgrade
+
+APPLICATION = "api.wsgi:app"
+"""Named, not imported: every server process builds its own."""
+STOP_SECONDS = 10
+"""How long requests under way may take to finish when the server is told to stop."""
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; WINNOW_HOST, or 127.0.0.1.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on; WINNOW_PORT, or 8000.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Server processes.")
+@click.option("--threads", type=click.IntRange(1, 256), default=8, show_default=True, help="Threads per process.")
+@click.option("--migrate", is_flag=True, help="Bring the database to the newest revision first.")
+def serve(host: str | None, port: int | None, workers: int, threads: int, migrate: bool) -> None:
+    """Serve the HTTP API and the pages until SIGTERM or Ctrl-C; requests under way are finished."""
+    settings = Settings.from_environment()
+    if migrate:
+        upgrade(settings.database_url)
+    with build(settings).open_unit_of_work(read_only=True) as work:
+        work.ping()
+    address, number = host or settings.host, port or settings.port
+    err().print(f"Winnow serves http://{address}:{number} (process {os.getpid()}).", soft_wrap=True)
+    Granian(
+        APPLICATION,
+        address=address,
+        port=number,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        backlog=2_048,
+        workers_kill_timeout=STOP_SECONDS,
+        respawn_failed_workers=True,
+        log_level=LogLevels(settings.log_level),
+    ).serve()

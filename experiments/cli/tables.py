@@ -1,0 +1,112 @@
+"""Reports as tables for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+Doc = Mapping[str, Any]
+Names = Mapping[str, str]
+NONE = "–"
+OUTCOMES = {
+    "winner": "winner",
+    "tied": "tied",
+    "control_wins": "control wins",
+    "undecided": "undecided",
+    "too_early": "too early",
+    "untrustworthy": "not to be trusted",
+}
+
+
+def print_report(console: Console, report: Doc, variants: Names, segments: Names) -> None:
+    """Print what won in which segment, how sure that is, and what is wrong with the data."""
+    console.print(report_table(report, variants, segments))
+    for scope in shown_segments(report):
+        console.print(f"• {scope['verdict']['sentence']}", markup=False)
+    for finding in findings(report):
+        console.print(f"{finding['severity']}: {finding['message']}", markup=False)
+
+
+def report_table(report: Doc, variants: Names, segments: Names) -> Table:
+    """Return a row for each treatment in each segment that has units."""
+    level = f"{1 - report['alpha']:.0%}"
+    title = f"{primary(report['overall'])['metric']}: lift over {variants[report['control']]}, with {level} intervals"
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("segment")
+    table.add_column("units", justify="right")
+    table.add_column("variant")
+    table.add_column("rate" if primary(report["overall"])["kind"] == "conversion" else "mean", justify="right")
+    table.add_column("lift", justify="right")
+    table.add_column("always valid", justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for scope in shown_segments(report):
+        for cells in _rows(report, scope, variants, segments):
+            table.add_row(*cells)
+        table.add_section()
+    return table
+
+
+def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str, ...]]:
+    metric, control = primary(scope), report["control"]
+    head = (segments.get(scope["segment"], scope["segment"]), f"{scope['units']:,}")
+    for arm in metric["arms"]:
+        value = percent(arm["value"]) if metric["kind"] == "conversion" else decimal(arm["value"])
+        effect = comparison(metric, arm["variant"], control)
+        lift = percent(effect["lift"]["value"], sign=True) if effect else ""
+        interval = interval_of(effect["lift"]["always_valid"]) if effect else ""
+        yield (*head, variants.get(arm["variant"], arm["variant"]), value, lift, interval, _mark(scope, arm["variant"]))
+        head = ("", "")
+
+
+def _mark(scope: Doc, variant: str) -> str:
+    verdict = scope["verdict"]
+    if variant == verdict["variant"] or variant in verdict["leaders"]:
+        return f"[bold green]{OUTCOMES[verdict['outcome']]}[/]"
+    return "" if verdict["outcome"] in ("winner", "tied", "control_wins") else OUTCOMES[verdict["outcome"]]
+
+
+def shown_segments(report: Doc) -> list[Doc]:
+    """Return the segments that have units; all of them where none has."""
+    return [scope for scope in report["segments"] if scope["units"]] or list(report["segments"])
+
+
+def findings(report: Doc) -> list[Doc]:
+    """Return all that is wrong with the data, each sentence once."""
+    everywhere = [*report["findings"], *report["overall"]["findings"]]
+    for scope in report["segments"]:
+        everywhere.extend(scope["findings"])
+    told = [finding for finding in everywhere if finding["severity"] != "info"]
+    return list({finding["message"]: finding for finding in told}.values())
+
+
+def primary(scope: Doc) -> Doc:
+    """Return the scope's report on the primary metric."""
+    found: Doc = next(metric for metric in scope["metrics"] if metric["role"] == "primary")
+    return found
+
+
+def comparison(metric: Doc, treatment: str, baseline: str) -> Doc | None:
+    """Return the comparison of two variants, or None where it is not made."""
+    found: Doc | None = next(
+        (c for c in metric["comparisons"] if (c["treatment"], c["baseline"]) == (treatment, baseline)), None
+    )
+    return found
+
+
+def percent(value: object, *, sign: bool = False) -> str:
+    """Write a fraction as people read it; what is not defined is a dash."""
+    return f"{value:{'+' if sign else ''}.2%}" if isinstance(value, int | float) else NONE
+
+
+def decimal(value: object) -> str:
+    """Write a mean; what is not defined is a dash."""
+    return f"{value:,.4f}" if isinstance(value, int | float) else NONE
+
+
+def interval_of(interval: Doc) -> str:
+    """Write both ends of a lift's interval; what is not defined is a dash."""
+    return f"{interval['low']:+.1%} … {interval['high']:+.1%}" if "low" in interval else NONE

@@ -1,0 +1,190 @@
+"""What an author decides: variants, segments with their splits, metrics, and the rules of judging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from experiments.domain.allocation import Allocation
+from experiments.domain.bucketing import BUCKETS
+from experiments.domain.errors import InvalidInput
+from experiments.domain.layer import LayerClaim
+from experiments.domain.metric import MetricRole, MetricUse
+from experiments.domain.names import check_id, check_key, check_text, pointer
+from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.domain.segment import Segment, everyone
+
+MAX_VARIANTS = 20
+MAX_SEGMENTS = 100
+MAX_FORCED = 1_000
+MAX_METRICS = 100
+MAX_TAGS = 50
+
+
+class ExposurePolicy(StrEnum):
+    ON_ASSIGNMENT = "on_assignment"
+    ON_EVENT = "on_event"
+
+
+class Randomisation(StrEnum):
+    """`external`: somebody else split the units, so exposures are taken as reported."""
+
+    WINNOW = "winnow"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """An arm with its content, any JSON value."""
+
+    key: str
+    name: str
+    content: Any = None
+    is_control: bool = False
+
+    def __post_init__(self) -> None:
+        check_key(self.key)
+        check_text(self.name, "/name", least=1, most=200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentPlan:
+    """One segment inside one experiment: a frozen copy of the segment, its split and its traffic share.
+
+    `weights` are the relative weights as declared, `allocation` the buckets that follow from them and from history.
+    `since_epoch` is the first epoch with exactly this plan; `promoted` is the variant that won here and was put live.
+    """
+
+    segment: Segment
+    weights: Mapping[str, int]
+    allocation: Allocation
+    traffic_bp: int = BUCKETS
+    since_epoch: int = 1
+    promoted: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.traffic_bp <= BUCKETS:
+            raise InvalidInput(
+                "traffic_invalid", f"A traffic share is 0 to {BUCKETS} basis points.", path="/traffic_bp"
+            )
+
+    def same_split(self, other: SegmentPlan) -> bool:
+        """Say whether both would send every unit to the same place."""
+        mine = (self.segment.condition, self.allocation, self.traffic_bp)
+        return mine == (other.segment.condition, other.allocation, other.traffic_bp)
+
+    def may_have_moved(self, later: SegmentPlan) -> bool:
+        """Say whether a unit counted under this plan may see something else under the later one."""
+        return (
+            self.segment.condition != later.segment.condition
+            or self.allocation != later.allocation
+            or later.traffic_bp < self.traffic_bp
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """All that an author decides; immutable, and stored whole with every version."""
+
+    key: str
+    name: str
+    salt: str
+    variants: tuple[Variant, ...]
+    segments: tuple[SegmentPlan, ...]
+    metrics: tuple[MetricUse, ...]
+    hypothesis: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    unit_type: str = "customer"
+    layer: LayerClaim | None = None
+    analysis: AnalysisPlan = field(default_factory=AnalysisPlan)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    exposure_policy: ExposurePolicy = ExposurePolicy.ON_EVENT
+    randomisation: Randomisation = Randomisation.WINNOW
+    forced: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_key(self.key)
+        check_text(self.name, "/name", least=1, most=200)
+        check_text(self.salt, "/salt", least=1, most=200)
+        check_text(self.hypothesis, "/hypothesis")
+        check_text(self.owner, "/owner", most=200)
+        check_key(self.unit_type, "/unit_type")
+        if len(self.tags) > MAX_TAGS:
+            raise InvalidInput("tags_count", f"An experiment has at most {MAX_TAGS} tags.", path="/tags")
+        for position, tag in enumerate(self.tags):
+            check_key(tag, f"/tags/{position}")
+        self._check_variants()
+        self._check_segments()
+        self._check_metrics()
+        self._check_forced()
+
+    def _check_variants(self) -> None:
+        if not 2 <= len(self.variants) <= MAX_VARIANTS:
+            raise InvalidInput("variants_count", f"An experiment has 2 to {MAX_VARIANTS} variants.", path="/variants")
+        _refuse_repeats([variant.key for variant in self.variants], "/variants")
+        if sum(variant.is_control for variant in self.variants) != 1:
+            raise InvalidInput("control_count", "Exactly one variant is the control.", path="/variants")
+
+    def _check_segments(self) -> None:
+        if not 1 <= len(self.segments) <= MAX_SEGMENTS:
+            raise InvalidInput("segments_count", f"An experiment has 1 to {MAX_SEGMENTS} segments.", path="/segments")
+        _refuse_repeats([plan.segment.key for plan in self.segments], "/segments")
+        if self.segments[-1].segment != everyone():
+            raise InvalidInput(
+                "everyone_last", "The last segment is always `everyone`, unconditional.", path="/segments"
+            )
+        known = {variant.key for variant in self.variants}
+        for position, plan in enumerate(self.segments):
+            for variant in {*plan.weights, *plan.allocation.weights_bp}:
+                if variant not in known:
+                    raise InvalidInput(
+                        "variant_unknown",
+                        f"There is no variant {variant!r}.",
+                        path=pointer("segments", position, "weights", variant),
+                    )
+
+    def _check_metrics(self) -> None:
+        if len(self.metrics) > MAX_METRICS:
+            raise InvalidInput("metrics_count", f"An experiment has at most {MAX_METRICS} metrics.", path="/metrics")
+        _refuse_repeats([use.metric.key for use in self.metrics], "/metrics")
+        if sum(use.role is MetricRole.PRIMARY for use in self.metrics) != 1:
+            raise InvalidInput("primary_count", "Exactly one metric is primary.", path="/metrics")
+
+    def _check_forced(self) -> None:
+        if len(self.forced) > MAX_FORCED:
+            raise InvalidInput("forced_count", f"At most {MAX_FORCED} testers can be forced.", path="/forced")
+        known = {variant.key for variant in self.variants}
+        for unit_id, variant in self.forced.items():
+            check_id(unit_id, pointer("forced", unit_id))
+            if variant not in known:
+                raise InvalidInput(
+                    "variant_unknown", f"There is no variant {variant!r}.", path=pointer("forced", unit_id)
+                )
+
+    @property
+    def control(self) -> Variant:
+        return next(variant for variant in self.variants if variant.is_control)
+
+    @property
+    def primary(self) -> MetricUse:
+        return next(use for use in self.metrics if use.role is MetricRole.PRIMARY)
+
+    def variant(self, key: str) -> Variant | None:
+        return next((variant for variant in self.variants if variant.key == key), None)
+
+    def plan_of(self, segment: str) -> SegmentPlan | None:
+        return next((plan for plan in self.segments if plan.segment.key == segment), None)
+
+    def with_plan(self, changed: SegmentPlan) -> Definition:
+        """Return the definition with the plan of that one segment replaced."""
+        plans = tuple(changed if plan.segment.key == changed.segment.key else plan for plan in self.segments)
+        return replace(self, segments=plans)
+
+
+def _refuse_repeats(keys: list[str], path: str) -> None:
+    for position, key in enumerate(keys):
+        if key in keys[:position]:
+            raise InvalidInput("key_repeated", f"{key!r} stands twice.", path=f"{path}/{position}")

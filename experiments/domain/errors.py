@@ -1,0 +1,88 @@
+"""Refusals: every "no" of the domain has a class, a stable code, a sentence and, where it applies, a path."""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """A refusal; `path` points into the input, as a JSON pointer such as `/variants/1/key`."""
+
+    def __init__(self, code: str, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.path = path
+
+    def at(self, prefix: str) -> DomainError:
+        """Return the same refusal with its path put under `prefix`."""
+        moved = type(self).__new__(type(self))
+        DomainError.__init__(moved, self.code, self.message, path=prefix + self.path)
+        return moved
+
+
+class InvalidInput(DomainError):
+    """A value that cannot be built."""
+
+
+class NotFound(DomainError):
+    """Nothing of that kind has that key."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"{kind}_not_found", f"There is no {kind} {key!r}.")
+
+
+class AlreadyExists(DomainError):
+    """Something of that kind has that key already."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"{kind}_exists", f"There is already a {kind} {key!r}.")
+
+
+class IllegalTransition(DomainError):
+    """A step that the present state does not allow."""
+
+    def __init__(self, key: str, status: str, step: str) -> None:
+        super().__init__("illegal_transition", f"Experiment {key!r} is {status}: it cannot {step}.")
+
+
+class FrozenField(DomainError):
+    """A part of a started experiment that may not change any more."""
+
+
+class RevisionMismatch(DomainError):
+    """Somebody else changed the thing in the meantime."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__("revision_mismatch", f"The {kind} {key!r} was changed by somebody else; read it again.")
+
+
+class RevisionRequired(DomainError):
+    """An edit that does not say which revision it starts from."""
+
+    def __init__(self) -> None:
+        super().__init__("revision_required", "Send If-Match with the ETag of what you edit.")
+
+
+class LayerFull(DomainError):
+    """The layer has too few free buckets left."""
+
+
+class PromotionRefused(DomainError):
+    """The policy does not allow this promotion; the code is the first reason of the decision."""
+
+
+class Unauthenticated(DomainError):
+    """Nobody we know."""
+
+    def __init__(self) -> None:
+        super().__init__("unauthenticated", "Send a valid API key as `Authorization: Bearer <key>`.")
+
+
+class Forbidden(DomainError):
+    """Somebody we know who may not do this."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__("forbidden", f"This key lacks the scope {scope!r}.")
+
+
+class Unavailable(DomainError):
+    """Try again later; nothing was stored."""

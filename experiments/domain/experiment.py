@@ -1,0 +1,129 @@
+"""The experiment: the steps of its life, its versions, and what freezes at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from experiments.domain.definition import Definition
+from experiments.domain.epoch import Version, dated, split_changed
+from experiments.domain.errors import FrozenField, IllegalTransition
+
+
+class Status(StrEnum):
+    DRAFT = "draft"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """The experiment as it stands: its state, and its current version. `revision` counts every change of either."""
+
+    status: Status
+    current: Version
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    stopped_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return self.current.definition.key
+
+    @property
+    def definition(self) -> Definition:
+        return self.current.definition
+
+    @property
+    def is_live(self) -> bool:
+        """Whether frontends may ask about it: everything between the first start and the archive."""
+        return self.status in (Status.RUNNING, Status.PAUSED, Status.STOPPED)
+
+    def start(self, now: datetime) -> Experiment:
+        """Start, or go on after a pause."""
+        return self._step("start", Status.RUNNING, now, started_at=self.started_at or now)
+
+    def pause(self, now: datetime) -> Experiment:
+        """Show everybody the control for the time being."""
+        return self._step("pause", Status.PAUSED, now)
+
+    def stop(self, now: datetime) -> Experiment:
+        """End for good: promoted segments keep their winner, all others see the control."""
+        return self._step("stop", Status.STOPPED, now, stopped_at=now)
+
+    def archive(self, now: datetime) -> Experiment:
+        """Take out of sight; frontends get the default of their own."""
+        return self._step("archive", Status.ARCHIVED, now)
+
+    def _step(self, step: str, to: Status, now: datetime, **dates: datetime) -> Experiment:
+        if (self.status, to) not in _STEPS:
+            raise IllegalTransition(self.key, self.status, step)
+        return replace(self, status=to, revision=self.revision + 1, updated_at=now, **dates)  # type: ignore[arg-type]
+
+    def edit(self, wanted: Definition, *, by: str, now: datetime) -> Experiment:
+        """Return the experiment with a new version of its definition.
+
+        A draft is simply rewritten. Once started, what results rest on is frozen, and a change of any split or
+        condition opens a new epoch; segments whose split did not change keep their `since_epoch`.
+        """
+        if self.status is Status.DRAFT:
+            version = replace(self.current, definition=wanted, created_at=now, created_by=by)
+            return replace(self, current=version, revision=self.revision + 1, updated_at=now)
+        if self.status not in (Status.RUNNING, Status.PAUSED):
+            raise IllegalTransition(self.key, self.status, "be edited")
+        _refuse_frozen(self.definition, wanted)
+        epoch = self.current.epoch + split_changed(self.definition, wanted)
+        version = Version(
+            number=self.current.number + 1,
+            epoch=epoch,
+            definition=replace(wanted, segments=tuple(dated(self.definition, wanted, epoch))),
+            created_at=now,
+            created_by=by,
+        )
+        return replace(self, current=version, revision=self.revision + 1, updated_at=now)
+
+
+_STEPS = frozenset(
+    {
+        (Status.DRAFT, Status.RUNNING),
+        (Status.RUNNING, Status.PAUSED),
+        (Status.PAUSED, Status.RUNNING),
+        (Status.RUNNING, Status.STOPPED),
+        (Status.PAUSED, Status.STOPPED),
+        (Status.STOPPED, Status.ARCHIVED),
+    }
+)
+
+
+def draft(definition: Definition, *, by: str, now: datetime) -> Experiment:
+    """Return a new experiment in its first version."""
+    version = Version(number=1, epoch=1, definition=definition, created_at=now, created_by=by)
+    return Experiment(status=Status.DRAFT, current=version, revision=1, created_at=now, updated_at=now)
+
+
+_FROZEN = ("key", "salt", "unit_type", "exposure_policy", "randomisation", "layer", "analysis")
+
+
+def _refuse_frozen(old: Definition, new: Definition) -> None:
+    for name in _FROZEN:
+        if getattr(old, name) != getattr(new, name):
+            raise FrozenField(
+                "field_frozen", f"`{name}` cannot change once the experiment has started.", path=f"/{name}"
+            )
+    if [(v.key, v.content, v.is_control) for v in old.variants] != [
+        (v.key, v.content, v.is_control) for v in new.variants
+    ]:
+        raise FrozenField(
+            "field_frozen",
+            "Variants and their content cannot change once the experiment has started.",
+            path="/variants",
+        )
+    if old.primary != new.primary:
+        raise FrozenField(
+            "field_frozen", "The primary metric cannot change once the experiment has started.", path="/metrics"
+        )

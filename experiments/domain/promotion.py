@@ -1,0 +1,235 @@
+"""When a winner may go live: evidence, the pure decision, and the record of the act."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from experiments.domain.allocation import Allocation
+from experiments.domain.bucketing import BUCKETS
+from experiments.domain.definition import SegmentPlan
+from experiments.domain.errors import PromotionRefused
+from experiments.domain.experiment import Status
+from experiments.domain.policy import AnalysisPlan, GuardrailRule, PromotionPolicy, StoppingRule
+
+
+class GuardrailState(StrEnum):
+    SAFE = "safe"
+    HARMED = "harmed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardrailEvidence:
+    metric: str
+    variant: str
+    state: GuardrailState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a policy sees of one segment. `gain_low` and `gain_high` bound the winner's lift, always valid, in the
+    direction that is wished for (a fall of 3 % in a metric to be lowered is a gain of 0.03).
+
+    `since_epoch` is the segment's as of the snapshot, `current_since_epoch` as it stands: unequal, the split has
+    changed since. `critical` are sentences of findings that forbid any conclusion.
+    """
+
+    experiment: str
+    segment: str
+    status: Status
+    snapshot_id: int
+    version: int
+    watermark_at: datetime
+    started_at: datetime | None
+    since_epoch: int
+    current_since_epoch: int
+    already_promoted: str | None
+    stopping_rule: StoppingRule
+    control: str
+    outcome: str
+    variant: str | None
+    leaders: tuple[str, ...]
+    verdict: str
+    units: tuple[tuple[str, int], ...]
+    lift: float | None
+    gain_low: float | None
+    gain_high: float | None
+    p_value_adjusted: float | None
+    srm_p_value: float | None
+    critical: tuple[str, ...]
+    guardrails: tuple[GuardrailEvidence, ...]
+
+    def canonical(self) -> str:
+        """Return the one JSON text of this evidence."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_instant)
+
+    def sha256(self) -> str:
+        """Return the hash that the audit trail keeps."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+class Action(StrEnum):
+    """`hold`: not now. `no_winner`: there is nothing to promote, and waiting will not change it."""
+
+    PROMOTE = "promote"
+    HOLD = "hold"
+    NO_WINNER = "no_winner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionReason:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """`reasons` stand in the order in which they were looked at; the first one decided."""
+
+    action: Action
+    variant: str | None
+    reasons: tuple[DecisionReason, ...]
+
+
+def decide(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan, now: datetime) -> Decision:
+    """Say what to do with one segment: trust and guardrails come before lift, and only always-valid evidence acts."""
+    objections = (
+        *_not_current(evidence, policy, now),
+        *_not_trustworthy(evidence),
+        *_harmful(evidence, policy),
+        *_too_early(evidence, plan, now),
+    )
+    if objections:
+        return Decision(action=Action.HOLD, variant=None, reasons=objections)
+    if evidence.outcome == "control_wins":
+        return _answer(Action.NO_WINNER, "control_wins", evidence.verdict)
+    if evidence.outcome != "winner" or evidence.variant is None or evidence.variant == evidence.control:
+        return _answer(Action.HOLD, evidence.outcome, evidence.verdict)
+    if evidence.gain_low is None or evidence.gain_low <= policy.minimum_lift:
+        low = "unknown" if evidence.gain_low is None else f"{evidence.gain_low:+.1%}"
+        return _answer(
+            Action.HOLD,
+            "below_minimum_lift",
+            f"The lift is only sure to be above {low}; the policy wants more than {policy.minimum_lift:+.1%}.",
+        )
+    return _answer(Action.PROMOTE, "winner", evidence.verdict, evidence.variant)
+
+
+def _answer(action: Action, code: str, message: str, variant: str | None = None) -> Decision:
+    return Decision(action=action, variant=variant, reasons=(DecisionReason(code=code, message=message),))
+
+
+def _not_current(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> Iterator[DecisionReason]:
+    if evidence.status is not Status.RUNNING:
+        yield DecisionReason(code="not_running", message=f"The experiment is {evidence.status}.")
+    if evidence.stopping_rule is not StoppingRule.ALWAYS_VALID:
+        yield DecisionReason(
+            code="not_always_valid",
+            message="The plan allows one look only; a promotion needs evidence that holds at every look.",
+        )
+    if evidence.already_promoted is not None:
+        yield DecisionReason(
+            code="already_promoted", message=f"{evidence.already_promoted} is live in {evidence.segment} already."
+        )
+    elif evidence.since_epoch != evidence.current_since_epoch:
+        yield DecisionReason(
+            code="split_changed", message=f"The split of {evidence.segment} has changed since this snapshot."
+        )
+    if now - evidence.watermark_at > timedelta(seconds=policy.maximum_age_seconds):
+        yield DecisionReason(
+            code="stale", message=f"The snapshot reaches to {evidence.watermark_at:%Y-%m-%d %H:%M} UTC only."
+        )
+
+
+def _not_trustworthy(evidence: Evidence) -> Iterator[DecisionReason]:
+    for sentence in evidence.critical:
+        yield DecisionReason(code="untrustworthy", message=sentence)
+
+
+def _harmful(evidence: Evidence, policy: PromotionPolicy) -> Iterator[DecisionReason]:
+    for guardrail in evidence.guardrails:
+        if guardrail.variant != evidence.variant:
+            continue
+        if guardrail.state is GuardrailState.HARMED:
+            yield DecisionReason(
+                code="guardrail_harmed", message=f"{guardrail.variant} harms {guardrail.metric} beyond its margin."
+            )
+        elif guardrail.state is GuardrailState.UNKNOWN and policy.guardrails is GuardrailRule.PROVEN_SAFE:
+            yield DecisionReason(
+                code="guardrail_unproven",
+                message=f"Harm of {guardrail.variant} to {guardrail.metric} is not ruled out yet.",
+            )
+
+
+def _too_early(evidence: Evidence, plan: AnalysisPlan, now: datetime) -> Iterator[DecisionReason]:
+    started = evidence.started_at or now
+    if now - started < timedelta(seconds=plan.minimum_duration_seconds):
+        until = started + timedelta(seconds=plan.minimum_duration_seconds)
+        yield DecisionReason(code="minimum_duration", message=f"The plan wants data until {until:%Y-%m-%d %H:%M} UTC.")
+    for variant, units in evidence.units:
+        if units < plan.minimum_units:
+            yield DecisionReason(
+                code="minimum_units",
+                message=f"{variant} has {units} units in {evidence.segment}; the plan wants {plan.minimum_units}.",
+            )
+
+
+def promoted_plan(plan: SegmentPlan, variant: str, control: str, policy: PromotionPolicy) -> SegmentPlan:
+    """Return the segment's plan with the winner live for all but the control's holdback, moving the fewest units."""
+    weights = {variant: BUCKETS - policy.holdback_bp, control: policy.holdback_bp}
+    return replace(plan, weights=weights, allocation=plan.allocation.reweighted(weights), promoted=variant)
+
+
+class PromotionState(StrEnum):
+    APPLIED = "applied"
+    REVERTED = "reverted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """One act: which variant went live in which segment, on what evidence, and what it replaced."""
+
+    id: str
+    experiment: str
+    segment: str
+    variant: str
+    state: PromotionState
+    evidence: Evidence
+    evidence_sha256: str
+    reasons: tuple[DecisionReason, ...]
+    version_before: int
+    version_after: int
+    applied_at: datetime
+    applied_by: str
+    reverted_at: datetime | None = None
+    reverted_by: str | None = None
+    revert_reason: str | None = None
+
+    def revert(self, *, by: str, reason: str, now: datetime) -> Promotion:
+        """Return the promotion as taken back."""
+        if self.state is PromotionState.REVERTED:
+            raise PromotionRefused("already_reverted", f"Promotion {self.id} is reverted already.")
+        return replace(self, state=PromotionState.REVERTED, reverted_at=now, reverted_by=by, revert_reason=reason)
+
+
+def reverted_plan(now: SegmentPlan, before: SegmentPlan, promotion: Promotion) -> SegmentPlan:
+    """Return the segment's plan as it was before the promotion, bucket for bucket."""
+    if now.promoted != promotion.variant:
+        raise PromotionRefused("superseded", f"{promotion.variant} is not live in {promotion.segment} any more.")
+    return replace(before, segment=now.segment, since_epoch=now.since_epoch)
+
+
+def split_of(allocation: Allocation) -> str:
+    """Return the split as people write it: `95% b, 5% a`."""
+    return ", ".join(f"{width / 100:g}% {variant}" for variant, width in allocation.weights_bp.items())
+
+
+def _instant(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is no JSON")

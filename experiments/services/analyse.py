@@ -1,0 +1,162 @@
+"""Analyse: log up to a watermark -> moments -> report -> snapshot. Heavy to import: never on the path of a request."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from analysis import ENGINE_VERSION
+from analysis.aggregate import aggregate
+from analysis.report import build, canonical_json
+from experiments.domain.epoch import Version
+from experiments.domain.errors import InvalidInput, NotFound
+from experiments.domain.experiment import Status
+from experiments.services.plan import canonical, plan_of
+from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
+
+Progress = Callable[[int, int], None]
+"""Called with the rows read so far, and the rows in all."""
+
+_INSTANT = pa.timestamp("us", "UTC")
+_EXPOSURES = pa.schema(
+    [
+        ("unit_id", pa.string()),
+        ("variant", pa.string()),
+        ("segment", pa.string()),
+        ("epoch", pa.int64()),
+        ("exposed_at", _INSTANT),
+    ]
+)
+_EVENTS = pa.schema(
+    [("unit_id", pa.string()), ("name", pa.string()), ("value", pa.float64()), ("occurred_at", _INSTANT)]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """Whether a stored report comes out again, byte for byte, from the rows below its watermark."""
+
+    snapshot_id: int
+    identical: bool
+    stored_sha256: str
+    recomputed_sha256: str
+    stored_engine: str
+    present_engine: str
+
+
+class Analyst:
+    """Computes snapshots; the only writer of them."""
+
+    def __init__(self, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+        self._open = open_unit_of_work
+        self._clock = clock
+
+    def analyse(self, key: str, progress: Progress | None = None) -> Snapshot:
+        """Compute and store a snapshot of all that is durable by now. Raises NotFound; InvalidInput for a draft."""
+        with self._open(read_only=True) as work:
+            # The watermark first: what is read after it is at least as new as the rows below it.
+            watermark = work.log.watermark(now=self._clock())
+            if work.experiments.get(key).status is Status.DRAFT:
+                raise InvalidInput("not_started", f"Experiment {key!r} has not started: there is nothing to analyse.")
+            versions = work.experiments.versions(key)
+            computed = _compute(work, versions, watermark, progress)
+        with self._open() as work:
+            snapshot = work.snapshots.add(replace(computed, computed_at=self._clock()))
+            detail = {"snapshot": snapshot.id, "report_sha256": snapshot.report_sha256}
+            work.audit.append(
+                AuditEntry(
+                    at=snapshot.computed_at, actor="worker", action="results.compute", subject=key, detail=detail
+                )
+            )
+            work.commit()
+        return snapshot
+
+    def verify(self, key: str, progress: Progress | None = None) -> Verification:
+        """Compute the latest snapshot again from its watermark. Raises NotFound."""
+        with self._open(read_only=True) as work:
+            work.experiments.get(key)
+            stored = work.snapshots.latest(key)
+            if stored is None:
+                raise NotFound("snapshot", key)
+            versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
+            again = _compute(work, versions, stored.watermark, progress)
+        document = json.dumps(stored.report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return Verification(
+            snapshot_id=stored.id,
+            identical=again.report_sha256 == stored.report_sha256 == _sha256(document)
+            and again.input_sha256 == stored.input_sha256,
+            stored_sha256=stored.report_sha256,
+            recomputed_sha256=again.report_sha256,
+            stored_engine=stored.engine_version,
+            present_engine=ENGINE_VERSION,
+        )
+
+    def is_due(self, key: str, maximum_age_seconds: float) -> bool:
+        """Say whether rows or a version came in since the latest snapshot, or it is older than it may be."""
+        with self._open(read_only=True) as work:
+            latest = work.snapshots.latest(key)
+            if latest is None:
+                return True
+            now = self._clock()
+            if (now - latest.watermark.at).total_seconds() > maximum_age_seconds:
+                return True
+            mark = work.log.watermark(now=now)
+            seen = (latest.watermark.exposure_id, latest.watermark.event_id, latest.version)
+            return seen != (mark.exposure_id, mark.event_id, work.experiments.get(key).current.number)
+
+
+def _compute(
+    work: UnitOfWork, versions: Sequence[Version], watermark: Watermark, progress: Progress | None
+) -> NewSnapshot:
+    key = versions[-1].definition.key
+    plan = plan_of(versions, watermark.at)
+    names = sorted({name for use in versions[-1].definition.metrics for name in use.metric.event_names})
+    count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
+    exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
+    events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
+    moments = aggregate(ibis.memtable(exposures), ibis.memtable(events), plan)
+    report = canonical_json(build(plan, moments))
+    document = moments.to_dict()
+    return NewSnapshot(
+        experiment=key,
+        version=versions[-1].number,
+        watermark=watermark,
+        computed_at=watermark.at,
+        engine_version=ENGINE_VERSION,
+        input_sha256=_sha256((canonical(plan) + json.dumps(document, sort_keys=True)).encode()),
+        report_sha256=_sha256(report),
+        moments=document,
+        report=json.loads(report),
+    )
+
+
+class _Counter:
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total = 0, total
+        self._progress = progress or (lambda done, total: None)
+
+    def rows(self, batches: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        for batch in batches:
+            yield batch
+            self._done += len(batch)
+            self._progress(self._done, self._total)
+
+
+def _table(batches: Iterable[Sequence[Sequence[Any]]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_batches((_record_batch(batch, schema) for batch in batches if batch), schema)
+
+
+def _record_batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

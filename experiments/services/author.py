@@ -1,0 +1,186 @@
+"""Author: make, edit, start, pause, stop and archive experiments; keep the library of segments, metrics and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from experiments.domain.epoch import Version
+from experiments.domain.errors import FrozenField, InvalidInput, NotFound, RevisionMismatch
+from experiments.domain.experiment import Experiment, Status, draft
+from experiments.domain.layer import Layer
+from experiments.domain.metric import Metric
+from experiments.domain.segment import EVERYONE, Segment
+from experiments.services.catalog import CatalogHolder
+from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, Page, Stored, UnitOfWork
+from experiments.services.wishes import ExperimentWish, refuse_rename, resolve
+
+Step = Literal["start", "pause", "stop", "archive"]
+
+
+class Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=Keyed)
+
+
+class Author:
+    """Every change is one transaction with its audit entry; this process sees it at once, others within a second."""
+
+    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+        self._catalog = catalog
+        self._open = open_unit_of_work
+        self._clock = clock
+        self.segments = LibraryAuthor[Segment]("segment", lambda work: work.segments, open_unit_of_work, clock)
+        self.metrics = LibraryAuthor[Metric]("metric", lambda work: work.metrics, open_unit_of_work, clock)
+        self.layers = LayerAuthor("layer", lambda work: work.layers, open_unit_of_work, clock)
+
+    def create(self, wish: ExperimentWish, *, actor: str) -> Experiment:
+        """Store a new draft. Raises InvalidInput, AlreadyExists."""
+        now = self._clock()
+        with self._open() as work:
+            experiment = draft(resolve(work, wish), by=actor, now=now)
+            _check_layer(work, experiment)
+            work.experiments.add(experiment)
+            work.audit.append(_entry(now, actor, "experiment.create", experiment.key, {}))
+            work.commit()
+        return experiment
+
+    def edit(self, key: str, wish: ExperimentWish, *, expected_revision: int, actor: str) -> Experiment:
+        """Store a changed definition. Raises InvalidInput, FrozenField, RevisionMismatch, IllegalTransition."""
+        refuse_rename(wish.key, key)
+        now = self._clock()
+        with self._open() as work:
+            before = work.experiments.get(key)
+            if before.revision != expected_revision:
+                raise RevisionMismatch("experiment", key)
+            live = None if before.status is Status.DRAFT else before.definition
+            after = before.edit(resolve(work, wish, live), by=actor, now=now)
+            _check_layer(work, after)
+            work.experiments.save(after, expected_revision=expected_revision)
+            detail = {"version": after.current.number, "epoch": after.current.epoch}
+            work.audit.append(_entry(now, actor, "experiment.edit", key, detail))
+            work.commit()
+        self._catalog.refresh()
+        return after
+
+    def step(self, key: str, step: Step, *, expected_revision: int | None = None, actor: str) -> Experiment:
+        """Start, pause, stop or archive. Raises IllegalTransition, LayerFull, RevisionMismatch."""
+        now = self._clock()
+        with self._open() as work:
+            before = work.experiments.get(key)
+            if expected_revision is not None and before.revision != expected_revision:
+                raise RevisionMismatch("experiment", key)
+            after: Experiment = getattr(before, step)(now)
+            _move_in_layer(work, before, after, now)
+            work.experiments.save(after, expected_revision=before.revision)
+            work.audit.append(
+                _entry(now, actor, f"experiment.{step}", key, {"from": before.status, "to": after.status})
+            )
+            work.commit()
+        self._catalog.refresh()
+        return after
+
+    def get(self, key: str) -> Experiment:
+        """Raise NotFound."""
+        with self._open(read_only=True) as work:
+            return work.experiments.get(key)
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """Return all versions, oldest first. Raises NotFound."""
+        with self._open(read_only=True) as work:
+            work.experiments.get(key)
+            return work.experiments.versions(key)
+
+    def page(self, *, after: str | None, limit: int, status: Status | None = None) -> Page[Experiment]:
+        """List in order of key."""
+        with self._open(read_only=True) as work:
+            return work.experiments.page(after=after, limit=limit, status=status)
+
+
+class LibraryAuthor(Generic[Item]):
+    """Create, read, list and edit one kind of named thing."""
+
+    def __init__(
+        self, kind: str, library: Callable[[UnitOfWork], Library[Item]], open_unit_of_work: OpenUnitOfWork, clock: Clock
+    ) -> None:
+        self._kind = kind
+        self._library = library
+        self._open = open_unit_of_work
+        self._clock = clock
+
+    def create(self, value: Item, *, actor: str) -> Stored[Item]:
+        """Raise AlreadyExists."""
+        if value.key == EVERYONE:
+            raise InvalidInput("key_reserved", f"{EVERYONE!r} is taken by Winnow itself.", path="/key")
+        now = self._clock()
+        with self._open() as work:
+            stored = self._library(work).add(value, now=now)
+            work.audit.append(_entry(now, actor, f"{self._kind}.create", value.key, {}))
+            work.commit()
+        return stored
+
+    def edit(self, key: str, value: Item, *, expected_revision: int, actor: str) -> Stored[Item]:
+        """Raise RevisionMismatch, NotFound."""
+        refuse_rename(value.key, key)
+        now = self._clock()
+        with self._open() as work:
+            stored = self._library(work).save(value, expected_revision=expected_revision, now=now)
+            work.audit.append(_entry(now, actor, f"{self._kind}.edit", key, {"revision": stored.revision}))
+            work.commit()
+        return stored
+
+    def get(self, key: str) -> Stored[Item]:
+        """Raise NotFound."""
+        with self._open(read_only=True) as work:
+            return self._library(work).get(key)
+
+    def page(self, *, after: str | None, limit: int) -> Page[Stored[Item]]:
+        """List in order of key."""
+        with self._open(read_only=True) as work:
+            return self._library(work).page(after=after, limit=limit)
+
+
+class LayerAuthor(LibraryAuthor[Layer]):
+    """Layers keep their salt and their slots, whatever an edit says: experiments take and release slots."""
+
+    def edit(self, key: str, value: Layer, *, expected_revision: int, actor: str) -> Stored[Layer]:
+        """Raise RevisionMismatch, NotFound; InvalidInput where the holdout would reach into a running experiment."""
+        before = self.get(key).value
+        if value.salt != before.salt:
+            raise FrozenField("field_frozen", "`salt` never changes.", path="/salt")
+        kept = replace(value, slots=before.slots)
+        return super().edit(key, kept, expected_revision=expected_revision, actor=actor)
+
+
+def _check_layer(work: UnitOfWork, experiment: Experiment) -> None:
+    claim = experiment.definition.layer
+    if claim is None:
+        return
+    try:
+        work.layers.get(claim.layer)
+    except NotFound as missing:
+        raise InvalidInput("layer_unknown", missing.message, path="/layer/layer") from None
+
+
+def _move_in_layer(work: UnitOfWork, before: Experiment, after: Experiment, now: datetime) -> None:
+    """Claim the layer's buckets at the first start, give them back at the stop."""
+    claim = after.definition.layer
+    if claim is None:
+        return
+    stored = work.layers.get(claim.layer)
+    if before.status is Status.DRAFT:
+        layer = stored.value.claim(after.key, claim.share_bp)
+    elif after.status is Status.STOPPED:
+        layer = stored.value.release(after.key)
+    else:
+        return
+    work.layers.save(layer, expected_revision=stored.revision, now=now)
+
+
+def _entry(at: datetime, actor: str, action: str, subject: str, detail: Mapping[str, Any]) -> AuditEntry:
+    return AuditEntry(at=at, actor=actor, action=action, subject=subject, detail=detail)

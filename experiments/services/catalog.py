@@ -1,0 +1,68 @@
+"""The immutable in-memory picture of all live experiments, swapped whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from experiments.domain.assignment import Assign, compile_experiment
+from experiments.domain.errors import Unavailable
+from experiments.domain.experiment import Experiment, Status
+from experiments.services.ports import OpenUnitOfWork, UnitOfWork
+
+_LIVE = (Status.RUNNING, Status.PAUSED, Status.STOPPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveExperiment:
+    """An experiment and its compiled assignment."""
+
+    experiment: Experiment
+    assign: Assign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """`version` is the stored catalog version that this is a picture of; -1 before the first look."""
+
+    version: int
+    live: Mapping[str, LiveExperiment]
+    running: tuple[LiveExperiment, ...]
+
+
+EMPTY = Catalog(version=-1, live=MappingProxyType({}), running=())
+
+
+class CatalogHolder:
+    """Holds the present catalog; `refresh` swaps it when the stored one is newer."""
+
+    def __init__(self, open_unit_of_work: OpenUnitOfWork) -> None:
+        self._open = open_unit_of_work
+        self._refreshing = threading.Lock()
+        self.current = EMPTY
+
+    def loaded(self) -> Catalog:
+        """Return the present catalog. Raises Unavailable before it was read for the first time."""
+        if self.current is EMPTY:
+            raise Unavailable("catalog_not_loaded", "This process has not read the experiments yet.")
+        return self.current
+
+    def refresh(self) -> Catalog:
+        """Read the stored version and, where it moved, the experiments. The last good catalog stays if this fails."""
+        with self._refreshing, self._open(read_only=True) as unit:
+            version = unit.catalog_version()
+            if version != self.current.version:
+                self.current = _build(unit, version)
+        return self.current
+
+
+def _build(unit: UnitOfWork, version: int) -> Catalog:
+    live = {}
+    for experiment in unit.experiments.with_status(_LIVE):
+        claim = experiment.definition.layer
+        layer = unit.layers.get(claim.layer).value if claim else None
+        live[experiment.key] = LiveExperiment(experiment=experiment, assign=compile_experiment(experiment, layer))
+    running = tuple(entry for entry in live.values() if entry.experiment.status is Status.RUNNING)
+    return Catalog(version=version, live=MappingProxyType(live), running=running)

@@ -1,0 +1,134 @@
+"""Keys: who is asking, and what they may do."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from experiments.domain.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from experiments.domain.names import check_text
+from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork, Page
+
+PREFIX = "wk"
+REMEMBERED_SECONDS = 5
+"""A revoked key is refused at the latest this long after it was revoked, in every process."""
+MAX_REMEMBERED = 10_000
+
+
+class Scope(StrEnum):
+    """`admin` includes all others."""
+
+    ASSIGN = "assign"
+    INGEST = "ingest"
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Somebody who was recognised."""
+
+    key_id: str
+    name: str
+    scopes: frozenset[str]
+
+    def require(self, scope: Scope) -> None:
+        """Raise Forbidden."""
+        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+            raise Forbidden(scope)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """The only time the whole key can be seen."""
+
+    key: ApiKey
+    text: str
+
+
+class Keys:
+    """Keys are `wk_<id>_<secret>`; at rest there is only the hash of the secret (256 random bits need no salt)."""
+
+    def __init__(self, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+        self._open = open_unit_of_work
+        self._clock = clock
+        self._remembered: dict[str, tuple[datetime, ApiKey]] = {}
+
+    def create(self, name: str, scopes: frozenset[str], *, actor: str) -> NewKey:
+        """Raise InvalidInput for an unknown scope."""
+        check_text(name, "/name", least=1, most=200)
+        unknown = scopes - set(Scope)
+        if unknown or not scopes:
+            raise InvalidInput("scope_unknown", f"Scopes are {', '.join(Scope)}.", path="/scopes")
+        key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+        key = ApiKey(id=key_id, name=name, secret_sha256=_sha256(secret), scopes=scopes, created_at=self._clock())
+        with self._open() as work:
+            work.keys.add(key)
+            work.audit.append(_entry(key, "key.create", actor, key.created_at))
+            work.commit()
+        return NewKey(key=key, text=f"{PREFIX}_{key_id}_{secret}")
+
+    def revoke(self, key_id: str, *, actor: str) -> ApiKey:
+        """Raise NotFound."""
+        now = self._clock()
+        with self._open() as work:
+            key = work.keys.revoke(key_id, now=now)
+            work.audit.append(_entry(key, "key.revoke", actor, now))
+            work.commit()
+        self._remembered.pop(key_id, None)
+        return key
+
+    def page(self, *, after: str | None, limit: int) -> Page[ApiKey]:
+        """List keys, without secrets."""
+        with self._open(read_only=True) as work:
+            return work.keys.page(after=after, limit=limit)
+
+    def authenticate(self, text: str) -> Principal:
+        """Raise Unauthenticated for anything but a whole key that is not revoked."""
+        prefix, _, rest = text.partition("_")
+        key_id, _, secret = rest.partition("_")
+        if prefix != PREFIX or not key_id or not secret:
+            raise Unauthenticated
+        principal, digest = self._look_up(key_id)
+        if not hmac.compare_digest(digest, _sha256(secret)):
+            raise Unauthenticated
+        return principal
+
+    def principal(self, key_id: str) -> Principal:
+        """Return who a signed session belongs to. Raises Unauthenticated where the key is revoked or gone."""
+        return self._look_up(key_id)[0]
+
+    def _look_up(self, key_id: str) -> tuple[Principal, str]:
+        now = self._clock()
+        remembered = self._remembered.get(key_id)
+        if remembered is None or now - remembered[0] > timedelta(seconds=REMEMBERED_SECONDS):
+            remembered = (now, self._read(key_id))
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key_id] = remembered
+        key = remembered[1]
+        if key.revoked_at is not None:
+            raise Unauthenticated
+        return Principal(key_id=key.id, name=key.name, scopes=key.scopes), key.secret_sha256
+
+    def _read(self, key_id: str) -> ApiKey:
+        try:
+            with self._open(read_only=True) as work:
+                return work.keys.get(key_id)
+        except NotFound:
+            raise Unauthenticated from None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _entry(key: ApiKey, action: str, actor: str, at: datetime) -> AuditEntry:
+    return AuditEntry(
+        at=at, actor=actor, action=action, subject=key.id, detail={"name": key.name, "scopes": sorted(key.scopes)}
+    )

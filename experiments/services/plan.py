@@ -1,0 +1,86 @@
+"""Experiment -> analysis plan: what the versions say, in the words of the engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from analysis.plan import Cell, MetricPlan, Plan
+from experiments.domain.definition import Definition, Randomisation, SegmentPlan
+from experiments.domain.epoch import Version, follow_up_end
+from experiments.domain.metric import MetricUse
+
+
+def plan_of(versions: Sequence[Version], watermark_at: datetime) -> Plan:
+    """Return the plan of the last of the versions (oldest first), with a cell for every segment of every epoch."""
+    definition = versions[-1].definition
+    cells = tuple(_cells(versions))
+    segments = dict.fromkeys([plan.segment.key for plan in definition.segments] + [cell.segment for cell in cells])
+    rules = definition.analysis
+    return Plan(
+        variants=tuple(variant.key for variant in definition.variants),
+        control=definition.control.key,
+        segments=tuple(segments),
+        metrics=tuple(_metric(use) for use in definition.metrics),
+        cells=cells,
+        alpha=rules.alpha,
+        stopping_rule=rules.stopping_rule.value,
+        family=rules.family.value,
+        tuned_for_units=rules.tuned_for_units,
+        min_units=rules.minimum_units,
+        min_conversions=rules.minimum_conversions,
+        variant_names={variant.key: variant.name for variant in definition.variants},
+        segment_names={
+            plan.segment.key: plan.segment.name for version in versions for plan in version.definition.segments
+        },
+        watermark_at=watermark_at,
+    )
+
+
+def canonical(plan: Plan) -> str:
+    """Return the one JSON text of a plan."""
+    return json.dumps(asdict(plan), sort_keys=True, separators=(",", ":"), default=_instant)
+
+
+def _cells(versions: Sequence[Version]) -> Iterator[Cell]:
+    """The splits of an epoch are those of its first version; later ones of the same epoch have the same."""
+    for epoch, version in {version.epoch: version for version in reversed(versions)}.items():
+        for segment in version.definition.segments:
+            yield Cell(
+                epoch=epoch,
+                segment=segment.segment.key,
+                weights=_weights(version.definition, segment),
+                follow_up_ends_at=follow_up_end(versions, epoch, segment.segment.key),
+            )
+
+
+def _weights(definition: Definition, plan: SegmentPlan) -> dict[str, float]:
+    """What the split should give: our buckets, or the weights that somebody else declared."""
+    intended = plan.weights if definition.randomisation is Randomisation.EXTERNAL else plan.allocation.weights_bp
+    return {variant.key: float(intended.get(variant.key, 0)) for variant in definition.variants}
+
+
+def _metric(use: MetricUse) -> MetricPlan:
+    metric = use.metric
+    return MetricPlan(
+        key=metric.key,
+        kind=metric.kind.value,
+        role=use.role.value,
+        event_name=metric.event_name,
+        denominator_event_name=metric.denominator_event_name,
+        numerator_counts_events=metric.numerator_counts_events,
+        denominator_counts_events=metric.denominator_counts_events,
+        direction=metric.direction.value,
+        window_seconds=metric.window_seconds,
+        cap=metric.cap,
+        margin_lift=use.margin_lift,
+        name=metric.name,
+    )
+
+
+def _instant(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is no JSON")

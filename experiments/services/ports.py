@@ -1,0 +1,246 @@
+"""What the services need from outside, as Protocols. `experiments.storage` answers them, in SQL and in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from experiments.domain.epoch import Version
+from experiments.domain.event import Event, Exposure
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
+from experiments.domain.metric import Metric
+from experiments.domain.promotion import Promotion
+from experiments.domain.segment import Segment
+
+T = TypeVar("T")
+Clock = Callable[[], datetime]
+"""Returns the present instant, aware, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A stretch of a list in a stable order; `next_after` continues it, None at its end."""
+
+    items: tuple[T, ...]
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored(Generic[T]):
+    """A value with the revision that an edit must name."""
+
+    value: T
+    revision: int
+    updated_at: datetime
+
+
+class ExperimentStore(Protocol):
+    def add(self, experiment: Experiment) -> None:
+        """Raise AlreadyExists where the key is taken."""
+
+    def get(self, key: str) -> Experiment:
+        """Raise NotFound."""
+
+    def save(self, experiment: Experiment, *, expected_revision: int) -> None:
+        """Store head and, where new or rewritten in draft, its version. Raise RevisionMismatch, NotFound.
+
+        The check and the write are one step: of two savers with the same expected revision, exactly one succeeds.
+        """
+
+    def versions(self, key: str) -> tuple[Version, ...]:
+        """All versions, oldest first."""
+
+    def version(self, key: str, number: int) -> Version:
+        """Raise NotFound."""
+
+    def page(self, *, after: str | None, limit: int, status: Status | None = None) -> Page[Experiment]:
+        """In order of key."""
+
+    def with_status(self, statuses: Collection[Status]) -> tuple[Experiment, ...]:
+        """In order of key."""
+
+
+class Library(Protocol[T]):
+    """Segments, metrics and layers: named things with revisions, in order of key."""
+
+    def add(self, value: T, *, now: datetime) -> Stored[T]:
+        """Raise AlreadyExists."""
+
+    def get(self, key: str) -> Stored[T]:
+        """Raise NotFound."""
+
+    def save(self, value: T, *, expected_revision: int, now: datetime) -> Stored[T]:
+        """Raise RevisionMismatch, NotFound."""
+
+    def page(self, *, after: str | None, limit: int) -> Page[Stored[T]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """A fixed set of rows: everything stored with an id up to these. What lies below never changes any more."""
+
+    exposure_id: int
+    event_id: int
+    at: datetime
+
+
+class EventLog(Protocol):
+    """Append-only, idempotent on `event_id` (exposures and events apart)."""
+
+    def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
+        """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
+
+    def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
+        """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
+
+    def watermark(self, *, now: datetime) -> Watermark:
+        """Return the highest ids below which no row can appear later, waiting for writers that are under way."""
+
+    def exposures(
+        self, experiment: str, watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
+        """Batches of (unit_id, variant, segment, epoch, occurred_at), in order of id, forced ones left out."""
+
+    def events(
+        self, experiment: str, names: Collection[str], watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
+        """Batches of (unit_id, name, value, occurred_at) of the units exposed to the experiment, in order of id."""
+
+    def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
+        """How many rows `exposures` and `events` will give (for progress)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSnapshot:
+    """A stored report: what it says, what it saw, and by which engine."""
+
+    experiment: str
+    version: int
+    watermark: Watermark
+    computed_at: datetime
+    engine_version: str
+    input_sha256: str
+    report_sha256: str
+    moments: Mapping[str, Any]
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot(NewSnapshot):
+    id: int
+
+
+class SnapshotStore(Protocol):
+    def add(self, snapshot: NewSnapshot) -> Snapshot: ...
+
+    def get(self, experiment: str, snapshot_id: int) -> Snapshot:
+        """Raise NotFound."""
+
+    def latest(self, experiment: str) -> Snapshot | None: ...
+
+    def page(self, experiment: str, *, after: str | None, limit: int) -> Page[Snapshot]:
+        """Newest first."""
+
+
+class PromotionStore(Protocol):
+    def add(self, promotion: Promotion) -> None: ...
+
+    def get(self, promotion_id: str) -> Promotion:
+        """Raise NotFound."""
+
+    def save(self, promotion: Promotion) -> None:
+        """Raise NotFound."""
+
+    def page(self, *, experiment: str | None, after: str | None, limit: int) -> Page[Promotion]:
+        """Newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who did what to what, when, and on what evidence."""
+
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    detail: Mapping[str, Any]
+    evidence_sha256: str | None = None
+    id: int | None = None
+
+
+class AuditLog(Protocol):
+    def append(self, entry: AuditEntry) -> None: ...
+
+    def page(self, *, subject: str | None, after: str | None, limit: int) -> Page[AuditEntry]:
+        """Newest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A key as it rests: `id` is public, of the secret only the hash is kept."""
+
+    id: str
+    name: str
+    secret_sha256: str
+    scopes: frozenset[str]
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+class KeyStore(Protocol):
+    def add(self, key: ApiKey) -> None: ...
+
+    def get(self, key_id: str) -> ApiKey:
+        """Raise NotFound."""
+
+    def revoke(self, key_id: str, *, now: datetime) -> ApiKey:
+        """Raise NotFound. Revoking twice keeps the first instant."""
+
+    def page(self, *, after: str | None, limit: int) -> Page[ApiKey]: ...
+
+
+class LeaseStore(Protocol):
+    def acquire(self, name: str, *, holder: str, now: datetime, ttl_seconds: int) -> bool:
+        """Take or renew the lease in one step; False while somebody else holds it and it has not expired."""
+
+    def release(self, name: str, *, holder: str) -> None:
+        """Give it back, where it is ours."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction: nothing is stored without `commit`, and everything or nothing with it."""
+
+    experiments: ExperimentStore
+    segments: Library[Segment]
+    metrics: Library[Metric]
+    layers: Library[Layer]
+    log: EventLog
+    snapshots: SnapshotStore
+    promotions: PromotionStore
+    audit: AuditLog
+    keys: KeyStore
+    leases: LeaseStore
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Roll back what was not committed."""
+
+    def commit(self) -> None: ...
+
+    def catalog_version(self) -> int:
+        """Return a number that grows whenever an experiment or a layer is stored."""
+
+    def ping(self) -> None:
+        """Raise Unavailable where the database does not answer or is not migrated to the head."""
+
+
+class OpenUnitOfWork(Protocol):
+    def __call__(self, *, read_only: bool = False) -> UnitOfWork:
+        """Begin a transaction; a read-only one takes no write lock and may not write."""

@@ -1,0 +1,156 @@
+"""Record: exposures and events, item by item, durable before they are acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from experiments.domain.assignment import counted_variant
+from experiments.domain.definition import Definition, Randomisation
+from experiments.domain.epoch import Version
+from experiments.domain.errors import DomainError, InvalidInput, NotFound
+from experiments.domain.event import Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict
+from experiments.domain.experiment import Experiment
+from experiments.services.catalog import CatalogHolder
+from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
+
+AHEAD_SECONDS = 300
+"""How far ahead of our clock an event's time may be."""
+
+Item = Event | ExposureClaim | ItemVerdict
+"""What a batch holds; a verdict stands for an item that could not even be read."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    events: dict[str, Event]
+    exposures: dict[str, Exposure]
+    verdicts: list[ItemVerdict]
+
+
+class Recorder:
+    """One bad item never fails its batch; sending a batch again stores nothing twice."""
+
+    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+        self._catalog = catalog
+        self._open = open_unit_of_work
+        self._clock = clock
+        self._versions: dict[tuple[str, int], Version] = {}
+
+    def record(self, items: Sequence[Item]) -> list[ItemVerdict]:
+        """Return a verdict per item, in order. What is `accepted` is durable; Unavailable means nothing was stored."""
+        now = self._clock()
+        with self._open() as work:
+            batch = _Batch(events={}, exposures={}, verdicts=[])
+            for item in items:
+                batch.verdicts.append(self._sort(work, item, batch, now))
+            known_events = work.log.append_events(list(batch.events.values()), received_at=now)
+            known_exposures = work.log.append_exposures(list(batch.exposures.values()), received_at=now)
+            work.commit()
+        return _mark_known(items, batch.verdicts, known_events, known_exposures)
+
+    def _sort(self, work: UnitOfWork, item: Item, batch: _Batch, now: datetime) -> ItemVerdict:
+        if isinstance(item, ItemVerdict):
+            return item
+        try:
+            if item.occurred_at > now + timedelta(seconds=AHEAD_SECONDS):
+                raise InvalidInput(
+                    "occurred_in_future", "The event lies more than 5 minutes ahead of our clock.", path="/occurred_at"
+                )
+            fresh = (
+                _keep(batch.events, item.event_id, item)
+                if isinstance(item, Event)
+                else _keep(batch.exposures, item.event_id, self._check(work, item))
+            )
+        except DomainError as refusal:
+            return rejected(item.event_id, refusal)
+        return ItemVerdict(event_id=item.event_id, status=ItemStatus.ACCEPTED if fresh else ItemStatus.DUPLICATE)
+
+    def _check(self, work: UnitOfWork, claim: ExposureClaim) -> Exposure:
+        experiment = self._experiment(work, claim.experiment)
+        if not experiment.is_live:
+            raise InvalidInput("experiment_not_live", f"The experiment is {experiment.status}.", path="/experiment")
+        if experiment.stopped_at is not None and claim.occurred_at > experiment.stopped_at:
+            raise InvalidInput("after_stop", "The experiment had stopped by then.", path="/occurred_at")
+        version = self._version(work, claim)
+        forced = check_claim(version.definition, claim)
+        return Exposure(
+            event_id=claim.event_id,
+            unit_id=claim.unit_id,
+            experiment=claim.experiment,
+            version=claim.version,
+            epoch=version.epoch,
+            segment=claim.segment,
+            variant=claim.variant,
+            occurred_at=claim.occurred_at,
+            forced=forced,
+        )
+
+    def _experiment(self, work: UnitOfWork, key: str) -> Experiment:
+        entry = self._catalog.current.live.get(key)
+        if entry is not None:
+            return entry.experiment
+        try:
+            return work.experiments.get(key)
+        except NotFound as missing:
+            raise InvalidInput("experiment_unknown", missing.message, path="/experiment") from None
+
+    def _version(self, work: UnitOfWork, claim: ExposureClaim) -> Version:
+        """Versions of started experiments never change, so each is read once."""
+        key = (claim.experiment, claim.version)
+        if key not in self._versions:
+            try:
+                self._versions[key] = work.experiments.version(*key)
+            except NotFound as missing:
+                raise InvalidInput("version_unknown", missing.message, path="/version") from None
+        return self._versions[key]
+
+
+def check_claim(definition: Definition, claim: ExposureClaim) -> bool:
+    """Refuse a claim that the version cannot have answered; return whether the unit is a forced tester.
+
+    Where Winnow splits, the unit's bucket must give the claimed variant in the claimed segment.
+    """
+    if definition.plan_of(claim.segment) is None:
+        raise InvalidInput("segment_unknown", f"The version has no segment {claim.segment!r}.", path="/segment")
+    if definition.variant(claim.variant) is None:
+        raise InvalidInput("variant_unknown", f"The version has no variant {claim.variant!r}.", path="/variant")
+    if claim.unit_id in definition.forced:
+        return True
+    if definition.randomisation is Randomisation.WINNOW:
+        expected = counted_variant(definition, claim.segment, claim.unit_id)
+        if expected != claim.variant:
+            shown = "is not in the experiment" if expected is None else f"sees {expected!r}"
+            raise InvalidInput("exposure_mismatch", f"In segment {claim.segment!r} this unit {shown}.", path="/variant")
+    return False
+
+
+def rejected(event_id: str | None, refusal: DomainError) -> ItemVerdict:
+    """Return the verdict that tells of a refusal."""
+    return ItemVerdict(
+        event_id=event_id, status=ItemStatus.REJECTED, code=refusal.code, message=refusal.message, path=refusal.path
+    )
+
+
+def _keep(found: dict[str, T], event_id: str, value: T) -> bool:
+    if event_id in found:
+        return False
+    found[event_id] = value
+    return True
+
+
+def _mark_known(
+    items: Sequence[Item], verdicts: Sequence[ItemVerdict], events: frozenset[str], exposures: frozenset[str]
+) -> list[ItemVerdict]:
+    return [
+        ItemVerdict(event_id=verdict.event_id, status=ItemStatus.DUPLICATE)
+        if verdict.status is ItemStatus.ACCEPTED
+        and verdict.event_id in (events if isinstance(item, Event) else exposures)
+        else verdict
+        for item, verdict in zip(items, verdicts, strict=True)
+    ]

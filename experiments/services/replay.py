@@ -1,0 +1,219 @@
+"""Replay: make an experiment that ran elsewhere one of ours, from a file with its results."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from experiments.domain.epoch import Version
+from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound
+from experiments.domain.event import Event, Exposure
+from experiments.domain.experiment import draft
+from experiments.domain.metric import Metric
+from experiments.domain.segment import Segment
+from experiments.services.catalog import CatalogHolder
+from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, UnitOfWork
+from experiments.services.replay_file import BadRow, Row
+from experiments.services.replay_plan import ReplayPlan
+from experiments.services.wishes import resolve
+
+ACTION = "experiment.replay"
+BATCH = 5_000
+Progress = Callable[[str, int, int | None], None]
+"""Called with the step (`check` or `load`), the rows done, and the rows in all where they are known."""
+L = TypeVar("L", Segment, Metric)
+
+
+class Source(Protocol):
+    """A file that can be read again; after a whole reading `sha256` is that of its content."""
+
+    sha256: str | None
+
+    def rows(self) -> Iterator[Row | BadRow]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """`already`: the same file was loaded by the same plan before, and nothing was stored now."""
+
+    experiment: str
+    units: int
+    events: int
+    already: bool
+
+
+class BadRows(InvalidInput):
+    """Rows that cannot be read; `rows` are the first of them, `count` is how many there are."""
+
+    def __init__(self, rows: Sequence[BadRow], count: int) -> None:
+        first = rows[0]
+        told = f"Bad rows: {count}; the first on line {first.line}: {first.message} Nothing was loaded."
+        super().__init__("rows_invalid", told)
+        self.rows = tuple(rows)
+        self.count = count
+
+
+class Replayer:
+    """All rows are checked before any is stored, and all are stored in one transaction: a file is in, or it is not."""
+
+    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+        self._catalog = catalog
+        self._open = open_unit_of_work
+        self._clock = clock
+
+    def replay(
+        self,
+        plan: ReplayPlan,
+        source: Source,
+        *,
+        actor: str,
+        progress: Progress | None = None,
+        most_bad_rows: int = 100,
+    ) -> Replayed:
+        """Load the file; a second time says so and stores nothing.
+
+        Raises BadRows; AlreadyExists where the key belongs to something else; InvalidInput where the plan is refused.
+        """
+        tell = progress or (lambda step, done, total: None)
+        rows = check_rows(source, tell, most_bad_rows)
+        checked = source.sha256
+        earlier = self._earlier(plan, checked)
+        if earlier is not None:
+            return earlier
+        now = self._clock()
+        with self._open() as work:
+            version = _start(work, plan, actor, now)
+            events = _load(work, source, _Stamp(version=version, file_sha256=checked or "", at=now), tell, rows)
+            if source.sha256 != checked:
+                raise InvalidInput("file_changed", "The file changed while it was read; nothing was loaded.")
+            detail = {"file_sha256": checked, "plan_sha256": plan.sha256, "units": rows, "events": events}
+            work.audit.append(AuditEntry(at=now, actor=actor, action=ACTION, subject=plan.wish.key, detail=detail))
+            work.commit()
+        self._catalog.refresh()
+        return Replayed(experiment=plan.wish.key, units=rows, events=events, already=False)
+
+    def _earlier(self, plan: ReplayPlan, file_sha256: str | None) -> Replayed | None:
+        key = plan.wish.key
+        with self._open(read_only=True) as work:
+            try:
+                work.experiments.get(key)
+            except NotFound:
+                return None
+            entry = _entry_of(work, key)
+        if entry is None or (entry.detail["file_sha256"], entry.detail["plan_sha256"]) != (file_sha256, plan.sha256):
+            raise AlreadyExists("experiment", key)
+        return Replayed(experiment=key, units=entry.detail["units"], events=entry.detail["events"], already=True)
+
+
+def check_rows(source: Source, tell: Progress, most: int) -> int:
+    """Read everything once and return how many rows there are. Raises BadRows, InvalidInput for an empty file."""
+    bad: list[BadRow] = []
+    good = count = 0
+    for row in source.rows():
+        if isinstance(row, Row):
+            good += 1
+        else:
+            count += 1
+            if len(bad) < most:
+                bad.append(row)
+        if (good + count) % BATCH == 0:
+            tell("check", good + count, None)
+    if bad:
+        raise BadRows(bad, count)
+    if not good:
+        raise InvalidInput("file_empty", "The file holds no rows.")
+    tell("check", good, good)
+    return good
+
+
+def _entry_of(work: UnitOfWork, key: str) -> AuditEntry | None:
+    after: str | None = None
+    while True:
+        page = work.audit.page(subject=key, after=after, limit=200)
+        for entry in page.items:
+            if entry.action == ACTION:
+                return entry
+        if page.next_after is None:
+            return None
+        after = page.next_after
+
+
+def _start(work: UnitOfWork, plan: ReplayPlan, actor: str, now: datetime) -> Version:
+    for segment in plan.segments:
+        _keep("segment", work.segments, segment, now)
+    for metric in plan.metrics:
+        _keep("metric", work.metrics, metric, now)
+    experiment = draft(resolve(work, plan.wish), by=actor, now=now)
+    work.experiments.add(experiment)
+    started = experiment.start(now)
+    work.experiments.save(started, expected_revision=experiment.revision)
+    return started.current
+
+
+def _keep(kind: str, library: Library[L], value: L, now: datetime) -> None:
+    """Put a value into the library, where it may stand already, but not as something else."""
+    try:
+        present = library.get(value.key).value
+    except NotFound:
+        library.add(value, now=now)
+        return
+    if present != value:
+        raise InvalidInput(
+            f"{kind}_differs", f"There is another {kind} {value.key!r} in the library; the plan's needs another key."
+        )
+
+
+def _load(work: UnitOfWork, source: Source, stamp: _Stamp, tell: Progress, total: int) -> int:
+    batch: list[Row] = []
+    done = events = 0
+    for row in source.rows():
+        if isinstance(row, BadRow):
+            raise BadRows([row], 1)
+        batch.append(row)
+        done += 1
+        if len(batch) == BATCH:
+            events += _store(work, batch, stamp)
+            batch.clear()
+            tell("load", done, total)
+    events += _store(work, batch, stamp)
+    tell("load", done, total)
+    return events
+
+
+def _store(work: UnitOfWork, rows: Sequence[Row], stamp: _Stamp) -> int:
+    events = [stamp.event(row, name, value) for row in rows for name, value in row.outcomes]
+    work.log.append_exposures([stamp.exposure(row) for row in rows], received_at=stamp.at)
+    work.log.append_events(events, received_at=stamp.at)
+    return len(events)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stamp:
+    """Makes rows what we store; ids follow from the file, so the same outcome read for two experiments is one event."""
+
+    version: Version
+    file_sha256: str
+    at: datetime
+
+    def exposure(self, row: Row) -> Exposure:
+        key = self.version.definition.key
+        return Exposure(
+            event_id=self._id(row, key),
+            unit_id=row.unit_id,
+            experiment=key,
+            version=self.version.number,
+            epoch=self.version.epoch,
+            segment=row.segment,
+            variant=row.variant,
+            occurred_at=self.at,
+        )
+
+    def event(self, row: Row, name: str, value: float) -> Event:
+        return Event(event_id=self._id(row, name), unit_id=row.unit_id, name=name, value=value, occurred_at=self.at)
+
+    def _id(self, row: Row, name: str) -> str:
+        parts = (self.file_sha256, str(row.number), row.unit_id, name)
+        return "replay-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()

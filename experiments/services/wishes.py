@@ -1,0 +1,139 @@
+"""What an author asks for: experiments that name segments and metrics, not yet resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from experiments.domain.allocation import Allocation
+from experiments.domain.bucketing import BUCKETS
+from experiments.domain.definition import Definition, ExposurePolicy, Randomisation, SegmentPlan, Variant
+from experiments.domain.errors import DomainError, FrozenField, InvalidInput, NotFound
+from experiments.domain.layer import LayerClaim
+from experiments.domain.metric import MetricRole, MetricUse
+from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.domain.segment import EVERYONE, Segment, everyone
+from experiments.services.ports import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentWish:
+    """A segment by key; without weights every variant gets the same."""
+
+    segment: str
+    weights: Mapping[str, int] | None = None
+    traffic_bp: int = BUCKETS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricWish:
+    """A metric by key, and its role here."""
+
+    metric: str
+    role: MetricRole
+    margin_lift: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentWish:
+    """An experiment as its author writes it. `salt` defaults to the key; `everyone` may be left out."""
+
+    key: str
+    name: str
+    variants: tuple[Variant, ...]
+    metrics: tuple[MetricWish, ...]
+    segments: tuple[SegmentWish, ...] = ()
+    hypothesis: str = ""
+    owner: str = ""
+    tags: tuple[str, ...] = ()
+    unit_type: str = "customer"
+    salt: str | None = None
+    layer: LayerClaim | None = None
+    analysis: AnalysisPlan = field(default_factory=AnalysisPlan)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    exposure_policy: ExposurePolicy = ExposurePolicy.ON_EVENT
+    randomisation: Randomisation = Randomisation.WINNOW
+    forced: Mapping[str, str] = field(default_factory=dict)
+
+
+def resolve(work: UnitOfWork, wish: ExperimentWish, live: Definition | None = None) -> Definition:
+    """Return the definition, with segments and metrics copied in from the library.
+
+    Against a `live` definition, segments and metrics it has already keep their copies, and splits are derived
+    from the present ones with the fewest moves; a segment whose weights did not change keeps its promotion.
+    """
+    return Definition(
+        key=wish.key,
+        name=wish.name,
+        salt=wish.salt or (live.salt if live else wish.key),
+        variants=wish.variants,
+        segments=tuple(
+            _plan(work, segment, wish, live, position) for position, segment in enumerate(_with_everyone(wish.segments))
+        ),
+        metrics=tuple(_use(work, metric, live, position) for position, metric in enumerate(wish.metrics)),
+        hypothesis=wish.hypothesis,
+        owner=wish.owner,
+        tags=wish.tags,
+        unit_type=wish.unit_type,
+        layer=wish.layer,
+        analysis=wish.analysis,
+        promotion=wish.promotion,
+        exposure_policy=wish.exposure_policy,
+        randomisation=wish.randomisation,
+        forced=wish.forced,
+    )
+
+
+def _with_everyone(wishes: tuple[SegmentWish, ...]) -> tuple[SegmentWish, ...]:
+    if any(wish.segment == EVERYONE for wish in wishes):
+        return wishes
+    return (*wishes, SegmentWish(segment=EVERYONE))
+
+
+def _plan(
+    work: UnitOfWork, wish: SegmentWish, experiment: ExperimentWish, live: Definition | None, position: int
+) -> SegmentPlan:
+    path = f"/segments/{position}"
+    weights = dict(wish.weights) if wish.weights is not None else {v.key: 1 for v in experiment.variants}
+    present = live.plan_of(wish.segment) if live else None
+    try:
+        if present is None:
+            return SegmentPlan(
+                segment=_segment(work, wish.segment),
+                weights=weights,
+                allocation=Allocation.from_weights(weights),
+                traffic_bp=wish.traffic_bp,
+            )
+        if wish.weights is None or weights == dict(present.weights):
+            return replace(present, traffic_bp=wish.traffic_bp)
+        allocation = present.allocation.reweighted(weights)
+        return replace(present, weights=weights, allocation=allocation, traffic_bp=wish.traffic_bp, promoted=None)
+    except DomainError as refusal:
+        raise refusal.at(f"{path}/weights" if refusal.code.startswith("weight") else path) from None
+
+
+def _segment(work: UnitOfWork, key: str) -> Segment:
+    if key == EVERYONE:
+        return everyone()
+    try:
+        return work.segments.get(key).value
+    except NotFound as missing:
+        raise InvalidInput("segment_unknown", missing.message, path="/segment") from None
+
+
+def _use(work: UnitOfWork, wish: MetricWish, live: Definition | None, position: int) -> MetricUse:
+    path = f"/metrics/{position}"
+    present = next((use.metric for use in live.metrics if use.metric.key == wish.metric), None) if live else None
+    try:
+        metric = present or work.metrics.get(wish.metric).value
+        return MetricUse(metric=metric, role=wish.role, margin_lift=wish.margin_lift)
+    except NotFound as missing:
+        raise InvalidInput("metric_unknown", missing.message, path=f"{path}/metric") from None
+    except InvalidInput as refusal:
+        raise refusal.at(path) from None
+
+
+def refuse_rename(wanted: str, key: str) -> None:
+    """Refuse a body whose key is not that of the address."""
+    if wanted != key:
+        raise FrozenField("field_frozen", "`key` never changes.", path="/key")

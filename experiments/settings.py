@@ -1,0 +1,82 @@
+"""Environment -> frozen Settings. The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.domain.errors import InvalidInput
+
+ROOT = Path(__file__).resolve().parent.parent
+DEFAULT_DATABASE_URL = f"sqlite:///{ROOT / 'var' / 'winnow.sqlite'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`secret_key` signs sessions; where it is not given, one is made and kept under `var/`.
+
+    `catalog_poll_seconds`: how often a process looks whether another one changed an experiment.
+    """
+
+    database_url: str = DEFAULT_DATABASE_URL
+    secret_key: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 2_000_000
+    catalog_poll_seconds: float = 1.0
+    worker_interval_seconds: float = 60.0
+    secure_cookies: bool = False
+    log_level: str = "info"
+    log_json: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read `WINNOW_*`; raise InvalidInput naming the variable that cannot be understood."""
+        read, default = _Reader(os.environ if environment is None else environment), cls()
+        return cls(
+            database_url=read.text("DATABASE_URL", DEFAULT_DATABASE_URL),
+            secret_key=read.text("SECRET_KEY", "") or None,
+            host=read.text("HOST", default.host),
+            port=int(read.number("PORT", default.port, least=0, most=65_535)),
+            cors_origins=tuple(origin.strip() for origin in read.text("CORS_ORIGINS", "").split(",") if origin.strip()),
+            max_body_bytes=int(read.number("MAX_BODY_BYTES", default.max_body_bytes, least=1_000)),
+            catalog_poll_seconds=read.number("CATALOG_POLL_SECONDS", default.catalog_poll_seconds, least=0.01),
+            worker_interval_seconds=read.number("WORKER_INTERVAL_SECONDS", default.worker_interval_seconds, least=0.1),
+            secure_cookies=read.flag("SECURE_COOKIES", default.secure_cookies),
+            log_level=read.one_of("LOG_LEVEL", default.log_level, ("debug", "info", "warning", "error")),
+            log_json=read.flag("LOG_JSON", default.log_json),
+        )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def text(self, name: str, default: str) -> str:
+        return self._environment.get(f"WINNOW_{name}", default)
+
+    def number(self, name: str, default: float, *, least: float, most: float = float("inf")) -> float:
+        text = self.text(name, str(default))
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise _unfit(name, text, f"a number of at least {least:g}")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        return self.one_of(name, "true" if default else "false", ("true", "false")) == "true"
+
+    def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        text = self.text(name, default).lower()
+        if text not in allowed:
+            raise _unfit(name, text, "one of " + ", ".join(allowed))
+        return text
+
+
+def _unfit(name: str, text: str, wanted: str) -> InvalidInput:
+    return InvalidInput("setting_invalid", f"WINNOW_{name} is {text!r}; {wanted} is wanted.", path=f"/WINNOW_{name}")

@@ -1,0 +1,1 @@
+"""Where things rest: the ports of `experiments.services`, in SQL and in memory. SQLAlchemy lives only here."""

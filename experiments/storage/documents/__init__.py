@@ -1,0 +1,1 @@
+"""Domain values as JSON documents and back: lossless, spelled out field by field, with a schema number each."""

@@ -1,0 +1,89 @@
+"""Segments, metrics and layers as documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.domain.layer import Layer, Slot
+from experiments.domain.metric import Direction, Metric, MetricKind
+from experiments.domain.segment import Segment
+from experiments.storage.documents.versioned import Document, refuse_other_schema
+
+SEGMENT_SCHEMA = METRIC_SCHEMA = LAYER_SCHEMA = 1
+
+
+def segment_to_document(segment: Segment) -> Document:
+    return {
+        "schema": SEGMENT_SCHEMA,
+        "key": segment.key,
+        "name": segment.name,
+        "condition": segment.condition,
+        "description": segment.description,
+    }
+
+
+def segment_from_document(document: Mapping[str, Any]) -> Segment:
+    refuse_other_schema(document, "segment", SEGMENT_SCHEMA)
+    return Segment(
+        key=document["key"],
+        name=document["name"],
+        condition=document["condition"],
+        description=document["description"],
+    )
+
+
+def metric_to_document(metric: Metric) -> Document:
+    return {
+        "schema": METRIC_SCHEMA,
+        "key": metric.key,
+        "name": metric.name,
+        "kind": metric.kind,
+        "event_name": metric.event_name,
+        "denominator_event_name": metric.denominator_event_name,
+        "numerator_counts_events": metric.numerator_counts_events,
+        "denominator_counts_events": metric.denominator_counts_events,
+        "direction": metric.direction,
+        "window_seconds": metric.window_seconds,
+        "cap": metric.cap,
+        "description": metric.description,
+    }
+
+
+def metric_from_document(document: Mapping[str, Any]) -> Metric:
+    refuse_other_schema(document, "metric", METRIC_SCHEMA)
+    return Metric(
+        key=document["key"],
+        name=document["name"],
+        kind=MetricKind(document["kind"]),
+        event_name=document["event_name"],
+        denominator_event_name=document["denominator_event_name"],
+        numerator_counts_events=document["numerator_counts_events"],
+        denominator_counts_events=document["denominator_counts_events"],
+        direction=Direction(document["direction"]),
+        window_seconds=document["window_seconds"],
+        cap=document["cap"],
+        description=document["description"],
+    )
+
+
+def layer_to_document(layer: Layer) -> Document:
+    return {
+        "schema": LAYER_SCHEMA,
+        "key": layer.key,
+        "name": layer.name,
+        "salt": layer.salt,
+        "holdout_bp": layer.holdout_bp,
+        "slots": [[slot.start, slot.end, slot.experiment] for slot in layer.slots],
+    }
+
+
+def layer_from_document(document: Mapping[str, Any]) -> Layer:
+    refuse_other_schema(document, "layer", LAYER_SCHEMA)
+    return Layer(
+        key=document["key"],
+        name=document["name"],
+        salt=document["salt"],
+        holdout_bp=document["holdout_bp"],
+        slots=tuple(Slot(start=start, end=end, experiment=key) for start, end, key in document["slots"]),
+    )

@@ -1,0 +1,129 @@
+"""Engines: one set of manners per database, and connection trouble turned into `Unavailable`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+
+from experiments.domain.errors import DomainError, InvalidInput, Unavailable
+
+BUSY_SECONDS = 5
+_READ_ONLY = "winnow_read_only"
+_POSTGRES_SETTINGS = {
+    "TimeZone": "UTC",
+    "lock_timeout": f"{BUSY_SECONDS}s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "60s",
+    # Big reads are always read to their end: plan them for all of their rows, not for the first ones.
+    "cursor_tuple_fraction": "1.0",
+}
+
+
+def normalised(url: str) -> URL:
+    """Return the address with the one driver we use per database; refuse other databases."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise _unfit_url() from None
+    match parsed.get_backend_name():
+        case "postgresql" | "postgres":
+            return parsed.set(drivername="postgresql+psycopg")
+        case "sqlite" if parsed.database not in (None, "", ":memory:"):
+            return parsed.set(drivername="sqlite+pysqlite")
+    raise _unfit_url()
+
+
+def _unfit_url() -> InvalidInput:
+    return InvalidInput(
+        "database_url_invalid",
+        "A database address is postgresql://…, sqlite:///<file> or memory://.",
+        path="/database_url",
+    )
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine that has not connected yet."""
+    address = normalised(url)
+    make: Callable[[URL], Engine] = _postgres if address.get_backend_name() == "postgresql" else _sqlite
+    engine = make(address)
+    event.listen(engine, "handle_error", _translated, retval=True)
+    return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """Return the engine, same pool, for transactions that only read and that see a single state throughout."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return engine.execution_options(**{_READ_ONLY: True})
+
+
+_strict_json = partial(json.dumps, allow_nan=False)
+
+
+def _postgres(address: URL) -> Engine:
+    engine = create_engine(
+        address,
+        json_serializer=_strict_json,
+        pool_pre_ping=True,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"connect_timeout": BUSY_SECONDS, **address.query},
+    )
+    event.listen(engine, "connect", _set_up_postgres)
+    return engine
+
+
+def _set_up_postgres(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        for name, value in _POSTGRES_SETTINGS.items():
+            cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+    connection.commit()
+
+
+def _sqlite(address: URL) -> Engine:
+    if address.database is not None:
+        with suppress(OSError):  # where the folder cannot be made, connecting says so
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        address, json_serializer=_strict_json, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    """WAL lets readers and the writer go on side by side; FULL makes a commit survive a power cut."""
+    connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once where writing is meant.
+
+    A transaction that reads first and writes later fails with SQLITE_BUSY_SNAPSHOT, without waiting, as soon as
+    somebody else has written in between.
+    """
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _translated(context: ExceptionContext) -> BaseException | None:
+    """Let refusals through as they are, and call a database that is gone, busy or too slow unavailable."""
+    if isinstance(context.original_exception, DomainError):
+        return context.original_exception
+    if context.is_pre_ping or not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+        return None
+    return unavailable()
+
+
+def unavailable() -> Unavailable:
+    return Unavailable("database_unavailable", "The database does not answer in time; nothing was stored.")

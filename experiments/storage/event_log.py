@@ -1,0 +1,144 @@
+"""The log of exposures and events in SQL: what both databases have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, func, select
+
+from experiments.domain.event import Event, Exposure
+from experiments.services.ports import Watermark
+from experiments.storage import tables
+
+BATCH_ROWS = 10_000
+
+
+class SqlEventLog(ABC):
+    """`appended`: this transaction holds rows of its own, so that no watermark can be read in it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.appended = False
+
+    def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
+        return self._append(tables.exposures, [_exposure_values(exposure, received_at) for exposure in exposures])
+
+    def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
+        return self._append(tables.events, [_event_values(event, received_at) for event in events])
+
+    def _append(self, table: Table, rows: list[dict[str, Any]]) -> frozenset[str]:
+        if not rows:
+            return frozenset()
+        self.appended = True
+        return frozenset(row["event_id"] for row in rows) - self._insert_new(table, rows)
+
+    @abstractmethod
+    def _insert_new(self, table: Table, rows: list[dict[str, Any]]) -> frozenset[str]:
+        """Insert the rows whose event id is not there yet, and return the ids of those."""
+
+    def watermark(self, *, now: datetime) -> Watermark:
+        if self.appended:
+            raise RuntimeError("a watermark is read in a transaction that has appended nothing")
+        exposure_id, event_id = self._settled_ids()
+        return Watermark(exposure_id=exposure_id, event_id=event_id, at=now)
+
+    @abstractmethod
+    def _settled_ids(self) -> tuple[int, int]:
+        """Return the highest ids below which no row can appear any more, in a state that this transaction sees."""
+
+    def exposures(
+        self, experiment: str, watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
+        rows = tables.exposures.c
+        return self._batches(
+            _counted(
+                experiment, watermark, rows.unit_id, rows.variant, rows.segment, rows.epoch, rows.occurred_at
+            ).order_by(rows.id)
+        )
+
+    def events(
+        self, experiment: str, names: Collection[str], watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
+        rows = tables.events.c
+        return self._batches(
+            _outcomes(experiment, names, watermark, rows.unit_id, rows.name, rows.value, rows.occurred_at).order_by(
+                rows.id
+            )
+        )
+
+    def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
+        self._take_time()
+        counted = select(
+            _counted(experiment, watermark, func.count()).scalar_subquery(),
+            _outcomes(experiment, names, watermark, func.count()).scalar_subquery(),
+        )
+        exposed, happened = self._connection.execute(counted).one()
+        return exposed, happened
+
+    def _batches(self, wanted: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+        self._take_time()
+        result = self._connection.execute(wanted, execution_options={"yield_per": BATCH_ROWS})
+        for batch in result.partitions():
+            yield [tuple(row) for row in batch]
+
+    @abstractmethod
+    def _take_time(self) -> None:
+        """Lift the limits that keep the statements of requests short."""
+
+
+def newest_ids(connection: Connection) -> tuple[int, int]:
+    """Return the highest ids that are visible, 0 where there are none."""
+    exposure_id, event_id = connection.execute(
+        select(
+            select(func.coalesce(func.max(tables.exposures.c.id), 0)).scalar_subquery(),
+            select(func.coalesce(func.max(tables.events.c.id), 0)).scalar_subquery(),
+        )
+    ).one()
+    return exposure_id, event_id
+
+
+def _counted(experiment: str, watermark: Watermark, *columns: Any) -> Select[Any]:
+    """Select from the experiment's exposures up to the watermark, forced ones left out."""
+    rows = tables.exposures.c
+    return select(*columns).where(
+        rows.experiment_key == experiment, rows.id <= watermark.exposure_id, rows.forced.is_(False)
+    )
+
+
+def _outcomes(experiment: str, names: Collection[str], watermark: Watermark, *columns: Any) -> Select[Any]:
+    """Select from the events of the units so exposed; the subquery stands alone, so it is worked out once."""
+    rows = tables.events.c
+    return select(*columns).where(
+        rows.name.in_(sorted(names)),
+        rows.id <= watermark.event_id,
+        rows.unit_id.in_(_counted(experiment, watermark, tables.exposures.c.unit_id)),
+    )
+
+
+def _exposure_values(exposure: Exposure, received_at: datetime) -> dict[str, Any]:
+    return {
+        "event_id": exposure.event_id,
+        "unit_id": exposure.unit_id,
+        "experiment_key": exposure.experiment,
+        "version": exposure.version,
+        "epoch": exposure.epoch,
+        "segment": exposure.segment,
+        "variant": exposure.variant,
+        "forced": exposure.forced,
+        "occurred_at": exposure.occurred_at,
+        "received_at": received_at,
+    }
+
+
+def _event_values(event: Event, received_at: datetime) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "unit_id": event.unit_id,
+        "name": event.name,
+        "value": event.value,
+        "occurred_at": event.occurred_at,
+        "received_at": received_at,
+    }

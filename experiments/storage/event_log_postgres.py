@@ -1,0 +1,90 @@
+"""The log on PostgreSQL, where an id is drawn before its row becomes visible."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Connection,
+    DateTime,
+    Double,
+    Engine,
+    Table,
+    Text,
+    bindparam,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.types import TypeEngine
+
+from experiments.storage.columns import Instant, Key
+from experiments.storage.event_log import SqlEventLog, newest_ids
+
+_LOG_LOCK = 0x57_69_6E_6E_6F_77_01
+"""Held shared by every transaction that appends, from before its first id is drawn until its end."""
+
+_WATERMARK_WAIT = "2s"
+_LONG_READ = "15min"
+
+
+class PostgresEventLog(SqlEventLog):
+    """`fence` opens the short transactions that wait for writers; `renew`: the unit of work sees one fixed state."""
+
+    def __init__(self, connection: Connection, *, fence: Engine, renew: bool) -> None:
+        super().__init__(connection)
+        self._fence = fence
+        self._renew = renew
+
+    def _insert_new(self, table: Table, rows: list[dict[str, Any]]) -> frozenset[str]:
+        self._connection.execute(select(func.pg_advisory_xact_lock_shared(_LOG_LOCK)))
+        arrays = {name: [row[name] for row in rows] for name in rows[0]}
+        return frozenset(self._connection.execute(_insert_arrays(table), arrays).scalars())
+
+    def _settled_ids(self) -> tuple[int, int]:
+        """Wait until nobody is appending, read the ids, and let everybody go on.
+
+        Whoever appends afterwards draws higher ids. New writers queue behind the wait, which is why it is bounded.
+        """
+        with self._fence.begin() as fence:
+            fence.execute(select(func.set_config("lock_timeout", _WATERMARK_WAIT, True)))
+            fence.execute(select(func.pg_advisory_xact_lock(_LOG_LOCK)))
+            ids = newest_ids(fence)
+        if self._renew:
+            self._connection.rollback()  # the state seen so far may be older than the ids
+        return ids
+
+    def _take_time(self) -> None:
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            self._connection.execute(select(func.set_config(limit, _LONG_READ, True)))
+
+
+@cache
+def _insert_arrays(table: Table) -> ReturningInsert[str]:
+    """Build the insert of a batch given as one array per column: one statement, one plan, whatever its size.
+
+    All writers insert in the order of event ids, so two with the same ids wait for each other without a deadlock.
+    """
+    names = [column.name for column in table.c if column.name != "id"]
+    arrays = [bindparam(name, type_=ARRAY(_plain(table.c[name].type))) for name in names]
+    new = func.unnest(*arrays).table_valued(*names).render_derived(name="new")
+    ordered = select(*(new.c[name] for name in names)).order_by(new.c.event_id)
+    statement = insert(table).from_select(names, ordered)
+    return statement.on_conflict_do_nothing(index_elements=["event_id"]).returning(table.c.event_id)
+
+
+def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    """Return the type as an array's element."""
+    plain: dict[type[TypeEngine[Any]], TypeEngine[Any]] = {
+        Key: Text(),
+        Instant: DateTime(timezone=True),
+        BigInteger: BigInteger(),
+        Boolean: Boolean(),
+        Double: Double(),
+    }
+    return plain[type(type_)]

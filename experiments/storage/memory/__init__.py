@@ -1,0 +1,1 @@
+"""The ports in memory, with real transactions: for tests, demonstrations and clients' own suites."""

@@ -1,0 +1,132 @@
+"""Snapshots, the audit log, and the log of exposures and events in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from experiments.domain.errors import NotFound
+from experiments.domain.event import Event, Exposure
+from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
+from experiments.storage.event_log import BATCH_ROWS
+from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
+from experiments.storage.memory.stores import page_newest_first
+from experiments.storage.snapshot_store import numbered
+
+
+def as_stored(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of its own, as JSON would bring it back; refuse what is no JSON."""
+    stored: dict[str, Any] = json.loads(json.dumps(dict(document), allow_nan=False))
+    return stored
+
+
+class MemorySnapshotStore:
+    def __init__(self, state: State) -> None:
+        self._rows = state.snapshots
+
+    def add(self, snapshot: NewSnapshot) -> Snapshot:
+        row_id = len(self._rows) + 1
+        kept = replace(snapshot, moments=as_stored(snapshot.moments), report=as_stored(snapshot.report))
+        self._rows[row_id] = numbered(kept, row_id)
+        return self._rows[row_id]
+
+    def get(self, experiment: str, snapshot_id: int) -> Snapshot:
+        found = self._rows.get(snapshot_id)
+        if found is None or found.experiment != experiment:
+            raise NotFound("snapshot", str(snapshot_id))
+        return found
+
+    def latest(self, experiment: str) -> Snapshot | None:
+        return next(iter(self.page(experiment, after=None, limit=1).items), None)
+
+    def page(self, experiment: str, *, after: str | None, limit: int) -> Page[Snapshot]:
+        return page_newest_first(self._rows, after, limit, lambda row: row.experiment == experiment)
+
+
+class MemoryAuditLog:
+    def __init__(self, state: State) -> None:
+        self._rows = state.audit
+
+    def append(self, entry: AuditEntry) -> None:
+        row_id = len(self._rows) + 1
+        self._rows[row_id] = replace(entry, id=row_id, detail=as_stored(entry.detail))
+
+    def page(self, *, subject: str | None, after: str | None, limit: int) -> Page[AuditEntry]:
+        return page_newest_first(self._rows, after, limit, lambda row: subject in (None, row.subject))
+
+
+class MemoryEventLog:
+    """Rows get their ids on commit, so what is committed lies below whatever comes later."""
+
+    def __init__(self, exposures: Log[ExposureRow], events: Log[EventRow]) -> None:
+        self._exposures = exposures
+        self._events = events
+        self._new_exposures: dict[str, ExposureRow] = {}
+        self._new_events: dict[str, EventRow] = {}
+
+    def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
+        return _append(self._exposures, self._new_exposures, {one.event_id: _exposure_row(one) for one in exposures})
+
+    def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
+        return _append(self._events, self._new_events, {one.event_id: _event_row(one) for one in events})
+
+    def commit(self) -> None:
+        self._exposures.extend(self._new_exposures)
+        self._events.extend(self._new_events)
+        self._new_exposures, self._new_events = {}, {}
+
+    def watermark(self, *, now: datetime) -> Watermark:
+        if self._new_exposures or self._new_events:
+            raise RuntimeError("a watermark is read in a transaction that has appended nothing")
+        return Watermark(exposure_id=len(self._exposures.rows), event_id=len(self._events.rows), at=now)
+
+    def exposures(
+        self, experiment: str, watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
+        rows = iter(self._counted(experiment, watermark))
+        while batch := [row[1:6] for row in islice(rows, BATCH_ROWS)]:
+            yield batch
+
+    def events(
+        self, experiment: str, names: Collection[str], watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
+        rows = iter(self._outcomes(experiment, names, watermark))
+        while batch := list(islice(rows, BATCH_ROWS)):
+            yield batch
+
+    def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
+        return len(self._counted(experiment, watermark)), len(self._outcomes(experiment, names, watermark))
+
+    def _counted(self, experiment: str, watermark: Watermark) -> list[ExposureRow]:
+        rows = self._exposures.rows[: watermark.exposure_id]
+        return [row for row in rows if row[0] == experiment and not row[6]]
+
+    def _outcomes(self, experiment: str, names: Collection[str], watermark: Watermark) -> list[EventRow]:
+        exposed = {row[1] for row in self._counted(experiment, watermark)}
+        return [row for row in self._events.rows[: watermark.event_id] if row[1] in names and row[0] in exposed]
+
+
+def _append(log: Log[Row], pending: dict[str, Row], rows: dict[str, Row]) -> frozenset[str]:
+    known = frozenset(event_id for event_id in rows if event_id in log.event_ids or event_id in pending)
+    pending.update({event_id: row for event_id, row in rows.items() if event_id not in known})
+    return known
+
+
+def _exposure_row(one: Exposure) -> ExposureRow:
+    return (
+        one.experiment,
+        one.unit_id,
+        one.variant,
+        one.segment,
+        one.epoch,
+        one.occurred_at.astimezone(UTC),
+        one.forced,
+    )
+
+
+def _event_row(one: Event) -> EventRow:
+    return (one.unit_id, one.name, one.value, one.occurred_at.astimezone(UTC))

@@ -1,0 +1,67 @@
+"""What a memory database holds. A committed state is never changed, so reading it needs no lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from experiments.domain.epoch import Version
+from experiments.domain.experiment import Experiment
+from experiments.domain.layer import Layer
+from experiments.domain.metric import Metric
+from experiments.domain.promotion import Promotion
+from experiments.domain.segment import Segment
+from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
+
+Row = TypeVar("Row")
+ExposureRow = tuple[str, str, str, str, int, datetime, bool]
+"""(experiment, unit_id, variant, segment, epoch, occurred_at, forced)"""
+EventRow = tuple[str, str, float | None, datetime]
+"""(unit_id, name, value, occurred_at)"""
+
+
+@dataclass(slots=True)
+class State:
+    """Everything but the log. Dictionaries keyed by number keep the order in which their rows were added."""
+
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    versions: dict[tuple[str, int], Version] = field(default_factory=dict)
+    segments: dict[str, Stored[Segment]] = field(default_factory=dict)
+    metrics: dict[str, Stored[Metric]] = field(default_factory=dict)
+    layers: dict[str, Stored[Layer]] = field(default_factory=dict)
+    snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    promotions: dict[int, Promotion] = field(default_factory=dict)
+    audit: dict[int, AuditEntry] = field(default_factory=dict)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    catalog_version: int = 1
+
+    def copy(self) -> State:
+        """Return a state to change; the values inside are frozen, so only the dictionaries are copied."""
+        return State(
+            experiments=dict(self.experiments),
+            versions=dict(self.versions),
+            segments=dict(self.segments),
+            metrics=dict(self.metrics),
+            layers=dict(self.layers),
+            snapshots=dict(self.snapshots),
+            promotions=dict(self.promotions),
+            audit=dict(self.audit),
+            keys=dict(self.keys),
+            leases=dict(self.leases),
+            catalog_version=self.catalog_version,
+        )
+
+
+@dataclass(slots=True)
+class Log(Generic[Row]):
+    """Rows in order of id (the first has id 1) and the event ids seen; both only grow, and only on commit."""
+
+    rows: list[Row] = field(default_factory=list)
+    event_ids: set[str] = field(default_factory=set)
+
+    def extend(self, new: Mapping[str, Row]) -> None:
+        self.event_ids.update(new)
+        self.rows.extend(new.values())

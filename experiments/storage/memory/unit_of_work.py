@@ -1,0 +1,101 @@
+"""Units of work in memory: one writer at a time, readers on the last committed state."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from experiments.domain.errors import Unavailable
+from experiments.domain.layer import Layer
+from experiments.domain.metric import Metric
+from experiments.domain.segment import Segment
+from experiments.services import ports
+from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
+from experiments.storage.memory.state import EventRow, ExposureRow, Log, State
+from experiments.storage.memory.stores import (
+    MemoryExperimentStore,
+    MemoryKeyStore,
+    MemoryLeaseStore,
+    MemoryLibrary,
+    MemoryPromotionStore,
+)
+
+BUSY_SECONDS = 5.0
+
+
+class MemoryDatabase:
+    """Holds the committed state and the one write lock."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.exposures: Log[ExposureRow] = Log()
+        self.events: Log[EventRow] = Log()
+        self.writing = Lock()
+
+    def unit_of_work(self, *, read_only: bool = False) -> MemoryUnitOfWork:
+        return MemoryUnitOfWork(self, read_only=read_only)
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+
+class MemoryUnitOfWork:
+    experiments: ports.ExperimentStore
+    segments: ports.Library[Segment]
+    metrics: ports.Library[Metric]
+    layers: ports.Library[Layer]
+    log: ports.EventLog
+    snapshots: ports.SnapshotStore
+    promotions: ports.PromotionStore
+    audit: ports.AuditLog
+    keys: ports.KeyStore
+    leases: ports.LeaseStore
+
+    def __init__(self, database: MemoryDatabase, *, read_only: bool) -> None:
+        self._database = database
+        self._read_only = read_only
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        if not self._read_only:
+            if not self._database.writing.acquire(timeout=BUSY_SECONDS):
+                raise Unavailable("database_unavailable", "Another writer does not finish; nothing was stored.")
+            self._held.callback(self._database.writing.release)
+        self._log = self.log = MemoryEventLog(self._database.exposures, self._database.events)
+        self._work_on_a_copy()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._held.close()
+
+    def _work_on_a_copy(self) -> None:
+        state = self._state = self._database.state.copy()
+        self.experiments = MemoryExperimentStore(state)
+        self.segments = MemoryLibrary("segment", state.segments)
+        self.metrics = MemoryLibrary("metric", state.metrics)
+        self.layers = MemoryLibrary("layer", state.layers, changed=self._bump)
+        self.snapshots = MemorySnapshotStore(state)
+        self.promotions = MemoryPromotionStore(state)
+        self.audit = MemoryAuditLog(state)
+        self.keys = MemoryKeyStore(state)
+        self.leases = MemoryLeaseStore(state)
+
+    def _bump(self) -> None:
+        self._state.catalog_version += 1
+
+    def commit(self) -> None:
+        if self._read_only:
+            raise RuntimeError("a read-only unit of work has nothing to commit")
+        self._log.commit()
+        self._database.state = self._state
+        self._work_on_a_copy()
+
+    def catalog_version(self) -> int:
+        return self._state.catalog_version
+
+    def ping(self) -> None:
+        """Memory is always there."""

@@ -1,0 +1,201 @@
+"""The tables. Documents rest as JSON text, not JSONB: that keeps the order of keys, which splits depend on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from experiments.storage.columns import Instant, Key, Number, RowId
+
+SCHEMA_REVISION = "0001"
+"""The migration that this model belongs to; a test holds it to the newest script."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _row_id() -> Column[Any]:
+    """Ids only ever grow and are never given twice, also after rows were deleted."""
+    return Column("id", RowId, Identity(), primary_key=True)
+
+
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("key", Key, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("stopped_at", Instant),
+)
+
+experiment_versions = Table(
+    "experiment_versions",
+    metadata,
+    Column("experiment_key", Key, ForeignKey("experiments.key"), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
+
+def _library(name: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("key", Key, primary_key=True),
+        Column("revision", BigInteger, nullable=False),
+        Column("document", JSON, nullable=False),
+        Column("updated_at", Instant, nullable=False),
+    )
+
+
+segments = _library("segments")
+metrics = _library("metrics")
+layers = _library("layers")
+
+exposures = Table(
+    "exposures",
+    metadata,
+    _row_id(),
+    Column("event_id", Key, nullable=False),
+    Column("unit_id", Key, nullable=False),
+    Column("experiment_key", Key, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("segment", Key, nullable=False),
+    Column("variant", Key, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    UniqueConstraint("event_id"),
+    Index(None, "experiment_key", "id"),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    _row_id(),
+    Column("event_id", Key, nullable=False),
+    Column("unit_id", Key, nullable=False),
+    Column("name", Key, nullable=False),
+    Column("value", Number),
+    Column("occurred_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    UniqueConstraint("event_id"),
+    Index(None, "name", "id"),
+    sqlite_autoincrement=True,
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    _row_id(),
+    Column("experiment_key", Key, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("exposure_id", BigInteger, nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+    Column("watermark_at", Instant, nullable=False),
+    Column("computed_at", Instant, nullable=False),
+    Column("engine_version", Text, nullable=False),
+    Column("input_sha256", Text, nullable=False),
+    Column("report_sha256", Text, nullable=False),
+    Column("moments", JSON, nullable=False),
+    Column("report", JSON, nullable=False),
+    Index(None, "experiment_key", "id"),
+    sqlite_autoincrement=True,
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    _row_id(),
+    Column("promotion_id", Key, nullable=False),
+    Column("experiment_key", Key, nullable=False),
+    Column("segment", Key, nullable=False),
+    Column("version_after", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("document", JSON, nullable=False),
+    UniqueConstraint("promotion_id"),
+    Index(None, "experiment_key", "id"),
+    Index(
+        "uq_promotions_applied",
+        "experiment_key",
+        "segment",
+        "version_after",
+        unique=True,
+        postgresql_where=text("state = 'applied'"),
+        sqlite_where=text("state = 'applied'"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _row_id(),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Key, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("evidence_sha256", Text),
+    Index(None, "subject", "id"),
+    sqlite_autoincrement=True,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("secret_sha256", Text, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Key, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+catalog_version = Table(
+    "catalog_version",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)

@@ -1,0 +1,134 @@
+"""Units of work in SQL, and the database that opens them."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from experiments.domain.errors import Unavailable
+from experiments.domain.layer import Layer
+from experiments.domain.metric import Metric
+from experiments.domain.segment import Segment
+from experiments.services import ports
+from experiments.storage.audit_log import SqlAuditLog
+from experiments.storage.engine import make_engine, reading, unavailable
+from experiments.storage.event_log import SqlEventLog
+from experiments.storage.event_log_postgres import PostgresEventLog
+from experiments.storage.event_log_sqlite import SqliteEventLog
+from experiments.storage.experiment_store import SqlExperimentStore
+from experiments.storage.key_store import SqlKeyStore
+from experiments.storage.lease_store import SqlLeaseStore
+from experiments.storage.library import LAYERS, METRICS, SEGMENTS, SqlLibrary
+from experiments.storage.memory.unit_of_work import MemoryDatabase
+from experiments.storage.promotion_store import SqlPromotionStore
+from experiments.storage.snapshot_store import SqlSnapshotStore
+from experiments.storage.tables import SCHEMA_REVISION, catalog_version
+
+
+class Database(Protocol):
+    """Where units of work come from; one per process, shared by its threads."""
+
+    def unit_of_work(self, *, read_only: bool = False) -> ports.UnitOfWork: ...
+
+    def close(self) -> None:
+        """Give back all connections."""
+
+
+def open_database(url: str) -> Database:
+    """Return the database at `postgresql://…` or `sqlite:///<file>`; `memory://` gives a new, empty one each time.
+
+    Nothing is connected yet. A writing unit of work on SQLite holds the one write lock from its first statement on.
+    """
+    if url == "memory://":
+        return MemoryDatabase()
+    return SqlDatabase(make_engine(url))
+
+
+class SqlDatabase:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._reading = reading(engine)
+
+    def unit_of_work(self, *, read_only: bool = False) -> SqlUnitOfWork:
+        return SqlUnitOfWork(self._reading if read_only else self.engine, fence=self.engine, read_only=read_only)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+class SqlUnitOfWork:
+    """One connection, one transaction at a time: the next statement after a commit begins another."""
+
+    experiments: ports.ExperimentStore
+    segments: ports.Library[Segment]
+    metrics: ports.Library[Metric]
+    layers: ports.Library[Layer]
+    log: ports.EventLog
+    snapshots: ports.SnapshotStore
+    promotions: ports.PromotionStore
+    audit: ports.AuditLog
+    keys: ports.KeyStore
+    leases: ports.LeaseStore
+
+    def __init__(self, engine: Engine, *, fence: Engine, read_only: bool) -> None:
+        self._engine = engine
+        self._fence = fence
+        self._read_only = read_only
+
+    def __enter__(self) -> Self:
+        self._connection = _connect(self._engine)
+        self._log = self.log = self._open_log()
+        self.experiments = SqlExperimentStore(self._connection)
+        self.segments = SqlLibrary(self._connection, SEGMENTS)
+        self.metrics = SqlLibrary(self._connection, METRICS)
+        self.layers = SqlLibrary(self._connection, LAYERS)
+        self.snapshots = SqlSnapshotStore(self._connection)
+        self.promotions = SqlPromotionStore(self._connection)
+        self.audit = SqlAuditLog(self._connection)
+        self.keys = SqlKeyStore(self._connection)
+        self.leases = SqlLeaseStore(self._connection)
+        return self
+
+    def _open_log(self) -> SqlEventLog:
+        if self._connection.dialect.name == "postgresql":
+            return PostgresEventLog(self._connection, fence=self._fence, renew=self._read_only)
+        return SqliteEventLog(self._connection)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def commit(self) -> None:
+        if self._read_only:
+            raise RuntimeError("a read-only unit of work has nothing to commit")
+        self._connection.commit()
+        self._log.appended = False
+
+    def catalog_version(self) -> int:
+        number: int = self._connection.execute(select(catalog_version.c.number)).scalar_one()
+        return number
+
+    def ping(self) -> None:
+        if not inspect(self._connection).has_table("alembic_version"):
+            raise _not_migrated("empty")
+        found = self._connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+        if found != [SCHEMA_REVISION]:
+            raise _not_migrated(", ".join(found) or "empty")
+
+
+def _connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except PoolTimeout:
+        raise unavailable() from None
+
+
+def _not_migrated(found: str) -> Unavailable:
+    return Unavailable(
+        "database_not_migrated",
+        f"The database is at revision {found}; this release needs {SCHEMA_REVISION}. Run `winnow db upgrade`.",
+    )

@@ -1,0 +1,220 @@
+"""The worker: computes results where there is something new, and promotes where a policy lets it act alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from types import FrameType
+from typing import Protocol
+
+import click
+import structlog
+
+from experiments.bootstrap import Winnow, build
+from experiments.domain.errors import DomainError, PromotionRefused
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.promotion import Action
+from experiments.services.analyse import Analyst
+from experiments.services.ports import Snapshot
+from experiments.settings import Settings
+
+LEASE = "worker"
+LEASE_SECONDS = 60
+MAXIMUM_AGE_SECONDS = 3_600
+"""A running experiment gets a new snapshot at least this often, so that evidence does not go stale."""
+AFTER_STOP_SECONDS = 7 * 86_400
+"""How long late events of a stopped experiment are still counted."""
+
+log = structlog.get_logger("winnow.worker")
+
+
+class LeaseLost(Exception):
+    """Not an error: another worker has the lease."""
+
+
+class Computes(Protocol):
+    """What the worker needs of the analyst."""
+
+    def is_due(self, key: str, maximum_age_seconds: float) -> bool: ...
+
+    def analyse(self, key: str, progress: Callable[[int, int], None] | None = None) -> Snapshot: ...
+
+
+class Worker:
+    """Only the holder of the lease acts; it renews the lease between steps, and stops acting when it is lost."""
+
+    def __init__(
+        self,
+        winnow: Winnow,
+        analyst: Computes,
+        *,
+        holder: str,
+        stop: threading.Event,
+        lease_seconds: int = LEASE_SECONDS,
+    ) -> None:
+        self._winnow = winnow
+        self._analyst = analyst
+        self._holder = holder
+        self._stop = stop
+        self._lease_seconds = lease_seconds
+        self._renewed_at: datetime | None = None
+
+    def run(self, interval_seconds: float) -> None:
+        """Do a round every so often until told to stop; then give the lease back."""
+        try:
+            while not self._stop.is_set():
+                self._guarded_round()
+                self._stop.wait(interval_seconds)
+        finally:
+            self.release()
+
+    def _guarded_round(self) -> None:
+        try:
+            self.round()
+        except DomainError as trouble:
+            log.warning("round_failed", code=trouble.code, message=trouble.message)
+        except Exception:
+            log.exception("round_failed")
+
+    def round(self) -> bool:
+        """Look at every experiment once; False where another worker has the lease."""
+        try:
+            self._renew()
+            for experiment in self._experiments():
+                if self._stop.is_set():
+                    break
+                self._renew()
+                self._guarded(experiment)
+        except LeaseLost:
+            log.info("lease_held_by_another", holder=self._holder)
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lease back, where it is ours."""
+        if self._renewed_at is None:
+            return
+        self._renewed_at = None
+        with self._winnow.open_unit_of_work() as work:
+            work.leases.release(LEASE, holder=self._holder)
+            work.commit()
+
+    def _renew(self) -> None:
+        now = self._winnow.clock()
+        with self._winnow.open_unit_of_work() as work:
+            ours = work.leases.acquire(LEASE, holder=self._holder, now=now, ttl_seconds=self._lease_seconds)
+            work.commit()
+        if not ours:
+            self._renewed_at = None
+            raise LeaseLost
+        self._renewed_at = now
+
+    def _keep_lease(self, done_rows: int, total_rows: int) -> None:
+        """Renew in the middle of a long analysis."""
+        third = timedelta(seconds=self._lease_seconds / 3)
+        if self._renewed_at is None or self._winnow.clock() - self._renewed_at > third:
+            self._renew()
+
+    def _experiments(self) -> list[Experiment]:
+        since = self._winnow.clock() - timedelta(seconds=AFTER_STOP_SECONDS)
+        with self._winnow.open_unit_of_work(read_only=True) as work:
+            found = work.experiments.with_status((Status.RUNNING, Status.STOPPED))
+        return [e for e in found if e.status is Status.RUNNING or (e.stopped_at is not None and e.stopped_at >= since)]
+
+    def _guarded(self, experiment: Experiment) -> None:
+        """One experiment's trouble is logged and does not keep the others waiting."""
+        try:
+            self._look_at(experiment)
+        except LeaseLost:
+            raise
+        except DomainError as trouble:
+            log.warning("experiment_failed", experiment=experiment.key, code=trouble.code, message=trouble.message)
+        except Exception:
+            log.exception("experiment_failed", experiment=experiment.key)
+
+    def _look_at(self, experiment: Experiment) -> None:
+        key, running = experiment.key, experiment.status is Status.RUNNING
+        if self._analyst.is_due(key, MAXIMUM_AGE_SECONDS if running else AFTER_STOP_SECONDS):
+            snapshot = self._analyst.analyse(key, progress=self._keep_lease)
+            log.info("analysed", experiment=key, snapshot=snapshot.id, version=snapshot.version)
+        if running and experiment.definition.promotion.automatic:
+            self._promote(key)
+
+    def _promote(self, key: str) -> None:
+        promoter = self._winnow.promoter
+        for proposal in promoter.propose(key):
+            if proposal.decision.action is not Action.PROMOTE:
+                continue
+            self._renew()
+            try:
+                promotion = promoter.apply(key, proposal.segment, actor="worker")
+            except PromotionRefused as refusal:
+                log.info("promotion_refused", experiment=key, segment=proposal.segment, code=refusal.code)
+            else:
+                what = {"segment": promotion.segment, "variant": promotion.variant, "promotion": promotion.id}
+                log.info("promoted", experiment=key, **what)
+
+
+def holder_name() -> str:
+    """Return a name for this process that no other one has."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Do one round and end; exit code 1 where another worker has the lease.")
+@click.option(
+    "--interval", type=click.FloatRange(0.1), help="Seconds between rounds; WINNOW_WORKER_INTERVAL_SECONDS, or 60."
+)
+def worker(once: bool, interval: float | None) -> None:
+    """Compute results and promote winners, again and again, until SIGTERM or Ctrl-C.
+
+    Several may run: one works, the others stand by.
+    """
+    settings = Settings.from_environment()
+    _log_as(settings)
+    winnow = build(settings)
+    with winnow.open_unit_of_work(read_only=True) as work:
+        work.ping()
+    stop = threading.Event()
+
+    def finish(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, finish)
+    signal.signal(signal.SIGINT, finish)
+    analyst = Analyst(winnow.open_unit_of_work, winnow.clock)
+    working = Worker(winnow, analyst, holder=holder_name(), stop=stop)
+    log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
+    if not once:
+        working.run(interval or settings.worker_interval_seconds)
+    elif not _round(working):
+        raise SystemExit(1)
+    log.info("ended")
+
+
+def _log_as(settings: Settings) -> None:
+    """Log to stderr, as lines for people or as JSON for machines."""
+    render = structlog.processors.JSONRenderer() if settings.log_json else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+    )
+
+
+def _round(working: Worker) -> bool:
+    try:
+        return working.round()
+    finally:
+        working.release()

@@ -1,0 +1,56 @@
+"""The import contracts hold, and each of them bites: a planted import is caught by the contract that forbids it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("analysis", "api", "experiments")
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_the_contracts_hold() -> None:
+    result = lint(ROOT)
+    assert (result.returncode, "0 broken" in result.stdout) == (0, True), result.stdout
+
+
+PLANTS = [
+    ("Rooms stand in layers", "experiments/domain/segment.py", "import experiments.storage.tables"),
+    ("Rooms stand in layers", "analysis/moments.py", "import experiments.domain.metric"),
+    ("Rooms stand in layers", "experiments/services/record.py", "import experiments.bootstrap"),
+    ("The domain is standard library and the hash only", "experiments/domain/metric.py", "import numpy"),
+    ("Services know no web and no SQL", "experiments/services/record.py", "import sqlalchemy"),
+    ("SQLAlchemy lives in storage only", "api/errors.py", "import sqlalchemy"),
+    ("Analysis knows nothing of us", "analysis/plan.py", "import experiments.domain.metric"),
+    ("Analysis knows nothing of us", "analysis/report.py", "import flask"),
+    ("No request reaches the numbers", "experiments/services/record.py", "import analysis.plan"),
+    ("No request reaches the numbers", "experiments/storage/tables.py", "import numpy"),
+    ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.analyse"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("contract", "module", "planted"), PLANTS, ids=[f"{m}: {p}" for _, m, p in PLANTS])
+def test_a_planted_import_is_caught(copy: Path, contract: str, module: str, planted: str) -> None:
+    path = copy / module
+    path.write_text(path.read_text(encoding="utf-8") + f"\n{planted}\n", encoding="utf-8")
+    result = lint(copy)
+    assert result.returncode == 1
+    assert f"{contract} BROKEN" in result.stdout, result.stdout

@@ -1,0 +1,129 @@
+"""Real `winnow` processes for tests: each in a process group of its own, ended by its id."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from experiments.bootstrap import build
+from experiments.services.keys import Scope
+from experiments.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "experiments.cli"]
+
+
+def environment(url: str) -> dict[str, str]:
+    """What a process is told about one database."""
+    return {
+        **os.environ,
+        "WINNOW_DATABASE_URL": url,
+        "WINNOW_SECRET_KEY": "a secret that only this test knows",
+        "WINNOW_CATALOG_POLL_SECONDS": "0.1",
+        "WINNOW_LOG_LEVEL": "warning",
+    }
+
+
+def winnow(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        env=environment(url),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """`winnow serve`, which may be killed and started again on the same port."""
+
+    url: str
+    log: Path
+    workers: int = 1
+    migrate: bool = False
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        arguments = ["serve", "--port", str(self.port), "--workers", str(self.workers)]
+        arguments += ["--migrate"] if self.migrate else []
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                cwd=ROOT,
+                env=environment(self.url),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self._process is not None
+            assert self._process.poll() is None, self.log.read_text()
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{self.address}/readyz", timeout=5).status_code == 200:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"not ready: {self.log.read_text()}")
+
+    def kill(self) -> None:
+        """SIGKILL the whole group: parent and workers have no moment left."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(30)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ask the parent to end and return its exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(30)
+
+    def clean_up(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(30)
+
+
+@contextlib.contextmanager
+def serving(url: str, log: Path, *, workers: int = 1, migrate: bool = False) -> Iterator[Server]:
+    server = Server(url=url, log=log, workers=workers, migrate=migrate)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.clean_up()
+
+
+def new_key(url: str, *scopes: Scope) -> str:
+    """Make an API key straight in the database."""
+    return build(Settings(database_url=url)).keys.create("test", frozenset(scopes), actor="test").text

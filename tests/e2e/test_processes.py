@@ -1,0 +1,72 @@
+"""Server and worker as processes: how they begin, and how they end when asked to."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from experiments.bootstrap import build
+from experiments.settings import Settings
+from experiments.worker import LEASE
+from tests.e2e.processes import COMMAND, ROOT, environment, serving, winnow
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_ends_in_good_order(sqlite_url: str, tmp_path: Path, number: int) -> None:
+    with serving(sqlite_url, tmp_path / "server.log") as server:
+        assert server.end(number) == 0
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{server.address}/healthz")
+
+
+def test_a_server_migrates_first_where_it_is_told_to(empty_sqlite_url: str, tmp_path: Path) -> None:
+    with serving(empty_sqlite_url, tmp_path / "server.log", migrate=True) as server:
+        assert httpx.get(f"{server.address}/readyz").json()["status"] == "ready"
+
+
+def test_a_server_refuses_a_database_that_is_not_migrated(empty_sqlite_url: str) -> None:
+    refused = winnow(empty_sqlite_url, "serve", "--port", "1")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("winnow: database_not_migrated: ")
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_worker_that_is_told_to_end_gives_its_lease_back(sqlite_url: str) -> None:
+    services = build(Settings(database_url=sqlite_url))
+
+    def lease_is_free() -> bool:
+        with services.open_unit_of_work() as work:
+            taken = work.leases.acquire(LEASE, holder="test", now=services.clock(), ttl_seconds=1)
+            work.leases.release(LEASE, holder="test")
+            work.commit()
+        return taken
+
+    arguments = [*COMMAND, "worker", "--interval", "0.2"]
+    process = subprocess.Popen(arguments, cwd=ROOT, env=environment(sqlite_url), start_new_session=True)
+    guard = threading.Timer(60, process.kill)
+    guard.start()
+    try:
+        wait_until(lambda: not lease_is_free())
+        standing_by = winnow(sqlite_url, "worker", "--once")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        guard.cancel()
+        process.kill()
+        process.wait()
+    assert standing_by.returncode == 1
+    assert lease_is_free()

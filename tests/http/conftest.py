@@ -1,0 +1,58 @@
+"""The real app on stores in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.app import create_app
+from experiments.bootstrap import Winnow, build
+from experiments.services.ports import OpenUnitOfWork
+from experiments.settings import Settings
+from experiments.storage.memory.unit_of_work import MemoryDatabase
+from tests.conftest import FakeClock
+from tests.http.api_client import BANNER, MENS, VISIT, Caller
+
+SETTINGS = Settings(
+    database_url="memory://", secret_key="s" * 40, cors_origins=("https://shop.example",), max_body_bytes=100_000
+)
+
+
+def caller(open_unit_of_work: OpenUnitOfWork, clock: FakeClock, settings: Settings = SETTINGS) -> Caller:
+    """Return somebody who may do everything."""
+    winnow = build(settings, open_unit_of_work=open_unit_of_work, clock=clock)
+    key = winnow.keys.create("root", frozenset({"admin"}), actor="test").text
+    return Caller(client=create_app(winnow=winnow).test_client(), winnow=winnow, key=key)
+
+
+def run_banner(api: Caller) -> Caller:
+    """Fill the library with a segment and a metric, and start the banner."""
+    for path, body in (("segments", MENS), ("metrics", VISIT), ("experiments", BANNER)):
+        assert api.post(f"/v1/{path}", body).status_code == 201
+    assert api.post("/v1/experiments/banner/start").status_code == 200
+    return api
+
+
+@pytest.fixture
+def api(clock: FakeClock) -> Caller:
+    """Somebody who may do everything, before an empty house."""
+    return caller(MemoryDatabase().unit_of_work, clock)
+
+
+@pytest.fixture
+def winnow(api: Caller) -> Winnow:
+    """The services behind that house."""
+    return api.winnow
+
+
+@pytest.fixture
+def library(api: Caller) -> Caller:
+    """One segment and one metric are there."""
+    assert api.post("/v1/segments", MENS).status_code == 201
+    assert api.post("/v1/metrics", VISIT).status_code == 201
+    return api
+
+
+@pytest.fixture
+def running(api: Caller) -> Caller:
+    """The banner is running."""
+    return run_banner(api)

@@ -1,0 +1,420 @@
+"""The page of one experiment: what it says, in which order, and what it never says."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from experiments.bootstrap import Winnow
+from experiments.domain.definition import Variant
+from experiments.domain.policy import AnalysisPlan, StoppingRule
+from tests.http.pages_site import (
+    CONTROL,
+    EARLY,
+    MENS,
+    NO_INTERVAL,
+    TIED,
+    WOMENS,
+    WON,
+    Site,
+    comparison,
+    finding,
+    mail,
+    mail_report,
+    metric_report,
+    plain,
+    report,
+    scope,
+    segment_plan,
+    small,
+    tag,
+    text_of,
+)
+
+PAGE = "/experiments/mail"
+SRM = finding("srm", "critical", "SRM in segment Bought men’s goods: 47.6% in No e-mail, expected 50%")
+MIXED = finding("mixed_exposures", "warning", "37 customers (2%) saw more than one variant; they are left out")
+HOSTILE = "</title></svg><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
+
+
+@pytest.fixture
+def site(winnow: Winnow) -> Site:
+    made = Site(winnow)
+    made.sign_in("read")
+    return made
+
+
+@pytest.fixture
+def judged(site: Site) -> Site:
+    """A winner, a tie, and a segment with too few customers."""
+    site.add(mail(hypothesis="Likes are liked.", owner="Ada"))
+    site.store(mail_report(), at=site.winnow.clock() - timedelta(minutes=12))
+    return site
+
+
+def stand(page: str, *words: str) -> list[int]:
+    """Return where the words stand, all of which are there."""
+    found = [page.find(word) for word in words]
+    assert -1 not in found, [word for word, at in zip(words, found, strict=True) if at < 0]
+    return found
+
+
+def test_the_top_says_what_it_is_how_it_stands_and_how_fresh(judged: Site) -> None:
+    page = judged.read(PAGE)
+    for words in (
+        "Which newsletter for whom? Running",
+        "Data up to 5 Jan 2026, 08:48 UTC; 64,000 customers",
+        "(12 minutes ago)",
+        "Running since 5 Jan 2026, owned by Ada",
+        "Likes are liked.",
+    ):
+        assert words in page
+
+
+def test_warnings_come_before_verdicts_worst_first(site: Site) -> None:
+    site.add(mail())
+    site.store(mail_report(findings=[MIXED], men={"findings": [SRM]}))
+    page = site.read(PAGE)
+    found = stand(
+        page,
+        "Before you read on",
+        "Do not trust: The groups do not have the sizes they should have",
+        "Warning: Some saw more than one variant",
+        "Note: Not enough data for a verdict yet",
+        "What won, and for whom",
+        WON,
+        "The figures",
+        "What went live",
+    )
+    assert found == sorted(found)
+
+
+def test_a_warning_says_what_was_seen_what_it_means_and_where(site: Site) -> None:
+    site.add(mail())
+    site.store(mail_report(men={"findings": [SRM]}))
+    page = site.read(PAGE)
+    assert "The groups do not have the sizes they should have Bought men’s goods" in page
+    assert "SRM in segment Bought men’s goods: 47.6% in No e-mail, expected 50%." in page
+    assert "Do not act on these numbers" in page
+    assert "Some of these numbers cannot be trusted; see the warnings at the top." in page
+
+
+def test_a_finding_without_words_of_ours_speaks_for_itself(site: Site) -> None:
+    site.add(plain())
+    site.store(small(findings=[finding("brand_new", "warning", "something is odd")]))
+    assert "Warning: Something is odd" in site.read(PAGE)
+
+
+def test_what_a_segment_and_the_total_share_is_said_once(site: Site) -> None:
+    site.add(mail())
+    doc = mail_report(men={"findings": [SRM]})
+    doc["overall"]["findings"] = [finding("srm", "critical", "SRM in all segments together")]
+    site.store(doc)
+    assert site.read(PAGE).count("The groups do not have the sizes they should have") == 1
+
+
+def test_verdicts_are_sentences_with_a_status_in_words(judged: Site) -> None:
+    page = judged.read(PAGE)
+    found = stand(
+        page,
+        "Bought men’s goods 28,818 customers Winner: Men’s e-mail " + WON,
+        "Bought women’s goods 28,734 customers Tie " + TIED,
+        "Everyone else Whoever is in no other segment · 5 customers Too early " + EARLY,
+        "All segments together Tie Both beat No e-mail.",
+        "What does this mean?",
+    )
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "leaders", "word"),
+    [
+        ("winner", [], "Winner"),
+        ("tied", [MENS, WOMENS], "Tie"),
+        ("undecided", [MENS], "Ahead, not decided"),
+        ("too_early", [], "Too early"),
+        ("control_wins", [], "Control wins"),
+        ("untrustworthy", [], "Do not trust"),
+    ],
+)
+def test_every_outcome_has_a_word_an_icon_and_a_colour(site: Site, outcome: str, leaders: list[str], word: str) -> None:
+    site.add(plain())
+    site.store(small(outcome, "So it is.", leaders=leaders))
+    badge = re.search(
+        r'<span class="badge-outcome tone-(\w+)">(<svg.*?</svg>)<span>([^<]+)</span>', site.get(PAGE), re.S
+    )
+    assert badge is not None
+    assert badge[1] == ("ahead" if leaders == [MENS] else outcome)
+    assert badge[3] == word
+
+
+def test_undecided_without_any_conclusion_says_no_difference_shown_yet(site: Site) -> None:
+    site.add(plain())
+    visits = metric_report(
+        "visit", {CONTROL: (900, 0.1), MENS: (900, 0.11)}, [comparison(MENS, 0.1, (-0.2, 0.5), p=0.4)]
+    )
+    one = scope("everyone", "undecided", "No winner yet.", [visits])
+    site.store(report([one], {**one, "segment": None}))
+    page = site.read(PAGE)
+    assert "No difference shown yet No winner yet." in page
+    assert "Not shown yet (adjusted p = 0.40)" in page
+
+
+def test_undecided_with_a_loser_does_not_say_that_there_is_no_difference(site: Site) -> None:
+    site.add(plain())
+    visits = metric_report(
+        "visit",
+        {CONTROL: (900, 0.1), MENS: (900, 0.05), WOMENS: (900, 0.1)},
+        [comparison(MENS, -0.5, (-0.6, -0.3)), comparison(WOMENS, 0.0, (-0.2, 0.2), p=0.9)],
+    )
+    one = scope("everyone", "undecided", "Men’s e-mail does worse.", [visits])
+    site.store(report([one], {**one, "segment": None}))
+    page = site.read(PAGE)
+    assert "No winner yet Men’s e-mail does worse." in page
+    assert "No difference shown yet Men’s e-mail" not in page
+    assert "Worse (adjusted p < 0.0001)" in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_the_table_has_every_arm_with_value_lift_interval_and_conclusion(judged: Site) -> None:
+    page = judged.read(PAGE).replace("\N{NO-BREAK SPACE}", " ")
+    found = stand(
+        page,
+        "Variant Customers Rate Lift Interval What may be concluded Bought men’s goods 28,818 customers",
+        "No e-mail (control) 9,638 9.98% –",
+        "Men’s e-mail 9,558 16.9% +69.3% between +50.8% and +90.1% Better (adjusted p < 0.0001)",
+        "Women’s e-mail 9,622 11.1% +11.1% between −2.3% and +26.3% Not shown yet (adjusted p = 0.21)",
+        "Variants against each other",
+        "Men’s e-mail against Women’s e-mail +52.4% between +41.0% and +66.0% Better",
+    )
+    assert found == sorted(found)
+
+
+def test_numbers_that_do_not_exist_are_reasons_and_never_zero(judged: Site) -> None:
+    assert "Men’s e-mail 2 50.0% 0.0% Fewer than two customers. Too early to judge" in judged.read(PAGE)
+
+
+def test_a_metric_is_chosen_by_a_link_and_needs_no_script(judged: Site) -> None:
+    html = judged.get(PAGE)
+    assert [*tag(html, r'href="([^"]+metric=[^"]+)"')] == [
+        f"{PAGE}?metric={key}#figures" for key in ("visit", "spend", "returns")
+    ]
+    page = judged.read(f"{PAGE}?metric=spend")
+    assert "Spend: lift against No e-mail For orientation: it should go up" in page
+    assert "Women’s e-mail 9,622 1,234 +40.0%" in page
+    assert "For orientation" in page
+    assert "Better (adjusted" not in page.split("Spend: lift against")[1]
+
+
+def test_an_unknown_metric_falls_back_to_the_one_that_decides(judged: Site) -> None:
+    assert "Visits: lift against No e-mail" in judged.read(f"{PAGE}?metric=nonsense")
+
+
+def test_guardrails_stand_in_the_verdict_and_in_their_section(judged: Site) -> None:
+    page = judged.read(PAGE)
+    assert "Guardrail Returns with Men’s e-mail: safe" in page
+    assert "Guardrail Returns with Women’s e-mail: harmed beyond the margin" in page
+    assert "guardrail: harmed" in page
+    section = judged.read(f"{PAGE}?metric=returns")
+    assert "A guardrail: whoever wins, it must not rise by more than 5%." in section
+    assert "Safe: harm beyond the margin is ruled out" in section
+    assert "Harmed beyond the margin" in section
+
+
+def test_a_metric_to_be_lowered_has_its_better_side_on_the_left(judged: Site) -> None:
+    assert "← better" in judged.get(f"{PAGE}?metric=returns")
+    assert "better →" in judged.get(PAGE)
+
+
+def test_the_plot_is_described_and_stands_where_arithmetic_puts_it(site: Site) -> None:
+    site.add(plain())
+    visits = metric_report("visit", {CONTROL: (900, 0.1), MENS: (900, 0.11)}, [comparison(MENS, 0.1, (0.05, 0.15))])
+    one = scope("everyone", "winner", "So it is.", [visits], variant=MENS, leaders=[MENS], units=1800)
+    site.store(report([one], {**one, "segment": None}))
+    svg = re.search(r'<svg class="plot forest forest-wide".*?</svg>', site.get(PAGE), re.S)
+    assert svg is not None
+    # Axis 0 to 15% on 230 to 700 pixels.
+    assert '<line class="whisker" x1="386.7" y1="78.0" x2="700.0" y2="78.0"/>' in svg[0]
+    assert '<circle class="point" cx="543.3" cy="78.0" r="5"/>' in svg[0]
+    assert '<line class="zero" x1="230.0"' in svg[0]
+    assert 'role="img" aria-labelledby="forest-wide-title forest-wide-desc"' in svg[0]
+    assert "Everyone. Men’s e-mail: +10.0%, +5.0% to +15.0%." in text_of(svg[0])
+
+
+def test_under_fixed_horizon_the_planned_interval_is_shown_and_early_looks_are_warned_of(site: Site) -> None:
+    site.add(plain(analysis=AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON)))
+    site.store({**small(), "stopping_rule": "fixed_horizon"})
+    page = site.read(PAGE)
+    assert "between +55.3% and +94.6%" in page
+    assert "between +54.3% and +95.6%" not in page
+    assert "Warning: This experiment was planned for one look, at its end" in page
+    assert "Lines are 95% intervals for the one look that was planned." in page
+    assert "One look only" in page
+
+
+def test_nothing_is_concluded_where_nothing_can_be_trusted(site: Site) -> None:
+    site.add(mail())
+    site.store(
+        mail_report(men={"verdict": {"outcome": "untrustworthy", "variant": None, "leaders": [], "sentence": "No."}})
+    )
+    men = site.read(PAGE).split("What may be concluded")[1].split("Bought women’s goods")[0]
+    assert "Cannot be trusted" in men
+    assert "Better" not in men
+
+
+def test_before_the_first_analysis_the_split_is_shown_and_no_number(site: Site) -> None:
+    site.add(mail())
+    page = site.read(PAGE)
+    assert "There are no results yet." in page
+    assert "No data yet Its first numbers come with the next analysis." in page
+    assert "33.3% Men’s e-mail" in page
+    assert "The figures" not in page
+
+
+def test_a_draft_shows_nothing_to_anybody(site: Site) -> None:
+    site.add(mail(), running=False)
+    page = site.read(PAGE)
+    assert "Draft, created 5 Jan 2026" in page
+    assert "Not started: nothing is shown yet." in page
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("pause", "Paused: everybody sees No e-mail for the time being."),
+        ("stop", "Stopped: everybody sees No e-mail."),
+    ],
+)
+def test_what_is_live_follows_the_state(judged: Site, step: Any, words: str) -> None:
+    judged.winnow.author.step("mail", step, actor="test")
+    assert words in judged.read(PAGE)
+
+
+def test_an_archived_experiment_is_still_readable(judged: Site) -> None:
+    for step in ("stop", "archive"):
+        judged.winnow.author.step("mail", step, actor="test")
+    page = judged.read(PAGE)
+    assert "Ran from 5 Jan 2026 to 5 Jan 2026" in page
+    assert "Archived: nothing is shown any more." in page
+
+
+def test_the_only_segment_is_everyone_and_not_everyone_else(site: Site) -> None:
+    site.add(plain())
+    site.store(small())
+    page = site.read(PAGE)
+    assert "Everyone 28,734 customers" in page
+    assert "All segments together" not in page
+
+
+def test_many_segments_and_treatments_all_have_their_row(site: Site) -> None:
+    treatments = [f"t{number}" for number in range(5)]
+    arms = [CONTROL, *treatments]
+    segments = [f"s{number:02}" for number in range(12)]
+    variants = [Variant(key=arm, name=f"Teaser {arm}", is_control=arm == CONTROL) for arm in arms]
+    plans = [segment_plan(key, f"Market {key}", arms) for key in segments]
+    site.add(plain(variants=tuple(variants), segments=(*plans, segment_plan("everyone", "", arms))))
+    visits = metric_report(
+        "visit", dict.fromkeys(arms, (900, 0.1)), [comparison(t, 0.1, (-0.1, 0.3)) for t in treatments]
+    )
+    scopes = [scope(key, "undecided", "Not yet.", [visits]) for key in (*segments, "everyone")]
+    site.store(report(scopes, {**scopes[0], "segment": None}))
+    html = site.get(PAGE)
+    wide = re.search(r'<svg class="plot forest forest-wide".*?</svg>', html, re.S)
+    assert wide is not None
+    assert wide[0].count('<circle class="point"') == 14 * 5
+    assert html.count('<article class="panel verdict') == 13
+
+
+def test_hostile_names_are_only_words_in_markup_and_in_the_plot(site: Site) -> None:
+    variants = (
+        Variant(key=CONTROL, name=HOSTILE, is_control=True),
+        Variant(key=MENS, name=HOSTILE),
+        Variant(key=WOMENS, name=HOSTILE),
+    )
+    plans = (segment_plan("men", HOSTILE, description=HOSTILE), segment_plan("everyone", ""))
+    site.add(mail(name=HOSTILE, hypothesis=HOSTILE, owner=HOSTILE, variants=variants, segments=plans))
+    doc = mail_report(men={"findings": [finding("odd", "critical", HOSTILE)]})
+    doc["segments"][0]["verdict"]["sentence"] = HOSTILE
+    site.store({**doc, "segments": [doc["segments"][0], doc["segments"][2]]})
+    page = site.get(PAGE)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert page.count("</svg>") == page.count("<svg")
+    assert HOSTILE in text_of(page)
+
+
+def test_no_page_needs_scripts_styles_of_its_own_or_the_internet(judged: Site) -> None:
+    for path in ("/", PAGE, f"{PAGE}/snapshots", "/sign-in", "/nowhere"):
+        html = judged.client.get(path).text
+        assert "<script" not in html
+        assert not re.search(r"<[^>]+\s(style|on\w+)=", html)
+        assert not re.search(r"(href|src)=\"(https?:)?//", html)
+
+
+def test_an_earlier_snapshot_can_be_read_and_says_that_it_is_one(judged: Site) -> None:
+    judged.store(small(sentence="Newer."), at=judged.winnow.clock())
+    rows = judged.read(f"{PAGE}/snapshots")
+    assert rows.index("5 Jan 2026, 09:00 UTC") < rows.index("5 Jan 2026, 08:48 UTC")
+    assert "Bought men’s goods: Men’s e-mail" in rows
+    assert 'href="/experiments/mail?snapshot=1"' in judged.get(f"{PAGE}/snapshots")
+    page = judged.read(f"{PAGE}?snapshot=1")
+    assert "You are looking at an earlier snapshot (number 1)." in page
+    assert WON in page
+    assert "may go live" not in page
+    assert "You are looking at an earlier snapshot" not in judged.read(f"{PAGE}?snapshot=2")
+
+
+def test_snapshots_are_walked_page_by_page(judged: Site) -> None:
+    for _ in range(20):
+        judged.store(mail_report())
+    first = judged.get(f"{PAGE}/snapshots")
+    older = tag(first, r'href="([^"]+after=\d+)"')
+    assert first.count("snapshot=") == 20
+    assert judged.get(older[0]).count("snapshot=") == 1
+
+
+@pytest.mark.parametrize("snapshot", ["99", "0", "-1", "x", "1e3", "9" * 30, ""])
+def test_a_snapshot_that_is_not_there_is_not_replaced_by_another(judged: Site, snapshot: str) -> None:
+    assert "There is nothing here" in judged.read(f"{PAGE}?snapshot={snapshot}", 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/experiments/nobody", "/experiments/nobody/snapshots", "/experiments/nobody/results.csv", "/nowhere/at/all"],
+)
+def test_what_does_not_exist_is_a_page_that_says_so(site: Site, path: str) -> None:
+    page = site.get(path, 404)
+    assert "There is nothing here" in page
+    assert 'class="wordmark"' in page
+
+
+def test_machines_get_their_problem_document_and_not_a_page(site: Site) -> None:
+    response = site.client.get("/v1/nowhere")
+    assert (response.status_code, response.mimetype) == (404, "application/problem+json")
+
+
+def test_segments_added_since_the_analysis_wait_for_the_next_one(site: Site) -> None:
+    site.add(mail())
+    doc = mail_report()
+    site.store({**doc, "segments": [doc["segments"][0], doc["segments"][2]]})
+    page = site.read(PAGE)
+    assert "Bought women’s goods No data yet Its first numbers come with the next analysis." in page
+
+
+def test_segments_that_left_the_experiment_are_told_as_such(site: Site) -> None:
+    site.add(mail(segments=(segment_plan("women", "Bought women’s goods"), segment_plan("everyone", ""))))
+    site.store(mail_report())
+    assert "men Not part of the experiment any more · 28,818 customers Winner" in site.read(PAGE)
+
+
+def test_a_plot_without_any_interval_says_why(site: Site) -> None:
+    site.add(plain())
+    visits = metric_report("visit", {CONTROL: (1, 0.0), MENS: (1, 0.0)}, [comparison(MENS, 0.0, None, p=NO_INTERVAL)])
+    one = scope("everyone", "too_early", EARLY, [visits], units=2)
+    site.store(report([one], {**one, "segment": None}))
+    svg = re.search(r'<svg class="plot forest forest-wide".*?</svg>', site.get(PAGE), re.S)
+    assert svg is not None
+    assert "Fewer than two customers." in text_of(svg[0])
+    assert 'class="zero"' not in svg[0]

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+
+from experiments.storage import migrate
+from experiments.storage.columns import Key
+from experiments.storage.engine import make_engine
+from experiments.storage.tables import SCHEMA_REVISION, metadata
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _tables(url: str) -> set[str]:
+    with _connected(url) as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def test_the_model_names_the_newest_script():
+    assert migrate.head() == SCHEMA_REVISION
+
+
+def test_migrations_lead_to_the_model(empty_sql_url):
+    migrate.upgrade(empty_sql_url)
+    assert migrate.check(empty_sql_url) == ()
+    assert _tables(empty_sql_url) == {*metadata.tables, "alembic_version"}
+
+
+def test_down_leaves_nothing_and_up_works_again(empty_sql_url):
+    migrate.upgrade(empty_sql_url)
+    migrate.downgrade(empty_sql_url, "base")
+    assert _tables(empty_sql_url) - {"sqlite_sequence"} == {"alembic_version"}
+    migrate.upgrade(empty_sql_url)
+    assert migrate.check(empty_sql_url) == ()
+
+
+def test_upgrading_twice_changes_nothing(sql_url):
+    with _connected(sql_url) as connection:
+        connection.execute(text("UPDATE catalog_version SET number = 41"))
+    migrate.upgrade(sql_url)
+    with _connected(sql_url) as connection:
+        assert connection.execute(text("SELECT id, number FROM catalog_version")).all() == [(1, 41)]
+
+
+def test_check_of_an_empty_database(empty_sql_url):
+    (problem,) = migrate.check(empty_sql_url)
+    assert "at revision None" in problem
+    assert "winnow db upgrade" in problem
+    assert _tables(empty_sql_url) == set()
+
+
+def test_check_names_a_difference(sql_url):
+    with _connected(sql_url) as connection:
+        connection.execute(text("DROP INDEX ix_events_name_id"))
+        connection.execute(text("ALTER TABLE leases ADD COLUMN colour TEXT"))
+    problems = migrate.check(sql_url)
+    assert len(problems) == 2
+    assert any("ix_events_name_id" in problem for problem in problems)
+    assert any("colour" in problem for problem in problems)
+
+
+def test_indexes_and_keys_are_those_of_the_model(sql_url):
+    with _connected(sql_url) as connection:
+        found = inspect(connection)
+        for name, table in metadata.tables.items():
+            assert {index["name"] for index in found.get_indexes(name)} - _unique_names(found, name) == {
+                index.name for index in table.indexes
+            }
+            if not table.dialect_options["sqlite"]["autoincrement"]:  # SQLite has no name for such a key
+                assert found.get_pk_constraint(name)["name"] == table.primary_key.name
+
+
+@pytest.mark.slow
+def test_keys_sort_by_code_point_on_postgresql(postgres_url):
+    with _connected(postgres_url) as connection:
+        for name, table in metadata.tables.items():
+            found = {column["name"]: column["type"] for column in inspect(connection).get_columns(name)}
+            for column in table.c:
+                if isinstance(column.type, Key):
+                    model = column.type.load_dialect_impl(connection.dialect)
+                    assert found[column.name].collation == model.collation == "C"
+
+
+def _unique_names(found, table: str) -> set[str | None]:
+    return {constraint["name"] for constraint in found.get_unique_constraints(table)}
+
+
+@pytest.mark.slow
+def test_two_processes_may_upgrade_at_once(empty_sql_url):
+    command = "import sys; from experiments.storage import migrate; migrate.upgrade(sys.argv[1])"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", command, empty_sql_url], cwd=migrate.ROOT, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    errors = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], errors
+    assert migrate.check(empty_sql_url) == ()
+
+
+def test_a_failed_migration_leaves_nothing_behind(empty_sql_url):
+    """The last table is in the way; the ones created before it must go again."""
+    with _connected(empty_sql_url) as connection:
+        connection.execute(text("CREATE TABLE catalog_version (id INTEGER)"))
+    with pytest.raises(Exception, match=r"catalog_version|does not answer"):
+        migrate.upgrade(empty_sql_url)
+    assert _tables(empty_sql_url) == {"catalog_version"}
+
+
+def test_alembic_stays_out_of_the_way_of_the_library():
+    scripts = Path(migrate.ROOT) / "alembic"
+    assert list(scripts.rglob("__init__.py")) == []

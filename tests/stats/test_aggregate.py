@@ -1,0 +1,295 @@
+"""Raw tables to moments: every expected number is computed by hand."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import ibis
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from analysis.aggregate import aggregate
+from analysis.moments import ArmKey, MetricKey, MomentTable
+from analysis.plan import Cell
+from analysis.report import build, canonical_json
+from tests.stats.builders import at, events, exposures, metric, moments_of, plan
+
+ALL_A = ArmKey(1, "all", "a")
+
+
+def one_arm(metric_plan: Any, units: list[str], event_rows: list[Any], **changes: Any) -> MomentTable:
+    """Everybody was exposed in arm a at the start."""
+    rows = [(unit, "a", "all", 1, at(0)) for unit in units]
+    return aggregate(exposures(rows), events(event_rows), plan(metric_plan, **changes))
+
+
+def of(table: MomentTable, key: str = "visits") -> Any:
+    return table.of(MetricKey(*ALL_A, key))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "counted"),
+    [
+        pytest.param(-1, 0, id="before the exposure"),
+        pytest.param(0, 1, id="at the exposure"),
+        pytest.param(59.999999, 1, id="last microsecond of the window"),
+        pytest.param(60, 0, id="end of the window"),
+    ],
+)
+def test_window_is_closed_at_the_exposure_and_open_at_its_end(seconds: float, counted: int) -> None:
+    found = one_arm(metric(window_seconds=60), ["u"], [("u", "visit", None, at(seconds))])
+    assert of(found) == moments_of([counted])
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(99.999999, 1), (100, 0)])
+def test_follow_up_is_open_at_its_end(seconds: float, counted: int) -> None:
+    cell = Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=at(100))
+    found = one_arm(metric(), ["u"], [("u", "visit", None, at(seconds))], cells=[cell])
+    assert of(found) == moments_of([counted])
+
+
+def test_each_metric_has_its_own_window() -> None:
+    metrics = [
+        metric(window_seconds=10),
+        metric(key="later", kind="count", role="secondary", window_seconds=100),
+        metric(key="ever", kind="count", role="secondary"),
+    ]
+    rows = [("u", "visit", None, at(seconds)) for seconds in (5, 50, 500)]
+    found = aggregate(exposures([("u", "a", "all", 1, at(0))]), events(rows), plan(*metrics))
+    assert [of(found, key).mean for key in ("visits", "later", "ever")] == [1.0, 2.0, 3.0]
+
+
+def test_the_four_kinds() -> None:
+    """u: visits 2, orders 10 + 5; v: visits 1; w: an order of 7 and no visit; x: nothing."""
+    per_visit = {"kind": "ratio", "role": "secondary", "event_name": "order", "denominator_event_name": "visit"}
+    metrics = [
+        metric(),
+        metric(key="count", kind="count", role="secondary"),
+        metric(key="spend", kind="mean", role="secondary", event_name="order"),
+        metric(key="per_visit", **per_visit, denominator_counts_events=True),
+        metric(key="orders", **per_visit, numerator_counts_events=True),
+    ]
+    rows = [
+        ("u", "visit", 3.0, at(1)),
+        ("u", "visit", 1.5, at(2)),
+        ("u", "order", 10.0, at(3)),
+        ("u", "order", 5.0, at(4)),
+        ("v", "visit", 1.0, at(1)),
+        ("w", "order", 7.0, at(1)),
+        ("w", "search", 7.0, at(1)),
+        ("stranger", "visit", 1.0, at(1)),
+    ]
+    units = [(unit, "a", "all", 1, at(0)) for unit in "uvwx"]
+    found = aggregate(exposures(units), events(rows), plan(*metrics))
+    assert found.units == {ALL_A: 4}
+    assert of(found) == moments_of([1, 1, 0, 0])
+    assert of(found, "count") == moments_of([2, 1, 0, 0])
+    assert of(found, "spend") == moments_of([15, 0, 7, 0])
+    assert of(found, "per_visit") == moments_of([15, 0, 7, 0], [2, 1, 0, 0])
+    assert of(found, "orders") == moments_of([2, 0, 1, 0], [4.5, 1, 0, 0])
+
+
+def test_a_cap_cuts_the_units_sum_not_its_events() -> None:
+    """8 + 8 and 30 capped at 12; a sum of 11 stays; a refund of -20 is not cut."""
+    spend = metric(key="spend", kind="mean", event_name="order", cap=12.0)
+    rows = [("u", 8.0), ("u", 8.0), ("v", 30.0), ("w", 11.0), ("x", -20.0)]
+    found = one_arm(spend, list("uvwx"), [(unit, "order", value, at(1)) for unit, value in rows])
+    assert of(found, "spend") == moments_of([12, 12, 11, -20])
+
+
+def test_a_cap_on_a_ratio_cuts_both_sides() -> None:
+    names = {"event_name": "order", "denominator_event_name": "visit"}
+    ratio = metric(key="r", kind="ratio", **names, cap=2.0, denominator_counts_events=True)
+    rows = [("u", "order", 9.0, at(1)), *[("u", "visit", None, at(1))] * 3, ("v", "visit", None, at(1))]
+    assert of(one_arm(ratio, ["u", "v"], rows), "r") == moments_of([2, 0], [2, 1])
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), float("-inf"), 1e300])
+def test_unusable_values_add_nothing_but_are_events(value: float | None) -> None:
+    metrics = [
+        metric(key="spend", kind="mean"),
+        metric(key="count", kind="count", role="secondary"),
+        metric(key="visits", role="secondary"),
+        metric(key="r", kind="ratio", role="secondary", denominator_event_name="visit"),
+    ]
+    rows = [("u", "visit", value, at(1)), ("u", "visit", 2.0, at(2)), ("v", "visit", value, at(2))]
+    found = one_arm(metrics[0], ["u", "v"], rows, metrics=tuple(metrics))
+    assert of(found, "spend") == moments_of([2, 0])
+    assert of(found, "count") == moments_of([2, 1])
+    assert of(found, "visits") == moments_of([1, 1])
+    assert of(found, "r") == moments_of([2, 0], [2, 0])
+    assert found.values_missing == {"spend": 2, "r": 2}
+
+
+FOUR_CELLS = [
+    Cell(epoch=epoch, segment=segment, weights={"a": 1, "b": 1}) for epoch in (1, 2) for segment in ("s", "t")
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "arm"),
+    [
+        pytest.param([("a", "s", 1, 5), ("a", "s", 1, 9)], (1, "s", "a"), id="seen twice"),
+        pytest.param([("b", "s", 2, 9), ("a", "s", 1, 5)], (1, "s", "a"), id="moved by a later epoch"),
+        pytest.param([("a", "s", 1, 5), ("a", "t", 1, 9)], (1, "s", "a"), id="changed segment, kept variant"),
+        pytest.param([("a", "t", 1, 5), ("a", "s", 1, 5)], (1, "s", "a"), id="same instant: lowest segment"),
+        pytest.param([("a", "s", 2, 5), ("b", "t", 1, 5)], (1, "t", "b"), id="same instant: lowest epoch first"),
+        pytest.param([("a", "s", 2, 1), ("b", "s", 1, 5), ("a", "s", 1, 6)], (2, "s", "a"), id="mixed elsewhere"),
+        pytest.param([("a", "s", 1, 5), ("b", "s", 1, 9)], "mixed", id="two variants in one epoch"),
+        pytest.param([("a", "s", 1, 5), ("b", "t", 1, 9)], "mixed", id="two variants by two segments"),
+        pytest.param([("a", "s", 1, 5), ("z", "s", 1, 9)], "mixed", id="then an unknown variant"),
+        pytest.param([("a", "s", 3, 5)], "outside", id="unknown epoch"),
+        pytest.param([("a", "z", 1, 5)], "outside", id="unknown segment"),
+        pytest.param([("z", "s", 1, 5)], "outside", id="unknown variant"),
+        pytest.param([(None, "s", 1, 5)], "outside", id="no variant"),
+        pytest.param([("a", None, 1, 5)], "outside", id="no segment"),
+        pytest.param([("a", "z", 1, 5), ("a", "s", 1, 9)], "outside", id="first outside, then inside"),
+    ],
+)
+def test_where_a_unit_counts(rows: list[Any], arm: Any) -> None:
+    exposed = [("u", variant, segment, epoch, at(seconds)) for variant, segment, epoch, seconds in rows]
+    found = aggregate(
+        exposures(exposed), events([("u", "visit", None, at(50))]), plan(segments=("s", "t"), cells=FOUR_CELLS)
+    )
+    counted = {} if arm in ("mixed", "outside") else {ArmKey(*arm): 1}
+    assert found.units == counted
+    assert {key: value.mean for key, value in found.moments.items()} == {
+        MetricKey(*key, "visits"): 1.0 for key in counted
+    }
+    assert (found.units_mixed, found.units_outside) == (arm == "mixed", arm == "outside")
+
+
+def test_outcomes_count_from_the_first_exposure() -> None:
+    rows = [("u", "a", "all", 1, at(100)), ("u", "a", "all", 1, at(10))]
+    found = aggregate(
+        exposures(rows), events([("u", "visit", None, at(9)), ("u", "visit", None, at(10))]), plan(metric(kind="count"))
+    )
+    assert of(found) == moments_of([1])
+
+
+def test_rows_without_a_unit_or_an_instant_are_no_exposures() -> None:
+    rows = [(None, "a", "all", 1, at(0)), ("u", "a", "all", 1, None)]
+    found = aggregate(exposures(rows), events([]), plan())
+    assert found == MomentTable()
+
+
+def test_no_rows_at_all() -> None:
+    found = aggregate(exposures([]), events([]), plan())
+    assert found == MomentTable()
+
+
+def test_a_spread_of_one_around_a_hundred_million() -> None:
+    """Values 1e8 + {-1, 0, 1}: Σ(x - mean)² is exactly 2."""
+    spend = metric(key="spend", kind="mean", event_name="order")
+    rows = [(unit, "order", 1e8 + shift, at(1)) for unit, shift in (("u", -1), ("v", 0), ("w", 1))]
+    found = of(one_arm(spend, list("uvw"), rows), "spend")
+    assert (found.mean, found.m2) == (1e8, 2.0)
+
+
+def random_tables(units: int, seed: int) -> tuple[list[Any], list[Any]]:
+    rng = random.Random(seed)
+    exposed = [
+        (f"u{i}", rng.choice("ab"), rng.choice("st"), rng.choice((1, 2)), at(rng.random())) for i in range(units)
+    ]
+    happened = [
+        (f"u{rng.randrange(units)}", rng.choice(("visit", "order")), rng.lognormvariate(0, 3), at(rng.random() * 9))
+        for _ in range(units * 6)
+    ]
+    return exposed, happened
+
+
+RICH = plan(
+    metric(),
+    metric(key="spend", kind="mean", role="secondary", event_name="order", window_seconds=5),
+    metric(key="basket", kind="ratio", role="secondary", event_name="order", denominator_event_name="visit"),
+    segments=("s", "t"),
+    cells=FOUR_CELLS,
+)
+
+
+def parquet(folder: Any, exposed: list[Any], happened: list[Any], threads: int) -> tuple[Any, Any]:
+    """The same rows on disk in small row groups, so that several threads have something to race for."""
+    connection = duckdb.connect(config={"threads": threads})
+    backend = ibis.duckdb.from_connection(connection)
+    tables = []
+    for name, rows in (("exposures", exposures(exposed)), ("events", events(happened))):
+        path = folder / f"{name}-{threads}-{len(tables)}.parquet"
+        pa.parquet.write_table(rows.to_pyarrow(), path, row_group_size=2048)
+        tables.append(backend.read_parquet(path, table_name=name))
+    return tables[0], tables[1]
+
+
+def test_shuffled_rows_and_threads_give_identical_bytes(tmp_path: Any) -> None:
+    import pyarrow.parquet  # noqa: F401, PLC0415
+
+    exposed, happened = random_tables(3_000, seed=1)
+    reference = aggregate(exposures(exposed), events(happened), RICH)
+    document = json.dumps(reference.to_dict())
+    for threads in (1, 2, 4):
+        random.Random(threads).shuffle(exposed)
+        random.Random(threads).shuffle(happened)
+        found = aggregate(*parquet(tmp_path, exposed, happened, threads), RICH)
+        assert json.dumps(found.to_dict()) == document
+        assert canonical_json(build(RICH, found)) == canonical_json(build(RICH, reference))
+
+
+def test_random_tables_against_plain_python() -> None:
+    """The rules again, as loops over dictionaries."""
+    exposed, happened = random_tables(400, seed=2)
+    found = aggregate(exposures(exposed), events(happened), RICH)
+    sums: dict[str, list[float]] = {unit: [0.0, 0.0, 0.0, 0.0] for unit, *_ in exposed}
+    since = {unit: exposed_at for unit, *_, exposed_at in exposed}
+    for unit, name, value, occurred_at in happened:
+        if occurred_at < since[unit]:
+            continue
+        if name == "visit":
+            sums[unit][0] = 1.0
+            sums[unit][3] += value
+        else:
+            sums[unit][2] += value
+            if occurred_at < since[unit] + timedelta(seconds=5):
+                sums[unit][1] += value
+    for arm in sorted(found.units):
+        members = [sums[unit] for unit, variant, segment, epoch, _ in exposed if (epoch, segment, variant) == arm]
+        visits, spend, numerators, denominators = (list(column) for column in zip(*members, strict=True))
+        assert found.units[arm] == len(members)
+        for key, expected in (
+            ("visits", moments_of(visits)),
+            ("spend", moments_of(spend)),
+            ("basket", moments_of(numerators, denominators)),
+        ):
+            value = found.of(MetricKey(*arm, key))
+            assert np.allclose(
+                [value.mean, value.m2, value.denominator_mean, value.denominator_m2, value.co_m2],
+                [expected.mean, expected.m2, expected.denominator_mean, expected.denominator_m2, expected.co_m2],
+                rtol=1e-9,
+                atol=1e-9,
+            )
+
+
+def naive_utc(column: str) -> Callable[[Any], Any]:
+    return lambda table: table.mutate(**{column: table[column].cast("timestamp")})
+
+
+def test_columns_of_other_types_mean_the_same() -> None:
+    """Numeric unit ids and timestamps without a zone, which are UTC."""
+    numbers = [("1", "a", "all", 1, at(0)), ("2", "a", "all", 1, at(0))]
+    happened = [("2", "visit", None, at(0)), ("1", "visit", None, at(-1))]
+    exposed = exposures(numbers)
+    exposed = naive_utc("exposed_at")(
+        exposed.mutate(unit_id=exposed.unit_id.cast("int32"), epoch=exposed.epoch.cast("int8"))
+    )
+    assert of(aggregate(exposed, naive_utc("occurred_at")(events(happened)), plan())) == moments_of([0, 1])
+
+
+def test_a_metric_key_may_be_any_text() -> None:
+    odd = replace(metric(), key='";drop "ü', event_name="it's")
+    found = one_arm(odd, ["u"], [("u", "it's", None, at(1))])
+    assert of(found, '";drop "ü') == moments_of([1])

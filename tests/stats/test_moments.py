@@ -1,0 +1,105 @@
+"""Moments: merging is adding the units, and what is written is read back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
+from tests.stats.builders import moments_of, table
+
+number = st.floats(-1e6, 1e6)
+group = st.lists(st.tuples(number, number), max_size=12)
+
+
+def of(units: list[tuple[float, float]]) -> Moments:
+    return moments_of([x for x, _ in units], [y for _, y in units]) if units else Moments()
+
+
+def close(found: Moments, expected: Moments) -> bool:
+    """Sums of squares of numbers up to 1e6 are right to 1e12 times the precision of a float."""
+    return found.n == expected.n and np.allclose(astuple(found), astuple(expected), rtol=1e-9, atol=1e-2)
+
+
+@given(group, group)
+def test_merging_commutes_to_the_last_bit(a: list[tuple[float, float]], b: list[tuple[float, float]]) -> None:
+    assert of(a) + of(b) == of(b) + of(a)
+
+
+@given(group, group)
+def test_merging_is_the_moments_of_all_units(a: list[tuple[float, float]], b: list[tuple[float, float]]) -> None:
+    assert close(of(a) + of(b), of(a + b))
+
+
+@given(group, group, group)
+def test_merging_associates(
+    a: list[tuple[float, float]], b: list[tuple[float, float]], c: list[tuple[float, float]]
+) -> None:
+    assert close((of(a) + of(b)) + of(c), of(a) + (of(b) + of(c)))
+
+
+@given(group)
+def test_an_empty_group_changes_nothing(a: list[tuple[float, float]]) -> None:
+    assert of(a) + Moments() == of(a) == Moments() + of(a)
+
+
+def test_variance_of_a_hundred_million_with_a_spread_of_one() -> None:
+    """1e8 + {-1, 0, 1}: the variance is exactly 1, in one piece and merged from three."""
+    units = [1e8 - 1, 1e8, 1e8 + 1]
+    assert moments_of(units).variance == 1.0
+    one, two, three = (moments_of([unit]) for unit in units)
+    assert (one + two + three).variance == pytest.approx(1.0, rel=1e-6)
+
+
+def test_equal_values_have_no_spread_however_they_were_merged() -> None:
+    merged = moments_of([0.1] * 3) + moments_of([0.1] * 7)
+    assert merged.variance == 0.0
+    assert merged.mean == pytest.approx(0.1)
+
+
+def test_numerators_that_are_a_multiple_of_the_denominators_leave_no_residual() -> None:
+    assert moments_of([0.3, 0.6, 2.1], [1, 2, 7]).residual_variance == 0.0
+
+
+@pytest.mark.parametrize("changes", [{"n": -1}, {"n": 2, "m2": -1e-9}, {"n": 2, "denominator_m2": -1.0}])
+def test_impossible_moments_cannot_be_built(changes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        Moments(**changes)  # type: ignore[arg-type]
+
+
+EXAMPLE = table(
+    {
+        (1, "new", "a"): {"visits": moments_of([0, 1, 1]), "spend": moments_of([0.1, 0.2, 0.3], [1, 2, 3.3])},
+        (2, "new", "a"): {"visits": moments_of([1])},
+    },
+    units_mixed=3,
+    units_outside=4,
+    values_missing={"spend": 2},
+)
+
+
+def test_a_table_is_read_back_as_it_was_written() -> None:
+    assert MomentTable.from_dict(json.loads(json.dumps(EXAMPLE.to_dict()))) == EXAMPLE
+
+
+def test_a_foreign_document_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"winnow\.moments/1"):
+        MomentTable.from_dict({"schema": "winnow.moments/9"})
+
+
+def test_tables_merge_key_by_key() -> None:
+    other = table({(2, "new", "a"): {"visits": moments_of([0, 0])}, (2, "new", "b"): {"visits": moments_of([1])}})
+    both = EXAMPLE + other
+    assert both.units == {
+        ArmKey(1, "new", "a"): 3,
+        ArmKey(2, "new", "a"): 3,
+        ArmKey(2, "new", "b"): 1,
+    }
+    assert both.of(MetricKey(2, "new", "a", "visits")) == moments_of([1]) + moments_of([0, 0])
+    assert (both.units_mixed, both.units_outside, both.values_missing) == (3, 4, {"spend": 2})
+    assert both == other + EXAMPLE

@@ -1,0 +1,192 @@
+"""Values for the stores to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Barrier
+from typing import Any, TypeVar
+
+import pytest
+
+from experiments.domain.allocation import Allocation
+from experiments.domain.definition import Definition, SegmentPlan, Variant
+from experiments.domain.event import Event, Exposure
+from experiments.domain.experiment import Experiment, Status, draft
+from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
+from experiments.domain.policy import StoppingRule
+from experiments.domain.promotion import (
+    DecisionReason,
+    Evidence,
+    GuardrailEvidence,
+    GuardrailState,
+    Promotion,
+    PromotionState,
+)
+from experiments.domain.segment import everyone
+from experiments.services.ports import NewSnapshot, Watermark
+
+T = TypeVar("T")
+NOW = datetime(2026, 1, 5, 9, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """An instant with microseconds, which every store has to keep."""
+    return NOW
+
+
+@pytest.fixture
+def definition() -> Callable[..., Definition]:
+    def build(key: str = "checkout", **changes: Any) -> Definition:
+        weights = {"b": 1, "a": 1}
+        plan = SegmentPlan(segment=everyone(), weights=weights, allocation=Allocation.from_weights(weights))
+        metric = Metric(key="bought", name="Bought", kind=MetricKind.CONVERSION, event_name="purchase")
+        parts: dict[str, Any] = {
+            "key": key,
+            "name": "Checkout",
+            "salt": f"{key}-salt",
+            "variants": (
+                Variant(key="a", name="A", content={"x": [1, 2.5, None]}, is_control=True),
+                Variant(key="b", name="B"),
+            ),
+            "segments": (plan,),
+            "metrics": (MetricUse(metric=metric, role=MetricRole.PRIMARY),),
+        }
+        return Definition(**{**parts, **changes})
+
+    return build
+
+
+@pytest.fixture
+def experiment(definition: Callable[..., Definition]) -> Callable[..., Experiment]:
+    def build(key: str = "checkout", **changes: Any) -> Experiment:
+        return draft(definition(key, **changes), by="ada", now=NOW)
+
+    return build
+
+
+@pytest.fixture
+def exposure() -> Callable[..., Exposure]:
+    def build(event_id: str, unit_id: str = "u1", **changes: Any) -> Exposure:
+        parts: dict[str, Any] = {
+            "event_id": event_id,
+            "unit_id": unit_id,
+            "experiment": "checkout",
+            "version": 3,
+            "epoch": 2,
+            "segment": "everyone",
+            "variant": "a",
+            "occurred_at": NOW,
+        }
+        return Exposure(**{**parts, **changes})
+
+    return build
+
+
+@pytest.fixture
+def event() -> Callable[..., Event]:
+    def build(event_id: str, unit_id: str = "u1", **changes: Any) -> Event:
+        parts: dict[str, Any] = {
+            "event_id": event_id,
+            "unit_id": unit_id,
+            "name": "purchase",
+            "value": 12.5,
+            "occurred_at": NOW,
+        }
+        return Event(**{**parts, **changes})
+
+    return build
+
+
+@pytest.fixture
+def snapshot() -> Callable[..., NewSnapshot]:
+    def build(experiment: str = "checkout", **changes: Any) -> NewSnapshot:
+        parts: dict[str, Any] = {
+            "experiment": experiment,
+            "version": 3,
+            "watermark": Watermark(exposure_id=7, event_id=9, at=NOW),
+            "computed_at": NOW,
+            "engine_version": "1.0",
+            "input_sha256": "1" * 64,
+            "report_sha256": "2" * 64,
+            "moments": {"z": {"n": 3, "mean": 0.1 + 0.2}, "a": [1, None]},
+            "report": {"verdict": "B gewinnt – sicher", "lift": 1e-300},
+        }
+        return NewSnapshot(**{**parts, **changes})
+
+    return build
+
+
+def _evidence() -> Evidence:
+    return Evidence(
+        experiment="checkout",
+        segment="everyone",
+        status=Status.RUNNING,
+        snapshot_id=4,
+        version=3,
+        watermark_at=NOW,
+        started_at=NOW,
+        since_epoch=1,
+        current_since_epoch=1,
+        already_promoted=None,
+        stopping_rule=StoppingRule.ALWAYS_VALID,
+        control="a",
+        outcome="winner",
+        variant="b",
+        leaders=("b",),
+        verdict="b wins",
+        units=(("a", 1000), ("b", 1010)),
+        lift=0.0312345678901234,
+        gain_low=0.001,
+        gain_high=None,
+        p_value_adjusted=0.01,
+        srm_p_value=0.5,
+        critical=("nothing",),
+        guardrails=(GuardrailEvidence(metric="returns", variant="b", state=GuardrailState.SAFE),),
+    )
+
+
+@pytest.fixture
+def promotion() -> Callable[..., Promotion]:
+    def build(promotion_id: str = "p1", **changes: Any) -> Promotion:
+        evidence = _evidence()
+        parts: dict[str, Any] = {
+            "id": promotion_id,
+            "experiment": "checkout",
+            "segment": "everyone",
+            "variant": "b",
+            "state": PromotionState.APPLIED,
+            "evidence": evidence,
+            "evidence_sha256": evidence.sha256(),
+            "reasons": (DecisionReason(code="winner", message="b wins"),),
+            "version_before": 3,
+            "version_after": 4,
+            "applied_at": NOW,
+            "applied_by": "ada",
+        }
+        return Promotion(**{**parts, **changes})
+
+    return build
+
+
+@pytest.fixture
+def at_once() -> Callable[..., list[Any]]:
+    """Run a function once per argument, all starting together; give back results, or the exceptions raised."""
+
+    def run(do: Callable[[T], Any], arguments: Iterable[T]) -> list[Any]:
+        given = list(arguments)
+        barrier = Barrier(len(given))
+
+        def one(argument: T) -> Any:
+            barrier.wait(timeout=10)
+            try:
+                return do(argument)
+            except Exception as error:  # noqa: BLE001
+                return error
+
+        with ThreadPoolExecutor(len(given)) as pool:
+            return list(pool.map(one, given))
+
+    return run

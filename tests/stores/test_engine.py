@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects import sqlite
+
+from experiments.domain.errors import InvalidInput
+from experiments.storage.columns import Instant
+from experiments.storage.engine import make_engine, normalised, reading
+from experiments.storage.memory.unit_of_work import MemoryDatabase
+from experiments.storage.migrate import ROOT
+from experiments.storage.unit_of_work import SqlDatabase, open_database
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("postgresql://a:b@host:1/db?sslmode=require", "postgresql+psycopg://a:b@host:1/db?sslmode=require"),
+        ("postgres://host/db", "postgresql+psycopg://host/db"),
+        ("postgresql+psycopg2://host/db", "postgresql+psycopg://host/db"),
+        ("sqlite:///var/winnow.sqlite", "sqlite+pysqlite:///var/winnow.sqlite"),
+        ("sqlite:////srv/winnow.sqlite", "sqlite+pysqlite:////srv/winnow.sqlite"),
+    ],
+)
+def test_addresses_get_our_driver(given, wanted):
+    assert normalised(given).render_as_string(hide_password=False) == wanted
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/db", "sqlite://", "sqlite:///:memory:", "sqlite:///"])
+def test_other_addresses_are_refused_without_being_repeated(url):
+    with pytest.raises(InvalidInput) as refusal:
+        open_database(url)
+    assert refusal.value.code == "database_url_invalid"
+
+
+def test_a_password_is_not_shown():
+    with pytest.raises(InvalidInput) as refusal:
+        open_database("mysql://ada:secret@host/db")
+    assert "secret" not in str(refusal.value)
+
+
+def test_memory_is_a_new_database_each_time():
+    one, other = open_database("memory://"), open_database("memory://")
+    assert isinstance(one, MemoryDatabase)
+    assert one is not other
+
+
+def test_how_sqlite_is_set_up(sqlite_url):
+    engine = make_engine(sqlite_url)
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+    with engine.connect() as connection:
+        found = {name: connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in wanted}
+    engine.dispose()
+    assert found == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("read_only", "isolation"), [(False, ("read committed", "off")), (True, ("repeatable read", "on"))]
+)
+def test_how_postgresql_is_set_up(postgres_url, read_only, isolation):
+    engine = make_engine(postgres_url)
+    wanted = {
+        "timezone": "UTC",
+        "lock_timeout": "5s",
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "1min",
+    }
+    with (reading(engine) if read_only else engine).connect() as connection:
+        found = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in wanted}
+        modes = [
+            connection.execute(text(f"SHOW transaction_{name}")).scalar_one() for name in ("isolation", "read_only")
+        ]
+    engine.dispose()
+    assert found == wanted
+    assert tuple(modes) == isolation
+
+
+def test_the_folder_of_a_sqlite_file_is_made(tmp_path):
+    database = open_database(f"sqlite:///{tmp_path / 'a' / 'b' / 'winnow.sqlite'}")
+    database.close()
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_naive_instants_are_refused():
+    with pytest.raises(ValueError, match="no time zone"):
+        Instant().process_bind_param(datetime(2026, 1, 1), sqlite.dialect())  # noqa: DTZ001
+
+
+_APPEND_AND_HANG = """
+import sys, time
+from datetime import UTC, datetime
+from experiments.domain.event import Event
+from experiments.storage.unit_of_work import open_database
+now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+def event(event_id):
+    return Event(event_id=event_id, unit_id="u", name="buy", occurred_at=now)
+with open_database(sys.argv[1]).unit_of_work() as unit:
+    unit.log.append_events([event(f"e{number}") for number in range(500)], received_at=now)
+    unit.commit()
+    unit.log.append_events([event("unacknowledged")], received_at=now)
+    print("committed", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_survives_a_kill(sql_url):
+    with subprocess.Popen(
+        [sys.executable, "-c", _APPEND_AND_HANG, sql_url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "committed\n"
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    engine = make_engine(sql_url)
+    with SqlDatabase(engine).unit_of_work(read_only=True) as unit:
+        assert unit.log.watermark(now=datetime(2026, 1, 5, tzinfo=UTC)).event_id == 500
+    engine.dispose()

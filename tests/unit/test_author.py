@@ -1,0 +1,136 @@
+"""Authoring through the services: libraries are copied in, live splits change with few moves, all is audited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from experiments.bootstrap import Winnow
+from experiments.domain.errors import AlreadyExists, FrozenField, InvalidInput, LayerFull, RevisionMismatch
+from experiments.domain.layer import Layer, LayerClaim, Slot
+from experiments.domain.metric import MetricRole
+from experiments.domain.segment import Segment
+from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+
+
+def test_a_draft_holds_copies_and_ends_with_everyone(winnow: Winnow, wish: ExperimentWish) -> None:
+    experiment = winnow.author.create(wish, actor="ann")
+    assert [plan.segment.key for plan in experiment.definition.segments] == ["mens", "new", "everyone"]
+    assert experiment.definition.segments[0].segment.condition == {"mens": 1}
+    assert experiment.definition.segments[0].allocation.weights_bp == {"a": 5_000, "b": 5_000}
+    assert (experiment.definition.salt, experiment.current.created_by) == ("banner", "ann")
+
+
+def test_editing_the_library_leaves_a_running_experiment_alone(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.create(wish, actor="ann")
+    started = winnow.author.step("banner", "start", actor="ann")
+    winnow.author.segments.edit(
+        "mens", Segment(key="mens", name="Men", condition={"mens": 2}), expected_revision=1, actor="ann"
+    )
+    after = winnow.author.edit(
+        "banner", replace(wish, name="New name"), expected_revision=started.revision, actor="ann"
+    )
+    assert after.definition.segments[0].segment.condition == {"mens": 1}
+    assert (after.current.number, after.current.epoch) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "path"),
+    [
+        ({"segments": (SegmentWish(segment="nobody"),)}, "segment_unknown", "/segments/0/segment"),
+        ({"metrics": (MetricWish(metric="no", role=MetricRole.PRIMARY),)}, "metric_unknown", "/metrics/0/metric"),
+        (
+            {"metrics": (MetricWish(metric="visit", role=MetricRole.GUARDRAIL),)},
+            "margin_missing",
+            "/metrics/0/margin_lift",
+        ),
+        (
+            {"segments": (SegmentWish(segment="mens", weights={"a": 0, "b": 0}),)},
+            "weights_all_zero",
+            "/segments/0/weights",
+        ),
+        (
+            {"segments": (SegmentWish(segment="mens", weights={"a": 1, "b": -1}),)},
+            "weight_invalid",
+            "/segments/0/weights/b",
+        ),
+        ({"segments": (SegmentWish(segment="mens", traffic_bp=10_001),)}, "traffic_invalid", "/segments/0/traffic_bp"),
+        ({"layer": LayerClaim(layer="nowhere", share_bp=1)}, "layer_unknown", "/layer/layer"),
+    ],
+)
+def test_what_cannot_be_resolved_is_refused_with_its_path(
+    winnow: Winnow, wish: ExperimentWish, changes: dict[str, object], code: str, path: str
+) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        winnow.author.create(replace(wish, **changes), actor="ann")
+    assert (refusal.value.code, refusal.value.path) == (code, path)
+    assert winnow.author.page(after=None, limit=10).items == ()
+    assert list(winnow.results.audit(subject="banner", after=None, limit=10).items) == []
+
+
+def test_a_key_is_taken_once_and_everyone_is_ours(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.create(wish, actor="ann")
+    with pytest.raises(AlreadyExists):
+        winnow.author.create(wish, actor="ann")
+    with pytest.raises(InvalidInput, match="taken by Winnow"):
+        winnow.author.segments.create(Segment(key="everyone", name="Mine"), actor="ann")
+
+
+def test_two_editors_do_not_overwrite_each_other(winnow: Winnow, wish: ExperimentWish) -> None:
+    first = winnow.author.create(wish, actor="ann")
+    winnow.author.edit("banner", replace(wish, name="Ann's"), expected_revision=first.revision, actor="ann")
+    with pytest.raises(RevisionMismatch):
+        winnow.author.edit("banner", replace(wish, name="Bob's"), expected_revision=first.revision, actor="bob")
+    assert winnow.author.get("banner").definition.name == "Ann's"
+
+
+def test_a_live_split_changes_with_the_fewest_moves(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.create(wish, actor="ann")
+    before = winnow.author.step("banner", "start", actor="ann")
+    wanted = (SegmentWish(segment="mens", weights={"a": 1, "b": 3}), SegmentWish(segment="new"))
+    after = winnow.author.edit("banner", replace(wish, segments=wanted), expected_revision=before.revision, actor="ann")
+    old, new = before.definition.segments[0].allocation, after.definition.segments[0].allocation
+    assert sum(old.variant_at(n) != new.variant_at(n) for n in range(0, 10_000, 10)) == 250
+    assert after.definition.segments[1].since_epoch == 1
+
+
+def test_a_layer_is_claimed_at_the_start_and_given_back_at_the_stop(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.layers.create(Layer(key="home", name="Home", salt="home"), actor="ann")
+    claim = LayerClaim(layer="home", share_bp=6_000)
+    for key in ("banner", "footer"):
+        winnow.author.create(replace(wish, key=key, layer=claim), actor="ann")
+    winnow.author.step("banner", "start", actor="ann")
+    assert winnow.author.layers.get("home").value.slots == (Slot(start=0, end=6_000, experiment="banner"),)
+    with pytest.raises(LayerFull):
+        winnow.author.step("footer", "start", actor="ann")
+    assert winnow.author.get("footer").status == "draft"
+    winnow.author.step("banner", "stop", actor="ann")
+    winnow.author.step("footer", "start", actor="ann")
+    assert winnow.author.layers.get("home").value.slots == (Slot(start=0, end=6_000, experiment="footer"),)
+
+
+def test_an_edit_of_a_layer_keeps_its_slots_and_its_salt(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.layers.create(Layer(key="home", name="Home", salt="home"), actor="ann")
+    winnow.author.create(replace(wish, layer=LayerClaim(layer="home", share_bp=6_000)), actor="ann")
+    winnow.author.step("banner", "start", actor="ann")
+    revision = winnow.author.layers.get("home").revision
+    edited = Layer(key="home", name="Home page", salt="home", holdout_bp=1_000)
+    stored = winnow.author.layers.edit("home", edited, expected_revision=revision, actor="ann")
+    assert stored.value.slots == (Slot(start=0, end=6_000, experiment="banner"),)
+    with pytest.raises(InvalidInput, match="reach into the holdout"):
+        winnow.author.layers.edit(
+            "home", replace(edited, holdout_bp=4_001), expected_revision=stored.revision, actor="ann"
+        )
+    with pytest.raises(FrozenField):
+        winnow.author.layers.edit("home", replace(edited, salt="new"), expected_revision=stored.revision, actor="ann")
+
+
+def test_every_change_leaves_an_audit_entry(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.create(wish, actor="ann")
+    winnow.author.step("banner", "start", actor="bob")
+    entries = winnow.results.audit(subject="banner", after=None, limit=10).items
+    assert [(entry.actor, entry.action) for entry in entries] == [
+        ("bob", "experiment.start"),
+        ("ann", "experiment.create"),
+    ]

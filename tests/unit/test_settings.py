@@ -1,0 +1,39 @@
+"""Settings: defaults, reading, and refusals that name the variable."""
+
+from __future__ import annotations
+
+import pytest
+
+from experiments.domain.errors import InvalidInput
+from experiments.settings import Settings
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+def test_everything_set() -> None:
+    environment = {
+        "WINNOW_DATABASE_URL": "postgresql://db/winnow",
+        "WINNOW_PORT": "9000",
+        "WINNOW_CORS_ORIGINS": "https://a.example, https://b.example",
+        "WINNOW_SECURE_COOKIES": "TRUE",
+        "WINNOW_CATALOG_POLL_SECONDS": "0.5",
+    }
+    assert Settings.from_environment(environment) == Settings(
+        database_url="postgresql://db/winnow",
+        port=9_000,
+        cors_origins=("https://a.example", "https://b.example"),
+        secure_cookies=True,
+        catalog_poll_seconds=0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("PORT", "http"), ("PORT", "65536"), ("PORT", "nan"), ("SECURE_COOKIES", "maybe"), ("LOG_LEVEL", "loud")],
+)
+def test_what_cannot_be_understood_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        Settings.from_environment({f"WINNOW_{name}": text})
+    assert (refusal.value.code, refusal.value.path) == ("setting_invalid", f"/WINNOW_{name}")

@@ -1,0 +1,210 @@
+"""The worker: who may act, on what, and what one experiment's trouble does to the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from experiments.bootstrap import Winnow
+from experiments.domain.errors import Unavailable
+from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.services.ports import Snapshot
+from experiments.services.wishes import ExperimentWish
+from experiments.worker import AFTER_STOP_SECONDS, LEASE, LEASE_SECONDS, MAXIMUM_AGE_SECONDS, Worker
+from tests.conftest import FakeClock
+from tests.unit.reports import report, scope, store
+
+
+@dataclass
+class FakeAnalyst:
+    """Stores a hand-made report; `before` runs in the middle of each analysis."""
+
+    winnow: Winnow
+    due: bool = True
+    broken: frozenset[str] = frozenset()
+    before: Callable[[], None] = lambda: None
+    analysed: list[str] = field(default_factory=list)
+    asked: dict[str, float] = field(default_factory=dict)
+
+    def is_due(self, key: str, maximum_age_seconds: float) -> bool:
+        self.asked[key] = maximum_age_seconds
+        return self.due
+
+    def analyse(self, key: str, progress: Callable[[int, int], None] | None = None) -> Snapshot:
+        self.before()
+        if progress is not None:
+            progress(1, 2)
+        if key in self.broken:
+            raise ValueError("this experiment is broken")
+        self.analysed.append(key)
+        segments = scope("mens"), scope("new", outcome="undecided"), scope("everyone", outcome="undecided")
+        return store(self.winnow.open_unit_of_work, key, report(*segments), at=self.winnow.clock())
+
+
+@pytest.fixture
+def analyst(winnow: Winnow) -> FakeAnalyst:
+    return FakeAnalyst(winnow)
+
+
+@pytest.fixture
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def worker(winnow: Winnow, analyst: FakeAnalyst, stop: threading.Event) -> Worker:
+    return Worker(winnow, analyst, holder="me", stop=stop)
+
+
+def start(winnow: Winnow, wish: ExperimentWish, key: str = "banner", *, automatic: bool = False) -> None:
+    rules = AnalysisPlan(minimum_duration_seconds=0)
+    wanted = replace(wish, key=key, analysis=rules, promotion=PromotionPolicy(automatic=automatic))
+    winnow.author.create(wanted, actor="test")
+    winnow.author.step(key, "start", actor="test")
+
+
+def take_lease(winnow: Winnow, holder: str) -> bool:
+    with winnow.open_unit_of_work() as work:
+        taken = work.leases.acquire(LEASE, holder=holder, now=winnow.clock(), ttl_seconds=LEASE_SECONDS)
+        work.commit()
+    return taken
+
+
+def live_in(winnow: Winnow, segment: str) -> str | None:
+    plan = winnow.author.get("banner").definition.plan_of(segment)
+    assert plan is not None
+    return plan.promoted
+
+
+def test_it_computes_what_runs_and_leaves_drafts_alone(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst
+) -> None:
+    start(winnow, wish, "banner")
+    start(winnow, wish, "button")
+    winnow.author.create(replace(wish, key="draft"), actor="test")
+    assert worker.round() is True
+    assert analyst.analysed == ["banner", "button"]
+    assert analyst.asked == {"banner": MAXIMUM_AGE_SECONDS, "button": MAXIMUM_AGE_SECONDS}
+
+
+def test_it_computes_nothing_that_is_not_due(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst
+) -> None:
+    start(winnow, wish)
+    analyst.due = False
+    assert worker.round() is True
+    assert analyst.analysed == []
+
+
+def test_a_stopped_experiment_is_followed_for_a_week(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, clock: FakeClock
+) -> None:
+    start(winnow, wish)
+    winnow.author.step("banner", "stop", actor="test")
+    clock.advance(seconds=AFTER_STOP_SECONDS)
+    worker.round()
+    clock.advance(seconds=1)
+    worker.round()
+    assert analyst.analysed == ["banner"]
+
+
+def test_an_automatic_policy_promotes_the_winner_of_exactly_its_segment(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker
+) -> None:
+    start(winnow, wish, automatic=True)
+    worker.round()
+    worker.round()
+    (promotion,) = winnow.promoter.history(experiment="banner", after=None, limit=10).items
+    assert (promotion.segment, promotion.variant, promotion.applied_by) == ("mens", "b", "worker")
+    assert (live_in(winnow, "mens"), live_in(winnow, "new"), live_in(winnow, "everyone")) == ("b", None, None)
+
+
+def test_without_an_automatic_policy_people_decide(winnow: Winnow, wish: ExperimentWish, worker: Worker) -> None:
+    start(winnow, wish, automatic=False)
+    worker.round()
+    assert live_in(winnow, "mens") is None
+
+
+def test_one_broken_experiment_does_not_keep_the_others_waiting(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst
+) -> None:
+    for key in ("a1", "b2", "c3"):
+        start(winnow, wish, key)
+    analyst.broken = frozenset({"b2"})
+    assert worker.round() is True
+    assert analyst.analysed == ["a1", "c3"]
+
+
+def test_it_does_nothing_while_another_has_the_lease_and_takes_over_when_it_expires(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, clock: FakeClock
+) -> None:
+    start(winnow, wish)
+    assert take_lease(winnow, "other")
+    clock.advance(seconds=LEASE_SECONDS - 1)
+    assert worker.round() is False
+    assert analyst.analysed == []
+    clock.advance(seconds=1)
+    assert worker.round() is True
+    assert analyst.analysed == ["banner"]
+
+
+def test_it_stops_acting_when_the_lease_is_lost_in_the_middle(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, clock: FakeClock
+) -> None:
+    start(winnow, wish, "banner", automatic=True)
+    start(winnow, wish, "button")
+
+    def stall() -> None:
+        clock.advance(seconds=LEASE_SECONDS)
+        assert take_lease(winnow, "other")
+
+    analyst.before = stall
+    assert worker.round() is False
+    assert analyst.analysed == []
+    assert live_in(winnow, "mens") is None
+
+
+def test_a_long_analysis_renews_the_lease(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, clock: FakeClock
+) -> None:
+    start(winnow, wish)
+    analyst.before = lambda: (clock.advance(seconds=LEASE_SECONDS - 1), None)[1]
+    assert worker.round() is True
+    clock.advance(seconds=LEASE_SECONDS - 1)
+    assert take_lease(winnow, "other") is False
+
+
+def test_told_to_stop_it_finishes_the_experiment_at_hand_and_gives_the_lease_back(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, stop: threading.Event
+) -> None:
+    start(winnow, wish, "banner")
+    start(winnow, wish, "button")
+    analyst.before = stop.set
+    worker.run(interval_seconds=60)
+    assert analyst.analysed == ["banner"]
+    assert take_lease(winnow, "other") is True
+
+
+def test_a_round_without_a_database_does_not_end_the_worker(
+    winnow: Winnow, analyst: FakeAnalyst, stop: threading.Event
+) -> None:
+    rounds: list[int] = []
+
+    def unavailable(*, read_only: bool = False) -> object:
+        rounds.append(1)
+        if len(rounds) == 3:
+            stop.set()
+        raise Unavailable("database_unavailable", "The database does not answer in time; nothing was stored.")
+
+    blind = replace(winnow, open_unit_of_work=unavailable)  # type: ignore[arg-type]
+    Worker(blind, analyst, holder="me", stop=stop).run(interval_seconds=0.01)
+    assert len(rounds) == 3
+
+
+def test_releasing_leaves_the_lease_of_another_alone(winnow: Winnow, worker: Worker) -> None:
+    assert take_lease(winnow, "other")
+    worker.release()
+    assert take_lease(winnow, "third") is False
