@@ -164,6 +164,8 @@ class Plan:
     watermark_at
         The instant the data reach; stamped on the report, never read from a clock. The engine does not cut the
         tables there: hand it tables that end there.
+    units_name
+        What people call the units, in the plural ("customers").
     variant_names, segment_names
         Names for people, used in sentences; where one is missing, its key.
 
@@ -187,6 +189,7 @@ class Plan:
     min_units: int = 100
     min_conversions: int = 10
     srm_alpha: float = 0.001
+    units_name: str = "units"
     variant_names: Mapping[str, str] | None = None
     segment_names: Mapping[str, str] | None = None
     watermark_at: datetime | None = None

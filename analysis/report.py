@@ -7,8 +7,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from analysis.estimate import REPORT_SCHEMA, Finding, Report, Undefined
+from analysis.inference.contest import Adjusted, Pair
 from analysis.inference.families import TOO_EARLY, adjust, decisive_p
-from analysis.inference.winners import Adjusted, Pair
 from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings

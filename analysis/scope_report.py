@@ -9,10 +9,11 @@ from itertools import combinations
 from analysis.arms import arm_summary
 from analysis.comparison import Effect, Evidence, StratumMoments, compare
 from analysis.estimate import Comparison, Finding, MetricReport, SampleRatio, ScopeReport, Undefined
+from analysis.inference.contest import Adjusted, Contest, Pair
 from analysis.inference.families import NOT_IN_FAMILY
 from analysis.inference.guardrails import guardrail_state
 from analysis.inference.sequential import mixture_scale
-from analysis.inference.winners import Adjusted, Contest, Pair, verdict
+from analysis.inference.winners import verdict
 from analysis.moments import Moments, MomentTable
 from analysis.plan import MetricPlan, Plan
 from analysis.quality.exclusions import stratum_findings

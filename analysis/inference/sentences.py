@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from analysis.estimate import Estimate, Finding, Interval, Undefined
-
-if TYPE_CHECKING:
-    from analysis.inference.winners import Contest
+from analysis.inference.contest import Contest
 
 
 def winner(contest: Contest, variant: str) -> str:
@@ -89,9 +86,14 @@ def _interval(contest: Contest, estimate: Estimate) -> Interval | None:
 
 
 def _metric(contest: Contest) -> str:
-    label = contest.plan.primary.label
+    label = _mid_sentence(contest.plan.primary.label)
     plural = label.endswith("s") and not label.endswith("ss")
     return f"{label} {'are' if plural else 'is'}"
+
+
+def _mid_sentence(label: str) -> str:
+    """'Visits' -> 'visits'; abbreviations stay: 'CTR'."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
 
 
 def _where(contest: Contest) -> str:

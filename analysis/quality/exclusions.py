@@ -13,10 +13,10 @@ MIXED_SHARE = 0.01
 
 def exclusion_findings(plan: Plan, table: MomentTable) -> list[Finding]:
     """Findings about the tables as a whole."""
-    return [*_mixed(table), *_outside(table), *_missing(plan, table)]
+    return [*_mixed(plan, table), *_outside(plan, table), *_missing(plan, table)]
 
 
-def _mixed(table: MomentTable) -> list[Finding]:
+def _mixed(plan: Plan, table: MomentTable) -> list[Finding]:
     if not table.units_mixed:
         return []
     share = table.units_mixed / (table.units_mixed + sum(table.units.values()))
@@ -24,18 +24,18 @@ def _mixed(table: MomentTable) -> list[Finding]:
         Finding(
             code="mixed_exposures",
             severity="warning" if share > MIXED_SHARE else "info",
-            message=f"{table.units_mixed} customers ({100 * share:.2g}%) saw more than one variant while the split did "
-            "not change; they are left out",
+            message=f"{table.units_mixed} {plan.units_name} ({100 * share:.2g}%) saw more than one variant while the "
+            "split did not change; they are left out",
         )
     ]
 
 
-def _outside(table: MomentTable) -> list[Finding]:
+def _outside(plan: Plan, table: MomentTable) -> list[Finding]:
     if not table.units_outside:
         return []
     message = (
-        f"{table.units_outside} customers were first exposed outside of the plan (unknown segment, epoch or variant); "
-        "they are left out"
+        f"{table.units_outside} {plan.units_name} were first exposed outside of the plan (unknown segment, epoch or "
+        "variant); they are left out"
     )
     return [Finding(code="exposures_outside", severity="warning", message=message)]
 
@@ -60,6 +60,7 @@ def stratum_findings(plan: Plan, scope: Scope, table: MomentTable) -> list[Findi
     return [
         _left_out(plan, scope, stratum, variant)
         for stratum in scope.strata
+        if any(stratum.units(table, variant) for variant in scope.offered)
         for variant in scope.offered
         if variant not in stratum.variants or stratum.units(table, variant) < 2
     ]
@@ -69,7 +70,7 @@ def _left_out(plan: Plan, scope: Scope, stratum: Stratum, variant: str) -> Findi
     name = plan.variant_name(variant)
     segments = ", ".join(plan.segment_name(segment) for segment in stratum.segments)
     where = f"epoch {stratum.epoch}" + (f" ({segments})" if scope.segment is None else "")
-    why = "has too few customers" if variant in stratum.variants else "was not offered"
+    why = f"has too few {plan.units_name}" if variant in stratum.variants else "was not offered"
     return Finding(
         code="stratum_left_out",
         severity="info",

@@ -24,7 +24,7 @@ def _few_units(plan: Plan, variant: str, units: int) -> Finding:
     return Finding(
         code="few_units",
         severity="info",
-        message=f"{plan.variant_name(variant)} has {units} of the {plan.min_units} customers needed",
+        message=f"{plan.variant_name(variant)} has {units} of the {plan.min_units} {plan.units_name} needed",
         variant=variant,
     )
 
@@ -36,7 +36,8 @@ def _few_conversions(plan: Plan, scope: Scope, table: MomentTable, variant: str)
         Finding(
             code="few_conversions",
             severity="info",
-            message=f"{plan.variant_name(variant)} has {count} of the {plan.min_conversions} customers {who} needed",
+            message=f"{plan.variant_name(variant)} has {count} of the {plan.min_conversions} {plan.units_name} {who} "
+            "needed",
             variant=variant,
             metric=plan.primary.key,
         )

@@ -66,7 +66,7 @@ def _untestable(freedom: int, least: float) -> Undefined | None:
     if not freedom:
         return Undefined(reason="one_arm", message="There are no two arms with units to compare the sizes of.")
     if least < _LEAST_EXPECTED:
-        return Undefined(reason="too_few_units", message="Too few customers yet to test how they were split.")
+        return Undefined(reason="too_few_units", message="Too few units yet to test how they were split.")
     return None
 
 
@@ -125,8 +125,8 @@ def _uninvited_finding(plan: Plan, cell: Cell, variant: str, count: int) -> Find
     return Finding(
         code="zero_weight_arm",
         severity="critical",
-        message=f"{count} customers of segment {plan.segment_name(cell.segment)} saw {plan.variant_name(variant)} in "
-        f"epoch {cell.epoch}, which should have shown it to nobody",
+        message=f"{count} {plan.units_name} of segment {plan.segment_name(cell.segment)} saw "
+        f"{plan.variant_name(variant)} in epoch {cell.epoch}, which should have shown it to nobody",
         variant=variant,
         epoch=cell.epoch,
     )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlencode
 
 from flask import current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from itsdangerous import BadData, URLSafeTimedSerializer
 
 from api.current import winnow
 from api.dashboard.blueprint import pages_blueprint
 from api.dashboard.session import enter, leave, safe_next, signed_in
 from experiments.domain.errors import Forbidden, Unauthenticated
+from experiments.services.sign_in import read_token
 
 LINK_SECONDS = 600
 MOST_REMEMBERED = 10_000
@@ -24,12 +21,6 @@ MAY_NOT_READ = "This key may not read results. Ask for one with the scope “rea
 DEAD_LINK = "This link has expired or has been used already. Sign in with a key, or ask for a new link."
 
 pages = pages_blueprint("sign_in")
-
-
-def sign_in_link(secret_key: str, key_id: str, base_url: str) -> str:
-    """Return a link that signs in as the key once, within ten minutes, where the server has the same secret key."""
-    token = _serializer(secret_key).dumps({"key": key_id, "nonce": secrets.token_urlsafe(16)})
-    return f"{base_url.rstrip('/')}/sign-in?{urlencode({'token': token})}"
 
 
 @dataclass(slots=True)
@@ -86,11 +77,11 @@ def sign_out() -> ResponseReturnValue:
 def _by_link(token: str, target: str) -> ResponseReturnValue:
     used: UsedLinks = current_app.extensions["winnow.used_links"]
     try:
-        claim: dict[str, Any] = _serializer(str(current_app.secret_key)).loads(token, max_age=LINK_SECONDS)
-        principal = winnow().keys.principal(claim["key"])
-    except (BadData, Unauthenticated):
+        key_id, nonce = read_token(str(current_app.secret_key), token, LINK_SECONDS)
+        principal = winnow().keys.principal(key_id)
+    except Unauthenticated:
         return _form(target, DEAD_LINK), 401
-    if not used.take(claim["nonce"]):
+    if not used.take(nonce):
         return _form(target, DEAD_LINK), 401
     try:
         enter(principal)
@@ -102,7 +93,3 @@ def _by_link(token: str, target: str) -> ResponseReturnValue:
 def _form(target: str, refusal: str = "") -> str:
     session.permanent = True
     return render_template("dashboard/sign_in.html", next=target, refusal=refusal)
-
-
-def _serializer(secret_key: str) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(secret_key, salt="sign-in")

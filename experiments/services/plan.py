@@ -11,6 +11,7 @@ from analysis.plan import Cell, MetricPlan, Plan
 from experiments.domain.definition import Definition, Randomisation, SegmentPlan
 from experiments.domain.epoch import Version, follow_up_end
 from experiments.domain.metric import MetricUse
+from experiments.domain.segment import EVERYONE
 
 
 def plan_of(versions: Sequence[Version], watermark_at: datetime) -> Plan:
@@ -31,10 +32,9 @@ def plan_of(versions: Sequence[Version], watermark_at: datetime) -> Plan:
         tuned_for_units=rules.tuned_for_units,
         min_units=rules.minimum_units,
         min_conversions=rules.minimum_conversions,
+        units_name=f"{definition.unit_type}s",
         variant_names={variant.key: variant.name for variant in definition.variants},
-        segment_names={
-            plan.segment.key: plan.segment.name for version in versions for plan in version.definition.segments
-        },
+        segment_names=_segment_names(versions),
         watermark_at=watermark_at,
     )
 
@@ -42,6 +42,12 @@ def plan_of(versions: Sequence[Version], watermark_at: datetime) -> Plan:
 def canonical(plan: Plan) -> str:
     """Return the one JSON text of a plan."""
     return json.dumps(asdict(plan), sort_keys=True, separators=(",", ":"), default=_instant)
+
+
+def _segment_names(versions: Sequence[Version]) -> dict[str, str]:
+    """Names for people; where nobody else was ever asked for, everyone else is everyone."""
+    names = {plan.segment.key: plan.segment.name for version in versions for plan in version.definition.segments}
+    return {EVERYONE: "Everyone"} if set(names) == {EVERYONE} else names
 
 
 def _cells(versions: Sequence[Version]) -> Iterator[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -10,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from api.dashboard.session import safe_next
-from api.dashboard.sign_in import UsedLinks, sign_in_link
+from api.dashboard.sign_in import UsedLinks
 from experiments.bootstrap import Winnow, build
+from experiments.services.sign_in import make_token
 from tests.conftest import FakeClock
 from tests.http.pages_site import Site
 
@@ -28,8 +30,8 @@ def key_id(key: str) -> str:
 
 
 def link(key: str, *, secret: str = SECRET, **more: str) -> str:
-    made = urlsplit(sign_in_link(secret, key_id(key), "http://localhost/"))
-    return f"{made.path}?{made.query}" + "".join(f"&{name}={value}" for name, value in more.items())
+    token = make_token(secret, key_id(key), secrets.token_urlsafe(16))
+    return f"/sign-in?token={token}" + "".join(f"&{name}={value}" for name, value in more.items())
 
 
 def test_strangers_are_sent_to_the_door_and_told_where_they_wanted_to_go(site: Site) -> None:

@@ -120,5 +120,5 @@ def test_units_and_values_that_were_left_out() -> None:
         ("exposures_outside", "warning", None),
         ("values_missing", "warning", "visits"),
     ]
-    assert found.findings[0].message.startswith("7 customers")
+    assert found.findings[0].message.startswith("7 units")
     assert (found.units, found.units_outside) == (0, 7)

@@ -94,7 +94,7 @@ from tests.stats.builders import (
             "too_early",
             None,
             (),
-            "Too early to say for all: b has 9 of the 10 customers with an event needed.",
+            "Too early to say for all: b has 9 of the 10 units with an event needed.",
             id="few successes",
         ),
         pytest.param(
@@ -102,7 +102,7 @@ from tests.stats.builders import (
             "too_early",
             None,
             (),
-            "Too early to say for all: a has 5 of the 10 customers without an event needed.",
+            "Too early to say for all: a has 5 of the 10 units without an event needed.",
             id="few failures",
         ),
     ],
@@ -163,7 +163,7 @@ def test_the_minimum_of_units_is_per_arm(n: int, outcome: str) -> None:
     if outcome == "too_early":
         assert isinstance(p, Undefined)
         assert p.reason == "too_early"
-        assert found.verdict.sentence == "Too early to say for all: a has 99 of the 100 customers needed."
+        assert found.verdict.sentence == "Too early to say for all: a has 99 of the 100 units needed."
 
 
 def test_an_arm_that_was_stopped_below_the_minimum_holds_nobody_up() -> None:
