@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help env demo test check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,18 +10,20 @@ DEV := .venv/.dev
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+env: $(RUNTIME) ## make the environment
+
 demo: $(RUNTIME) ## run a whole experiment and keep serving (ONCE=1: exit after printing, CSV=FILE: replay a file)
 	$(BIN)/winnow demo $(if $(ONCE),--once) $(if $(CSV),--csv "$(CSV)")
 
 test: $(DEV) ## run all tests, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(DEV) ## format, lint, types, import contracts, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 format: $(DEV) ## put the code in order
 	$(BIN)/ruff format .
