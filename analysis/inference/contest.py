@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.comparison import Effect
 from analysis.estimate import Finding, Undefined
+from analysis.inference.families import decisive_p
 from analysis.plan import Plan
 from analysis.scopes import Scope
 
@@ -41,10 +42,20 @@ class Contest:
         value = self.effects[variant, other].difference.value
         return 0.0 if isinstance(value, Undefined) else sign * value
 
+    def promising(self) -> list[str]:
+        """Treatments that would beat the control, were that the only comparison made."""
+        control = self.plan.control
+        return [
+            treatment
+            for (treatment, baseline), effect in self.effects.items()
+            if baseline == control and self._is_significant(decisive_p(self.plan, effect))
+            if self.advantage(treatment, control) > 0
+        ]
+
+    def _is_significant(self, p: float | Undefined | None) -> bool:
+        return not (p is None or isinstance(p, Undefined)) and p < self.plan.alpha
+
     def beats(self, variant: str, other: str) -> bool:
         """Better than the other, significantly within the family."""
         pair = (variant, other) if (variant, other) in self.adjusted else (other, variant)
-        p = self.adjusted.get(pair)
-        if p is None or isinstance(p, Undefined) or p >= self.plan.alpha:
-            return False
-        return self.advantage(variant, other) > 0
+        return self._is_significant(self.adjusted.get(pair)) and self.advantage(variant, other) > 0

@@ -38,11 +38,24 @@ def control_wins(contest: Contest, treatments: Sequence[str]) -> str:
 
 def undecided(contest: Contest, worse: Sequence[str]) -> str:
     if not worse:
-        return f"No winner for {_where(contest)} yet: the variants cannot be told apart."
+        return f"No winner for {_where(contest)} yet: {_hint(contest)}."
     verb = "does" if len(worse) == 1 else "do"
     control = _name(contest, contest.plan.control)
     return (
         f"No winner for {_where(contest)} yet: {_list(contest, worse)} {verb} worse than {control}, the rest is open."
+    )
+
+
+def _hint(contest: Contest) -> str:
+    """Why an interval may leave out 0 and still decide nothing: it stands for one comparison, the verdict for all."""
+    alone = contest.promising()
+    if not alone:
+        return "the variants cannot be told apart"
+    control = _name(contest, contest.plan.control)
+    verb = "looks" if len(alone) == 1 else "look"
+    return (
+        f"{_list(contest, alone)} {verb} better than {control}, but not surely enough for as many comparisons as are "
+        "made at once"
     )
 
 

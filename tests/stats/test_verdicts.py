@@ -57,6 +57,16 @@ from tests.stats.builders import (
             "c beats a for all, but cannot be told apart from b yet: visits are 23% higher than with a",
             id="ahead of the control only",
         ),
+        # z = 3.43 of 20,000 customers: p = .019 alone, .057 as the smallest of three.
+        pytest.param(
+            {"a": 1000, "b": 1150, "c": 1075},
+            "undecided",
+            None,
+            (),
+            "No winner for all yet: b looks better than a, but not surely enough for as many comparisons as are made at "
+            "once.",
+            id="sure enough alone, not among three",
+        ),
         pytest.param(
             {"a": 1500, "b": 1000},
             "control_wins",
