@@ -63,8 +63,8 @@ from tests.stats.builders import (
             "undecided",
             None,
             (),
-            "No winner for all yet: b looks better than a, but not surely enough for as many comparisons as are made at "
-            "once.",
+            "No winner for all yet: b looks better than a, but not surely enough for as many comparisons as are made "
+            "at once.",
             id="sure enough alone, not among three",
         ),
         pytest.param(
