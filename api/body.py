@@ -11,9 +11,12 @@ import marshmallow as ma
 from flask import Request
 from webargs.core import is_json
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from api.schemas.messages import Finding, findings
+
+MAX_DIGITS = 4_000
+"""Python turns no more digits than these into a number, lest that take for ever."""
 
 
 class BadJson(BadRequest):
@@ -34,12 +37,13 @@ class Unfit(Exception):
 class StrictParser(FlaskParser):
     """Refuses a wrong content type, unknown parameters, and JSON that readers disagree about."""
 
+    keeps_unreadable = False
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.RAISE, "query": ma.RAISE}  # noqa: RUF012 - webargs reads it so
 
     def _raw_load_json(self, req: Request) -> Any:
         if not is_json(req.mimetype):
             raise UnsupportedMediaType("Send a JSON body as `Content-Type: application/json`.")
-        return read_json(req.get_data(cache=True))
+        return read_json(whole_body(req), keep_unreadable=self.keeps_unreadable)
 
     def handle_error(
         self,
@@ -55,12 +59,66 @@ class StrictParser(FlaskParser):
         raise Unfit("body" if location == "json" else location, tuple(findings(messages)))
 
 
-def read_json(data: bytes) -> Any:
-    """Return the document. Raises BadJson, also for NaN, infinities, repeated names and bottomless nesting."""
+def whole_body(request: Request) -> bytes:
+    """Return the body. A chunked one is cut off at the limit in silence, so one that reaches it is refused."""
+    data = request.get_data(cache=True)
+    limit = request.max_content_length
+    if request.content_length is None and limit is not None and len(data) >= limit:
+        raise RequestEntityTooLarge
+    return data
+
+
+class ItemParser(StrictParser):
+    """Leaves an `Unreadable` where it stands: the item that holds it is refused, and no other."""
+
+    keeps_unreadable = True
+
+
+class Unreadable:
+    """Stands for a number or an object that readers disagree about; no field of any schema takes it."""
+
+
+def read_json(data: bytes, *, keep_unreadable: bool = False) -> Any:
+    """Return the document. Raises BadJson, also for NaN, infinities, repeated names and bottomless nesting.
+
+    With `keep_unreadable`, what is well-formed but has no one meaning becomes an `Unreadable` instead.
+    """
+    reading = _Reading()
     try:
-        return json.loads(data.decode(), parse_float=_finite, parse_constant=_refuse, object_pairs_hook=_distinct)
+        document = json.loads(
+            data.decode(),
+            parse_int=reading.integer,
+            parse_float=reading.number,
+            parse_constant=_refuse,
+            object_pairs_hook=reading.object,
+        )
     except (ValueError, RecursionError) as error:
         raise BadJson(_told(error)) from error
+    if reading.trouble is not None and not keep_unreadable:
+        raise BadJson(f"The body is no JSON that can be read: {reading.trouble}.")
+    return document
+
+
+class _Reading:
+    """Notes the first thing that has no one meaning."""
+
+    def __init__(self) -> None:
+        self.trouble: str | None = None
+
+    def integer(self, text: str) -> int | Unreadable:
+        return int(text) if len(text) <= MAX_DIGITS else self._unreadable(f"{text[:40]}… is beyond any number")
+
+    def number(self, text: str) -> float | Unreadable:
+        value = float(text)
+        return value if math.isfinite(value) else self._unreadable(f"{text[:40]} is beyond any number")
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any] | Unreadable:
+        document = dict(pairs)
+        return document if len(document) == len(pairs) else self._unreadable("a name stands twice in one object")
+
+    def _unreadable(self, why: str) -> Unreadable:
+        self.trouble = self.trouble or why
+        return Unreadable()
 
 
 def _told(error: Exception) -> str:
@@ -73,19 +131,5 @@ def _told(error: Exception) -> str:
     return f"The body is no JSON that can be read: {error}."
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is beyond any number")
-    return number
-
-
 def _refuse(literal: str) -> NoReturn:
     raise ValueError(f"{literal} is no JSON number")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return document

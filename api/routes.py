@@ -52,9 +52,11 @@ CONVERTERS: Mapping[str, type[BaseConverter]] = {"key": KeyConverter, "row_id": 
 class Routes:
     """A blueprint whose views take `body` and `query` by name; its name heads a part of the documentation."""
 
-    def __init__(self, name: str, description: str, *, prefix: str = "/v1") -> None:
+    def __init__(
+        self, name: str, description: str, *, prefix: str = "/v1", parser: type[StrictParser] = StrictParser
+    ) -> None:
         self.blueprint = Blueprint(name, __name__, url_prefix=prefix, description=description)
-        self.blueprint.ARGUMENTS_PARSER = StrictParser()
+        self.blueprint.ARGUMENTS_PARSER = parser()
 
     def get(self, rule: str, **declared: Any) -> Callable[[View], View]:
         """Declare a reading view."""

@@ -13,6 +13,7 @@ from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.record import Recorder
 from experiments.services.results import Results
+from experiments.services.sign_in import SignInLinks
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 
@@ -31,6 +32,7 @@ class Winnow:
     results: Results
     promoter: Promoter
     keys: Keys
+    sign_in_links: SignInLinks
 
 
 def utc_now() -> datetime:
@@ -41,7 +43,7 @@ def utc_now() -> datetime:
 def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None, clock: Clock = utc_now) -> Winnow:
     """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own."""
     opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
-    catalog = CatalogHolder(opened)
+    catalog, keys = CatalogHolder(opened), Keys(opened, clock)
     return Winnow(
         settings=settings,
         clock=clock,
@@ -52,5 +54,6 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         recorder=Recorder(catalog, opened, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
-        keys=Keys(opened, clock),
+        keys=keys,
+        sign_in_links=SignInLinks(keys, opened, clock),
     )

@@ -148,12 +148,12 @@ class Worker:
 
     def _promote(self, key: str) -> None:
         promoter = self._winnow.promoter
-        for proposal in promoter.propose(key):
+        for proposal in promoter.propose(key, unattended=True):
             if proposal.decision.action is not Action.PROMOTE:
                 continue
             self._renew()
             try:
-                promotion = promoter.apply(key, proposal.segment, actor="worker")
+                promotion = promoter.apply(key, proposal.segment, actor="worker", unattended=True)
             except PromotionRefused as refusal:
                 log.info("promotion_refused", experiment=key, segment=proposal.segment, code=refusal.code)
             else:

@@ -102,6 +102,7 @@ def _create_experiments() -> None:
         _key("experiment_key"),
         _whole("number"),
         _whole("epoch"),
+        sa.Column("paused", sa.Boolean(), nullable=False),
         _document(),
         _instant("created_at"),
         _text("created_by"),

@@ -34,7 +34,6 @@ def register(app: Flask, winnow: Winnow) -> None:
     )
     Bootstrap5(app)
     CSRFProtect(app)
-    app.extensions["winnow.used_links"] = sign_in.UsedLinks()
     app.add_template_global(signed_in, "viewer")
     app.register_blueprint(
         Blueprint("assets", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import dataclass, field
-
 from flask import current_app, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 
@@ -12,33 +9,12 @@ from api.current import winnow
 from api.dashboard.blueprint import pages_blueprint
 from api.dashboard.session import enter, leave, safe_next, signed_in
 from experiments.domain.errors import Forbidden, Unauthenticated
-from experiments.services.sign_in import read_token
 
-LINK_SECONDS = 600
-MOST_REMEMBERED = 10_000
 UNKNOWN_KEY = "This key is not known here, or it has been revoked."
 MAY_NOT_READ = "This key may not read results. Ask for one with the scope “read”."
 DEAD_LINK = "This link has expired or has been used already. Sign in with a key, or ask for a new link."
 
 pages = pages_blueprint("sign_in")
-
-
-@dataclass(slots=True)
-class UsedLinks:
-    """Nonces of links that this process has honoured; the oldest are forgotten when they must have expired."""
-
-    nonces: dict[str, None] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take(self, nonce: str) -> bool:
-        """Return whether this is the first use."""
-        with self.lock:
-            if nonce in self.nonces:
-                return False
-            if len(self.nonces) >= MOST_REMEMBERED:
-                self.nonces.pop(next(iter(self.nonces)))
-            self.nonces[nonce] = None
-            return True
 
 
 @pages.get("/sign-in")
@@ -75,16 +51,10 @@ def sign_out() -> ResponseReturnValue:
 
 
 def _by_link(token: str, target: str) -> ResponseReturnValue:
-    used: UsedLinks = current_app.extensions["winnow.used_links"]
     try:
-        key_id, nonce = read_token(str(current_app.secret_key), token, LINK_SECONDS)
-        principal = winnow().keys.principal(key_id)
+        enter(winnow().sign_in_links.honour(str(current_app.secret_key), token))
     except Unauthenticated:
         return _form(target, DEAD_LINK), 401
-    if not used.take(nonce):
-        return _form(target, DEAD_LINK), 401
-    try:
-        enter(principal)
     except Forbidden:
         return _form(target, MAY_NOT_READ), 403
     return redirect(target, 303)

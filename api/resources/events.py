@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from api.body import ItemParser
 from api.current import winnow
 from api.routes import Routes
 from api.schemas.record import BatchSchema, VerdictsSchema, read_item
 from experiments.domain.event import ItemStatus
 from experiments.services.keys import Scope
 
-routes = Routes("Events", "Events and exposures: durable before they are acknowledged, idempotent on `event_id`.")
+routes = Routes(
+    "Events",
+    "Events and exposures: durable before they are acknowledged, idempotent on `event_id`.",
+    parser=ItemParser,
+)
 
 
 @routes.post("/events", scope=Scope.INGEST, body=BatchSchema, out=VerdictsSchema, status=202, refuses=(503,))

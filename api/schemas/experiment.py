@@ -133,6 +133,8 @@ class SegmentPlanSchema(Body):
     traffic_bp = Whole()
     since_epoch = Whole()
     promoted = Key(allow_none=True)
+    promotion = Text(allow_none=True)
+    declined = Key(allow_none=True)
 
 
 class ExperimentSchema(Body):
@@ -155,6 +157,7 @@ class ExperimentSchema(Body):
 class VersionSchema(Body):
     version = Whole(attribute="number")
     epoch = Whole()
+    paused = fields.Boolean()
     created_at = Instant()
     created_by = Text()
     definition = fields.Function(lambda version: definition_document(version.definition), metadata={"type": "object"})

@@ -32,6 +32,7 @@ class EvidenceSchema(Body):
     since_epoch = Whole()
     current_since_epoch = Whole()
     already_promoted = Key(allow_none=True)
+    declined = Key(allow_none=True)
     stopping_rule = choice(StoppingRule)
     control = Key()
     outcome = Text()

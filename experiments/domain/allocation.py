@@ -106,6 +106,9 @@ def to_basis_points(weights: Mapping[str, int]) -> dict[str, int]:
     by_remainder = sorted(weights, key=lambda variant: -(weights[variant] * BUCKETS % total))
     for variant in by_remainder[: BUCKETS - sum(shares.values())]:
         shares[variant] += 1
+    for variant, weight in weights.items():
+        if weight and not shares[variant]:
+            raise InvalidInput("weight_too_small", "The weight is less than a basis point.", path=pointer(variant))
     return shares
 
 

@@ -64,10 +64,12 @@ def compile_experiment(experiment: Experiment, layer: Layer | None = None) -> As
     return lambda unit_id, attributes: forced.get(unit_id) or decide(unit_id, attributes)
 
 
-def counted_variant(definition: Definition, segment: str, unit_id: str) -> str | None:
+def counted_variant(definition: Definition, layer: Layer | None, segment: str, unit_id: str) -> str | None:
     """Return what the version shows a unit of that segment, or None where it keeps it out of the results."""
     plan = definition.plan_of(segment)
     if plan is None or not _in_traffic(plan, definition.salt, unit_id):
+        return None
+    if layer is not None and layer.owner(bucket(layer.salt, unit_id)) != definition.key:
         return None
     return plan.allocation.variant_at(bucket(variant_salt(definition.salt), unit_id))
 

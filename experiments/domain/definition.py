@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +22,7 @@ MAX_SEGMENTS = 100
 MAX_FORCED = 1_000
 MAX_METRICS = 100
 MAX_TAGS = 50
+MAX_CONTENT_CHARACTERS = 65_536
 
 
 class ExposurePolicy(StrEnum):
@@ -47,6 +49,12 @@ class Variant:
     def __post_init__(self) -> None:
         check_key(self.key)
         check_text(self.name, "/name", least=1, most=200)
+        if len(json.dumps(self.content)) > MAX_CONTENT_CHARACTERS:
+            raise InvalidInput(
+                "content_too_large",
+                f"Content is at most {MAX_CONTENT_CHARACTERS} characters of JSON: put large things where it can link.",
+                path="/content",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +62,8 @@ class SegmentPlan:
     """One segment inside one experiment: a frozen copy of the segment, its split and its traffic share.
 
     `weights` are the relative weights as declared, `allocation` the buckets that follow from them and from history.
-    `since_epoch` is the first epoch with exactly this plan; `promoted` is the variant that won here and was put live.
+    `since_epoch` is the first epoch with exactly this plan. `promoted` is the variant that won here and was put live,
+    by the act `promotion`; `declined` is one that a person took back, which only a person may put live again.
     """
 
     segment: Segment
@@ -63,6 +72,8 @@ class SegmentPlan:
     traffic_bp: int = BUCKETS
     since_epoch: int = 1
     promoted: str | None = None
+    promotion: str | None = None
+    declined: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.traffic_bp <= BUCKETS:
@@ -171,6 +182,11 @@ class Definition:
     @property
     def primary(self) -> MetricUse:
         return next(use for use in self.metrics if use.role is MetricRole.PRIMARY)
+
+    @property
+    def event_names(self) -> frozenset[str]:
+        """Names of all events that any metric reads."""
+        return frozenset(name for use in self.metrics for name in use.metric.event_names)
 
     def variant(self, key: str) -> Variant | None:
         return next((variant for variant in self.variants if variant.key == key), None)

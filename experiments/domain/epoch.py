@@ -12,13 +12,17 @@ from experiments.domain.definition import Definition, SegmentPlan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One state of the definition, kept for ever, with the epoch it belongs to."""
+    """One state of the definition, kept for ever, with the epoch it belongs to.
+
+    While `paused`, everybody sees the control: a pause and what follows it are epochs of their own.
+    """
 
     number: int
     epoch: int
     definition: Definition
     created_at: datetime
     created_by: str
+    paused: bool = False
 
 
 def follow_up_end(versions: Sequence[Version], epoch: int, segment: str) -> datetime | None:
@@ -28,7 +32,7 @@ def follow_up_end(versions: Sequence[Version], epoch: int, segment: str) -> date
         (
             later.created_at
             for later in versions
-            if later.epoch > epoch and _may_have_moved(start, later.definition, segment)
+            if later.epoch > epoch and (later.paused or _may_have_moved(start, later.definition, segment))
         ),
         None,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from experiments.domain.definition import Definition
+from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.epoch import Version, dated, split_changed
 from experiments.domain.errors import FrozenField, IllegalTransition
 
@@ -44,26 +45,30 @@ class Experiment:
         """Whether frontends may ask about it: everything between the first start and the archive."""
         return self.status in (Status.RUNNING, Status.PAUSED, Status.STOPPED)
 
-    def start(self, now: datetime) -> Experiment:
-        """Start, or go on after a pause."""
-        return self._step("start", Status.RUNNING, now, started_at=self.started_at or now)
+    def start(self, now: datetime, *, by: str = "") -> Experiment:
+        """Start, or go on after a pause, in a new epoch."""
+        if self.status is not Status.PAUSED:
+            return self._step("start", Status.RUNNING, now, started_at=self.started_at or now)
+        resumed = self._version(self.definition, now=now, by=by, new_epoch=True, paused=False)
+        return self._step("start", Status.RUNNING, now, current=resumed)
 
-    def pause(self, now: datetime) -> Experiment:
-        """Show everybody the control for the time being."""
-        return self._step("pause", Status.PAUSED, now)
+    def pause(self, now: datetime, *, by: str = "") -> Experiment:
+        """Show everybody the control for the time being, in an epoch of its own."""
+        paused = self._version(self.definition, now=now, by=by, new_epoch=True, paused=True)
+        return self._step("pause", Status.PAUSED, now, current=paused)
 
-    def stop(self, now: datetime) -> Experiment:
+    def stop(self, now: datetime, *, by: str = "") -> Experiment:
         """End for good: promoted segments keep their winner, all others see the control."""
         return self._step("stop", Status.STOPPED, now, stopped_at=now)
 
-    def archive(self, now: datetime) -> Experiment:
+    def archive(self, now: datetime, *, by: str = "") -> Experiment:
         """Take out of sight; frontends get the default of their own."""
         return self._step("archive", Status.ARCHIVED, now)
 
-    def _step(self, step: str, to: Status, now: datetime, **dates: datetime) -> Experiment:
+    def _step(self, step: str, to: Status, now: datetime, **changes: Any) -> Experiment:
         if (self.status, to) not in _STEPS:
             raise IllegalTransition(self.key, self.status, step)
-        return replace(self, status=to, revision=self.revision + 1, updated_at=now, **dates)  # type: ignore[arg-type]
+        return replace(self, status=to, revision=self.revision + 1, updated_at=now, **changes)
 
     def edit(self, wanted: Definition, *, by: str, now: datetime) -> Experiment:
         """Return the experiment with a new version of its definition.
@@ -77,15 +82,30 @@ class Experiment:
         if self.status not in (Status.RUNNING, Status.PAUSED):
             raise IllegalTransition(self.key, self.status, "be edited")
         _refuse_frozen(self.definition, wanted)
-        epoch = self.current.epoch + split_changed(self.definition, wanted)
-        version = Version(
+        return self._changed(wanted, by=by, now=now)
+
+    def replan(self, plan: SegmentPlan, *, by: str, now: datetime) -> Experiment:
+        """Return the experiment with the plan of one segment replaced; a stopped one can still lose its winner."""
+        if self.status not in (Status.RUNNING, Status.PAUSED, Status.STOPPED):
+            raise IllegalTransition(self.key, self.status, "be edited")
+        return self._changed(self.definition.with_plan(plan), by=by, now=now)
+
+    def _changed(self, wanted: Definition, *, by: str, now: datetime) -> Experiment:
+        new_epoch = split_changed(self.definition, wanted)
+        version = self._version(wanted, now=now, by=by, new_epoch=new_epoch, paused=self.current.paused)
+        segments = tuple(dated(self.definition, wanted, version.epoch))
+        version = replace(version, definition=replace(wanted, segments=segments))
+        return replace(self, current=version, revision=self.revision + 1, updated_at=now)
+
+    def _version(self, definition: Definition, *, now: datetime, by: str, new_epoch: bool, paused: bool) -> Version:
+        return Version(
             number=self.current.number + 1,
-            epoch=epoch,
-            definition=replace(wanted, segments=tuple(dated(self.definition, wanted, epoch))),
+            epoch=self.current.epoch + new_epoch,
+            definition=definition,
             created_at=now,
             created_by=by,
+            paused=paused,
         )
-        return replace(self, current=version, revision=self.revision + 1, updated_at=now)
 
 
 _STEPS = frozenset(

@@ -8,7 +8,8 @@ from experiments.domain.bucketing import BUCKETS
 from experiments.domain.errors import InvalidInput, LayerFull
 from experiments.domain.names import check_key, check_text
 
-HOLDOUT = "holdout"
+HOLDOUT = "*holdout*"
+"""Stands where an experiment's key would; no key can look like this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

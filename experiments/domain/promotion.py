@@ -36,7 +36,8 @@ class Evidence:
     direction that is wished for (a fall of 3 % in a metric to be lowered is a gain of 0.03).
 
     `since_epoch` is the segment's as of the snapshot, `current_since_epoch` as it stands: unequal, the split has
-    changed since. `critical` are sentences of findings that forbid any conclusion.
+    changed since. `declined` is a variant that a person took back here. `critical` are sentences of findings that
+    forbid any conclusion.
     """
 
     experiment: str
@@ -49,6 +50,7 @@ class Evidence:
     since_epoch: int
     current_since_epoch: int
     already_promoted: str | None
+    declined: str | None
     stopping_rule: StoppingRule
     control: str
     outcome: str
@@ -96,9 +98,15 @@ class Decision:
     reasons: tuple[DecisionReason, ...]
 
 
-def decide(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan, now: datetime) -> Decision:
-    """Say what to do with one segment: trust and guardrails come before lift, and only always-valid evidence acts."""
+def decide(
+    evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan, now: datetime, *, unattended: bool = False
+) -> Decision:
+    """Say what to do with one segment: trust and guardrails come before lift, and only always-valid evidence acts.
+
+    What a person took back, nobody `unattended` puts live again.
+    """
     objections = (
+        *(_declined(evidence) if unattended else ()),
         *_not_current(evidence, policy, now),
         *_not_trustworthy(evidence),
         *_harmful(evidence, policy),
@@ -146,6 +154,13 @@ def _not_current(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> 
         )
 
 
+def _declined(evidence: Evidence) -> Iterator[DecisionReason]:
+    if evidence.declined is not None and evidence.declined == evidence.variant:
+        yield DecisionReason(
+            code="taken_back", message=f"{evidence.variant} was taken back here; only a person may put it live again."
+        )
+
+
 def _not_trustworthy(evidence: Evidence) -> Iterator[DecisionReason]:
     for sentence in evidence.critical:
         yield DecisionReason(code="untrustworthy", message=sentence)
@@ -179,15 +194,21 @@ def _too_early(evidence: Evidence, plan: AnalysisPlan, now: datetime) -> Iterato
             )
 
 
-def promoted_plan(plan: SegmentPlan, variant: str, control: str, policy: PromotionPolicy) -> SegmentPlan:
+def promoted_plan(
+    plan: SegmentPlan, variant: str, control: str, policy: PromotionPolicy, *, promotion: str | None = None
+) -> SegmentPlan:
     """Return the segment's plan with the winner live for all but the control's holdback, moving the fewest units."""
     weights = {variant: BUCKETS - policy.holdback_bp, control: policy.holdback_bp}
-    return replace(plan, weights=weights, allocation=plan.allocation.reweighted(weights), promoted=variant)
+    allocation = plan.allocation.reweighted(weights)
+    return replace(plan, weights=weights, allocation=allocation, promoted=variant, promotion=promotion, declined=None)
 
 
 class PromotionState(StrEnum):
+    """`superseded`: the author has given the segment another split since."""
+
     APPLIED = "applied"
     REVERTED = "reverted"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,16 +233,27 @@ class Promotion:
 
     def revert(self, *, by: str, reason: str, now: datetime) -> Promotion:
         """Return the promotion as taken back."""
-        if self.state is PromotionState.REVERTED:
-            raise PromotionRefused("already_reverted", f"Promotion {self.id} is reverted already.")
+        if self.state is not PromotionState.APPLIED:
+            raise PromotionRefused(f"already_{self.state}", f"Promotion {self.id} is {self.state} already.")
         return replace(self, state=PromotionState.REVERTED, reverted_at=now, reverted_by=by, revert_reason=reason)
+
+    def supersede(self, *, by: str, now: datetime) -> Promotion:
+        """Return the promotion as ended by an edit of its segment's split."""
+        return replace(self, state=PromotionState.SUPERSEDED, reverted_at=now, reverted_by=by)
 
 
 def reverted_plan(now: SegmentPlan, before: SegmentPlan, promotion: Promotion) -> SegmentPlan:
-    """Return the segment's plan as it was before the promotion, bucket for bucket."""
-    if now.promoted != promotion.variant:
-        raise PromotionRefused("superseded", f"{promotion.variant} is not live in {promotion.segment} any more.")
-    return replace(before, segment=now.segment, since_epoch=now.since_epoch)
+    """Return the segment's plan with the split of before the promotion, bucket for bucket; its traffic stays."""
+    if now.promotion != promotion.id:
+        raise PromotionRefused("superseded", f"Promotion {promotion.id} is not what is live in {promotion.segment}.")
+    return replace(
+        now,
+        weights=before.weights,
+        allocation=before.allocation,
+        promoted=None,
+        promotion=None,
+        declined=promotion.variant,
+    )
 
 
 def split_of(allocation: Allocation) -> str:

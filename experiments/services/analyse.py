@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import ibis
@@ -62,10 +63,11 @@ class Analyst:
         with self._open(read_only=True) as work:
             # The watermark first: what is read after it is at least as new as the rows below it.
             watermark = work.log.watermark(now=self._clock())
-            if work.experiments.get(key).status is Status.DRAFT:
+            experiment = work.experiments.get(key)
+            if experiment.status is Status.DRAFT:
                 raise InvalidInput("not_started", f"Experiment {key!r} has not started: there is nothing to analyse.")
             versions = work.experiments.versions(key)
-            computed = _compute(work, versions, watermark, progress)
+            computed = _compute(work, versions, experiment.stopped_at, watermark, progress)
         with self._open() as work:
             snapshot = work.snapshots.add(replace(computed, computed_at=self._clock()))
             detail = {"snapshot": snapshot.id, "report_sha256": snapshot.report_sha256}
@@ -80,12 +82,12 @@ class Analyst:
     def verify(self, key: str, progress: Progress | None = None) -> Verification:
         """Compute the latest snapshot again from its watermark. Raises NotFound."""
         with self._open(read_only=True) as work:
-            work.experiments.get(key)
+            experiment = work.experiments.get(key)
             stored = work.snapshots.latest(key)
             if stored is None:
                 raise NotFound("snapshot", key)
             versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
-            again = _compute(work, versions, stored.watermark, progress)
+            again = _compute(work, versions, experiment.stopped_at, stored.watermark, progress)
         document = json.dumps(stored.report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         return Verification(
             snapshot_id=stored.id,
@@ -101,22 +103,24 @@ class Analyst:
         """Say whether rows or a version came in since the latest snapshot, or it is older than it may be."""
         with self._open(read_only=True) as work:
             latest = work.snapshots.latest(key)
-            if latest is None:
+            if latest is None or (self._clock() - latest.watermark.at).total_seconds() > maximum_age_seconds:
                 return True
-            now = self._clock()
-            if (now - latest.watermark.at).total_seconds() > maximum_age_seconds:
-                return True
-            mark = work.log.watermark(now=now)
-            seen = (latest.watermark.exposure_id, latest.watermark.event_id, latest.version)
-            return seen != (mark.exposure_id, mark.event_id, work.experiments.get(key).current.number)
+            current = work.experiments.get(key).current
+            return current.number != latest.version or work.log.has_rows_above(
+                latest.watermark, key, current.definition.event_names
+            )
 
 
 def _compute(
-    work: UnitOfWork, versions: Sequence[Version], watermark: Watermark, progress: Progress | None
+    work: UnitOfWork,
+    versions: Sequence[Version],
+    stopped_at: datetime | None,
+    watermark: Watermark,
+    progress: Progress | None,
 ) -> NewSnapshot:
     key = versions[-1].definition.key
-    plan = plan_of(versions, watermark.at)
-    names = sorted({name for use in versions[-1].definition.metrics for name in use.metric.event_names})
+    plan = plan_of(versions, stopped_at, watermark.at)
+    names = versions[-1].definition.event_names
     count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
     exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
     events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)

@@ -15,6 +15,7 @@ from experiments.domain.metric import Metric
 from experiments.domain.segment import EVERYONE, Segment
 from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, Page, Stored, UnitOfWork
+from experiments.services.retry import retried
 from experiments.services.wishes import ExperimentWish, refuse_rename, resolve
 
 Step = Literal["start", "pause", "stop", "archive"]
@@ -51,7 +52,10 @@ class Author:
         return experiment
 
     def edit(self, key: str, wish: ExperimentWish, *, expected_revision: int, actor: str) -> Experiment:
-        """Store a changed definition. Raises InvalidInput, FrozenField, RevisionMismatch, IllegalTransition."""
+        """Store a changed definition; one that changes nothing is no version.
+
+        Raises InvalidInput, FrozenField, RevisionMismatch, IllegalTransition.
+        """
         refuse_rename(wish.key, key)
         now = self._clock()
         with self._open() as work:
@@ -59,30 +63,41 @@ class Author:
             if before.revision != expected_revision:
                 raise RevisionMismatch("experiment", key)
             live = None if before.status is Status.DRAFT else before.definition
-            after = before.edit(resolve(work, wish, live), by=actor, now=now)
+            wanted = resolve(work, wish, live)
+            after = before.edit(wanted, by=actor, now=now)
+            if wanted == before.definition:
+                return before
             _check_layer(work, after)
+            _supersede(work, before, after, actor, now)
             work.experiments.save(after, expected_revision=expected_revision)
             detail = {"version": after.current.number, "epoch": after.current.epoch}
             work.audit.append(_entry(now, actor, "experiment.edit", key, detail))
             work.commit()
-        self._catalog.refresh()
+        self._catalog.catch_up()
         return after
 
     def step(self, key: str, step: Step, *, expected_revision: int | None = None, actor: str) -> Experiment:
-        """Start, pause, stop or archive. Raises IllegalTransition, LayerFull, RevisionMismatch."""
+        """Start, pause, stop or archive. Raises IllegalTransition, LayerFull, RevisionMismatch.
+
+        Who names no revision means the experiment as it stands, whoever changed it a moment ago.
+        """
+        if expected_revision is None:
+            return retried(lambda: self._step(key, step, None, actor))
+        return self._step(key, step, expected_revision, actor)
+
+    def _step(self, key: str, step: Step, expected_revision: int | None, actor: str) -> Experiment:
         now = self._clock()
         with self._open() as work:
             before = work.experiments.get(key)
             if expected_revision is not None and before.revision != expected_revision:
                 raise RevisionMismatch("experiment", key)
-            after: Experiment = getattr(before, step)(now)
+            after: Experiment = getattr(before, step)(now, by=actor)
             _move_in_layer(work, before, after, now)
             work.experiments.save(after, expected_revision=before.revision)
-            work.audit.append(
-                _entry(now, actor, f"experiment.{step}", key, {"from": before.status, "to": after.status})
-            )
+            detail = {"from": before.status, "to": after.status}
+            work.audit.append(_entry(now, actor, f"experiment.{step}", key, detail))
             work.commit()
-        self._catalog.refresh()
+        self._catalog.catch_up()
         return after
 
     def get(self, key: str) -> Experiment:
@@ -129,10 +144,18 @@ class LibraryAuthor(Generic[Item]):
         refuse_rename(value.key, key)
         now = self._clock()
         with self._open() as work:
-            stored = self._library(work).save(value, expected_revision=expected_revision, now=now)
+            library = self._library(work)
+            before = library.get(key)
+            if before.revision != expected_revision:
+                raise RevisionMismatch(self._kind, key)
+            stored = library.save(self._kept(value, before.value), expected_revision=expected_revision, now=now)
             work.audit.append(_entry(now, actor, f"{self._kind}.edit", key, {"revision": stored.revision}))
             work.commit()
         return stored
+
+    def _kept(self, value: Item, before: Item) -> Item:
+        """Return the value with what an edit cannot change."""
+        return value
 
     def get(self, key: str) -> Stored[Item]:
         """Raise NotFound."""
@@ -148,13 +171,10 @@ class LibraryAuthor(Generic[Item]):
 class LayerAuthor(LibraryAuthor[Layer]):
     """Layers keep their salt and their slots, whatever an edit says: experiments take and release slots."""
 
-    def edit(self, key: str, value: Layer, *, expected_revision: int, actor: str) -> Stored[Layer]:
-        """Raise RevisionMismatch, NotFound; InvalidInput where the holdout would reach into a running experiment."""
-        before = self.get(key).value
+    def _kept(self, value: Layer, before: Layer) -> Layer:
         if value.salt != before.salt:
             raise FrozenField("field_frozen", "`salt` never changes.", path="/salt")
-        kept = replace(value, slots=before.slots)
-        return super().edit(key, kept, expected_revision=expected_revision, actor=actor)
+        return replace(value, slots=before.slots)
 
 
 def _check_layer(work: UnitOfWork, experiment: Experiment) -> None:
@@ -165,6 +185,14 @@ def _check_layer(work: UnitOfWork, experiment: Experiment) -> None:
         work.layers.get(claim.layer)
     except NotFound as missing:
         raise InvalidInput("layer_unknown", missing.message, path="/layer/layer") from None
+
+
+def _supersede(work: UnitOfWork, before: Experiment, after: Experiment, actor: str, now: datetime) -> None:
+    """End the promotions that are not live any more."""
+    live = {plan.promotion for plan in after.definition.segments}
+    for plan in before.definition.segments:
+        if plan.promotion is not None and plan.promotion not in live:
+            work.promotions.save(work.promotions.get(plan.promotion).supersede(by=actor, now=now))
 
 
 def _move_in_layer(work: UnitOfWork, before: Experiment, after: Experiment, now: datetime) -> None:

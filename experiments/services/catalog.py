@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from experiments.domain.assignment import Assign, compile_experiment
 from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
 from experiments.services.ports import OpenUnitOfWork, UnitOfWork
 
 _LIVE = (Status.RUNNING, Status.PAUSED, Status.STOPPED)
@@ -17,9 +19,10 @@ _LIVE = (Status.RUNNING, Status.PAUSED, Status.STOPPED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveExperiment:
-    """An experiment and its compiled assignment."""
+    """An experiment, the layer it shares with others, and its compiled assignment."""
 
     experiment: Experiment
+    layer: Layer | None
     assign: Assign
 
 
@@ -49,6 +52,11 @@ class CatalogHolder:
             raise Unavailable("catalog_not_loaded", "This process has not read the experiments yet.")
         return self.current
 
+    def catch_up(self) -> None:
+        """Refresh after a change of our own: it is stored already, so trouble now is the next refresh's business."""
+        with contextlib.suppress(Unavailable):
+            self.refresh()
+
     def refresh(self) -> Catalog:
         """Read the stored version and, where it moved, the experiments. The last good catalog stays if this fails."""
         with self._refreshing, self._open(read_only=True) as unit:
@@ -63,6 +71,8 @@ def _build(unit: UnitOfWork, version: int) -> Catalog:
     for experiment in unit.experiments.with_status(_LIVE):
         claim = experiment.definition.layer
         layer = unit.layers.get(claim.layer).value if claim else None
-        live[experiment.key] = LiveExperiment(experiment=experiment, assign=compile_experiment(experiment, layer))
+        live[experiment.key] = LiveExperiment(
+            experiment=experiment, layer=layer, assign=compile_experiment(experiment, layer)
+        )
     running = tuple(entry for entry in live.values() if entry.experiment.status is Status.RUNNING)
     return Catalog(version=version, live=MappingProxyType(live), running=running)

@@ -39,6 +39,7 @@ def evidence_of(experiment: Experiment, seen: Version, snapshot: Snapshot, segme
         since_epoch=then.since_epoch,
         current_since_epoch=plan.since_epoch,
         already_promoted=plan.promoted,
+        declined=plan.declined,
         stopping_rule=experiment.definition.analysis.stopping_rule,
         control=control,
         outcome=verdict["outcome"],

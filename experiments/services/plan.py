@@ -14,10 +14,14 @@ from experiments.domain.metric import MetricUse
 from experiments.domain.segment import EVERYONE
 
 
-def plan_of(versions: Sequence[Version], watermark_at: datetime) -> Plan:
-    """Return the plan of the last of the versions (oldest first), with a cell for every segment of every epoch."""
+def plan_of(versions: Sequence[Version], stopped_at: datetime | None, watermark_at: datetime) -> Plan:
+    """Return the plan of the last of the versions (oldest first), with a cell for every segment of every epoch.
+
+    A stop moves units as a new split does: `stopped_at` ends every follow-up, if the data reach that far.
+    """
     definition = versions[-1].definition
-    cells = tuple(_cells(versions))
+    ended_at = stopped_at if stopped_at is not None and stopped_at <= watermark_at else None
+    cells = tuple(_cells(versions, ended_at))
     segments = dict.fromkeys([plan.segment.key for plan in definition.segments] + [cell.segment for cell in cells])
     rules = definition.analysis
     return Plan(
@@ -50,15 +54,18 @@ def _segment_names(versions: Sequence[Version]) -> dict[str, str]:
     return {EVERYONE: "Everyone"} if set(names) == {EVERYONE} else names
 
 
-def _cells(versions: Sequence[Version]) -> Iterator[Cell]:
-    """The splits of an epoch are those of its first version; later ones of the same epoch have the same."""
+def _cells(versions: Sequence[Version], ended_at: datetime | None) -> Iterator[Cell]:
+    """The splits of an epoch are those of its first version; later ones of the same epoch have the same.
+
+    While it is paused, nobody is in the experiment: such an epoch has no cells.
+    """
     for epoch, version in {version.epoch: version for version in reversed(versions)}.items():
-        for segment in version.definition.segments:
+        for segment in () if version.paused else version.definition.segments:
             yield Cell(
                 epoch=epoch,
                 segment=segment.segment.key,
                 weights=_weights(version.definition, segment),
-                follow_up_ends_at=follow_up_end(versions, epoch, segment.segment.key),
+                follow_up_ends_at=follow_up_end(versions, epoch, segment.segment.key) or ended_at,
             )
 
 

@@ -110,6 +110,9 @@ class EventLog(Protocol):
     ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
         """Batches of (unit_id, name, value, occurred_at) of the units exposed to the experiment, in order of id."""
 
+    def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
+        """Say whether exposures of the experiment, or events of these names, have come in since; waits for nobody."""
+
     def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
         """How many rows `exposures` and `events` will give (for progress)."""
 

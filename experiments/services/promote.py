@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 from experiments.domain.allocation import Allocation
 from experiments.domain.definition import SegmentPlan
-from experiments.domain.errors import NotFound, PromotionRefused, RevisionMismatch
+from experiments.domain.errors import NotFound, PromotionRefused
 from experiments.domain.experiment import Experiment
 from experiments.domain.names import check_text
 from experiments.domain.promotion import (
@@ -25,10 +23,8 @@ from experiments.domain.promotion import (
 )
 from experiments.services.catalog import CatalogHolder
 from experiments.services.evidence import evidence_of
-from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, Page, UnitOfWork
-
-T = TypeVar("T")
-TRIES = 3
+from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, Page, Snapshot, UnitOfWork
+from experiments.services.retry import retried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +48,28 @@ class Promoter:
         self._open = open_unit_of_work
         self._clock = clock
 
-    def propose(self, key: str, segment: str | None = None) -> list[Proposal]:
-        """Return what `apply` would do now in one segment, or in each; nothing is stored. Raises NotFound."""
+    def propose(self, key: str, segment: str | None = None, *, unattended: bool = False) -> list[Proposal]:
+        """Return what `apply` would do now in one segment, or in each that was analysed; nothing is stored.
+
+        Raises NotFound.
+        """
         with self._open(read_only=True) as work:
             experiment = work.experiments.get(key)
-            names = [segment] if segment else [plan.segment.key for plan in experiment.definition.segments]
-            return [self._propose(work, experiment, name) for name in names]
+            snapshot = _latest(work, key)
+            names = [segment] if segment else _analysed(experiment, snapshot)
+            return [self._propose(work, experiment, snapshot, name, unattended) for name in names]
 
-    def apply(self, key: str, segment: str, *, actor: str) -> Promotion:
-        """Promote the segment's winner. Raises PromotionRefused with the first reason where the policy says no."""
-        return self._retried(lambda: self._apply(key, segment, actor))
+    def apply(self, key: str, segment: str, *, actor: str, unattended: bool = False) -> Promotion:
+        """Promote the segment's winner. Raises PromotionRefused with the first reason where the policy says no.
+
+        `unattended`: no person has asked for it, so what a person took back stays back.
+        """
+        return retried(lambda: self._apply(key, segment, actor, unattended))
 
     def revert(self, promotion_id: str, *, reason: str, actor: str) -> Promotion:
         """Restore the segment's allocation of before, bucket for bucket. Raises PromotionRefused, NotFound."""
         check_text(reason, "/reason", least=1)
-        return self._retried(lambda: self._revert(promotion_id, reason, actor))
+        return retried(lambda: self._revert(promotion_id, reason, actor))
 
     def history(self, *, experiment: str | None, after: str | None, limit: int) -> Page[Promotion]:
         """List newest first."""
@@ -78,15 +81,14 @@ class Promoter:
         with self._open(read_only=True) as work:
             return work.promotions.get(promotion_id)
 
-    def _propose(self, work: UnitOfWork, experiment: Experiment, segment: str) -> Proposal:
-        snapshot = work.snapshots.latest(experiment.key)
-        if snapshot is None:
-            raise NotFound("snapshot", experiment.key)
+    def _propose(
+        self, work: UnitOfWork, experiment: Experiment, snapshot: Snapshot, segment: str, unattended: bool
+    ) -> Proposal:
         definition = experiment.definition
         evidence = evidence_of(
             experiment, work.experiments.version(experiment.key, snapshot.version), snapshot, segment
         )
-        decision = decide(evidence, definition.promotion, definition.analysis, self._clock())
+        decision = decide(evidence, definition.promotion, definition.analysis, self._clock(), unattended=unattended)
         plan = _plan_of(experiment, segment)
         after = (
             promoted_plan(plan, decision.variant, definition.control.key, definition.promotion).allocation
@@ -103,20 +105,27 @@ class Promoter:
             allocation_after=after,
         )
 
-    def _apply(self, key: str, segment: str, actor: str) -> Promotion:
+    def _apply(self, key: str, segment: str, actor: str, unattended: bool) -> Promotion:
         now = self._clock()
         with self._open() as work:
             before = work.experiments.get(key)
-            proposal = self._propose(work, before, segment)
+            proposal = self._propose(work, before, _latest(work, key), segment, unattended)
             variant = proposal.decision.variant
             if proposal.decision.action is not Action.PROMOTE or variant is None:
                 first = proposal.decision.reasons[0]
                 raise PromotionRefused(first.code, first.message)
             definition = before.definition
-            plan = promoted_plan(_plan_of(before, segment), variant, definition.control.key, definition.promotion)
-            after = before.edit(definition.with_plan(plan), by=actor, now=now)
+            promotion_id = str(uuid.uuid4())
+            plan = promoted_plan(
+                _plan_of(before, segment),
+                variant,
+                definition.control.key,
+                definition.promotion,
+                promotion=promotion_id,
+            )
+            after = before.replan(plan, by=actor, now=now)
             promotion = Promotion(
-                id=str(uuid.uuid4()),
+                id=promotion_id,
                 experiment=key,
                 segment=segment,
                 variant=variant,
@@ -133,7 +142,7 @@ class Promoter:
             work.promotions.add(promotion)
             work.audit.append(_entry(promotion, "promotion.apply", actor, now))
             work.commit()
-        self._catalog.refresh()
+        self._catalog.catch_up()
         return promotion
 
     def _revert(self, promotion_id: str, reason: str, actor: str) -> Promotion:
@@ -147,23 +156,26 @@ class Promoter:
             if old_plan is None or now_plan is None:
                 raise PromotionRefused("superseded", f"The experiment has no segment {promotion.segment!r} any more.")
             plan = reverted_plan(now_plan, old_plan, promotion)
-            after = before.edit(before.definition.with_plan(plan), by=actor, now=now)
+            after = before.replan(plan, by=actor, now=now)
             work.experiments.save(after, expected_revision=before.revision)
             work.promotions.save(reverted)
             work.audit.append(_entry(reverted, "promotion.revert", actor, now))
             work.commit()
-        self._catalog.refresh()
+        self._catalog.catch_up()
         return reverted
 
-    @staticmethod
-    def _retried(act: Callable[[], T]) -> T:
-        """Look again when somebody else changed the experiment in between: the second look decides."""
-        for _ in range(TRIES - 1):
-            try:
-                return act()
-            except RevisionMismatch:
-                continue
-        return act()
+
+def _latest(work: UnitOfWork, key: str) -> Snapshot:
+    snapshot = work.snapshots.latest(key)
+    if snapshot is None:
+        raise NotFound("snapshot", key)
+    return snapshot
+
+
+def _analysed(experiment: Experiment, snapshot: Snapshot) -> list[str]:
+    """The experiment's segments that the snapshot knows: a new one has to wait for the next."""
+    known = {scope["segment"] for scope in snapshot.report["segments"]}
+    return [plan.segment.key for plan in experiment.definition.segments if plan.segment.key in known]
 
 
 def _plan_of(experiment: Experiment, segment: str) -> SegmentPlan:

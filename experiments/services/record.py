@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from experiments.domain.assignment import counted_variant
-from experiments.domain.definition import Definition, Randomisation
+from experiments.domain.definition import Randomisation
 from experiments.domain.epoch import Version
 from experiments.domain.errors import DomainError, InvalidInput, NotFound
 from experiments.domain.event import Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict
-from experiments.domain.experiment import Experiment
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
 from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 
 AHEAD_SECONDS = 300
-"""How far ahead of our clock an event's time may be."""
+"""How far a frontend's clock may be off."""
 
 Item = Event | ExposureClaim | ItemVerdict
 """What a batch holds; a verdict stands for an item that could not even be read."""
@@ -75,10 +76,9 @@ class Recorder:
         experiment = self._experiment(work, claim.experiment)
         if not experiment.is_live:
             raise InvalidInput("experiment_not_live", f"The experiment is {experiment.status}.", path="/experiment")
-        if experiment.stopped_at is not None and claim.occurred_at > experiment.stopped_at:
-            raise InvalidInput("after_stop", "The experiment had stopped by then.", path="/occurred_at")
         version = self._version(work, claim)
-        forced = check_claim(version.definition, claim)
+        check_time(experiment, version, claim)
+        forced = check_claim(version, self._layer(work, experiment), claim)
         return Exposure(
             event_id=claim.event_id,
             unit_id=claim.unit_id,
@@ -100,6 +100,14 @@ class Recorder:
         except NotFound as missing:
             raise InvalidInput("experiment_unknown", missing.message, path="/experiment") from None
 
+    def _layer(self, work: UnitOfWork, experiment: Experiment) -> Layer | None:
+        """The layer whose buckets the experiment holds; after its stop they may be somebody else's already."""
+        claim = experiment.definition.layer
+        if claim is None or experiment.status is Status.STOPPED:
+            return None
+        entry = self._catalog.current.live.get(experiment.key)
+        return entry.layer if entry is not None else work.layers.get(claim.layer).value
+
     def _version(self, work: UnitOfWork, claim: ExposureClaim) -> Version:
         """Versions of started experiments never change, so each is read once."""
         key = (claim.experiment, claim.version)
@@ -111,19 +119,34 @@ class Recorder:
         return self._versions[key]
 
 
-def check_claim(definition: Definition, claim: ExposureClaim) -> bool:
+def check_time(experiment: Experiment, version: Version, claim: ExposureClaim) -> None:
+    """Refuse an exposure from after the stop or, where Winnow splits, from before its version was live."""
+    if experiment.stopped_at is not None and claim.occurred_at > experiment.stopped_at:
+        raise InvalidInput("after_stop", "The experiment had stopped by then.", path="/occurred_at")
+    if version.definition.randomisation is Randomisation.EXTERNAL:
+        return
+    live_from = max(version.created_at, experiment.started_at or version.created_at)
+    if claim.occurred_at < live_from - timedelta(seconds=AHEAD_SECONDS):
+        raise InvalidInput("before_version", "This version was not live yet.", path="/occurred_at")
+
+
+def check_claim(version: Version, layer: Layer | None, claim: ExposureClaim) -> bool:
     """Refuse a claim that the version cannot have answered; return whether the unit is a forced tester.
 
-    Where Winnow splits, the unit's bucket must give the claimed variant in the claimed segment.
+    Where Winnow splits, the unit has to be in the experiment's part of the layer, and its bucket must give the claimed
+    variant in the claimed segment.
     """
+    definition = version.definition
     if definition.plan_of(claim.segment) is None:
         raise InvalidInput("segment_unknown", f"The version has no segment {claim.segment!r}.", path="/segment")
     if definition.variant(claim.variant) is None:
         raise InvalidInput("variant_unknown", f"The version has no variant {claim.variant!r}.", path="/variant")
     if claim.unit_id in definition.forced:
         return True
+    if version.paused:
+        raise InvalidInput("experiment_paused", "While it is paused, nobody is in the experiment.", path="/version")
     if definition.randomisation is Randomisation.WINNOW:
-        expected = counted_variant(definition, claim.segment, claim.unit_id)
+        expected = counted_variant(definition, layer, claim.segment, claim.unit_id)
         if expected != claim.variant:
             shown = "is not in the experiment" if expected is None else f"sees {expected!r}"
             raise InvalidInput("exposure_mismatch", f"In segment {claim.segment!r} this unit {shown}.", path="/variant")

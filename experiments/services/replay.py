@@ -92,7 +92,7 @@ class Replayer:
             detail = {"file_sha256": checked, "plan_sha256": plan.sha256, "units": rows, "events": events}
             work.audit.append(AuditEntry(at=now, actor=actor, action=ACTION, subject=plan.wish.key, detail=detail))
             work.commit()
-        self._catalog.refresh()
+        self._catalog.catch_up()
         return Replayed(experiment=plan.wish.key, units=rows, events=events, already=False)
 
     def _earlier(self, plan: ReplayPlan, file_sha256: str | None) -> Replayed | None:
@@ -192,7 +192,7 @@ def _store(work: UnitOfWork, rows: Sequence[Row], stamp: _Stamp) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stamp:
-    """Makes rows what we store; ids follow from the file, so the same outcome read for two experiments is one event."""
+    """Makes rows what we store; ids follow from the file and the row, so that nothing is stored twice."""
 
     version: Version
     file_sha256: str

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from experiments.domain.condition import compile_condition
 from experiments.domain.errors import DomainError, InvalidInput
+from experiments.domain.event import MAX_VALUE
 from experiments.domain.names import check_id
 from experiments.domain.segment import EVERYONE
 from experiments.services.replay_plan import AttributeKind, ReplayPlan
@@ -138,13 +139,16 @@ class _RowParser:
         )
 
     def _unit(self, number: int, line: int, fields: Fields) -> str:
-        """A row's number says nothing outside of its experiment, so it is told apart by the experiment's key."""
+        """All rows of a file happen at once, so units are told apart by the experiment's key: what the same customer
+        does in another experiment, replayed or live, says nothing about this one."""
         if self._plan.unit_column is None:
             return f"{self._prefix}-{number}"
         unit_id = fields[self._plan.unit_column]
-        check_id(unit_id, "")
+        if not unit_id:
+            raise InvalidInput("id_invalid", "The id is missing.")
         if self._seen.setdefault(unit_id, line) != line:
             raise InvalidInput("unit_repeated", f"Unit {unit_id!r} stands on line {self._seen[unit_id]} already.")
+        check_id(unit_id := f"{self._prefix}-{unit_id}", "")
         return unit_id
 
     def _variant(self, value: str) -> str:
@@ -169,8 +173,8 @@ def _number(text: str) -> float:
         value = float(text) if "_" not in text else math.nan
     except ValueError:
         value = _WORDS.get(text.lower(), math.nan)
-    if not math.isfinite(value):
-        raise InvalidInput("not_a_number", f"{text!r} is no finite number.")
+    if not abs(value) <= MAX_VALUE:
+        raise InvalidInput("not_a_number", f"{text!r} is no number between ±{MAX_VALUE:.0e}.")
     return value
 
 

@@ -107,7 +107,15 @@ def _plan(
         if wish.weights is None or weights == dict(present.weights):
             return replace(present, traffic_bp=wish.traffic_bp)
         allocation = present.allocation.reweighted(weights)
-        return replace(present, weights=weights, allocation=allocation, traffic_bp=wish.traffic_bp, promoted=None)
+        return replace(
+            present,
+            weights=weights,
+            allocation=allocation,
+            traffic_bp=wish.traffic_bp,
+            promoted=None,
+            promotion=None,
+            declined=present.promoted or present.declined,
+        )
     except DomainError as refusal:
         raise refusal.at(f"{path}/weights" if refusal.code.startswith("weight") else path) from None
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Select, Table, exists, func, or_, select
 
 from experiments.domain.event import Event, Exposure
 from experiments.services.ports import Watermark
@@ -68,6 +68,14 @@ class SqlEventLog(ABC):
                 rows.id
             )
         )
+
+    def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
+        shown, happened = tables.exposures.c, tables.events.c
+        newer = or_(
+            exists().where(shown.experiment_key == experiment, shown.id > watermark.exposure_id),
+            exists().where(happened.name.in_(sorted(names)), happened.id > watermark.event_id),
+        )
+        return bool(self._connection.execute(select(newer)).scalar_one())
 
     def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
         self._take_time()

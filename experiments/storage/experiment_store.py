@@ -21,6 +21,7 @@ _heads, _versions = experiments.c, experiment_versions.c
 _current = select(
     experiments,
     _versions.document,
+    _versions.paused,
     _versions.created_at.label("version_created_at"),
     _versions.created_by.label("version_created_by"),
 ).join(experiment_versions, (_versions.experiment_key == _heads.key) & (_versions.number == _heads.version))
@@ -114,6 +115,7 @@ def _version_values(experiment: Experiment) -> dict[str, Any]:
         "experiment_key": experiment.key,
         "number": version.number,
         "epoch": version.epoch,
+        "paused": version.paused,
         "document": definition_to_document(version.definition),
         "created_at": version.created_at,
         "created_by": version.created_by,
@@ -127,6 +129,7 @@ def _experiment(row: Row[Any]) -> Experiment:
         definition=definition_from_document(row.document),
         created_at=row.version_created_at,
         created_by=row.version_created_by,
+        paused=row.paused,
     )
     return Experiment(
         status=Status(row.status),
@@ -146,4 +149,5 @@ def _version(row: Row[Any]) -> Version:
         definition=definition_from_document(row.document),
         created_at=row.created_at,
         created_by=row.created_by,
+        paused=row.paused,
     )

@@ -61,6 +61,7 @@ experiment_versions = Table(
     Column("experiment_key", Key, ForeignKey("experiments.key"), primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("epoch", BigInteger, nullable=False),
+    Column("paused", Boolean, nullable=False),
     Column("document", JSON, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("created_by", Text, nullable=False),

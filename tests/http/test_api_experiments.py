@@ -89,6 +89,8 @@ def test_everything_that_is_written_is_read_back(full: Caller) -> None:
         "traffic_bp": 5_000,
         "since_epoch": 1,
         "promoted": None,
+        "promotion": None,
+        "declined": None,
     }
 
 

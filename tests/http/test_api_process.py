@@ -61,8 +61,11 @@ def test_the_whole_way_on_a_real_database(request: pytest.FixtureRequest, url: s
         assert api.post("/v1/events", {"items": items}).json[expected] == 2
     before = api.get("/v1/experiments/banner")
     assert before.json["started_at"] == "2026-01-05T09:00:00+00:00"
-    after = api.put("/v1/experiments/banner", before.json["definition"], If_Match=before.headers["ETag"])
-    assert after.json["definition"] == before.json["definition"]
+    same = api.put("/v1/experiments/banner", before.json["definition"], If_Match=before.headers["ETag"])
+    assert (same.status_code, same.json) == (200, before.json)
+    renamed = before.json["definition"] | {"name": "Another name"}
+    after = api.put("/v1/experiments/banner", renamed, If_Match=before.headers["ETag"])
+    assert after.json["definition"] == renamed
     assert [item["version"] for item in api.get("/v1/experiments/banner/versions").json["items"]] == [1, 2]
     assert api.get("/readyz").status_code == 200
     database.close()

@@ -92,7 +92,7 @@ def test_taken_back_the_buckets_are_as_before(decided: Caller, clock: FakeClock)
         "reverted_at": "2026-01-26T10:00:00+00:00",
         "revert_reason": "Wrong season.",
     }
-    assert segment(decided) == before | {"since_epoch": 3}
+    assert segment(decided) == before | {"since_epoch": 3, "declined": made["variant"]}
     again = decided.post(f"/v1/promotions/{made['id']}/revert", {"reason": "Twice."})
     assert refusal(again) == (409, "already_reverted", None)
 

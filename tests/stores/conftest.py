@@ -131,6 +131,7 @@ def _evidence() -> Evidence:
         since_epoch=1,
         current_since_epoch=1,
         already_promoted=None,
+        declined=None,
         stopping_rule=StoppingRule.ALWAYS_VALID,
         control="a",
         outcome="winner",

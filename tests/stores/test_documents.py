@@ -164,6 +164,7 @@ EVIDENCE = st.builds(
     since_epoch=st.integers(1, 9),
     current_since_epoch=st.integers(1, 9),
     already_promoted=st.none() | KEYS,
+    declined=st.none() | KEYS,
     stopping_rule=st.sampled_from(StoppingRule),
     control=KEYS,
     outcome=KEYS,

@@ -169,3 +169,33 @@ def test_what_has_not_started_or_was_never_analysed_is_refused(
         analyst.analyse("banner")
     with pytest.raises(NotFound):
         analyst.verify("banner")
+
+
+def test_outcomes_end_with_a_pause_and_with_the_stop(external: Winnow, analyst: Analyst, clock: FakeClock) -> None:
+    """During a pause and after the stop everybody sees the control, so later outcomes are not the variant's."""
+    show(external, "u1", "b")
+    show(external, "u2", "b")
+    clock.advance(hours=2)
+    external.author.step("banner", "pause", actor="ann")
+    clock.advance(hours=2)
+    external.author.step("banner", "start", actor="ann")
+    show(external, "u3", "b", version=3, occurred_at=clock.now)
+    show(external, "u4", "b", version=3, occurred_at=clock.now)
+    clock.advance(hours=2)
+    before_stop = analyst.analyse("banner")
+    external.author.step("banner", "stop", actor="ann")
+    clock.advance(hours=2)
+    for unit, hours in (("u1", 1), ("u2", 3), ("u3", 5), ("u4", 7)):
+        visit(external, unit, hours)
+    assert arms(analyst.analyse("banner"), "mens") == [("a", 0, 0.0), ("b", 4, 2.0)]
+    assert arms(before_stop, "mens") == [("a", 0, 0.0), ("b", 4, 0.0)]
+    assert analyst.verify("banner").identical
+
+
+def test_rows_of_others_make_nothing_due(external: Winnow, analyst: Analyst) -> None:
+    show(external, "u1", "a")
+    analyst.analyse("banner")
+    external.recorder.record([Event(event_id="e1", unit_id="u1", name="unrelated", occurred_at=NOW)])
+    assert not analyst.is_due("banner", 3_600)
+    visit(external, "u1", 0)
+    assert analyst.is_due("banner", 3_600)

@@ -11,6 +11,7 @@ from experiments.bootstrap import Winnow
 from experiments.domain.definition import ExposurePolicy, Randomisation
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, ExposureClaim, ItemStatus, ItemVerdict
+from experiments.domain.layer import Layer, LayerClaim
 from experiments.services.assign import Unit
 from experiments.services.ports import Watermark
 from experiments.services.wishes import ExperimentWish, SegmentWish
@@ -167,3 +168,30 @@ def test_an_exposure_of_an_earlier_version_belongs_to_its_epoch(winnow: Winnow, 
     assert (answer.version, answer.epoch) == (2, 2)
     winnow.recorder.record([claim("u1"), claim("u9", version=2, variant=answer.variant)])
     assert sorted((unit, epoch) for unit, _, _, epoch in exposures(winnow)) == [("u1", 1), ("u9", 2)]
+
+
+def test_who_is_outside_of_the_layer_cannot_be_exposed(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.layers.create(Layer(key="home", name="Home", salt="home", holdout_bp=2_000), actor="ann")
+    start(winnow, replace(wish, layer=LayerClaim(layer="home", share_bp=3_000)))
+    units = [f"u{n}" for n in range(100)]
+    verdicts = winnow.recorder.record([claim(unit) for unit in units])
+    inside = [bucket("home", unit) < 3_000 for unit in units]
+    assert [verdict.code for verdict in verdicts] == [None if within else "exposure_mismatch" for within in inside]
+
+
+def test_an_exposure_from_before_its_version_is_rejected(
+    winnow: Winnow, wish: ExperimentWish, clock: FakeClock
+) -> None:
+    """Five minutes of grace are for frontends whose clock is late."""
+    clock.advance(days=1)
+    start(winnow, wish)
+    early = claim("u1", occurred_at=clock.now - timedelta(minutes=5, seconds=1))
+    edge = claim("u2", occurred_at=clock.now - timedelta(minutes=5))
+    assert [v.code for v in winnow.recorder.record([early, edge])] == ["before_version", None]
+
+
+def test_nobody_is_exposed_to_a_paused_version(winnow: Winnow, wish: ExperimentWish) -> None:
+    start(winnow, wish)
+    winnow.author.step("banner", "pause", actor="ann")
+    verdicts = winnow.recorder.record([claim("u1", version=2), claim("u2", version=1)])
+    assert [v.code for v in verdicts] == ["experiment_paused", None]

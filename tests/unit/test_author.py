@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from experiments.bootstrap import Winnow
+from experiments.domain.definition import Variant
 from experiments.domain.errors import AlreadyExists, FrozenField, InvalidInput, LayerFull, RevisionMismatch
 from experiments.domain.layer import Layer, LayerClaim, Slot
 from experiments.domain.metric import MetricRole
@@ -134,3 +136,31 @@ def test_every_change_leaves_an_audit_entry(winnow: Winnow, wish: ExperimentWish
         ("bob", "experiment.start"),
         ("ann", "experiment.create"),
     ]
+
+
+def test_an_edit_that_changes_nothing_is_no_version(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.create(wish, actor="ann")
+    started = winnow.author.step("banner", "start", actor="ann")
+    assert winnow.author.edit("banner", wish, expected_revision=started.revision, actor="ann") == started
+    assert winnow.author.get("banner") == started
+
+
+def test_a_pause_and_what_follows_are_epochs_of_their_own(winnow: Winnow, wish: ExperimentWish) -> None:
+    winnow.author.create(wish, actor="ann")
+    for step in ("start", "pause", "start"):
+        winnow.author.step("banner", step, actor="ann")
+    versions = winnow.author.versions("banner")
+    assert [(v.number, v.epoch, v.paused) for v in versions] == [(1, 1, False), (2, 2, True), (3, 3, False)]
+    assert [plan.since_epoch for plan in versions[-1].definition.segments] == [1, 1, 1]
+
+
+def test_content_and_weights_have_their_limits(winnow: Winnow, wish: ExperimentWish) -> None:
+    large = Variant(key="c", name="C", content="x" * 65_534)
+    assert len(json.dumps(large.content)) == 65_536
+    with pytest.raises(InvalidInput) as refusal:
+        Variant(key="c", name="C", content="x" * 65_535)
+    assert refusal.value.code == "content_too_large"
+    tiny = (SegmentWish(segment="mens", weights={"a": 99_999, "b": 1}),)
+    with pytest.raises(InvalidInput) as refusal:
+        winnow.author.create(replace(wish, segments=tiny), actor="ann")
+    assert (refusal.value.code, refusal.value.path) == ("weight_too_small", "/segments/0/weights/b")

@@ -6,6 +6,7 @@ import pytest
 
 from experiments.domain.errors import InvalidInput, LayerFull
 from experiments.domain.layer import HOLDOUT, Layer, Slot
+from experiments.domain.names import check_key
 
 LAYER = Layer(key="home", name="Home page", salt="home", holdout_bp=1_000)
 
@@ -36,3 +37,11 @@ def test_a_holdout_cannot_reach_into_a_slot() -> None:
     with pytest.raises(InvalidInput) as refusal:
         Layer(key="home", name="Home page", salt="home", holdout_bp=1_001, slots=claimed.slots)
     assert (refusal.value.code, refusal.value.path) == ("layer_slots_invalid", "/holdout_bp")
+
+
+def test_no_experiment_can_be_called_like_the_holdout() -> None:
+    layer = LAYER.claim("holdout", 1_000)
+    owners = [layer.owner(bucket) for bucket in range(10_000)]
+    assert owners == ["holdout"] * 1_000 + [None] * 8_000 + [HOLDOUT] * 1_000
+    with pytest.raises(InvalidInput):
+        check_key(HOLDOUT)

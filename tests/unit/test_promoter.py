@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import NotFound, PromotionRefused
 from experiments.domain.promotion import Action, PromotionState
+from experiments.domain.segment import Segment
 from experiments.services.assign import Unit
-from experiments.services.wishes import ExperimentWish
+from experiments.services.wishes import ExperimentWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 
@@ -130,3 +133,48 @@ def test_without_a_snapshot_there_is_nothing_to_go_by(winnow: Winnow, wish: Expe
     with pytest.raises(NotFound) as refusal:
         winnow.promoter.apply("banner", "mens", actor="ann")
     assert refusal.value.code == "snapshot_not_found"
+
+
+def test_the_worker_does_not_undo_what_a_person_took_back(started: Winnow, clock: FakeClock) -> None:
+    promotion = started.promoter.apply("banner", "mens", actor="worker", unattended=True)
+    started.promoter.revert(promotion.id, reason="legal said so", actor="bob")
+    store(started.open_unit_of_work, "banner", report(scope("mens"), scope("new")), at=clock.now, version=3)
+    [unattended] = started.promoter.propose("banner", "mens", unattended=True)
+    assert [reason.code for reason in unattended.decision.reasons] == ["taken_back"]
+    with pytest.raises(PromotionRefused) as refusal:
+        started.promoter.apply("banner", "mens", actor="worker", unattended=True)
+    assert refusal.value.code == "taken_back"
+    assert started.promoter.apply("banner", "mens", actor="ann").variant == "b"
+
+
+def test_an_edit_of_the_split_ends_a_promotion_and_an_old_one_cannot_undo_a_newer(
+    started: Winnow, wish: ExperimentWish, clock: FakeClock
+) -> None:
+    first = started.promoter.apply("banner", "mens", actor="ann")
+    even = (SegmentWish(segment="mens", weights={"a": 1, "b": 1}), SegmentWish(segment="new"))
+    revision = started.author.get("banner").revision
+    edited = started.author.edit("banner", replace(wish, segments=even), expected_revision=revision, actor="ann")
+    assert edited.definition.segments[0].declined == "b"
+    assert started.promoter.get(first.id).state is PromotionState.SUPERSEDED
+    number = edited.current.number
+    store(started.open_unit_of_work, "banner", report(scope("mens"), scope("new")), at=clock.now, version=number)
+    second = started.promoter.apply("banner", "mens", actor="ann")
+    with pytest.raises(PromotionRefused) as refusal:
+        started.promoter.revert(first.id, reason="old", actor="bob")
+    assert refusal.value.code == "already_superseded"
+    assert started.promoter.get(second.id).state is PromotionState.APPLIED
+
+
+def test_a_stopped_experiment_can_still_lose_its_winner(started: Winnow) -> None:
+    promotion = started.promoter.apply("banner", "mens", actor="ann")
+    started.author.step("banner", "stop", actor="ann")
+    started.promoter.revert(promotion.id, reason="the offer ended", actor="bob")
+    unit = Unit(unit_id="u1", attributes={"mens": 1})
+    assert started.assigner.assign([unit], "banner")[0][0].variant == "a"
+
+
+def test_a_segment_that_no_snapshot_knows_yet_keeps_nobody_waiting(started: Winnow, wish: ExperimentWish) -> None:
+    started.author.segments.create(Segment(key="late", name="Late", condition={"late": True}), actor="ann")
+    more = (*wish.segments, SegmentWish(segment="late"))
+    started.author.edit("banner", replace(wish, segments=more), expected_revision=2, actor="ann")
+    assert [proposal.segment for proposal in started.promoter.propose("banner")] == ["mens", "new", "everyone"]

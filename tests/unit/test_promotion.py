@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from experiments.domain.allocation import Allocation
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.experiment import Status
 from experiments.domain.policy import AnalysisPlan, GuardrailRule, PromotionPolicy, StoppingRule
@@ -37,6 +36,7 @@ GOOD = Evidence(
     since_epoch=1,
     current_since_epoch=1,
     already_promoted=None,
+    declined=None,
     stopping_rule=StoppingRule.ALWAYS_VALID,
     control="a",
     outcome="winner",
@@ -112,6 +112,15 @@ def test_trust_and_guardrails_come_before_lift() -> None:
     assert (action, reasons) == (Action.HOLD, ["untrustworthy", "guardrail_harmed", "minimum_units"])
 
 
+def test_what_a_person_took_back_only_a_person_puts_live_again() -> None:
+    declined = replace(GOOD, declined="b")
+    alone = decide(declined, PromotionPolicy(), AnalysisPlan(), LOOK, unattended=True)
+    assert (alone.action, alone.reasons[0].code) == (Action.HOLD, "taken_back")
+    assert decide(declined, PromotionPolicy(), AnalysisPlan(), LOOK).action is Action.PROMOTE
+    other = decide(replace(GOOD, declined="c"), PromotionPolicy(), AnalysisPlan(), LOOK, unattended=True)
+    assert other.action is Action.PROMOTE
+
+
 def test_evidence_has_one_hash() -> None:
     """sha256 of the canonical text: any change of any field changes it, building it again does not."""
     assert replace(GOOD).sha256() == GOOD.sha256()
@@ -138,13 +147,15 @@ def promotion(state: PromotionState = PromotionState.APPLIED) -> Promotion:
 
 def test_the_winner_goes_live_for_all_but_the_holdback_and_comes_back_bucket_for_bucket() -> None:
     before = plan(weights={"a": 1, "b": 1, "c": 1})
-    after = promoted_plan(before, "b", "a", PromotionPolicy(holdback_bp=500))
+    after = promoted_plan(before, "b", "a", PromotionPolicy(holdback_bp=500), promotion="p1")
     assert after.allocation.weights_bp == {"a": 500, "b": 9_500}
     assert after.promoted == "b"
     kept = [after.allocation.variant_at(n) for n in range(10_000) if before.allocation.variant_at(n) == "b"]
     assert kept == ["b"] * 3_333
-    assert reverted_plan(after, before, promotion()).allocation == before.allocation
-    assert reverted_plan(after, before, promotion()).promoted is None
+    back = reverted_plan(replace(after, traffic_bp=1_000), before, promotion())
+    assert (back.allocation, back.weights) == (before.allocation, before.weights)
+    assert (back.promoted, back.promotion, back.declined) == (None, None, "b")
+    assert back.traffic_bp == 1_000
 
 
 def test_what_was_replaced_or_reverted_is_not_reverted_again() -> None:
@@ -152,5 +163,5 @@ def test_what_was_replaced_or_reverted_is_not_reverted_again() -> None:
         promotion(PromotionState.REVERTED).revert(by="ann", reason="again", now=LOOK)
     assert refusal.value.code == "already_reverted"
     with pytest.raises(PromotionRefused) as refusal:
-        reverted_plan(replace(plan(), allocation=Allocation.from_weights({"b": 1})), plan(), promotion())
+        reverted_plan(replace(plan(), promoted="b", promotion="p2"), plan(), promotion())
     assert refusal.value.code == "superseded"

@@ -138,11 +138,12 @@ def test_rows_without_ids_are_other_units_in_another_experiment(winnow: Winnow, 
     assert len(events(winnow)) == len(events(winnow, "autumn")) == 3
 
 
-def test_one_outcome_read_for_two_experiments_is_one_event(winnow: Winnow, load: Load) -> None:
-    """Ids of our own customers are the same in both, so a second event would count their visits twice."""
-    for key in ("first", "second"):
-        load("7,New,1", "8,Old,0", header="id,arm,visit", plan=with_units(), key=key)
-    assert events(winnow, "first") == events(winnow, "second") == [("7", "visit", 1.0)]
+def test_what_customers_do_in_one_experiment_says_nothing_about_another(winnow: Winnow, load: Load) -> None:
+    """All rows of a file happen at once: without a name of its own, a unit would take the other's outcomes along."""
+    load("7,New,1", "8,Old,0", header="id,arm,visit", plan=with_units(), key="first")
+    load("7,New,0", "8,Old,1", header="id,arm,visit", plan=with_units(), key="second")
+    assert events(winnow, "first") == [("first-7", "visit", 1.0)]
+    assert events(winnow, "second") == [("second-8", "visit", 1.0)]
 
 
 class ManyRows:

@@ -101,7 +101,7 @@ def test_all_bad_rows_are_told_not_just_the_first(read: Read) -> None:
 
 def test_a_unit_that_stands_twice_is_bad_and_names_the_first_line(read: Read) -> None:
     found = read("7,New,1", "8,New,1", "7,New,1", "8,Old,0", ",New,0", header="id,arm,visit", plan=with_units())
-    assert [row.unit_id for row in found if isinstance(row, Row)] == ["7", "8"]
+    assert [row.unit_id for row in found if isinstance(row, Row)] == ["sale-7", "sale-8"]
     assert lines_and_codes(found) == [
         (4, "id", "unit_repeated"),
         (5, "id", "unit_repeated"),

@@ -83,6 +83,8 @@ def _plan_to(plan: SegmentPlan) -> Document:
         "traffic_bp": plan.traffic_bp,
         "since_epoch": plan.since_epoch,
         "promoted": plan.promoted,
+        "promotion": plan.promotion,
+        "declined": plan.declined,
     }
 
 
@@ -94,6 +96,8 @@ def _plan_from(document: Document) -> SegmentPlan:
         traffic_bp=document["traffic_bp"],
         since_epoch=document["since_epoch"],
         promoted=document["promoted"],
+        promotion=document["promotion"],
+        declined=document["declined"],
     )
 
 

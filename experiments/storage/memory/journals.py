@@ -98,6 +98,10 @@ class MemoryEventLog:
         while batch := list(islice(rows, BATCH_ROWS)):
             yield batch
 
+    def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
+        shown = any(row[0] == experiment for row in self._exposures.rows[watermark.exposure_id :])
+        return shown or any(row[1] in names for row in self._events.rows[watermark.event_id :])
+
     def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
         return len(self._counted(experiment, watermark)), len(self._outcomes(experiment, names, watermark))
 
