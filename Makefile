@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+VENV := .venv/.made
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 
@@ -40,10 +41,14 @@ clean: ## remove the environment and everything that was made
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
 
-$(BIN)/python:
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit("Winnow needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	@echo "Making .venv and installing into it: about a minute …"
+	@mkdir -p var
 	$(PYTHON) -m venv .venv
+	@touch $@
 
-$(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/python
+$(RUNTIME): requirements/runtime.txt pyproject.toml | $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

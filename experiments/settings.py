@@ -40,7 +40,7 @@ class Settings:
             database_url=read.text("DATABASE_URL", DEFAULT_DATABASE_URL),
             secret_key=read.text("SECRET_KEY", "") or None,
             host=read.text("HOST", default.host),
-            port=int(read.number("PORT", default.port, least=0, most=65_535)),
+            port=int(read.number("PORT", default.port, least=1, most=65_535)),
             cors_origins=tuple(origin.strip() for origin in read.text("CORS_ORIGINS", "").split(",") if origin.strip()),
             max_body_bytes=int(read.number("MAX_BODY_BYTES", default.max_body_bytes, least=1_000)),
             catalog_poll_seconds=read.number("CATALOG_POLL_SECONDS", default.catalog_poll_seconds, least=0.01),
@@ -65,7 +65,8 @@ class _Reader:
         except ValueError:
             value = float("nan")
         if not least <= value <= most:
-            raise _unfit(name, text, f"a number of at least {least:g}")
+            upper = "" if most == float("inf") else f", at most {most:g}"
+            raise _unfit(name, text, f"a number of at least {least:g}{upper}")
         return value
 
     def flag(self, name: str, default: bool) -> bool:

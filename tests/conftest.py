@@ -19,12 +19,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import make_url
 
 from experiments.services.ports import OpenUnitOfWork
 from experiments.storage import migrate
 from experiments.storage.unit_of_work import Database, open_database
+
+# No deadlines: how long an example takes says more about the machine. Where a change is judged, the examples are the
+# same every time; at a desk they are new ones.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("ci", parent=settings.get_profile("desk"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 MEMORY = "memory"
 SQLITE = "sqlite"

@@ -16,6 +16,7 @@ from api.dashboard.stored_report import StoredReport, read_report
 from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
 from experiments.domain.metric import MetricRole
+from experiments.domain.names import plural
 from experiments.services.ports import Snapshot
 from experiments.services.promote import Proposal
 from experiments.services.results import Overview
@@ -81,7 +82,7 @@ def experiment_page(
         state=state_of(experiment),
         freshness=freshness_of(experiment, snapshot, now) if snapshot else None,
         units=say.amount(report.units, names.unit) if report else "",
-        unit=say.plural(names.unit),
+        unit=plural(names.unit),
         control=names.variant(definition.control.key),
         snapshot_id=None if is_latest or snapshot is None else snapshot.id,
         warnings=tuple(notice for notice in notices if notice.severity != "info"),

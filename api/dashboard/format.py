@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+from experiments.domain.names import plural
 
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -79,19 +80,6 @@ def ago(age: timedelta) -> str:
 def amount(number: int, noun: str) -> str:
     """1 customer, 64,000 customers."""
     return f"{count(number)} {noun if number == 1 else plural(noun)}"
-
-
-def plural(noun: str) -> str:
-    """Good enough for what experiments are run on: customers, households, companies, addresses."""
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return f"{noun[:-1]}ies"
-    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
-
-
-def listed(words: Sequence[str], conjunction: str = "and") -> str:
-    """One, two and three."""
-    *rest, last = words or ("nothing",)
-    return f"{', '.join(rest)} {conjunction} {last}" if rest else last
 
 
 def sentence(text: str) -> str:

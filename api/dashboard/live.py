@@ -10,6 +10,7 @@ from experiments.domain.allocation import Allocation
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import Randomisation, SegmentPlan
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.names import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,5 +103,5 @@ def _unsplit(sentence: str, promoted: str | None = None) -> Live:
 def _traffic(plan: SegmentPlan, control: str, names: Names) -> str:
     if plan.traffic_bp == BUCKETS:
         return ""
-    units = say.plural(names.unit)
+    units = plural(names.unit)
     return f"Only {say.basis_points(plan.traffic_bp)} of its {units} take part; the others see {control}."

@@ -54,7 +54,7 @@ def _by_link(token: str, target: str) -> ResponseReturnValue:
     try:
         enter(winnow().sign_in_links.honour(str(current_app.secret_key), token))
     except Unauthenticated:
-        return _form(target, DEAD_LINK), 401
+        return redirect(target, 303) if signed_in() is not None else (_form(target, DEAD_LINK), 401)
     except Forbidden:
         return _form(target, MAY_NOT_READ), 403
     return redirect(target, 303)

@@ -8,7 +8,7 @@ import click
 
 from experiments.cli.console import out, progress_bar
 from experiments.cli.tables import print_report
-from experiments.cli.wired import wired
+from experiments.cli.wired import ACTOR, wired
 from experiments.services.analyse import Analyst
 
 
@@ -19,7 +19,7 @@ def analyse(key: str, as_json: bool) -> None:
     """Compute the results of an experiment now, store them as a snapshot and show them."""
     winnow = wired()
     with progress_bar(f"Reading {key}") as tell:
-        snapshot = Analyst(winnow.open_unit_of_work, winnow.clock).analyse(key, progress=tell)
+        snapshot = Analyst(winnow.open_unit_of_work, winnow.clock).analyse(key, progress=tell, actor=ACTOR)
     if as_json:
         click.echo(json.dumps(snapshot.report, ensure_ascii=False, indent=2))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import click
 from granian import Granian
@@ -11,6 +12,7 @@ from granian.log import LogLevels
 
 from experiments.bootstrap import build
 from experiments.cli.console import err
+from experiments.domain.errors import InvalidInput
 from experiments.settings import Settings
 from experiments.storage.migrate import upgrade
 
@@ -34,6 +36,7 @@ def serve(host: str | None, port: int | None, workers: int, threads: int, migrat
     with build(settings).open_unit_of_work(read_only=True) as work:
         work.ping()
     address, number = host or settings.host, port or settings.port
+    _refuse_used(address, number)
     err().print(f"Winnow serves http://{address}:{number} (process {os.getpid()}).", soft_wrap=True)
     Granian(
         APPLICATION,
@@ -47,3 +50,16 @@ def serve(host: str | None, port: int | None, workers: int, threads: int, migrat
         respawn_failed_workers=True,
         log_level=LogLevels(settings.log_level),
     ).serve()
+
+
+def _refuse_used(address: str, port: int) -> None:
+    """Refuse a port that another process listens on: Granian would share it, and requests would reach either."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise InvalidInput(
+                "address_unusable", f"Cannot listen on {address}:{port}: {error.strerror}. Choose another with --port."
+            ) from None

@@ -27,7 +27,16 @@ class NotFound(DomainError):
     """Nothing of that kind has that key."""
 
     def __init__(self, kind: str, key: str) -> None:
-        super().__init__(f"{kind}_not_found", f"There is no {kind} {key!r}.")
+        super().__init__(f"{kind}_not_found", f"There is no {kind.replace('_', ' ')} {key!r}.")
+
+
+class NoResults(NotFound):
+    """An experiment that was never analysed."""
+
+    def __init__(self, experiment: str) -> None:
+        DomainError.__init__(
+            self, "snapshot_not_found", f"Experiment {experiment!r} has no results yet; the worker computes them."
+        )
 
 
 class AlreadyExists(DomainError):

@@ -16,7 +16,7 @@ from analysis import ENGINE_VERSION
 from analysis.aggregate import aggregate
 from analysis.report import build, canonical_json
 from experiments.domain.epoch import Version
-from experiments.domain.errors import InvalidInput, NotFound
+from experiments.domain.errors import InvalidInput, NoResults
 from experiments.domain.experiment import Status
 from experiments.services.plan import canonical, plan_of
 from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
@@ -58,7 +58,7 @@ class Analyst:
         self._open = open_unit_of_work
         self._clock = clock
 
-    def analyse(self, key: str, progress: Progress | None = None) -> Snapshot:
+    def analyse(self, key: str, progress: Progress | None = None, *, actor: str = "worker") -> Snapshot:
         """Compute and store a snapshot of all that is durable by now. Raises NotFound; InvalidInput for a draft."""
         with self._open(read_only=True) as work:
             # The watermark first: what is read after it is at least as new as the rows below it.
@@ -72,9 +72,7 @@ class Analyst:
             snapshot = work.snapshots.add(replace(computed, computed_at=self._clock()))
             detail = {"snapshot": snapshot.id, "report_sha256": snapshot.report_sha256}
             work.audit.append(
-                AuditEntry(
-                    at=snapshot.computed_at, actor="worker", action="results.compute", subject=key, detail=detail
-                )
+                AuditEntry(at=snapshot.computed_at, actor=actor, action="results.compute", subject=key, detail=detail)
             )
             work.commit()
         return snapshot
@@ -85,7 +83,7 @@ class Analyst:
             experiment = work.experiments.get(key)
             stored = work.snapshots.latest(key)
             if stored is None:
-                raise NotFound("snapshot", key)
+                raise NoResults(key)
             versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
             again = _compute(work, versions, experiment.stopped_at, stored.watermark, progress)
         document = json.dumps(stored.report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

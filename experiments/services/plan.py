@@ -11,6 +11,7 @@ from analysis.plan import Cell, MetricPlan, Plan
 from experiments.domain.definition import Definition, Randomisation, SegmentPlan
 from experiments.domain.epoch import Version, follow_up_end
 from experiments.domain.metric import MetricUse
+from experiments.domain.names import plural
 from experiments.domain.segment import EVERYONE
 
 
@@ -36,7 +37,7 @@ def plan_of(versions: Sequence[Version], stopped_at: datetime | None, watermark_
         tuned_for_units=rules.tuned_for_units,
         min_units=rules.minimum_units,
         min_conversions=rules.minimum_conversions,
-        units_name=f"{definition.unit_type}s",
+        units_name=plural(definition.unit_type),
         variant_names={variant.key: variant.name for variant in definition.variants},
         segment_names=_segment_names(versions),
         watermark_at=watermark_at,

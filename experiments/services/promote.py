@@ -8,7 +8,7 @@ from datetime import datetime
 
 from experiments.domain.allocation import Allocation
 from experiments.domain.definition import SegmentPlan
-from experiments.domain.errors import NotFound, PromotionRefused
+from experiments.domain.errors import NoResults, NotFound, PromotionRefused
 from experiments.domain.experiment import Experiment
 from experiments.domain.names import check_text
 from experiments.domain.promotion import (
@@ -168,7 +168,7 @@ class Promoter:
 def _latest(work: UnitOfWork, key: str) -> Snapshot:
     snapshot = work.snapshots.latest(key)
     if snapshot is None:
-        raise NotFound("snapshot", key)
+        raise NoResults(key)
     return snapshot
 
 

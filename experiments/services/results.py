@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.domain.errors import NotFound
+from experiments.domain.errors import NoResults
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion
 from experiments.services.ports import AuditEntry, OpenUnitOfWork, Page, Snapshot
@@ -40,7 +40,7 @@ class Results:
             work.experiments.get(experiment)
             snapshot = work.snapshots.latest(experiment)
         if snapshot is None:
-            raise NotFound("snapshot", experiment)
+            raise NoResults(experiment)
         return snapshot
 
     def get(self, experiment: str, snapshot_id: int) -> Snapshot:

@@ -1,4 +1,4 @@
-"""The README's tour, run as it is printed: only the port and the place of the database differ."""
+"""The README's tour, run as it is printed: only the port and the places of database and log differ."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,14 +26,24 @@ def commands() -> list[str]:
 
 
 def script(port: int) -> str:
-    """The blocks with a line between them, waiting once for the service; the environment is there already."""
-    wait = "for _ in $(seq 100); do curl -sf http://127.0.0.1:8000/readyz >/dev/null && break; sleep 0.1; done"
-    setup, *rest = commands()
-    setup = "\n".join(line for line in setup.splitlines() if not line.startswith("make "))
-    blocks = [f"{setup}\n{wait}", *rest]
-    told = f"\necho\necho '{MARK}'\n".join(blocks)
-    bin_folder = Path(sys.executable).parent
-    return told.replace("8000", str(port)).replace(".venv/bin/", f"{bin_folder}/")
+    """The blocks with a line between them; the environment is there already."""
+    blocks = f"\necho\necho '{MARK}'\n".join(commands())
+    told = "\n".join(line for line in blocks.splitlines() if not line.startswith("make "))
+    places = {"8000": str(port), ".venv/bin/": f"{Path(sys.executable).parent}/", "var/serve.log": "$LOG"}
+    for printed, here in places.items():
+        told = told.replace(printed, here)
+    return told
+
+
+def documents(text: str) -> list[Any]:
+    """All JSON documents in a text, whatever stands between them."""
+    found, rest = [], text
+    while "{" in rest:
+        rest = rest[rest.index("{") :]
+        document, end = json.JSONDecoder().raw_decode(rest)
+        found.append(document)
+        rest = rest[end:]
+    return found
 
 
 @pytest.mark.slow
@@ -44,6 +55,7 @@ def test_the_tour_works_as_printed(tmp_path: Path) -> None:
         "WINNOW_DATABASE_URL": f"sqlite:///{tmp_path / 'tour.sqlite'}",
         "WINNOW_SECRET_KEY": "a secret that only this test knows",
         "WINNOW_PORT": str(port),
+        "LOG": str(tmp_path / "serve.log"),
     }
     # Job control (set -m) is what makes `kill %1` of the tour work in a script.
     told = subprocess.run(
@@ -57,10 +69,9 @@ def test_the_tour_works_as_printed(tmp_path: Path) -> None:
     )
     blocks = told.stdout.split(MARK)
     assert len(blocks) == len(commands()), told.stderr
-    answers = [json.loads(line) for line in blocks[2].splitlines() if line.startswith("{")]
+    answers = documents(blocks[2])
     assignment = answers[0]["assignments"][0]
     assert (assignment["variant"], assignment["segment"], assignment["counted"]) == ("plain", "newcomers", True)
     assert (answers[1]["accepted"], answers[1]["rejected"]) == (2, 0)
-    results = [json.loads(line) for line in blocks[3].splitlines() if line.startswith("{")]
-    assert results[0]["report"]["segments"][0]["units"] == 1
+    assert documents(blocks[3])[0]["report"]["segments"][0]["units"] == 1
     assert "problem" not in told.stdout

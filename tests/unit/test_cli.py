@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -168,7 +169,10 @@ def test_nothing_is_promoted_without_a_winner(winnow: Winnow) -> None:
 
 def test_a_snapshot_is_verified(winnow: Winnow) -> None:
     winnow.replay(50, 150)
-    assert winnow("verify", "sale").stderr == "winnow: snapshot_not_found: There is no snapshot 'sale'.\n"
+    assert (
+        winnow("verify", "sale").stderr
+        == "winnow: snapshot_not_found: Experiment 'sale' has no results yet; the worker computes them.\n"
+    )
     winnow("analyse", "sale")
     verified = winnow("verify", "sale")
     assert verified.exit_code == 0
@@ -210,3 +214,14 @@ def test_a_worker_does_one_round(winnow: Winnow) -> None:
     winnow.replay(50, 150)
     assert winnow("worker", "--once").exit_code == 0
     assert winnow("verify", "sale").exit_code == 0
+
+
+def test_a_port_in_use_is_refused_and_not_shared(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINNOW_DATABASE_URL", sqlite_url)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = CliRunner().invoke(main, ["serve", "--port", str(taken.getsockname()[1])])
+    assert result.exit_code == 1
+    assert "address_unusable" in result.stderr
+    assert "Choose another with --port." in result.stderr
