@@ -19,6 +19,12 @@ from experiments.services.retry import retried
 from experiments.services.wishes import ExperimentWish, refuse_rename, resolve
 
 Step = Literal["start", "pause", "stop", "archive"]
+_STEPS: Mapping[Step, Callable[..., Experiment]] = {
+    "start": Experiment.start,
+    "pause": Experiment.pause,
+    "stop": Experiment.stop,
+    "archive": Experiment.archive,
+}
 
 
 class Keyed(Protocol):
@@ -91,7 +97,7 @@ class Author:
             before = work.experiments.get(key)
             if expected_revision is not None and before.revision != expected_revision:
                 raise RevisionMismatch("experiment", key)
-            after: Experiment = getattr(before, step)(now, by=actor)
+            after = _STEPS[step](before, now, by=actor)
             _move_in_layer(work, before, after, now)
             work.experiments.save(after, expected_revision=before.revision)
             detail = {"from": before.status, "to": after.status}
