@@ -14,6 +14,7 @@ run to run. So the database is only asked for things that have no order:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import reduce
 from operator import mul, or_
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.histogram import moments_by_arm
-from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
+from analysis.moments import MetricKey, Moments, MomentTable
+from analysis.placement import arms_of, units_of, window_state
 from analysis.plan import MetricPlan, Plan
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
 # The square of a variance of such values is still a float. Nothing that is measured is larger.
 LARGEST_VALUE = 1e50
-
-_ARM = ("epoch", "segment", "variant")
 
 
 def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
@@ -55,70 +55,28 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     Notes
     -----
     A unit counts once, where and when it was first exposed; at the same instant the lowest (epoch, segment, variant)
-    wins. If that is outside of all cells or in an unknown variant, the unit is *outside*; else, if it saw more than
-    one variant during that epoch, it is *mixed*. Other variants in later epochs are legitimate, allocations changed.
+    wins. If that is outside of all cells, after its cell's follow-up ended, or in an unknown variant, the unit is
+    *outside*; else, if it saw more than one variant in that segment during that epoch, it is *mixed*. Another variant
+    in another segment or epoch is legitimate: it has another allocation. Who moves to another segment often does so by
+    behaving in some way (first-time visitors become buyers), and after a promotion only the losers' buckets see
+    another variant there: leaving these units out would make every A/A test of the first segment find a winner.
 
     An event counts for a unit from its first exposure (inclusive) to the end of the metric's window and the cell's
-    follow-up (both exclusive). A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is
-    counted in `values_missing`; its event still counts as an event. A `cap` is applied to the unit's value, after
-    summing.
+    follow-up (both exclusive). For a metric with a window only units count whose window is complete: it ends neither
+    after the watermark (the others are *maturing*) nor after the follow-up (*cut short*). Otherwise a variant that
+    only makes customers decide sooner looks as if it made more of them decide.
+
+    A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is counted in `values_missing`; its
+    event still counts as an event. A `cap` is applied to the unit's value, after summing.
     """
-    units = _units(exposures, plan)
-    outcomes = _outcomes(units.filter(units.status == "counted"), events, plan)
-    parts = [_unit_counts(units)]
-    for index in range(len(plan.metrics)):
-        parts += _histograms(outcomes, index)
+    units = units_of(exposures, plan)
+    counted = units.filter(units.status == "counted")
+    outcomes = _outcomes(counted, events, plan)
+    parts = [_sized(units, kind=units.status)]
+    for index, metric in enumerate(plan.metrics):
+        parts += _windows(counted, metric, index, plan.watermark_at)
+        parts += _histograms(outcomes, metric, index, plan.watermark_at)
     return _reduce(ibis.union(*parts).to_pyarrow(), plan)
-
-
-def _units(exposures: ir.Table, plan: Plan) -> ir.Table:
-    """One row per unit: its first exposure, the end of its follow-up, and whether it counts."""
-    seen = _first_per_arm(exposures)
-    by_unit = ibis.window(group_by="unit_id", order_by=["exposed_at", *_ARM])
-    by_epoch = ibis.window(group_by=["unit_id", "epoch"])
-    ranked = seen.mutate(
-        rank=ibis.row_number().over(by_unit),
-        mixed=seen.variant.min().over(by_epoch) != seen.variant.max().over(by_epoch),
-    )
-    first = ranked.filter(ranked.rank == 0)
-    placed = first.left_join(_arms_table(plan), _ARM)
-    status = ibis.cases((placed.arm.isnull(), "outside"), (placed.mixed.fill_null(False), "mixed"), else_="counted")
-    return placed.select("unit_id", "arm", "exposed_at", "follow_up_ends_at", status=status)
-
-
-def _first_per_arm(exposures: ir.Table) -> ir.Table:
-    rows = exposures.filter(exposures.unit_id.notnull(), exposures.exposed_at.notnull())
-    keys = rows.select(
-        unit_id=rows.unit_id.cast("string"),
-        epoch=rows.epoch.cast("int64"),
-        segment=rows.segment.cast("string"),
-        variant=rows.variant.cast("string"),
-        exposed_at=rows.exposed_at.cast("timestamp('UTC')"),
-    )
-    return keys.group_by(["unit_id", *_ARM]).agg(exposed_at=keys.exposed_at.min())
-
-
-def _arms(plan: Plan) -> list[ArmKey]:
-    """Every arm that may be found, those of weight 0 included; an arm's place in this list is its number below."""
-    return [ArmKey(cell.epoch, cell.segment, variant) for cell in plan.cells for variant in plan.variants]
-
-
-def _arms_table(plan: Plan) -> ir.Table:
-    schema = pa.schema(
-        [
-            ("epoch", pa.int64()),
-            ("segment", pa.string()),
-            ("variant", pa.string()),
-            ("arm", pa.int64()),
-            ("follow_up_ends_at", pa.timestamp("us", "UTC")),
-        ]
-    )
-    ends_at = {(cell.epoch, cell.segment): cell.follow_up_ends_at for cell in plan.cells}
-    rows = [
-        {**arm._asdict(), "arm": number, "follow_up_ends_at": ends_at[arm.epoch, arm.segment]}
-        for number, arm in enumerate(_arms(plan))
-    ]
-    return ibis.memtable(pa.Table.from_pylist(rows, schema=schema))
 
 
 def _outcomes(counted: ir.Table, events: ir.Table, plan: Plan) -> ir.Table:
@@ -139,7 +97,7 @@ def _outcomes(counted: ir.Table, events: ir.Table, plan: Plan) -> ir.Table:
     columns: dict[str, ir.Value] = {}
     for index, metric in enumerate(plan.metrics):
         columns |= _metric_columns(joined, metric, index)
-    return joined.group_by(["unit_id", "arm"]).agg(**columns)
+    return joined.group_by(["unit_id", "arm", "exposed_at", "follow_up_ends_at"]).agg(**columns)
 
 
 def _finite(value: Any) -> Any:
@@ -181,11 +139,17 @@ def _unit_value(joined: ir.Table, metric: MetricPlan, name: str, *, counts_event
     return value if metric.cap is None else ibis.least(value, metric.cap)
 
 
-def _unit_counts(units: ir.Table) -> ir.Table:
-    return _sized(units, kind=units.status)
+def _windows(counted: ir.Table, metric: MetricPlan, index: int, watermark_at: datetime | None) -> Iterator[ir.Table]:
+    """How many units of each arm have a complete window, and how many have none, and why."""
+    if metric.window_seconds is not None:
+        yield _sized(counted, kind=window_state(counted, metric, watermark_at) + f":{index}")
 
 
-def _histograms(outcomes: ir.Table, index: int) -> Iterator[ir.Table]:
+def _histograms(
+    outcomes: ir.Table, metric: MetricPlan, index: int, watermark_at: datetime | None
+) -> Iterator[ir.Table]:
+    if metric.window_seconds is not None:
+        outcomes = outcomes.filter(window_state(outcomes, metric, watermark_at) == "complete")
     columns = outcomes.columns
     y = outcomes[f"y{index}"] if f"y{index}" in columns else ibis.literal(0.0)
     yield _sized(outcomes, kind=ibis.literal(f"metric:{index}"), x=outcomes[f"x{index}"], y=y)
@@ -202,24 +166,41 @@ def _sized(rows: ir.Table, *, kind: ir.Value, x: ir.Value | None = None, y: ir.V
 
 
 def _reduce(rows: pa.Table, plan: Plan) -> MomentTable:
-    arms = _arms(plan)
-    counted = _of_kind(rows, "counted")
-    units = dict(zip(counted["arm"].to_pylist(), counted["size"].to_pylist(), strict=True))
+    arms = arms_of(plan)
+    counted = _sizes(rows, "counted")
     moments: dict[MetricKey, Moments] = {}
     values_missing: dict[str, int] = {}
     for index, metric in enumerate(plan.metrics):
+        units = counted if metric.window_seconds is None else _sizes(rows, f"complete:{index}")
         found = moments_by_arm(_of_kind(rows, f"metric:{index}"), units)
         moments |= {MetricKey(*arms[number], metric.key): value for number, value in found.items()}
         missing = _of_kind(rows, f"missing:{index}")
         if len(missing):
             values_missing[metric.key] = round(sum(map(mul, missing["x"].to_pylist(), missing["size"].to_pylist())))
     return MomentTable(
-        units={arms[number]: size for number, size in units.items()},
+        units={arms[number]: size for number, size in counted.items()},
         moments=moments,
-        units_mixed=sum(_of_kind(rows, "mixed")["size"].to_pylist()),
+        mixed={arms[number]: size for number, size in _sizes(rows, "mixed").items()},
         units_outside=sum(_of_kind(rows, "outside")["size"].to_pylist()),
         values_missing=values_missing,
+        maturing=_incomplete(rows, "maturing", plan),
+        cut_short=_incomplete(rows, "cut_short", plan),
     )
+
+
+def _incomplete(rows: pa.Table, why: str, plan: Plan) -> dict[MetricKey, int]:
+    arms = arms_of(plan)
+    return {
+        MetricKey(*arms[number], metric.key): size
+        for index, metric in enumerate(plan.metrics)
+        for number, size in _sizes(rows, f"{why}:{index}").items()
+    }
+
+
+def _sizes(rows: pa.Table, kind: str) -> dict[int, int]:
+    """Units by arm."""
+    found = _of_kind(rows, kind)
+    return dict(zip(found["arm"].to_pylist(), found["size"].to_pylist(), strict=True))
 
 
 def _of_kind(rows: pa.Table, kind: str) -> pa.Table:

@@ -8,35 +8,37 @@ So a p-value is below alpha exactly when its intervals, of the difference and of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 
-from analysis.effects import lift, means, proportions, ratios
+from analysis.effects import lift, means, proportions, ratios, scores
 from analysis.effects.arms import ArmPair, ArmValue
 from analysis.effects.strata import StratumPair, combine
 from analysis.estimate import Estimate, Interval, Undefined
 from analysis.inference import sequential
 from analysis.moments import Moments
 from analysis.plan import MetricKind
+from analysis.stratum import StratumMoments, entering_strata, events_behind, shares
+
+__all__ = ["Effect", "Evidence", "StratumMoments", "compare"]
 
 ALWAYS_VALID = "asymptotic_confidence_sequence"
+
+TOO_FEW_UNITS = Undefined(
+    reason="too_few_units", message="There is no stretch of time yet in which both have enough units side by side."
+)
+TOO_FEW_EVENTS = Undefined(
+    reason="too_few_events", message="Too few events yet for an answer that holds whenever one looks."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The rule for all looks of a plan: error rate, and the ρ of its confidence sequences."""
+    """The rule for all looks of a plan: error rate, ρ of its confidence sequences, units an arm needs in a stratum."""
 
     alpha: float
     rho: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StratumMoments:
-    """Two arms within one stratum; `units` counts all arms of the stratum, it is the stratum's weight."""
-
-    units: int
-    treatment: Moments
-    baseline: Moments
+    min_units: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,23 +71,26 @@ def compare(kind: MetricKind, strata: Sequence[StratumMoments], evidence: Eviden
     kind
         Of the metric: decides the statistic.
     strata
-        The strata in which both arms were offered. Those in which one of them has no value yet (fewer than two units,
-        denominators of 0) are left out as long as another has one.
+        The strata in which both arms were offered. Those enter in which both have `min_units` and a value (no
+        denominators of 0): a handful of units has no standard error, and could outweigh all the others.
     evidence
-        Error rate and ρ.
+        Error rate, ρ and minimum.
 
     Returns
     -------
     Effect
-        Conversions in one stratum: Miettinen–Nurminen score tests. Means, counts and ratios: Welch's t, Fieller's lift.
-        Several strata: their weighted average with a t-test (conversions: z-test) and Fieller's lift.
+        Conversions: Miettinen–Nurminen score tests. Means, counts and ratios: Welch's t, Fieller's lift; of several
+        strata their weighted average with a t-test. These have no always-valid form (`too_few_events`) while one of
+        the arms rests on too few events, see `analysis.effects.events`.
     """
-    inhabited = [stratum for stratum in strata if stratum.treatment.n and stratum.baseline.n]
-    if kind == "conversion" and len(inhabited) == 1:
-        return _compare_proportions(inhabited[0], evidence)
+    entering = entering_strata(strata, evidence.min_units)
+    if not entering:
+        return undefined_effect(_nothing_enters(kind, strata))
+    if kind == "conversion":
+        return _compare_proportions(entering, evidence)
     usable: list[tuple[StratumMoments, ArmPair]] = []
-    reason = Undefined(reason="no_common_stratum", message="These two were never offered side by side.")
-    for stratum in strata:
+    reason = TOO_FEW_UNITS
+    for stratum in entering:
         pair = _pair(kind, stratum)
         if isinstance(pair, Undefined):
             reason = pair
@@ -93,11 +98,27 @@ def compare(kind: MetricKind, strata: Sequence[StratumMoments], evidence: Eviden
             usable.append((stratum, pair))
     if not usable:
         return undefined_effect(reason)
-    if kind == "conversion" and len(usable) == 1:
-        return _compare_proportions(usable[0][0], evidence)
     units = sum(stratum.treatment.n + stratum.baseline.n for stratum, _ in usable)
     weighted = [StratumPair(weight=stratum.units, pair=pair) for stratum, pair in usable]
-    return _compare_values(combine(weighted), units, evidence, stratified=len(usable) > 1)
+    effect = _compare_values(combine(weighted), units, evidence, stratified=len(usable) > 1)
+    return effect if events_behind(kind, [stratum for stratum, _ in usable]).is_enough else _look_once_only(effect)
+
+
+def _nothing_enters(kind: MetricKind, strata: Sequence[StratumMoments]) -> Undefined:
+    if not strata:
+        return Undefined(reason="no_common_stratum", message="These two were never offered side by side.")
+    reasons = [_pair(kind, stratum) for stratum in strata]
+    named = [reason for reason in reasons if isinstance(reason, Undefined)]
+    return named[-1] if len(named) == len(reasons) else TOO_FEW_UNITS
+
+
+def _look_once_only(effect: Effect) -> Effect:
+    return replace(
+        effect,
+        difference=replace(effect.difference, always_valid=TOO_FEW_EVENTS),
+        lift=replace(effect.lift, always_valid=TOO_FEW_EVENTS),
+        p_value_always_valid=TOO_FEW_EVENTS,
+    )
 
 
 def undefined_effect(reason: Undefined) -> Effect:
@@ -154,38 +175,52 @@ def _without_spread(pair: ArmPair) -> Effect:
     )
 
 
-def _compare_proportions(stratum: StratumMoments, evidence: Evidence) -> Effect:
-    treatment = proportions.Proportion(successes=round(stratum.treatment.total), n=stratum.treatment.n)
-    baseline = proportions.Proportion(successes=round(stratum.baseline.total), n=stratum.baseline.n)
-    units = treatment.n + baseline.n
+def _compare_proportions(strata: Sequence[StratumMoments], evidence: Evidence) -> Effect:
+    counts = [
+        scores.TwoProportions(
+            share=share, treatment=_proportion(stratum.treatment), baseline=_proportion(stratum.baseline)
+        )
+        for share, stratum in zip(shares(strata), strata, strict=True)
+    ]
+    units = sum(stratum.treatment.n + stratum.baseline.n for stratum in strata)
     fixed = means.critical_value(evidence.alpha)
     anytime = sequential.multiplier(units, evidence.alpha, evidence.rho)
-    z = proportions.score_z(treatment, baseline)
-    pair = ArmPair(treatment=proportions.wald_value(treatment), baseline=proportions.wald_value(baseline))
+    z = scores.score_z(counts)
+    pair = combine([_wald(stratum) for stratum in counts])
     no_scale = Undefined(reason="zero_variance", message="Nobody or everybody converted in both arms.")
     spread = pair.variance > 0
+    name = "miettinen_nurminen" if len(counts) == 1 else "stratified_miettinen_nurminen"
 
     def interval(
-        of: Callable[..., tuple[float, float] | Undefined], critical: float, name: str
+        of: Callable[..., tuple[float, float] | Undefined], critical: float, method: str
     ) -> Interval | Undefined:
-        return _interval(of(treatment, baseline, critical), evidence, name)
+        return _interval(of(counts, critical), evidence, method)
 
     return Effect(
         difference=Estimate(
             value=pair.difference,
             std_error=sqrt(pair.variance) if spread else no_scale,
-            fixed=interval(proportions.score_interval, fixed, "miettinen_nurminen"),
-            always_valid=interval(proportions.score_interval, anytime, f"{ALWAYS_VALID}_score"),
+            fixed=interval(scores.score_interval, fixed, name),
+            always_valid=interval(scores.score_interval, anytime, f"{ALWAYS_VALID}_score"),
         ),
         lift=Estimate(
             value=lift.lift_value(pair),
             std_error=lift.lift_std_error(pair) if spread else no_scale,
-            fixed=interval(proportions.score_lift_interval, fixed, "miettinen_nurminen_ratio"),
-            always_valid=interval(proportions.score_lift_interval, anytime, f"{ALWAYS_VALID}_score"),
+            fixed=interval(scores.score_lift_interval, fixed, f"{name}_ratio"),
+            always_valid=interval(scores.score_lift_interval, anytime, f"{ALWAYS_VALID}_score"),
         ),
         p_value=z if isinstance(z, Undefined) else means.two_sided_p(z, inf),
         p_value_always_valid=z if isinstance(z, Undefined) else sequential.always_valid_p(z, units, evidence.rho),
     )
+
+
+def _proportion(moments: Moments) -> proportions.Proportion:
+    return proportions.Proportion(successes=round(moments.total), n=moments.n)
+
+
+def _wald(stratum: scores.TwoProportions) -> StratumPair:
+    treatment, baseline = proportions.wald_value(stratum.treatment), proportions.wald_value(stratum.baseline)
+    return StratumPair(weight=stratum.share, pair=ArmPair(treatment=treatment, baseline=baseline))
 
 
 def _interval(bounds: tuple[float, float] | Undefined, evidence: Evidence, method: str) -> Interval | Undefined:

@@ -11,6 +11,7 @@ REPORT_SCHEMA = "winnow.report/1"
 SMALLEST_P = 2.0**-1022
 
 Severity = Literal["info", "warning", "critical"]
+GuardrailState = Literal["safe", "worse", "harmed", "unknown"]
 Outcome = Literal["winner", "tied", "control_wins", "undecided", "too_early", "untrustworthy"]
 
 
@@ -48,8 +49,12 @@ class Comparison:
 
     `p_value_adjusted` is the always-valid p-value corrected within the declared family (the fixed-horizon one
     under the `fixed_horizon` stopping rule); Undefined("not_in_family") outside the primary metric's segments.
-    `guardrail` is set for guardrail metrics only: "safe", "harmed" or "unknown", from the always-valid interval
-    of the lift against the margin.
+    `difference_in_family` and `lift_in_family` are the intervals that belong to it: they hold for all members of the
+    family together and, unless the horizon is fixed, at every look; they leave out 0 (or end there) exactly when
+    `p_value_adjusted` is below alpha. Whatever is concluded about the primary metric is concluded from these.
+    `guardrail` is set for guardrail metrics only, from the always-valid interval of the lift against the margin:
+    "safe" (harm beyond the margin is ruled out), "harmed" (beyond the margin), "worse" (harm is shown, perhaps within
+    the margin) or "unknown".
     """
 
     treatment: str
@@ -59,7 +64,9 @@ class Comparison:
     p_value: float | Undefined
     p_value_always_valid: float | Undefined
     p_value_adjusted: float | Undefined
-    guardrail: Literal["safe", "harmed", "unknown"] | None = None
+    difference_in_family: Interval | Undefined
+    lift_in_family: Interval | Undefined
+    guardrail: GuardrailState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +118,8 @@ class Finding:
 class Verdict:
     """What to conclude on the primary metric.
 
-    `winner`: `variant` beats the control and every other variant. `tied`: `leaders` all beat the control and
-    cannot be told apart. `control_wins`: every treatment is worse than the control; `variant` is the control.
+    `winner`: `variant` beats the control and every other one that is still offered. `tied`: `leaders` all beat
+    the control and cannot be told apart. `control_wins`: every treatment is worse than the control, which is `variant`.
     `undecided`: the data do not say yet. `too_early`: below the minimum. `untrustworthy`: a critical finding stands.
     """
 

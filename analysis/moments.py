@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+K = TypeVar("K")
 
 MOMENTS_SCHEMA = "winnow.moments/1"
 
@@ -123,31 +125,45 @@ class MomentTable:
         Units per (epoch, segment, variant); only those that count.
     moments
         Moments per (epoch, segment, variant, metric); an absent key is an empty group.
-    units_mixed
-        Units that saw two variants within the epoch of their first exposure: in no other number.
+    mixed
+        Units that saw two variants in the segment and epoch of their first exposure, by their first variant: in no
+        other number.
     units_outside
         Units whose first exposure is in no cell of the plan, or in an unknown variant: in no other number.
     values_missing
         Per metric: events that counted but had no usable value (null, NaN, infinite), taken as 0.
+    maturing, cut_short
+        Units that count but are in no moments of a metric with a window: the data do not reach the end of theirs yet
+        (`maturing`), or the split changed before it and it will never be complete (`cut_short`).
     """
 
     units: Mapping[ArmKey, int] = field(default_factory=dict)
     moments: Mapping[MetricKey, Moments] = field(default_factory=dict)
-    units_mixed: int = 0
+    mixed: Mapping[ArmKey, int] = field(default_factory=dict)
     units_outside: int = 0
     values_missing: Mapping[str, int] = field(default_factory=dict)
+    maturing: Mapping[MetricKey, int] = field(default_factory=dict)
+    cut_short: Mapping[MetricKey, int] = field(default_factory=dict)
+
+    @property
+    def units_mixed(self) -> int:
+        return sum(self.mixed.values())
+
+    @property
+    def units_first_seen(self) -> dict[ArmKey, int]:
+        """Units per (epoch, segment, variant), the mixed ones included where they were first."""
+        return _added(self.units, self.mixed)
 
     def __add__(self, other: MomentTable) -> MomentTable:
         """Merge tables of *disjoint* sets of units (of two epochs, of two shards of the customers)."""
         return MomentTable(
-            units={key: self.units.get(key, 0) + other.units.get(key, 0) for key in _keys(self.units, other.units)},
+            units=_added(self.units, other.units),
             moments={key: self.of(key) + other.of(key) for key in _keys(self.moments, other.moments)},
-            units_mixed=self.units_mixed + other.units_mixed,
+            mixed=_added(self.mixed, other.mixed),
             units_outside=self.units_outside + other.units_outside,
-            values_missing={
-                key: self.values_missing.get(key, 0) + other.values_missing.get(key, 0)
-                for key in _keys(self.values_missing, other.values_missing)
-            },
+            values_missing=_added(self.values_missing, other.values_missing),
+            maturing=_added(self.maturing, other.maturing),
+            cut_short=_added(self.cut_short, other.cut_short),
         )
 
     def of(self, key: MetricKey) -> Moments:
@@ -165,11 +181,13 @@ class MomentTable:
         """JSON-safe and lossless: a float's shortest decimal form reads back to the same float."""
         return {
             "schema": MOMENTS_SCHEMA,
-            "units": [[*key, count] for key, count in sorted(self.units.items())],
+            "units": _rows(self.units),
             "moments": [[*key, *_fields(value)] for key, value in sorted(self.moments.items())],
-            "units_mixed": self.units_mixed,
+            "mixed": _rows(self.mixed),
             "units_outside": self.units_outside,
             "values_missing": dict(sorted(self.values_missing.items())),
+            "maturing": _rows(self.maturing),
+            "cut_short": _rows(self.cut_short),
         }
 
     @classmethod
@@ -179,14 +197,24 @@ class MomentTable:
         return cls(
             units={ArmKey(*row[:3]): row[3] for row in data["units"]},
             moments={MetricKey(*row[:4]): _moments(row[4:]) for row in data["moments"]},
-            units_mixed=data["units_mixed"],
+            mixed={ArmKey(*row[:3]): row[3] for row in data["mixed"]},
             units_outside=data["units_outside"],
             values_missing=dict(data["values_missing"]),
+            maturing={MetricKey(*row[:4]): row[4] for row in data["maturing"]},
+            cut_short={MetricKey(*row[:4]): row[4] for row in data["cut_short"]},
         )
 
 
 def _keys(left: Mapping[Any, object], right: Mapping[Any, object]) -> list[Any]:
     return sorted({*left, *right})
+
+
+def _added(left: Mapping[K, int], right: Mapping[K, int]) -> dict[K, int]:
+    return {key: left.get(key, 0) + right.get(key, 0) for key in _keys(left, right)}
+
+
+def _rows(counts: Mapping[Any, int]) -> list[list[Any]]:
+    return [[*key, count] for key, count in sorted(counts.items())]
 
 
 def _fields(value: Moments) -> tuple[float, ...]:

@@ -14,6 +14,9 @@ Direction = Literal["increase", "decrease"]
 StoppingRule = Literal["always_valid", "fixed_horizon"]
 FamilyMethod = Literal["holm", "benjamini_hochberg"]
 
+LEAST_UNITS = 20
+LEAST_TUNED_FOR_UNITS = 100
+
 
 class PlanError(ValueError):
     """The plan contradicts itself; `code` is stable."""
@@ -150,20 +153,24 @@ class Plan:
         One per (epoch, segment) that may hold units. A unit whose first exposure is outside of all cells is
         counted in `units_outside` and left out.
     alpha
-        Error rate of the declared family and 1 - level of every interval, in (0, 0.5].
+        Error rate of the declared family and 1 - level of every interval, in (0, 0.5]. (Intervals that hold for the
+        whole family together have a higher level each.)
     stopping_rule
         Which kind of evidence may name a winner. Both kinds are always reported.
     family
-        How the pairwise comparisons x segments on the primary metric are controlled together.
+        How the pairwise comparisons x segments on the primary metric are controlled together. `holm`: the chance
+        that any verdict is wrong. `benjamini_hochberg`: the expected share of wrong *comparisons* among those shown,
+        which says little about verdicts (each is made of several comparisons); for screening many segments.
     tuned_for_units
-        Total number of units at which the confidence sequences are narrowest (a planning value, it must not
-        depend on the data).
+        Total number of units of a scope at which the confidence sequences are narrowest (a planning value, it must
+        not depend on the data), at least 100: tuned for fewer, they are narrow where they are not valid yet. Those of
+        the primary metric are tuned at the level of one member of the family, alpha / size.
     min_units, min_conversions
-        Per arm, before the first look: below, nothing is concluded (conversions: primary metrics of kind
-        `conversion` only; successes and failures each).
+        Per arm, in a stratum, before the first look: below, nothing is concluded (conversions: primary metrics of kind
+        `conversion` only; successes and failures each). At least 20 units: with fewer, a standard error is no scale.
     watermark_at
-        The instant the data reach; stamped on the report, never read from a clock. The engine does not cut the
-        tables there: hand it tables that end there.
+        The instant the data reach, never read from a clock: stamped on the report, and units whose window ends later
+        do not count for that metric yet. The tables are not cut there: hand in tables that end there.
     units_name
         What people call the units, in the plural ("customers").
     variant_names, segment_names
@@ -226,10 +233,10 @@ class Plan:
             raise PlanError("alpha", "alpha is in (0, 0.5]")
         if not 0 < self.srm_alpha < 1:
             raise PlanError("srm_alpha", "srm_alpha is in (0, 1)")
-        if self.tuned_for_units < 1:
-            raise PlanError("tuned_for_units", "the planned number of units is at least 1")
-        if self.min_units < 0 or self.min_conversions < 0:
-            raise PlanError("minimum", "a minimum is not negative")
+        if self.tuned_for_units < LEAST_TUNED_FOR_UNITS:
+            raise PlanError("tuned_for_units", f"the planned number of units is at least {LEAST_TUNED_FOR_UNITS}")
+        if self.min_units < LEAST_UNITS or self.min_conversions < 0:
+            raise PlanError("minimum", f"the minimum of units is at least {LEAST_UNITS}, that of conversions 0")
         _require_aware(self.watermark_at)
 
     def variant_name(self, variant: str) -> str:

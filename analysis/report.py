@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from analysis.estimate import REPORT_SCHEMA, Finding, Report, Undefined
-from analysis.inference.contest import Adjusted, Pair
-from analysis.inference.families import TOO_EARLY, adjust, decisive_p
+from analysis.estimate import REPORT_SCHEMA, Finding, Report
+from analysis.inference.contest import Family, Pair
+from analysis.inference.families import Member, judge
 from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings
-from analysis.scope_report import ScopeAnalysis, analyse_scope, scope_report
+from analysis.scope_report import ScopeAnalysis, analyse_scope, members_of, scope_report
+from analysis.scopes import scope_of
 from analysis.serialise import canonical_json, to_dict
 from analysis.version import ENGINE_VERSION
 
@@ -32,9 +33,8 @@ def analyse(exposures: ir.Table, events: ir.Table, plan: Plan) -> Report:
 
 def build(plan: Plan, moments: MomentTable) -> Report:
     """The report on moments: a pure function, equal inputs give byte-identical `canonical_json`."""
-    overall = analyse_scope(plan, moments, None)
-    segments = [analyse_scope(plan, moments, segment) for segment in plan.segments]
-    adjusted = _family(plan, segments)
+    overall, together = _analysed(plan, moments, [None])
+    segments, families = _analysed(plan, moments, plan.segments)
     return Report(
         schema=REPORT_SCHEMA,
         engine_version=ENGINE_VERSION,
@@ -48,27 +48,32 @@ def build(plan: Plan, moments: MomentTable) -> Report:
         units_mixed=moments.units_mixed,
         units_outside=moments.units_outside,
         watermark_at=None if plan.watermark_at is None else plan.watermark_at.astimezone(UTC).isoformat(),
-        overall=scope_report(plan, moments, overall, _family(plan, [overall])[0], _broken(plan, segments)),
+        overall=scope_report(plan, moments, overall[0], together[0], _broken(plan, segments)),
         segments=tuple(
-            scope_report(plan, moments, scope, family) for scope, family in zip(segments, adjusted, strict=True)
+            scope_report(plan, moments, scope, family) for scope, family in zip(segments, families, strict=True)
         ),
         findings=tuple(exclusion_findings(plan, moments)),
     )
 
 
-def _family(plan: Plan, scopes: Sequence[ScopeAnalysis]) -> list[Adjusted]:
-    """Adjusted p-values of the primary metric's comparisons in these scopes, as one family.
+def _analysed(
+    plan: Plan, moments: MomentTable, segments: Sequence[str | None]
+) -> tuple[list[ScopeAnalysis], list[Family]]:
+    """These scopes, and the primary metric's comparisons in them as one family.
 
-    Pairs of variants that the plan never offers in a scope are no members. A scope below the minimum is one, and its
-    p-values count as 1: what is not looked at yet still belongs to what was declared.
+    Pairs of variants that the plan never offers in a scope are no members. Those below the minimum are, and count as 1:
+    what is not looked at yet still belongs to what was declared. So the size of a family is known before any data.
     """
-    members: dict[tuple[int, Pair], float | Undefined] = {}
-    for index, scope in enumerate(scopes):
-        for pair, effect in scope.primary_effects(plan).items():
-            if set(pair) <= set(scope.scope.offered):
-                members[index, pair] = TOO_EARLY if scope.is_early else decisive_p(plan, effect)
-    adjusted = adjust(plan, members)
-    return [{pair: p for (of, pair), p in adjusted.items() if of == index} for index in range(len(scopes))]
+    scopes = [scope_of(plan, segment) for segment in segments]
+    size = sum(len(members_of(plan, scope)) for scope in scopes)
+    analyses = [analyse_scope(plan, moments, scope, family_size=size) for scope in scopes]
+    members: dict[tuple[int, Pair], Member] = {
+        (index, pair): analysis.member(plan, pair)
+        for index, analysis in enumerate(analyses)
+        for pair in members_of(plan, analysis.scope)
+    }
+    judged = judge(plan, members)
+    return analyses, [{pair: one for (of, pair), one in judged.items() if of == index} for index in range(len(scopes))]
 
 
 def _broken(plan: Plan, segments: Sequence[ScopeAnalysis]) -> list[Finding]:

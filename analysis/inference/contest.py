@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from analysis.comparison import Effect
 from analysis.estimate import Finding, Undefined
-from analysis.inference.families import decisive_p
+from analysis.inference.families import Judged, decisive_p
 from analysis.plan import Plan
 from analysis.scopes import Scope
 
 Pair = tuple[str, str]
-Adjusted = Mapping[Pair, float | Undefined]
+Family = Mapping[Pair, Judged]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,8 @@ class Contest:
 
     Parameters
     ----------
-    effects, adjusted
-        On the primary metric, by (treatment, baseline); `adjusted` holds the members of the family.
+    effects, family
+        On the primary metric, by (treatment, baseline); `family` holds the members of the family.
     critical, early
         Findings that forbid any conclusion: the first for good, the second for now.
     """
@@ -30,9 +30,25 @@ class Contest:
     plan: Plan
     scope: Scope
     effects: Mapping[Pair, Effect]
-    adjusted: Adjusted
+    family: Family
     critical: Sequence[Finding]
     early: Sequence[Finding]
+
+    @property
+    def measured(self) -> list[str]:
+        """Variants that were offered and have reached the minimum."""
+        short = {finding.variant for finding in self.early}
+        return [variant for variant in self.scope.offered if variant not in short]
+
+    @property
+    def contestants(self) -> list[str]:
+        """Treatments that may win: measured, and still offered."""
+        return [one for one in self.measured if one in self.scope.current and one != self.plan.control]
+
+    @property
+    def retired(self) -> list[str]:
+        """Treatments that were measured and are not offered any more."""
+        return [one for one in self.measured if one not in self.scope.current and one != self.plan.control]
 
     def advantage(self, variant: str, other: str) -> float:
         """How much better `variant` is, in the direction that is wished for; 0 where that is unknown."""
@@ -43,12 +59,12 @@ class Contest:
         return 0.0 if isinstance(value, Undefined) else sign * value
 
     def promising(self) -> list[str]:
-        """Treatments that would beat the control, were that the only comparison made."""
+        """Contestants that would beat the control, were that the only comparison made."""
         control = self.plan.control
         return [
             treatment
-            for (treatment, baseline), effect in self.effects.items()
-            if baseline == control and self._is_significant(decisive_p(self.plan, effect))
+            for treatment in self.contestants
+            if self._is_significant(decisive_p(self.plan, self.effects[treatment, control]))
             if self.advantage(treatment, control) > 0
         ]
 
@@ -57,5 +73,5 @@ class Contest:
 
     def beats(self, variant: str, other: str) -> bool:
         """Better than the other, significantly within the family."""
-        pair = (variant, other) if (variant, other) in self.adjusted else (other, variant)
-        return self._is_significant(self.adjusted.get(pair)) and self.advantage(variant, other) > 0
+        judged = self.family.get((variant, other)) or self.family.get((other, variant))
+        return judged is not None and self._is_significant(judged.p_value) and self.advantage(variant, other) > 0

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from analysis.estimate import Estimate, Undefined
+from analysis.estimate import Estimate, GuardrailState, Undefined
 from analysis.plan import MetricPlan
-
-GuardrailState = Literal["safe", "harmed", "unknown"]
 
 
 def guardrail_state(metric: MetricPlan, lift: Estimate) -> GuardrailState:
@@ -23,9 +19,12 @@ def guardrail_state(metric: MetricPlan, lift: Estimate) -> GuardrailState:
     Returns
     -------
     str
-        For `increase`: "safe" if the whole interval is above -margin, "harmed" if it is wholly below, otherwise
-        "unknown" (also where the lift has no interval). For `decrease` mirrored. Both are two-sided statements at the
-        plan's alpha that hold at every look together.
+        For `increase`: "safe" if the whole interval is above -margin, "harmed" if it is wholly below, "worse" if it is
+        wholly below 0 but not wholly on one side of -margin (there is harm, perhaps a tolerable one), otherwise
+        "unknown" (also where the lift has no interval). For `decrease` mirrored. All are two-sided statements at the
+        plan's alpha that hold at every look together, for each guardrail and variant on its own: the more of them a
+        plan has, the likelier one of them is wrong. A family is not needed here: promotion under `proven_safe` errs
+        only if *all* guardrails are wrongly safe (an intersection-union test), and a false "harmed" only delays.
     """
     interval = lift.always_valid
     if isinstance(interval, Undefined):
@@ -34,4 +33,6 @@ def guardrail_state(metric: MetricPlan, lift: Estimate) -> GuardrailState:
     low, high = (interval.low, interval.high) if metric.direction == "increase" else (-interval.high, -interval.low)
     if low > -margin:
         return "safe"
-    return "harmed" if high < -margin else "unknown"
+    if high < -margin:
+        return "harmed"
+    return "worse" if high < 0 else "unknown"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import isfinite
 
-from analysis.estimate import Estimate, Finding, Interval, Undefined
+from analysis.estimate import Finding, Undefined
 from analysis.inference.contest import Contest
 
 
 def winner(contest: Contest, variant: str) -> str:
-    return f"{_name(contest, variant)} wins for {_where(contest)}: {_by_how_much(contest, variant)}."
+    start = f"{_name(contest, variant)} wins for {_where(contest)}: {_by_how_much(contest, variant)}."
+    return start + _was_better(contest, variant)
 
 
 def ahead(contest: Contest, leader: str, rivals: Sequence[str]) -> str:
     return (
         f"{_name(contest, leader)} beats {_name(contest, contest.plan.control)} for {_where(contest)}, but cannot be "
         f"told apart from {_list(contest, rivals, 'or')} yet: {_by_how_much(contest, leader)}."
+        + _was_better(contest, leader)
     )
 
 
@@ -23,7 +26,7 @@ def tied(contest: Contest, leaders: Sequence[str]) -> str:
     both = "both" if len(leaders) == 2 else "all"
     return (
         f"{_list(contest, leaders)} {both} beat {_name(contest, contest.plan.control)} for {_where(contest)}, "
-        "but cannot be told apart yet."
+        "but cannot be told apart yet." + _was_better(contest)
     )
 
 
@@ -31,27 +34,34 @@ def control_wins(contest: Contest, treatments: Sequence[str]) -> str:
     start = f"{_name(contest, contest.plan.control)} wins for {_where(contest)}"
     if len(treatments) == 1:
         change, interval = _change(contest, treatments[0])
-        return f"{start}: with {_name(contest, treatments[0])} {change}{interval}."
+        return f"{start}: with {_name(contest, treatments[0])} {change}{interval}." + _was_better(contest)
     worse = "lower" if contest.plan.primary.direction == "increase" else "higher"
-    return f"{start}: {_metric(contest)} {worse} with {_list(contest, treatments)}."
+    return f"{start}: {_metric(contest)} {worse} with {_list(contest, treatments)}." + _was_better(contest)
 
 
-def undecided(contest: Contest, worse: Sequence[str]) -> str:
-    if not worse:
-        return f"No winner for {_where(contest)} yet: {_hint(contest)}."
-    verb = "does" if len(worse) == 1 else "do"
-    control = _name(contest, contest.plan.control)
-    return (
-        f"No winner for {_where(contest)} yet: {_list(contest, worse)} {verb} worse than {control}, the rest is open."
-    )
+def undecided(contest: Contest) -> str:
+    """All that is shown, and no more: against the control first, then among the treatments."""
+    shown = ". ".join((_against_control(contest), *_among_treatments(contest)))
+    return f"No winner yet for {_where(contest)}: {shown}." + _was_better(contest)
 
 
-def _hint(contest: Contest) -> str:
-    """Why an interval may leave out 0 and still decide nothing: it stands for one comparison, the verdict for all."""
-    alone = contest.promising()
+def _against_control(contest: Contest) -> str:
+    control = contest.plan.control
+    better = [one for one in contest.contestants if contest.beats(one, control)]
+    worse = [one for one in contest.contestants if contest.beats(control, one)]
+    said = [
+        f"{_list(contest, found)} {_does(found)} {how} than {_name(contest, control)}"
+        for found, how in ((better, "better"), (worse, "worse"))
+        if found
+    ]
+    return ", ".join(said) if better else ", ".join((*said, _nothing_more(contest, other=bool(worse))))
+
+
+def _nothing_more(contest: Contest, *, other: bool) -> str:
+    """A difference may be sure enough alone, and not among as many as are looked at."""
+    alone, control = contest.promising(), _name(contest, contest.plan.control)
     if not alone:
-        return "the variants cannot be told apart"
-    control = _name(contest, contest.plan.control)
+        return f"no {'other ' if other else ''}difference from {control} is shown"
     verb = "looks" if len(alone) == 1 else "look"
     return (
         f"{_list(contest, alone)} {verb} better than {control}, but not surely enough for as many comparisons as are "
@@ -59,8 +69,25 @@ def _hint(contest: Contest) -> str:
     )
 
 
+def _among_treatments(contest: Contest) -> Iterator[str]:
+    for one in contest.contestants:
+        if beaten := [other for other in contest.contestants if contest.beats(one, other)]:
+            yield f"{_name(contest, one)} does better than {_list(contest, beaten)}"
+
+
+def _was_better(contest: Contest, leader: str | None = None) -> str:
+    """A variant that is gone may have been the better one; who reads of a winner is told."""
+    other = contest.plan.control if leader is None else leader
+    gone = [one for one in contest.retired if contest.beats(one, other)]
+    if not gone:
+        return ""
+    verb = "is" if len(gone) == 1 else "are"
+    return f" {_list(contest, gone)} did better than {_name(contest, other)}, but {verb} not offered any more."
+
+
 def nothing_to_compare(contest: Contest) -> str:
-    return f"There is nothing to compare for {_where(contest)}: a control and another variant have to be shown."
+    start = f"There is nothing to compare for {_where(contest)}: a control and another variant have to be shown."
+    return start + _was_better(contest)
 
 
 def too_early(contest: Contest, reasons: Sequence[Finding]) -> str:
@@ -79,23 +106,18 @@ def _by_how_much(contest: Contest, variant: str) -> str:
 
 def _change(contest: Contest, variant: str) -> tuple[str, str]:
     """'visits are 69% higher', ' (between 52% and 88%)'; in plain numbers where there is no percentage."""
-    effect = contest.effects[variant, contest.plan.control]
-    estimate, unit = effect.lift, _percent
-    if isinstance(estimate.value, Undefined) or _interval(contest, estimate) is None:
-        estimate, unit = effect.difference, _number
-    value, interval = estimate.value, _interval(contest, estimate)
-    if isinstance(value, Undefined) or interval is None:
+    pair = variant, contest.plan.control
+    effect, judged = contest.effects[pair], contest.family[pair]
+    value, interval, unit = effect.lift.value, judged.lift, _percent
+    if isinstance(value, Undefined) or isinstance(interval, Undefined):
+        value, interval, unit = effect.difference.value, judged.difference, _number
+    if isinstance(value, Undefined) or isinstance(interval, Undefined):
         return f"{_metric(contest)} higher or lower", ""
     higher = value > 0
-    low, high = (interval.low, interval.high) if higher else (-interval.high, -interval.low)
+    # 0 - x, not -x: there is no "-0%".
+    low, high = (interval.low, interval.high) if higher else (0 - interval.high, 0 - interval.low)
     change = f"{_metric(contest)} {unit(abs(value))} {'higher' if higher else 'lower'}"
-    return change, f" (between {unit(low)} and {unit(high)})"
-
-
-def _interval(contest: Contest, estimate: Estimate) -> Interval | None:
-    anytime = contest.plan.stopping_rule == "always_valid"
-    interval = estimate.always_valid if anytime else estimate.fixed
-    return None if isinstance(interval, Undefined) else interval
+    return change, f" (between {unit(low)} and {unit(high)})" if isfinite(high) else f" (at least {unit(low)})"
 
 
 def _metric(contest: Contest) -> str:
@@ -112,6 +134,10 @@ def _mid_sentence(label: str) -> str:
 def _where(contest: Contest) -> str:
     segment = contest.scope.segment
     return "all segments together" if segment is None else contest.plan.segment_name(segment)
+
+
+def _does(variants: Sequence[str]) -> str:
+    return "does" if len(variants) == 1 else "do"
 
 
 def _name(contest: Contest, variant: str) -> str:

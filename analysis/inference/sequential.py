@@ -45,9 +45,15 @@ def multiplier(units: int, alpha: float, rho: float) -> float:
     -----
     √((v + 1)/v · log((v + 1)/α²)) with v = units·ρ²: eq. 9 of the paper, in standard errors. Asymptotic: the standard
     error must have settled at the first look, which the plan's minimum of units and conversions is for. The estimate
-    must be a mean of one contribution per unit (a difference of means is, in its influence function). v grows with the
-    units; should the variance of their contributions change over time (a ramp), the sequence is tuned for another
-    horizon than planned, which costs width, not coverage, to first order.
+    must be a mean of one contribution per unit (a difference of means is, in its influence function).
+
+    Assumes that the variance of these contributions does not change for good: v grows with the units, where the theorem
+    lets it grow with their summed variance. A ramp or a promotion is within what that tolerates: 50/50 then 5/95,
+    back and forth, or ten steps from 1 to 50 %, err in .012 to .032 of A/A tests at any look, and a variance that falls
+    costs width only (.010). One that grows again and again does not: with a standard deviation of 1, 3, 9 over three
+    epochs the error is .039, with 1, 5, 25, 125 it is .060, with fourfold growth in each of ten epochs .163. A clock
+    that counts variance in place of units holds .025 there. Metrics whose spread multiplies in time (a price level, a
+    summed value that is never cut off by a window) are better given a window or a cap.
     """
     v = units * rho * rho
     return sqrt((v + 1) / v * (log1p(v) - 2 * log(alpha)))

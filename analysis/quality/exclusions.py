@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from analysis.estimate import Finding
-from analysis.moments import MomentTable
-from analysis.plan import Plan
+from analysis.moments import MetricKey, MomentTable
+from analysis.plan import MetricPlan, Plan
 from analysis.scopes import Scope, Stratum
 
 # Above this share of all units, leaving the mixed ones out may itself distort the comparison.
@@ -24,8 +26,8 @@ def _mixed(plan: Plan, table: MomentTable) -> list[Finding]:
         Finding(
             code="mixed_exposures",
             severity="warning" if share > MIXED_SHARE else "info",
-            message=f"{table.units_mixed} {plan.units_name} ({100 * share:.2g}%) saw more than one variant while the "
-            "split did not change; they are left out",
+            message=f"{table.units_mixed} {plan.units_name} ({100 * share:.2g}%) saw more than one variant in one "
+            "segment while its split did not change; they are left out",
         )
     ]
 
@@ -53,8 +55,51 @@ def _missing(plan: Plan, table: MomentTable) -> list[Finding]:
     ]
 
 
-def stratum_findings(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
-    """Strata that cannot enter a variant's comparisons, because it was not offered there or (nearly) nobody came."""
+def scope_findings(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
+    """Findings about one scope: units without a complete window, strata that enter no comparison."""
+    return [*_maturing(plan, scope, table), *_strata_left_out(plan, scope, table)]
+
+
+def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
+    findings = []
+    for metric in plan.metrics:
+        recent = _incomplete(scope, metric, table.maturing)
+        cut_short = _incomplete(scope, metric, table.cut_short)
+        reasons = []
+        if recent:
+            reasons.append(f"{recent:,} {plan.units_name} are too recent and will count later")
+        if cut_short:
+            reasons.append(f"{cut_short:,} {plan.units_name} were cut off by a new split and never will")
+        if reasons and metric.window_seconds is not None:
+            window = _duration(metric.window_seconds)
+            findings.append(
+                Finding(
+                    code="units_maturing",
+                    severity="info",
+                    message=f"{metric.label} takes {window} to be known: {'; '.join(reasons)}",
+                    metric=metric.key,
+                )
+            )
+    return findings
+
+
+def _incomplete(scope: Scope, metric: MetricPlan, found: Mapping[MetricKey, int]) -> int:
+    cells = {(stratum.epoch, segment) for stratum in scope.strata for segment in stratum.segments}
+    return sum(size for key, size in found.items() if key.metric == metric.key and (key.epoch, key.segment) in cells)
+
+
+def _duration(seconds: int) -> str:
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+def _strata_left_out(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
+    """Strata that cannot enter a variant's comparisons: it was not offered there, or has fewer units than the minimum.
+
+    Units count that have an outcome on the primary metric.
+    """
     if len(scope.strata) < 2:
         return []
     return [
@@ -62,7 +107,8 @@ def stratum_findings(plan: Plan, scope: Scope, table: MomentTable) -> list[Findi
         for stratum in scope.strata
         if any(stratum.units(table, variant) for variant in scope.offered)
         for variant in scope.offered
-        if variant not in stratum.variants or stratum.units(table, variant) < 2
+        if variant not in stratum.variants
+        or stratum.moments(table, variant, plan.primary.key).n < max(plan.min_units, 1)
     ]
 
 

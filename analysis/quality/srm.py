@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from scipy.special import chdtrc
 
@@ -29,8 +30,10 @@ def sample_ratio(scope: Scope, table: MomentTable, variants: Sequence[str]) -> S
     Returns
     -------
     SampleRatio
-        Σ (observed - expected)² / expected, summed over arms with a positive weight and strata; degrees of freedom
-        Σ (arms - 1). `Undefined("too_few_units")` while any arm expects fewer than five.
+        Σ (observed - expected)² / expected over classes and strata; degrees of freedom Σ (classes - 1). A class is an
+        arm with a positive weight; arms that expect fewer than five units are one class with the next larger ones, so
+        that a rare arm or a new stratum does not silence the others. `Undefined("too_few_units")` when no stratum has
+        two classes.
 
     Notes
     -----
@@ -38,7 +41,7 @@ def sample_ratio(scope: Scope, table: MomentTable, variants: Sequence[str]) -> S
     Fabijan et al., "Diagnosing sample ratio mismatch in online controlled experiments", KDD 2019.
     """
     observed, expected = dict.fromkeys(variants, 0), dict.fromkeys(variants, 0.0)
-    chi_square, freedom, least = 0.0, 0, float("inf")
+    chi_square, freedom, arms = 0.0, 0, 0
     for stratum in scope.strata:
         counts = {variant: stratum.units(table, variant) for variant in variants}
         in_play = sum(counts[variant] for variant, _ in stratum.shares)
@@ -46,13 +49,14 @@ def sample_ratio(scope: Scope, table: MomentTable, variants: Sequence[str]) -> S
             observed[variant] += count
         if not in_play:
             continue
-        freedom += len(stratum.shares) - 1
-        for variant, share in stratum.shares:
-            wanted = share * in_play
-            expected[variant] += wanted
-            chi_square += (counts[variant] - wanted) ** 2 / wanted
-            least = min(least, wanted)
-    reason = _untestable(freedom, least)
+        arms = max(arms, len(stratum.shares))
+        wanted = {variant: share * in_play for variant, share in stratum.shares}
+        for variant, meant in wanted.items():
+            expected[variant] += meant
+        classes = _classes(wanted, counts)
+        freedom += len(classes) - 1
+        chi_square += sum((seen - fair) ** 2 / fair for seen, fair in classes if len(classes) > 1)
+    reason = _untestable(arms, freedom)
     return SampleRatio(
         chi_square=reason or chi_square,
         degrees_of_freedom=freedom,
@@ -62,16 +66,31 @@ def sample_ratio(scope: Scope, table: MomentTable, variants: Sequence[str]) -> S
     )
 
 
-def _untestable(freedom: int, least: float) -> Undefined | None:
-    if not freedom:
+def _classes(wanted: Mapping[str, float], counts: Mapping[str, int]) -> list[tuple[int, float]]:
+    """(observed, expected) of every arm, the rare ones together with the next larger until they expect enough."""
+    classes: list[tuple[int, float]] = []
+    seen, meant = 0, 0.0
+    for variant in sorted(wanted, key=lambda variant: (wanted[variant], variant)):
+        seen, meant = seen + counts[variant], meant + wanted[variant]
+        if meant >= _LEAST_EXPECTED:
+            classes.append((seen, meant))
+            seen, meant = 0, 0.0
+    if meant:
+        last_seen, last_meant = classes.pop() if classes else (0, 0.0)
+        classes.append((last_seen + seen, last_meant + meant))
+    return classes
+
+
+def _untestable(arms: int, freedom: int) -> Undefined | None:
+    if arms < 2:
         return Undefined(reason="one_arm", message="There are no two arms with units to compare the sizes of.")
-    if least < _LEAST_EXPECTED:
+    if not freedom:
         return Undefined(reason="too_few_units", message="Too few units yet to test how they were split.")
     return None
 
 
 def srm_findings(plan: Plan, scope: Scope, ratio: SampleRatio, table: MomentTable) -> list[Finding]:
-    """What is wrong with the split of a scope: as a whole, in one cell, or in an arm that should receive nobody."""
+    """What is wrong with the split of a scope: as a whole, in one cell, in those left out, in arms meant for nobody."""
     findings = []
     if mismatch := _mismatch(plan, scope, ratio, None):
         findings.append(mismatch)
@@ -81,7 +100,50 @@ def srm_findings(plan: Plan, scope: Scope, ratio: SampleRatio, table: MomentTabl
             alone = _cell_scope(cell)
             if mismatch := _mismatch(plan, alone, sample_ratio(alone, table, plan.variants), cell.epoch):
                 findings.append(mismatch)
-    return findings + _uninvited(plan, cells, table)
+    return [*findings, *mixed_imbalance(plan, scope, ratio, table), *_uninvited(plan, cells, table)]
+
+
+def mixed_imbalance(plan: Plan, scope: Scope, ratio: SampleRatio, table: MomentTable) -> list[Finding]:
+    """Whether leaving out the mixed units favours an arm: where they first were is tested as the others are.
+
+    Randomised, units are lost to mixing in the same shares as they came. They are not where, say, only one variant
+    makes customers sign out and be taken for somebody else. Two tests: of the mixed units alone, and, where those that
+    count are split well, of all together: few, but lost from one arm, they may hide a mismatch of the whole.
+    """
+    mixed = replace(table, units=table.mixed)
+    units = sum(scope.units(mixed, variant) for variant in plan.variants)
+    alone = sample_ratio(scope, mixed, plan.variants)
+    if _alarms(plan, alone):
+        return [_imbalance_finding(plan, units, alone, who="of them")]
+    together = sample_ratio(scope, replace(table, units=table.units_first_seen), plan.variants)
+    if units and _alarms(plan, together) and not _alarms(plan, ratio):
+        return [_imbalance_finding(plan, units, together, who="together with the others")]
+    return []
+
+
+def _alarms(plan: Plan, ratio: SampleRatio) -> bool:
+    return not isinstance(ratio.p_value, Undefined) and ratio.p_value < plan.srm_alpha
+
+
+def _imbalance_finding(plan: Plan, mixed: int, ratio: SampleRatio, *, who: str) -> Finding:
+    variant, seen, meant = _worst(ratio)
+    return Finding(
+        code="mixed_imbalance",
+        severity="critical",
+        message=f"{mixed:,} {plan.units_name} saw more than one variant and are left out, but not evenly: {who} {seen} "
+        f"were in {plan.variant_name(variant)} first, expected {meant}",
+        variant=variant,
+    )
+
+
+def _worst(ratio: SampleRatio) -> tuple[str, str, str]:
+    """The arm whose share is furthest off, the share it has and the one it should have."""
+    expected = dict(ratio.expected)
+    observed = {variant: count for variant, count in ratio.observed if expected[variant] > 0}
+    wanted, total = sum(expected.values()), sum(observed.values())
+    gaps = {variant: count / total - expected[variant] / wanted for variant, count in observed.items()}
+    worst = max(gaps, key=lambda variant: abs(gaps[variant]))
+    return worst, *_percentages(observed[worst] / total, expected[worst] / wanted)
 
 
 def _cell_scope(cell: Cell) -> Scope:
@@ -91,14 +153,9 @@ def _cell_scope(cell: Cell) -> Scope:
 
 
 def _mismatch(plan: Plan, scope: Scope, ratio: SampleRatio, epoch: int | None) -> Finding | None:
-    if isinstance(ratio.p_value, Undefined) or ratio.p_value >= plan.srm_alpha:
+    if not _alarms(plan, ratio):
         return None
-    expected = dict(ratio.expected)
-    observed = {variant: count for variant, count in ratio.observed if expected[variant] > 0}
-    wanted, total = sum(expected.values()), sum(observed.values())
-    gaps = {variant: count / total - expected[variant] / wanted for variant, count in observed.items()}
-    worst = max(gaps, key=lambda variant: abs(gaps[variant]))
-    seen, meant = _percentages(observed[worst] / total, expected[worst] / wanted)
+    worst, seen, meant = _worst(ratio)
     where = "all segments together" if scope.segment is None else f"segment {plan.segment_name(scope.segment)}"
     when = "" if epoch is None else f", epoch {epoch}"
     return Finding(

@@ -8,7 +8,7 @@ from api.dashboard import format as say
 from api.dashboard.forest import NARROW, WIDE, Forest, Group, Mark, forest
 from api.dashboard.judgement import judgement, legend, tone_of
 from api.dashboard.names import Names
-from api.dashboard.stored_report import Comparison, Estimate, MetricReport, Number, Scope, StoredReport
+from api.dashboard.stored_report import Bounds, Comparison, MetricReport, Number, Scope, StoredReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,7 @@ class Line:
 class Block:
     segment: str
     note: str
+    caution: str
     lines: tuple[Line, ...]
     pairs: tuple[Line, ...]
 
@@ -48,8 +49,7 @@ class Figures:
     left_side: str
     right_side: str
     legend: tuple[tuple[str, str], ...]
-    level: str
-    always_valid: bool
+    lines: str
     description: str
 
     @property
@@ -78,8 +78,7 @@ def figures_of(report: StoredReport, metric: str, names: Names, *, margin_lift: 
         left_side="worse" if rising else "better",
         right_side="better" if rising else "worse",
         legend=legend(first.role),
-        level=f"{100 * (1 - report.alpha):g}%",
-        always_valid=report.always_valid,
+        lines=_lines(report, first),
         description=_described(first, names, margin_lift),
     )
 
@@ -105,15 +104,15 @@ def _group(report: StoredReport, scope: Scope, metric: MetricReport, names: Name
 
 
 def _mark(report: StoredReport, scope: Scope, metric: MetricReport, comparison: Comparison, names: Names) -> Mark:
-    interval = report.shown(comparison.lift)
-    value = comparison.lift.value.value
+    shown = report.shown(metric, comparison)
+    interval, value = shown.interval, comparison.lift.value.value
     drawn = value is not None and interval is not None
     return Mark(
         label=names.variant(comparison.treatment),
         text=say.lift(value) if drawn and value is not None else "no interval yet",
         detail=f"{say.lift(interval.low)} to {say.lift(interval.high)}"
         if drawn and interval
-        else comparison.lift.missing,
+        else comparison.lift.value.missing or shown.missing,
         tone=tone_of(report, scope, metric, comparison),
         value=value if drawn else None,
         low=interval.low if interval else None,
@@ -147,9 +146,15 @@ def _block(report: StoredReport, scope: Scope, metric: MetricReport, names: Name
     return Block(
         segment=names.segment(scope.segment),
         note=say.amount(scope.units, names.unit),
+        caution=_caution(scope),
         lines=tuple(lines),
         pairs=tuple(pairs),
     )
+
+
+def _caution(scope: Scope) -> str:
+    """What to know before one compares the rates in the table: the lift is not what follows from them."""
+    return next((say.sentence(one.message) for one in scope.findings if one.code == "pooled_over_epochs"), "")
 
 
 def _compared(
@@ -160,15 +165,29 @@ def _compared(
     lift = comparison.lift
     return {
         "lift": "not known" if lift.value.value is None else say.lift(lift.value.value),
-        "interval": _interval(report, lift),
+        "interval": _interval(report.shown(metric, comparison)),
         "judgement": judgement(report, scope, metric, comparison),
         "tone": tone_of(report, scope, metric, comparison),
     }
 
 
-def _interval(report: StoredReport, estimate: Estimate) -> str:
-    interval = report.shown(estimate)
-    return say.between(interval.low, interval.high) if interval else estimate.missing
+def _interval(bounds: Bounds) -> str:
+    interval = bounds.interval
+    return say.between(interval.low, interval.high) if interval else bounds.missing
+
+
+def _lines(report: StoredReport, metric: MetricReport) -> str:
+    """What the intervals promise: on the metric that decides, for all comparisons together."""
+    level = f"{100 * (1 - report.alpha):g}%"
+    when = "valid at every look" if report.always_valid else "for the one look that was planned"
+    if metric.role != "primary":
+        return (
+            f"Lines are {level} intervals, {when}." if report.always_valid else f"Lines are {level} intervals {when}."
+        )
+    look = "at every look" if report.always_valid else "at the one look that was planned"
+    if report.family == "holm":
+        return f"Lines are {level} intervals that hold for all comparisons together, {look}."
+    return f"Lines are intervals for as many comparisons as are made: of those with a conclusion, {level} hold, {look}."
 
 
 def _value(value: Number, kind: str) -> str:

@@ -9,12 +9,17 @@ from api.dashboard.names import Names
 from api.dashboard.stored_report import Scope, StoredReport
 from experiments.domain.promotion import Evidence
 
-_WORDS = {"safe": "safe", "harmed": "harmed beyond the margin", "unknown": "harm not ruled out yet"}
+_WORDS = {
+    "safe": "safe",
+    "harmed": "harmed beyond the margin",
+    "worse": "harmed, perhaps within the margin",
+    "unknown": "harm not ruled out yet",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guardrail:
-    """`state` is safe, harmed or unknown, `word` says so to people."""
+    """`state` is safe, harmed, worse or unknown, `word` says so to people."""
 
     metric: str
     variant: str
@@ -51,5 +56,5 @@ def _guardrails(report: StoredReport, scope: Scope, names: Names) -> Iterator[Gu
             state = comparison.guardrail
             if state is None or comparison.baseline != report.control:
                 continue
-            if state == "harmed" or comparison.treatment in in_front:
+            if state in ("harmed", "worse") or comparison.treatment in in_front:
                 yield _guardrail(metric.metric, comparison.treatment, state, names)

@@ -8,6 +8,7 @@ from api.dashboard.stored_report import Comparison, MetricReport, Scope, StoredR
 _GUARDRAIL_WORDS = {
     "safe": "Safe: harm beyond the margin is ruled out",
     "harmed": "Harmed beyond the margin",
+    "worse": "Harmed, perhaps within the margin",
     "unknown": "Harm not ruled out yet",
 }
 
@@ -34,7 +35,7 @@ def tone_of(report: StoredReport, scope: Scope, metric: MetricReport, comparison
     if scope.outcome in ("untrustworthy", "too_early"):
         return "open"
     if metric.role == "guardrail":
-        return {"safe": "better", "harmed": "worse"}.get(comparison.guardrail or "", "open")
+        return {"safe": "better", "harmed": "worse", "worse": "worse"}.get(comparison.guardrail or "", "open")
     p, gain = comparison.p_value_adjusted.value, _gain(metric, comparison)
     if metric.role != "primary" or p is None or p >= report.alpha or not gain:
         return "open"

@@ -9,6 +9,8 @@ _SENTENCES = {
     "stale": "These results are too old to act on.",
     "already_promoted": "A winner is live in this segment already.",
     "guardrail_harmed": "It harms a guardrail metric beyond what is tolerated.",
+    "guardrail_worse": "It harms a guardrail metric, perhaps beyond what is tolerated.",
+    "not_offered": "It is not offered in this segment any more.",
     "guardrail_unproven": "It is not shown yet that it spares the guardrail metrics.",
 }
 

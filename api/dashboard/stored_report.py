@@ -8,6 +8,8 @@ from typing import Any
 
 Doc = Mapping[str, Any]
 
+_NOT_COMPUTED: Doc = {"undefined": "not_computed", "message": "Not computed at the time of this snapshot."}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
@@ -22,6 +24,14 @@ class Interval:
     low: float
     high: float
     level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """An interval; where there is none, `missing` says why in a sentence."""
+
+    interval: Interval | None
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,8 @@ class Comparison:
     p_value: Number
     p_value_always_valid: Number
     p_value_adjusted: Number
+    difference_in_family: Bounds
+    lift_in_family: Bounds
     guardrail: str | None
 
 
@@ -94,6 +106,7 @@ class StoredReport:
     variants: tuple[str, ...]
     alpha: float
     stopping_rule: str
+    family: str
     units: int
     overall: Scope
     segments: tuple[Scope, ...]
@@ -111,9 +124,14 @@ class StoredReport:
     def scope_of(self, segment: str) -> Scope | None:
         return next((scope for scope in self.segments if scope.segment == segment), None)
 
-    def shown(self, estimate: Estimate) -> Interval | None:
-        """The interval that the stopping rule allows to be read."""
-        return estimate.always_valid if self.always_valid else estimate.fixed
+    def shown(self, metric: MetricReport, comparison: Comparison) -> Bounds:
+        """The interval of the lift that may be read: on the metric that decides, the one its verdicts rest on."""
+        if metric.role == "primary":
+            return comparison.lift_in_family
+        return self._alone(comparison.lift)
+
+    def _alone(self, estimate: Estimate) -> Bounds:
+        return Bounds(interval=estimate.always_valid if self.always_valid else estimate.fixed, missing=estimate.missing)
 
 
 def read_report(doc: Doc) -> StoredReport:
@@ -123,6 +141,7 @@ def read_report(doc: Doc) -> StoredReport:
         variants=tuple(doc["variants"]),
         alpha=doc["alpha"],
         stopping_rule=doc["stopping_rule"],
+        family=doc["family"],
         units=doc["units"],
         overall=_scope(doc["overall"]),
         segments=tuple(map(_scope, doc["segments"])),
@@ -169,6 +188,8 @@ def _comparison(doc: Doc) -> Comparison:
         p_value=_number(doc["p_value"]),
         p_value_always_valid=_number(doc["p_value_always_valid"]),
         p_value_adjusted=_number(doc["p_value_adjusted"]),
+        difference_in_family=_bounds(doc.get("difference_in_family", _NOT_COMPUTED)),
+        lift_in_family=_bounds(doc.get("lift_in_family", _NOT_COMPUTED)),
         guardrail=doc.get("guardrail"),
     )
 
@@ -182,6 +203,10 @@ def _estimate(doc: Doc) -> Estimate:
         always_valid=_interval(doc["always_valid"]),
         missing=next((gap for gap in gaps if gap), ""),
     )
+
+
+def _bounds(doc: Doc) -> Bounds:
+    return Bounds(interval=_interval(doc), missing=_number(doc).missing)
 
 
 def _interval(doc: Doc) -> Interval | None:

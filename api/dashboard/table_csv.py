@@ -19,6 +19,7 @@ COLUMNS = (
     "difference_fixed_low", "difference_fixed_high",
     "lift", "lift_always_valid_low", "lift_always_valid_high", "lift_fixed_low", "lift_fixed_high",
     "p_value", "p_value_always_valid", "p_value_adjusted", "guardrail",
+    "difference_in_family_low", "difference_in_family_high", "lift_in_family_low", "lift_in_family_high",
 )  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -60,6 +61,8 @@ def _row(snapshot: Snapshot, scope: Scope, metric: MetricReport, comparison: Com
     yield _number(comparison.p_value_always_valid)
     yield _number(comparison.p_value_adjusted)
     yield guarded(comparison.guardrail or "")
+    yield from _ends(comparison.difference_in_family.interval)
+    yield from _ends(comparison.lift_in_family.interval)
 
 
 def guarded(text: str) -> str:

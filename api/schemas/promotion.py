@@ -31,6 +31,8 @@ class EvidenceSchema(Body):
     started_at = Instant(allow_none=True)
     since_epoch = Whole()
     current_since_epoch = Whole()
+    segment_since = Instant()
+    offered = fields.List(Key())
     already_promoted = Key(allow_none=True)
     declined = Key(allow_none=True)
     stopping_rule = choice(StoppingRule)

@@ -35,13 +35,14 @@ def report_table(report: Doc, variants: Names, segments: Names) -> Table:
     """Return a row for each treatment in each segment that has units."""
     level = f"{1 - report['alpha']:.0%}"
     title = f"{primary(report['overall'])['metric']}: lift over {variants[report['control']]}, with {level} intervals"
+    title += " for all comparisons together" if report["family"] == "holm" else " (adjusted for their number)"
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("segment")
     table.add_column("units", justify="right")
     table.add_column("variant")
     table.add_column("rate" if primary(report["overall"])["kind"] == "conversion" else "mean", justify="right")
     table.add_column("lift", justify="right")
-    table.add_column("always valid", justify="right", no_wrap=True)
+    table.add_column(interval_title(report), justify="right", no_wrap=True)
     table.add_column("verdict")
     for scope in shown_segments(report):
         for cells in _rows(report, scope, variants, segments):
@@ -57,7 +58,7 @@ def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator
         value = percent(arm["value"]) if metric["kind"] == "conversion" else decimal(arm["value"])
         effect = comparison(metric, arm["variant"], control)
         lift = percent(effect["lift"]["value"], sign=True) if effect else ""
-        interval = interval_of(effect["lift"]["always_valid"]) if effect else ""
+        interval = interval_of(effect["lift_in_family"]) if effect else ""
         yield (*head, variants.get(arm["variant"], arm["variant"]), value, lift, interval, _mark(scope, arm["variant"]))
         head = ("", "")
 
@@ -107,6 +108,18 @@ def decimal(value: object) -> str:
     return f"{value:,.4f}" if isinstance(value, int | float) else NONE
 
 
+def interval_title(report: Doc) -> str:
+    """Say which looks the intervals of the family are for."""
+    return "always valid" if report["stopping_rule"] == "always_valid" else "at one look"
+
+
 def interval_of(interval: Doc) -> str:
     """Write both ends of a lift's interval; what is not defined is a dash."""
-    return f"{interval['low']:+.1%} … {interval['high']:+.1%}" if "low" in interval else NONE
+    low, high = interval.get("low"), interval.get("high")
+    if not isinstance(low, int | float) and not isinstance(high, int | float):
+        return NONE
+    return f"{_end(low)} … {_end(high)}"
+
+
+def _end(end: object) -> str:
+    return f"{end:+.1%}" if isinstance(end, int | float) else NONE

@@ -28,6 +28,8 @@ class Family(StrEnum):
 class AnalysisPlan:
     """`alpha` is the error rate of the family: all comparisons of variants × segments on the primary metric.
 
+    `holm` limits the chance that any verdict is wrong; `benjamini_hochberg` only the share of wrong comparisons among
+    those shown, of which verdicts are made: it is for screening, and never promotes without a person.
     `minimum_units` is per variant and segment; at `tuned_for_units` in total confidence sequences are narrowest.
     """
 
@@ -44,13 +46,16 @@ class AnalysisPlan:
             raise InvalidInput("alpha_invalid", "alpha lies between 0.0001 and 0.5.", path="/alpha")
         if self.minimum_duration_seconds < 0:
             raise InvalidInput("duration_invalid", "A duration is 0 or more seconds.", path="/minimum_duration_seconds")
-        for name, least in (("minimum_units", 2), ("minimum_conversions", 0), ("tuned_for_units", 10)):
+        for name, least in (("minimum_units", 20), ("minimum_conversions", 0), ("tuned_for_units", 100)):
             if getattr(self, name) < least:
                 raise InvalidInput("minimum_invalid", f"`{name}` is {least} or more.", path=f"/{name}")
 
 
 class GuardrailRule(StrEnum):
-    """`not_harmed`: promote unless harm is shown. `proven_safe`: only when harm beyond the margin is ruled out."""
+    """`not_harmed`: promote unless harm is shown, beyond the margin or perhaps within it. What is not known yet does
+    not stop it, also where no person looks: an automation that has to be sure takes `proven_safe`, which promotes only
+    when harm beyond the margin is ruled out.
+    """
 
     NOT_HARMED = "not_harmed"
     PROVEN_SAFE = "proven_safe"

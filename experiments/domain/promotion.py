@@ -14,11 +14,14 @@ from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.experiment import Status
-from experiments.domain.policy import AnalysisPlan, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
 
 
 class GuardrailState(StrEnum):
+    """`worse`: harm is shown, but perhaps within the margin. `safe`: harm beyond the margin is ruled out."""
+
     SAFE = "safe"
+    WORSE = "worse"
     HARMED = "harmed"
     UNKNOWN = "unknown"
 
@@ -32,12 +35,14 @@ class GuardrailEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a policy sees of one segment. `gain_low` and `gain_high` bound the winner's lift, always valid, in the
-    direction that is wished for (a fall of 3 % in a metric to be lowered is a gain of 0.03).
+    """What a policy sees of one segment. `gain_low` and `gain_high` bound the winner's lift, at every look and for all
+    comparisons of the family together, in the direction that is wished for (a fall of 3 % in a metric to be lowered is
+    a gain of 0.03). The lift lies strictly between them.
 
     `since_epoch` is the segment's as of the snapshot, `current_since_epoch` as it stands: unequal, the split has
-    changed since. `declined` is a variant that a person took back here. `critical` are sentences of findings that
-    forbid any conclusion.
+    changed since. `offered` has the variants with a share in the split as it stands. `segment_since` is when the
+    segment, with its condition, came into the experiment. `declined` is a variant that a person took back here.
+    `critical` are sentences of findings that forbid any conclusion.
     """
 
     experiment: str
@@ -49,6 +54,8 @@ class Evidence:
     started_at: datetime | None
     since_epoch: int
     current_since_epoch: int
+    segment_since: datetime
+    offered: tuple[str, ...]
     already_promoted: str | None
     declined: str | None
     stopping_rule: StoppingRule
@@ -103,10 +110,12 @@ def decide(
 ) -> Decision:
     """Say what to do with one segment: trust and guardrails come before lift, and only always-valid evidence acts.
 
-    What a person took back, nobody `unattended` puts live again.
+    What a person took back, nobody `unattended` puts live again; nor is a family acted upon that does not limit the
+    chance of a wrong winner.
     """
     objections = (
         *(_declined(evidence) if unattended else ()),
+        *(_weak(plan) if unattended else ()),
         *_not_current(evidence, policy, now),
         *_not_trustworthy(evidence),
         *_harmful(evidence, policy),
@@ -118,7 +127,7 @@ def decide(
         return _answer(Action.NO_WINNER, "control_wins", evidence.verdict)
     if evidence.outcome != "winner" or evidence.variant is None or evidence.variant == evidence.control:
         return _answer(Action.HOLD, evidence.outcome, evidence.verdict)
-    if evidence.gain_low is None or evidence.gain_low <= policy.minimum_lift:
+    if evidence.gain_low is None or evidence.gain_low < policy.minimum_lift:
         low = "unknown" if evidence.gain_low is None else f"{evidence.gain_low:+.1%}"
         return _answer(
             Action.HOLD,
@@ -148,6 +157,10 @@ def _not_current(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> 
         yield DecisionReason(
             code="split_changed", message=f"The split of {evidence.segment} has changed since this snapshot."
         )
+    if evidence.outcome == "winner" and evidence.variant not in (*evidence.offered, None):
+        yield DecisionReason(
+            code="not_offered", message=f"{evidence.variant} is not offered in {evidence.segment} any more."
+        )
     if now - evidence.watermark_at > timedelta(seconds=policy.maximum_age_seconds):
         yield DecisionReason(
             code="stale", message=f"The snapshot reaches to {evidence.watermark_at:%Y-%m-%d %H:%M} UTC only."
@@ -158,6 +171,14 @@ def _declined(evidence: Evidence) -> Iterator[DecisionReason]:
     if evidence.declined is not None and evidence.declined == evidence.variant:
         yield DecisionReason(
             code="taken_back", message=f"{evidence.variant} was taken back here; only a person may put it live again."
+        )
+
+
+def _weak(plan: AnalysisPlan) -> Iterator[DecisionReason]:
+    if plan.family is not Family.HOLM:
+        yield DecisionReason(
+            code="family_too_weak",
+            message=f"Under {plan.family} most winners may be wrong; only a person may put one live.",
         )
 
 
@@ -174,6 +195,11 @@ def _harmful(evidence: Evidence, policy: PromotionPolicy) -> Iterator[DecisionRe
             yield DecisionReason(
                 code="guardrail_harmed", message=f"{guardrail.variant} harms {guardrail.metric} beyond its margin."
             )
+        elif guardrail.state is GuardrailState.WORSE:
+            yield DecisionReason(
+                code="guardrail_worse",
+                message=f"{guardrail.variant} does harm to {guardrail.metric}, perhaps beyond its margin.",
+            )
         elif guardrail.state is GuardrailState.UNKNOWN and policy.guardrails is GuardrailRule.PROVEN_SAFE:
             yield DecisionReason(
                 code="guardrail_unproven",
@@ -182,12 +208,13 @@ def _harmful(evidence: Evidence, policy: PromotionPolicy) -> Iterator[DecisionRe
 
 
 def _too_early(evidence: Evidence, plan: AnalysisPlan, now: datetime) -> Iterator[DecisionReason]:
-    started = evidence.started_at or now
+    started = max(evidence.started_at or now, evidence.segment_since)
     if now - started < timedelta(seconds=plan.minimum_duration_seconds):
         until = started + timedelta(seconds=plan.minimum_duration_seconds)
         yield DecisionReason(code="minimum_duration", message=f"The plan wants data until {until:%Y-%m-%d %H:%M} UTC.")
+    judged = (evidence.control, evidence.variant) if evidence.outcome == "winner" else evidence.offered
     for variant, units in evidence.units:
-        if units < plan.minimum_units:
+        if variant in judged and units < plan.minimum_units:
             yield DecisionReason(
                 code="minimum_units",
                 message=f"{variant} has {units} units in {evidence.segment}; the plan wants {plan.minimum_units}.",

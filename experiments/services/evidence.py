@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from experiments.domain.definition import Definition, Randomisation, SegmentPlan
 from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
 from experiments.domain.experiment import Experiment
@@ -15,11 +17,12 @@ from experiments.services.ports import Snapshot
 Doc = Mapping[str, Any]
 
 
-def evidence_of(experiment: Experiment, seen: Version, snapshot: Snapshot, segment: str) -> Evidence:
-    """Return the evidence on one segment; `seen` is the version that the snapshot was computed with.
+def evidence_of(experiment: Experiment, versions: Sequence[Version], snapshot: Snapshot, segment: str) -> Evidence:
+    """Return the evidence on one segment; `versions` are all of the experiment's, oldest first.
 
     Raises InvalidInput where the segment is not in the experiment, or was not when the snapshot was taken.
     """
+    seen = next(version for version in versions if version.number == snapshot.version)
     plan, then = experiment.definition.plan_of(segment), seen.definition.plan_of(segment)
     scope: Doc | None = next((scope for scope in snapshot.report["segments"] if scope["segment"] == segment), None)
     if plan is None or then is None or scope is None:
@@ -38,6 +41,8 @@ def evidence_of(experiment: Experiment, seen: Version, snapshot: Snapshot, segme
         started_at=experiment.started_at,
         since_epoch=then.since_epoch,
         current_since_epoch=plan.since_epoch,
+        segment_since=_since(versions, plan),
+        offered=tuple(_offered(experiment.definition, plan)),
         already_promoted=plan.promoted,
         declined=plan.declined,
         stopping_rule=experiment.definition.analysis.stopping_rule,
@@ -61,6 +66,21 @@ def evidence_of(experiment: Experiment, seen: Version, snapshot: Snapshot, segme
     )
 
 
+def _since(versions: Sequence[Version], plan: SegmentPlan) -> datetime:
+    """A new split keeps the data of the old one, so it does not start anew; another condition means other people."""
+    return next(
+        version.created_at
+        for version in versions
+        if (then := version.definition.plan_of(plan.segment.key)) is not None
+        if then.segment.condition == plan.segment.condition
+    )
+
+
+def _offered(definition: Definition, plan: SegmentPlan) -> Iterator[str]:
+    shares = plan.weights if definition.randomisation is Randomisation.EXTERNAL else plan.allocation.weights_bp
+    return (variant.key for variant in definition.variants if shares.get(variant.key, 0) > 0)
+
+
 def _metric(scope: Doc, role: MetricRole) -> Doc:
     found: Doc = next(metric for metric in scope["metrics"] if metric["role"] == role)
     return found
@@ -74,12 +94,12 @@ def _against_control(metric: Doc, variant: str | None, control: str) -> Doc | No
 
 
 def _gain(comparison: Doc | None, direction: Direction) -> tuple[float | None, float | None]:
-    interval = comparison["lift"]["always_valid"] if comparison else {}
-    if "low" not in interval:
-        return None, None
+    """Both ends of the interval that holds for the whole family; an end that is no number is not known."""
+    interval = comparison.get("lift_in_family", {}) if comparison else {}
+    low, high = _number(interval.get("low")), _number(interval.get("high"))
     if direction is Direction.INCREASE:
-        return interval["low"], interval["high"]
-    return -interval["high"], -interval["low"]
+        return low, high
+    return None if high is None else 0 - high, None if low is None else 0 - low
 
 
 def _guardrails(scope: Doc, control: str) -> Iterator[GuardrailEvidence]:

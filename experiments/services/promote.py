@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from experiments.domain.allocation import Allocation
 from experiments.domain.definition import SegmentPlan
+from experiments.domain.epoch import Version
 from experiments.domain.errors import NoResults, NotFound, PromotionRefused
 from experiments.domain.experiment import Experiment
 from experiments.domain.names import check_text
@@ -57,7 +59,8 @@ class Promoter:
             experiment = work.experiments.get(key)
             snapshot = _latest(work, key)
             names = [segment] if segment else _analysed(experiment, snapshot)
-            return [self._propose(work, experiment, snapshot, name, unattended) for name in names]
+            versions = work.experiments.versions(key)
+            return [self._propose(versions, experiment, snapshot, name, unattended) for name in names]
 
     def apply(self, key: str, segment: str, *, actor: str, unattended: bool = False) -> Promotion:
         """Promote the segment's winner. Raises PromotionRefused with the first reason where the policy says no.
@@ -82,12 +85,10 @@ class Promoter:
             return work.promotions.get(promotion_id)
 
     def _propose(
-        self, work: UnitOfWork, experiment: Experiment, snapshot: Snapshot, segment: str, unattended: bool
+        self, versions: Sequence[Version], experiment: Experiment, snapshot: Snapshot, segment: str, unattended: bool
     ) -> Proposal:
         definition = experiment.definition
-        evidence = evidence_of(
-            experiment, work.experiments.version(experiment.key, snapshot.version), snapshot, segment
-        )
+        evidence = evidence_of(experiment, versions, snapshot, segment)
         decision = decide(evidence, definition.promotion, definition.analysis, self._clock(), unattended=unattended)
         plan = _plan_of(experiment, segment)
         after = (
@@ -109,7 +110,8 @@ class Promoter:
         now = self._clock()
         with self._open() as work:
             before = work.experiments.get(key)
-            proposal = self._propose(work, before, _latest(work, key), segment, unattended)
+            versions = work.experiments.versions(key)
+            proposal = self._propose(versions, before, _latest(work, key), segment, unattended)
             variant = proposal.decision.variant
             if proposal.decision.action is not Action.PROMOTE or variant is None:
                 first = proposal.decision.reasons[0]

@@ -178,6 +178,8 @@ def comparison(
         "p_value": 0.00001,
         "p_value_always_valid": 0.00002,
         "p_value_adjusted": p,
+        "difference_in_family": anytime if isinstance(p, float) else p,
+        "lift_in_family": anytime if isinstance(p, float) else p,
         "guardrail": guardrail,
     }
 

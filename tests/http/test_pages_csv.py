@@ -74,6 +74,10 @@ def test_numbers_are_in_full_and_lifts_are_fractions(site: Site) -> None:
         "p_value_always_valid": "2e-05",
         "p_value_adjusted": "2e-05",
         "guardrail": "",
+        "difference_in_family_low": "0.508",
+        "difference_in_family_high": "0.901",
+        "lift_in_family_low": "0.508",
+        "lift_in_family_high": "0.901",
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -244,14 +245,32 @@ def test_the_plot_is_described_and_stands_where_arithmetic_puts_it(site: Site) -
 
 
 def test_under_fixed_horizon_the_planned_interval_is_shown_and_early_looks_are_warned_of(site: Site) -> None:
-    site.add(plain(analysis=AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON)))
-    site.store({**small(), "stopping_rule": "fixed_horizon"})
+    site.add(mail(analysis=AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON)))
+    site.store(mail_report(stopping_rule="fixed_horizon"))
     page = site.read(PAGE)
-    assert "between +55.3% and +94.6%" in page
-    assert "between +54.3% and +95.6%" not in page
     assert "Warning: This experiment was planned for one look, at its end" in page
-    assert "Lines are 95% intervals for the one look that was planned." in page
+    assert "Lines are 95% intervals that hold for all comparisons together, at the one look that was planned." in page
     assert "One look only" in page
+    spend = site.read(f"{PAGE}?metric=spend")
+    assert "between +1.6% and +373.6%" in spend
+    assert "between +0.60% and +374.6%" not in spend
+    assert "Lines are 95% intervals for the one look that was planned." in spend
+
+
+def test_the_deciding_metric_shows_the_intervals_that_its_verdict_rests_on(site: Site) -> None:
+    """Of the family, not the narrower one of the comparison alone; rates that mix splits carry a caution."""
+    document = deepcopy(small(findings=[finding("pooled_over_epochs", "info", "compare by the lift")]))
+    row = document["segments"][0]["metrics"][0]["comparisons"][0]
+    row["lift_in_family"] = {"low": 0.123, "high": {"undefined": "not_finite", "message": "Too large."}, "level": 0.99}
+    row = document["segments"][0]["metrics"][0]["comparisons"][1]
+    row["lift_in_family"] = {"low": 0.456, "high": 0.987, "level": 0.99, "method": "any"}
+    site.add(plain())
+    site.store(document)
+    page = site.read(PAGE)
+    assert "Lines are 95% intervals that hold for all comparisons together, at every look." in page
+    assert "between +45.6% and +98.7%" in page
+    assert "between +57.5% and +99.4%" not in page
+    assert "Compare by the lift." in page
 
 
 def test_nothing_is_concluded_where_nothing_can_be_trusted(site: Site) -> None:

@@ -142,8 +142,9 @@ FOUR_CELLS = [
         pytest.param([("a", "t", 1, 5), ("a", "s", 1, 5)], (1, "s", "a"), id="same instant: lowest segment"),
         pytest.param([("a", "s", 2, 5), ("b", "t", 1, 5)], (1, "t", "b"), id="same instant: lowest epoch first"),
         pytest.param([("a", "s", 2, 1), ("b", "s", 1, 5), ("a", "s", 1, 6)], (2, "s", "a"), id="mixed elsewhere"),
-        pytest.param([("a", "s", 1, 5), ("b", "s", 1, 9)], "mixed", id="two variants in one epoch"),
-        pytest.param([("a", "s", 1, 5), ("b", "t", 1, 9)], "mixed", id="two variants by two segments"),
+        pytest.param([("a", "s", 1, 5), ("b", "s", 1, 9)], "mixed", id="two variants in one cell"),
+        pytest.param([("a", "s", 1, 5), ("b", "t", 1, 9)], (1, "s", "a"), id="another variant in another segment"),
+        pytest.param([("a", "s", 1, 1), ("a", "t", 1, 5), ("b", "t", 1, 6)], (1, "s", "a"), id="mixed after a move"),
         pytest.param([("a", "s", 1, 5), ("z", "s", 1, 9)], "mixed", id="then an unknown variant"),
         pytest.param([("a", "s", 3, 5)], "outside", id="unknown epoch"),
         pytest.param([("a", "z", 1, 5)], "outside", id="unknown segment"),
@@ -164,6 +165,117 @@ def test_where_a_unit_counts(rows: list[Any], arm: Any) -> None:
         MetricKey(*key, "visits"): 1.0 for key in counted
     }
     assert (found.units_mixed, found.units_outside) == (arm == "mixed", arm == "outside")
+
+
+def test_customers_who_move_to_a_promoted_segment_are_no_mixed_units() -> None:
+    """Whoever buys becomes a buyer, and buyers see b, promoted to 95 %.
+
+    New: 500 in a, 500 in b, of each 100 buy (.2: A/A). All of them come back as buyers: of the 100 from a five stay in
+    a, 95 see b; the 100 from b stay in b. Leaving out whoever saw both would leave 5 of 405 in a against 100 of 500.
+    """
+    cells = [
+        Cell(epoch=2, segment="new", weights={"a": 1, "b": 1}),
+        Cell(epoch=2, segment="buyers", weights={"a": 5, "b": 95}),
+    ]
+    first = [(f"{arm}{i}", arm, "new", 2, at(i)) for arm in "ab" for i in range(500)]
+    bought = [(f"{arm}{i}", "visit", None, at(i + 10)) for arm in "ab" for i in range(100)]
+    back = [
+        (f"{arm}{i}", "a" if arm == "a" and i < 5 else "b", "buyers", 2, at(9_999)) for arm in "ab" for i in range(100)
+    ]
+    question = plan(segments=("new", "buyers"), cells=cells)
+    found = aggregate(exposures(first + back), events(bought), question)
+    assert (found.mixed, found.units_outside) == ({}, 0)
+    assert found.units == {ArmKey(2, "new", "a"): 500, ArmKey(2, "new", "b"): 500}
+    assert {key.variant: round(value.total) for key, value in found.moments.items()} == {"a": 100, "b": 100}
+    assert build(question, found).segments[0].verdict.outcome == "undecided"
+
+
+def test_mixed_units_are_kept_by_their_first_variant() -> None:
+    """Three start in a (two of them in s), one in b."""
+    seen = {"u": "ab", "v": "ba", "w": "ab", "x": "aa"}
+    rows = [(unit, variant, "s", 1, at(i)) for unit, variants in seen.items() for i, variant in enumerate(variants)]
+    rows += [("y", "a", "t", 2, at(0)), ("y", "b", "t", 2, at(5))]
+    found = aggregate(exposures(rows), events([]), plan(segments=("s", "t"), cells=FOUR_CELLS))
+    assert found.mixed == {ArmKey(1, "s", "a"): 2, ArmKey(1, "s", "b"): 1, ArmKey(2, "t", "a"): 1}
+    assert found.units_mixed == 4
+    assert found.units == {ArmKey(1, "s", "a"): 1}
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(99.999999, 1), (100, 0)])
+def test_an_exposure_after_the_follow_up_is_outside(seconds: float, counted: int) -> None:
+    """A client that has not heard of the new split: nothing that happens could count any more."""
+    cell = Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=at(100))
+    found = aggregate(exposures([("u", "a", "all", 1, at(seconds))]), events([]), plan(cells=[cell]))
+    assert (sum(found.units.values()), found.units_outside) == (counted, 1 - counted)
+
+
+@pytest.mark.parametrize(
+    ("watermark", "follow_up_ends", "complete", "maturing", "cut_short"),
+    [
+        pytest.param(None, None, 3, 0, 0, id="no end known"),
+        pytest.param(120, None, 3, 0, 0, id="the last window just ends"),
+        pytest.param(119, None, 2, 1, 0, id="the last is too recent"),
+        pytest.param(None, 119, 2, 0, 1, id="the last is cut by a new split"),
+        pytest.param(80, 119, 1, 1, 1, id="one too recent, one cut"),
+        pytest.param(80, 65, 1, 0, 2, id="cut comes first"),
+    ],
+)
+def test_only_complete_windows_count(
+    watermark: int | None, follow_up_ends: int | None, complete: int, maturing: int, cut_short: int
+) -> None:
+    """Exposed at 0, 30 and 60, windows of 60: they end at 60, 90 and 120. All three visit and order at once.
+
+    Without a window, everybody counts.
+    """
+    cell = Cell(
+        epoch=1,
+        segment="all",
+        weights={"a": 1, "b": 1},
+        follow_up_ends_at=None if follow_up_ends is None else at(follow_up_ends),
+    )
+    metrics = (metric(window_seconds=60), metric(key="ever", kind="mean", role="secondary"))
+    starts = {"u": 0, "v": 30, "w": 60}
+    found = aggregate(
+        exposures([(unit, "a", "all", 1, at(start)) for unit, start in starts.items()]),
+        events([(unit, "visit", 2.0, at(start + 1)) for unit, start in starts.items()]),
+        plan(*metrics, cells=[cell], watermark_at=None if watermark is None else at(watermark)),
+    )
+    assert found.units == {ALL_A: 3}
+    assert of(found) == moments_of([1] * complete)
+    assert of(found, "ever") == moments_of([2] * 3)
+    key = MetricKey(*ALL_A, "visits")
+    assert found.maturing == ({key: maturing} if maturing else {})
+    assert found.cut_short == ({key: cut_short} if cut_short else {})
+
+
+def test_missing_values_of_units_that_do_not_count_yet_are_not_reported() -> None:
+    spend = metric(key="spend", kind="mean", window_seconds=60)
+    found = one_arm(spend, ["u"], [("u", "visit", None, at(1))], watermark_at=at(59))
+    assert (found.values_missing, found.moments) == ({}, {})
+
+
+def test_a_faster_variant_is_no_better_one() -> None:
+    """Everybody converts: in a in the last second of a window of 60, in b in the first; one unit a second each.
+
+    At 100 the units exposed up to 40 have a complete window. All others of b have converted, none of a.
+    """
+    units = [(arm, i) for arm in "ab" for i in range(100)]
+    found = aggregate(
+        exposures([(f"{arm}{i}", arm, "all", 1, at(i)) for arm, i in units]),
+        events(
+            [
+                (f"{arm}{i}", "visit", None, at(i + (59 if arm == "a" else 0)))
+                for arm, i in units
+                if i < 41 or arm == "b"
+            ]
+        ),
+        plan(metric(window_seconds=60), watermark_at=at(100)),
+    )
+    assert {key.variant: (value.n, value.total) for key, value in found.moments.items()} == {
+        "a": (41, 41),
+        "b": (41, 41),
+    }
+    assert sum(found.maturing.values()) == 2 * 59
 
 
 def test_outcomes_count_from_the_first_exposure() -> None:

@@ -106,7 +106,7 @@ def test_twenty_null_segments_with_three_arms_name_no_winner(family: str) -> Non
     wrong = 0
     for _ in range(experiments):
         concluded = False
-        for report in looks(lambda shape: rng.normal(0, 1, shape), 240, questions, count=25):
+        for report in looks(lambda shape: rng.normal(3, 1, shape), 240, questions, count=25):
             concluded |= any(scope.verdict.outcome not in ("undecided", "too_early") for scope in report.segments)
         wrong += concluded
     assert wrong / experiments <= 0.05 + tolerance(0.05, experiments)

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.estimate import Estimate, Interval, Report, Undefined
+from analysis.comparison import Effect, Evidence, StratumMoments, compare
+from analysis.estimate import Comparison, Estimate, Interval, Report, Undefined
+from analysis.inference.sequential import mixture_scale
 from analysis.moments import Moments, MomentTable
 from analysis.plan import Cell, Plan
 from analysis.report import build, canonical_json
@@ -45,11 +47,18 @@ def check(report: Report) -> None:
         assert isfinite(value), path
     for scope in (report.overall, *report.segments):
         for row in (row for one in scope.metrics for row in one.comparisons):
-            for p in (row.p_value, row.p_value_always_valid, row.p_value_adjusted):
-                assert isinstance(p, Undefined) or 0 < p <= 1
-            for estimate in (row.difference, row.lift):
-                check_estimate(estimate)
+            assert isinstance(row.p_value_adjusted, Undefined) or 0 < row.p_value_adjusted <= 1
+            check_effect(row)
     json.loads(canonical_json(report), parse_constant=pytest.fail)
+
+
+def check_effect(row: Comparison | Effect) -> None:
+    for _, value in numbers(row):
+        assert isfinite(value)
+    for p in (row.p_value, row.p_value_always_valid):
+        assert isinstance(p, Undefined) or 0 < p <= 1
+    for estimate in (row.difference, row.lift):
+        check_estimate(estimate)
 
 
 def check_estimate(estimate: Estimate) -> None:
@@ -92,12 +101,17 @@ MEAN = metric(kind="mean")
 def test_degenerate_input_gets_a_finite_answer_or_a_named_refusal(
     primary: Any, control: Moments, treatment: Moments, p: float | str | None
 ) -> None:
-    found = build(
-        plan(primary, min_units=1, min_conversions=0),
-        table({(1, "all", "a"): {"visits": control}, (1, "all", "b"): {"visits": treatment}}),
+    units = control.n + treatment.n
+    evidence = Evidence(alpha=0.05, rho=mixture_scale(0.05, 5_000))
+    found = compare(primary.kind, [StratumMoments(units=units, treatment=treatment, baseline=control)], evidence)
+    check_effect(found)
+    check(
+        build(
+            plan(primary, min_units=20, min_conversions=0),
+            table({(1, "all", "a"): {"visits": control}, (1, "all", "b"): {"visits": treatment}}),
+        )
     )
-    check(found)
-    p_value = comparison(segment(found)).p_value
+    p_value = found.p_value
     if isinstance(p, str):
         assert isinstance(p_value, Undefined)
         assert p_value.reason == p
@@ -131,7 +145,7 @@ def questions(draw: st.DrawFn) -> tuple[Plan, MomentTable]:
         metric(key="ratio", kind="ratio", role="secondary", denominator_event_name="x"),
     )
     question = plan(
-        *metrics, variants=("a", "b", "c"), segments=("s", "t"), cells=cells, min_units=2, min_conversions=0
+        *metrics, variants=("a", "b", "c"), segments=("s", "t"), cells=cells, min_units=20, min_conversions=0
     )
     return question, table(arms)
 
@@ -152,11 +166,19 @@ def test_any_plan_and_table_give_a_report_that_does_not_contradict_itself(asked:
             if isinstance(row.p_value_adjusted, float):
                 assert isinstance(row.p_value_always_valid, float)
                 assert row.p_value_adjusted >= row.p_value_always_valid
+                agree_in_family(row.p_value_adjusted, row.difference_in_family, found.alpha)
+                agree_in_family(row.p_value_adjusted, row.lift_in_family, found.alpha)
 
 
 def agree(p: float | Undefined, interval: Interval | Undefined, alpha: float) -> None:
     if isinstance(p, float) and isinstance(interval, Interval) and abs(p - alpha) > 1e-9:
         assert (p < alpha) == (interval.low > 0 or interval.high < 0)
+
+
+def agree_in_family(p: float, interval: Interval | Undefined, alpha: float) -> None:
+    """An interval that ends at 0 leaves it out."""
+    if isinstance(interval, Interval) and abs(p - alpha) > 1e-9:
+        assert (p < alpha) == (interval.low >= 0 or interval.high <= 0)
 
 
 @given(st.integers(0, 400), st.integers(0, 400))

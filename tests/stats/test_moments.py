@@ -77,9 +77,11 @@ EXAMPLE = table(
         (1, "new", "a"): {"visits": moments_of([0, 1, 1]), "spend": moments_of([0.1, 0.2, 0.3], [1, 2, 3.3])},
         (2, "new", "a"): {"visits": moments_of([1])},
     },
-    units_mixed=3,
+    mixed={ArmKey(1, "new", "a"): 2, ArmKey(1, "new", "b"): 1},
     units_outside=4,
     values_missing={"spend": 2},
+    maturing={MetricKey(2, "new", "a", "visits"): 5},
+    cut_short={MetricKey(1, "new", "a", "visits"): 6},
 )
 
 
@@ -102,4 +104,8 @@ def test_tables_merge_key_by_key() -> None:
     }
     assert both.of(MetricKey(2, "new", "a", "visits")) == moments_of([1]) + moments_of([0, 0])
     assert (both.units_mixed, both.units_outside, both.values_missing) == (3, 4, {"spend": 2})
+    assert (both.mixed, both.maturing, both.cut_short) == (EXAMPLE.mixed, EXAMPLE.maturing, EXAMPLE.cut_short)
+    twice = both + EXAMPLE
+    assert twice.mixed == {ArmKey(1, "new", "a"): 4, ArmKey(1, "new", "b"): 2}
+    assert (list(twice.maturing.values()), list(twice.cut_short.values())) == ([10], [12])
     assert both == other + EXAMPLE

@@ -49,8 +49,9 @@ def cell(**changes: Any) -> Cell:
         ("alpha", lambda: plan(alpha=0.0)),
         ("alpha", lambda: plan(alpha=0.51)),
         ("srm_alpha", lambda: plan(srm_alpha=1.0)),
-        ("tuned_for_units", lambda: plan(tuned_for_units=0)),
-        ("minimum", lambda: plan(min_units=-1)),
+        ("tuned_for_units", lambda: plan(tuned_for_units=99)),
+        ("minimum", lambda: plan(min_units=19)),
+        ("minimum", lambda: plan(min_conversions=-1)),
     ],
 )
 def test_contradictions(code: str, make: Callable[[], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -10,18 +11,33 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
+from analysis.effects import scores
 from analysis.effects.means import critical_value, two_sided_p
-from analysis.effects.proportions import (
-    Proportion,
-    newcombe,
-    score_interval,
-    score_lift_interval,
-    score_z,
-    wilson,
-)
+from analysis.effects.proportions import Proportion, newcombe, wilson
+from analysis.effects.scores import TwoProportions
 from analysis.estimate import Undefined
+from tests.stats import likelihood
 
 Z = critical_value(0.05)
+
+
+def alone(treatment: Proportion, baseline: Proportion) -> list[TwoProportions]:
+    """One stratum."""
+    return [TwoProportions(treatment=treatment, baseline=baseline)]
+
+
+def score_z(treatment: Proportion, baseline: Proportion, **options: Any) -> float | Undefined:
+    return scores.score_z(alone(treatment, baseline), **options)
+
+
+def score_interval(treatment: Proportion, baseline: Proportion, critical: float, **options: Any) -> tuple[float, float]:
+    return scores.score_interval(alone(treatment, baseline), critical, **options)
+
+
+def score_lift_interval(
+    treatment: Proportion, baseline: Proportion, critical: float
+) -> tuple[float, float] | Undefined:
+    return scores.score_lift_interval(alone(treatment, baseline), critical)
 
 
 def proportion(successes: int, n: int) -> Proportion:
@@ -198,3 +214,78 @@ def test_score_intervals_without_any_variation(
     else:
         assert found == pytest.approx(lift, rel=4e-6)
         assert 1 / (1 + found[0]) == pytest.approx(1 + found[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("difference", [-0.5, -1e-3, -2e-6, 1e-9, 1.8e-6, 1e-4, 1e-3, 0.5])
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param(((9, 5_025_049), (0, 4_053)), id="9 of 5 million against 0 of 4 thousand"),
+        pytest.param(((0, 4_053), (9, 5_025_049)), id="the other way round"),
+        pytest.param(((5_025_040, 5_025_049), (4_053, 4_053)), id="nearly all"),
+        pytest.param(((3, 7), (400_000, 80_000_000)), id="seven against 80 million"),
+    ],
+)
+def test_score_statistic_of_arms_of_very_different_size(counts: likelihood.Counts, difference: float) -> None:
+    """The cubic's closed form has no digit left here. Expected: the likelihood's derivative halved to fifty digits."""
+    z = score_z(*(proportion(*arm) for arm in counts), margin=difference)
+    assert z == pytest.approx(likelihood.z_difference([(1.0, counts)], difference), rel=1e-9)
+
+
+STRATA: list[tuple[float, likelihood.Counts]] = [
+    (0.25, ((75, 500), (50, 500))),
+    (0.70, ((120, 1000), (200, 2000))),
+    (0.05, ((0, 40), (3, 1900))),
+]
+
+
+def stratified() -> list[TwoProportions]:
+    return [
+        TwoProportions(share=share, treatment=proportion(*treatment), baseline=proportion(*baseline))
+        for share, (treatment, baseline) in STRATA
+    ]
+
+
+@pytest.mark.parametrize("margin", [-0.3, -0.01, 0.0, 0.02, 0.2])
+def test_stratified_score_statistic_equals_a_numerical_maximum_likelihood(margin: float) -> None:
+    z = scores.score_z(stratified(), margin=margin)
+    assert z == pytest.approx(likelihood.z_difference(STRATA, margin), rel=1e-9)
+
+
+def test_stratified_intervals_end_where_the_numerical_test_turns() -> None:
+    for low_or_high, end in zip((Z, -Z), scores.score_interval(stratified(), Z), strict=True):
+        assert likelihood.z_difference(STRATA, end) == pytest.approx(low_or_high, rel=1e-8)
+    lift = scores.score_lift_interval(stratified(), Z)
+    assert not isinstance(lift, Undefined)
+    for low_or_high, end in zip((Z, -Z), lift, strict=True):
+        assert likelihood.z_lift(STRATA, end) == pytest.approx(low_or_high, rel=1e-8)
+
+
+def test_two_equal_strata_have_root_two_times_the_z_of_one() -> None:
+    """Σ ½d / √(2·¼·v) = √2·d/√v."""
+    one = TwoProportions(treatment=TEN_IN_TABLE_II[0], baseline=TEN_IN_TABLE_II[1])
+    half = TwoProportions(share=0.5, treatment=TEN_IN_TABLE_II[0], baseline=TEN_IN_TABLE_II[1])
+    for margin in (-0.1, 0.0, 0.3):
+        z, alone_z = scores.score_z([half, half], margin=margin), scores.score_z([one], margin=margin)
+        assert not isinstance(z, Undefined)
+        assert not isinstance(alone_z, Undefined)
+        assert z == pytest.approx(2**0.5 * alone_z, rel=1e-12)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), proportions(), proportions()), min_size=2, max_size=4), st.floats(0.5, 6))
+def test_stratified_p_below_alpha_exactly_when_both_intervals_leave_out_zero(
+    drawn: list[tuple[int, Proportion, Proportion]], critical: float
+) -> None:
+    total = sum(weight for weight, _, _ in drawn)
+    strata = [TwoProportions(share=weight / total, treatment=one, baseline=two) for weight, one, two in drawn]
+    z = scores.score_z(strata)
+    rejects = not isinstance(z, Undefined) and abs(z) > critical
+    low, high = scores.score_interval(strata, critical)
+    assert -1 <= low <= high <= 1
+    assert (low > 0 or high < 0) == rejects
+    lift = scores.score_lift_interval(strata, critical)
+    if isinstance(lift, Undefined):
+        assert not any(stratum.baseline.successes for stratum in strata)
+        return
+    assume(isinstance(z, Undefined) or abs(abs(z) - critical) > 1e-9)
+    assert (lift[0] > 0 or lift[1] < 0) == rejects

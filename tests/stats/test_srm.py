@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -140,3 +141,85 @@ def test_segments_with_different_splits_are_tested_against_their_own() -> None:
     srm = build(plan(segments=("s", "t"), cells=cells), table).overall.srm
     assert (srm.chi_square, srm.degrees_of_freedom, srm.p_value) == (0.0, 2, 1.0)
     assert dict(srm.expected) == {"a": 1400.0, "b": 600.0}
+
+
+def test_a_rare_arm_does_not_silence_the_others() -> None:
+    """5000:4999:1 of 40,000: 20,000, 19,996 and 4 expected. c joins b: 24,000 against 16,000, χ² 2·4000²/20,000."""
+    found = report({"a": 5000, "b": 4999, "c": 1}, {"a": 24_000, "b": 15_996, "c": 4})
+    srm = found.overall.srm
+    assert (srm.chi_square, srm.degrees_of_freedom) == (pytest.approx(1600.0), 1)
+    assert dict(srm.expected) == pytest.approx({"a": 20_000.0, "b": 19_996.0, "c": 4.0})
+    assert found.segments[0].verdict.outcome == "untrustworthy"
+
+
+def test_rare_arms_together_are_an_arm() -> None:
+    """2 % and 3 % of 120 are 2.4 and 3.6, together 6: (12 - 6)²/6 + (108 - 114)²/114 on one degree of freedom."""
+    srm = report({"a": 95, "b": 2, "c": 3}, {"a": 108, "b": 8, "c": 4}).overall.srm
+    assert (srm.chi_square, srm.degrees_of_freedom) == (pytest.approx(6.0 + 36 / 114), 1)
+
+
+@pytest.mark.parametrize(
+    ("arms", "freedom", "chi_square"),
+    [
+        # 4 each: the first two together, the third with them, one class: nothing to test.
+        pytest.param({"a": 4, "b": 4, "c": 4}, 0, None, id="all below five"),
+        # 1 each: no class expects five.
+        pytest.param({"a": 1, "b": 1, "c": 1}, 0, None, id="hardly anybody"),
+        # 5 each.
+        pytest.param({"a": 9, "b": 3, "c": 3}, 2, (16 + 4 + 4) / 5, id="five each"),
+    ],
+)
+def test_arms_that_are_rare_together(arms: dict[str, int], freedom: int, chi_square: float | None) -> None:
+    srm = report(dict.fromkeys(arms, 1.0), arms).overall.srm
+    assert srm.degrees_of_freedom == freedom
+    if chi_square is None:
+        assert isinstance(srm.p_value, Undefined)
+        assert srm.p_value.reason == "too_few_units"
+    else:
+        assert srm.chi_square == pytest.approx(chi_square)
+
+
+def test_a_new_cell_does_not_silence_the_others() -> None:
+    """Epoch 1: 600:400, χ² 40. Epoch 2 has nine units so far, 4.5 expected: no part of the test yet."""
+    table = counts((1, "s", {"a": 600, "b": 400}), (2, "s", {"a": 9, "b": 0}))
+    srm = build(two_by_two(), table).segments[0].srm
+    assert (srm.chi_square, srm.degrees_of_freedom) == (pytest.approx(40.0), 1)
+
+
+def mixed_findings(units: tuple[int, int], mixed: tuple[int, int]) -> list[tuple[str, str, str | None]]:
+    table = counts((1, "all", dict(zip("ab", units, strict=True))))
+    left_out = {ArmKey(1, "all", variant): n for variant, n in zip("ab", mixed, strict=True) if n}
+    found = build(plan(), replace(table, mixed=left_out))
+    return [
+        (finding.code, finding.message, finding.variant)
+        for finding in found.segments[0].findings
+        if finding.severity == "critical"
+    ]
+
+
+def test_units_lost_to_mixing_from_one_arm_are_an_alarm() -> None:
+    """70 of 100 from b: χ² 16, p 6e-5. 5,000:4,960 without them would pass."""
+    message = (
+        "100 units saw more than one variant and are left out, but not evenly: of them 30% were in a first, "
+        "expected 50%"
+    )
+    assert mixed_findings((5000, 4960), (30, 70)) == [("mixed_imbalance", message, "a")]
+
+
+@pytest.mark.parametrize("mixed", [(0, 0), (50, 50), (3, 6), (40, 60)])
+def test_units_lost_evenly_or_hardly_any_are_none(mixed: tuple[int, int]) -> None:
+    """4.5 expected: not tested. 40:60 is χ² 4, p .046."""
+    assert mixed_findings((5000, 5000), mixed) == []
+
+
+def test_a_mismatch_that_only_shows_with_the_mixed_units() -> None:
+    """10,000:10,330 without: χ² 5.4, p .02. 120:160 mixed: 5.7, p .02. Together 10,120:10,490: χ² 370²/20,610 = 6.6.
+
+    With 10,000:10,420 and 110:150: 8.64 and 6.15; together 10,110:10,570 χ² 460²/20,680 = 10.2; with srm_alpha .001
+    the limit is 10.83. 10,000:10,440 is 9.47, p .0021; with 110:155 (7.64, p .0057) 10,110:10,595, 11.36, p .00075.
+    """
+    assert mixed_findings((10_000, 10_330), (120, 160)) == []
+    assert mixed_findings((10_000, 10_420), (110, 150)) == []
+    found = mixed_findings((10_000, 10_440), (110, 155))
+    assert [code for code, _, _ in found] == ["mixed_imbalance"]
+    assert "together with the others 48.8% were in a first, expected 50%" in found[0][1]

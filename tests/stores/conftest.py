@@ -130,6 +130,8 @@ def _evidence() -> Evidence:
         started_at=NOW,
         since_epoch=1,
         current_since_epoch=1,
+        segment_since=NOW,
+        offered=("a", "b"),
         already_promoted=None,
         declined=None,
         stopping_rule=StoppingRule.ALWAYS_VALID,

@@ -108,9 +108,9 @@ def analysis_plans(draw):
         stopping_rule=draw(st.sampled_from(StoppingRule)),
         family=draw(st.sampled_from(Family)),
         minimum_duration_seconds=draw(st.integers(0, 10**7)),
-        minimum_units=draw(st.integers(2, 10**6)),
+        minimum_units=draw(st.integers(20, 10**6)),
         minimum_conversions=draw(st.integers(0, 10**6)),
-        tuned_for_units=draw(st.integers(10, 10**9)),
+        tuned_for_units=draw(st.integers(100, 10**9)),
     )
 
 
@@ -160,6 +160,7 @@ EVIDENCE = st.builds(
     snapshot_id=st.integers(1, 2**62),
     version=st.integers(1, 99),
     watermark_at=INSTANTS,
+    segment_since=INSTANTS,
     started_at=st.none() | INSTANTS,
     since_epoch=st.integers(1, 9),
     current_since_epoch=st.integers(1, 9),

@@ -23,7 +23,7 @@ PLAN: dict[str, Any] = {
         {"key": "visit", "name": "Visits", "kind": "conversion", "role": "primary"},
         {"key": "spend", "name": "Spend", "kind": "mean", "role": "guardrail", "margin_lift": 0.1, "cap": 500},
     ],
-    "analysis": {"minimum_duration_seconds": 0, "minimum_units": 2},
+    "analysis": {"minimum_duration_seconds": 0, "minimum_units": 20},
 }
 
 

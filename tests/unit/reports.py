@@ -26,6 +26,8 @@ def comparison(treatment: str, low: float, high: float, guardrail: str | None = 
         "p_value": 0.0001,
         "p_value_always_valid": 0.0002,
         "p_value_adjusted": 0.0004,
+        "difference_in_family": interval(low, high),
+        "lift_in_family": interval(low, high),
         "guardrail": guardrail,
     }
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from experiments.domain.errors import PromotionRefused
+from experiments.domain.errors import InvalidInput, PromotionRefused
 from experiments.domain.experiment import Status
-from experiments.domain.policy import AnalysisPlan, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
 from experiments.domain.promotion import (
     Action,
     Evidence,
@@ -35,6 +35,8 @@ GOOD = Evidence(
     started_at=NOW,
     since_epoch=1,
     current_since_epoch=1,
+    segment_since=NOW,
+    offered=("a", "b", "c"),
     already_promoted=None,
     declined=None,
     stopping_rule=StoppingRule.ALWAYS_VALID,
@@ -53,6 +55,7 @@ GOOD = Evidence(
     guardrails=(),
 )
 HARMED = GuardrailEvidence(metric="spend", variant="b", state=GuardrailState.HARMED)
+WORSE = replace(HARMED, state=GuardrailState.WORSE)
 UNKNOWN = replace(HARMED, state=GuardrailState.UNKNOWN)
 OTHER = replace(HARMED, variant="c")
 
@@ -77,17 +80,27 @@ def test_a_sound_winner_is_promoted() -> None:
         ({"watermark_at": LOOK - timedelta(days=1, seconds=1)}, Action.HOLD, "stale"),
         ({"critical": ("SRM in segment mens",)}, Action.HOLD, "untrustworthy"),
         ({"guardrails": (HARMED,)}, Action.HOLD, "guardrail_harmed"),
+        ({"guardrails": (WORSE,)}, Action.HOLD, "guardrail_worse"),
         ({"guardrails": (UNKNOWN,)}, Action.PROMOTE, "winner"),
         ({"guardrails": (OTHER,)}, Action.PROMOTE, "winner"),
         ({"started_at": LOOK - timedelta(days=14) + timedelta(seconds=1)}, Action.HOLD, "minimum_duration"),
         ({"started_at": LOOK - timedelta(days=14)}, Action.PROMOTE, "winner"),
+        ({"segment_since": LOOK - timedelta(days=14) + timedelta(seconds=1)}, Action.HOLD, "minimum_duration"),
+        ({"segment_since": NOW - timedelta(days=3)}, Action.PROMOTE, "winner"),
         ({"units": (("a", 99), ("b", 5_000))}, Action.HOLD, "minimum_units"),
+        ({"units": (("a", 5_000), ("b", 99))}, Action.HOLD, "minimum_units"),
+        ({"units": (("a", 5_000), ("b", 5_000), ("c", 0), ("d", 0))}, Action.PROMOTE, "winner"),
+        ({"outcome": "undecided", "variant": None, "units": (("c", 99), ("d", 0))}, Action.HOLD, "minimum_units"),
+        ({"outcome": "undecided", "variant": None, "units": (("d", 0),)}, Action.HOLD, "undecided"),
+        ({"offered": ("a", "c")}, Action.HOLD, "not_offered"),
         ({"outcome": "control_wins", "variant": "a"}, Action.NO_WINNER, "control_wins"),
         ({"outcome": "tied", "variant": None}, Action.HOLD, "tied"),
         ({"outcome": "undecided", "variant": None}, Action.HOLD, "undecided"),
         ({"variant": "a"}, Action.HOLD, "winner"),
         ({"gain_low": None}, Action.HOLD, "below_minimum_lift"),
-        ({"gain_low": 0.0}, Action.HOLD, "below_minimum_lift"),
+        # An interval that ends at 0 leaves it out: Holm has rejected what Bonferroni alone does not.
+        ({"gain_low": 0.0}, Action.PROMOTE, "winner"),
+        ({"gain_low": -1e-9}, Action.HOLD, "below_minimum_lift"),
         ({"gain_low": -0.1, "lift": 0.3}, Action.HOLD, "below_minimum_lift"),
     ],
 )
@@ -102,9 +115,34 @@ def test_the_practical_threshold_is_passed_by_the_lower_bound_not_by_the_lift() 
     assert codes(policy, lift=0.3, gain_low=0.21) == (Action.PROMOTE, ["winner"])
 
 
+@pytest.mark.parametrize(
+    ("family", "unattended", "action", "first"),
+    [
+        (Family.HOLM, True, Action.PROMOTE, "winner"),
+        (Family.BENJAMINI_HOCHBERG, False, Action.PROMOTE, "winner"),
+        (Family.BENJAMINI_HOCHBERG, True, Action.HOLD, "family_too_weak"),
+    ],
+)
+def test_without_a_person_only_a_family_that_limits_wrong_winners_acts(
+    family: Family, unattended: bool, action: Action, first: str
+) -> None:
+    decision = decide(GOOD, PromotionPolicy(), AnalysisPlan(family=family), LOOK, unattended=unattended)
+    assert (decision.action, decision.reasons[0].code) == (action, first)
+
+
+@pytest.mark.parametrize(("name", "least"), [("minimum_units", 20), ("tuned_for_units", 100)])
+def test_a_plan_waits_until_standard_errors_have_settled(name: str, least: int) -> None:
+    assert getattr(AnalysisPlan(**{name: least}), name) == least
+    with pytest.raises(InvalidInput) as refusal:
+        AnalysisPlan(**{name: least - 1})
+    assert refusal.value.code == "minimum_invalid"
+
+
 def test_a_strict_policy_wants_guardrails_proven() -> None:
     policy = PromotionPolicy(guardrails=GuardrailRule.PROVEN_SAFE)
     assert codes(policy, guardrails=(UNKNOWN,)) == (Action.HOLD, ["guardrail_unproven"])
+    assert codes(policy, guardrails=(WORSE,)) == (Action.HOLD, ["guardrail_worse"])
+    assert codes(policy, guardrails=(replace(HARMED, state=GuardrailState.SAFE),)) == (Action.PROMOTE, ["winner"])
 
 
 def test_trust_and_guardrails_come_before_lift() -> None:

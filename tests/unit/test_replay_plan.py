@@ -32,7 +32,7 @@ def test_a_plan_is_an_experiment_that_somebody_else_split() -> None:
     assert plan.outcomes == (OutcomeColumn(column="visit", is_flag=True), OutcomeColumn(column="spend", is_flag=False))
     assert plan.variants_by_value == {"Old": "old", "New": "new"}
     assert plan.columns == ("arm", "mens", "history", "channel", "visit", "spend")
-    assert plan.wish.analysis.minimum_units == 2
+    assert plan.wish.analysis.minimum_units == 20
 
 
 def test_another_key_is_another_plan() -> None:

@@ -64,15 +64,16 @@ def show_truth(console: Console, setup: Setup, report: Doc, truth: Truth) -> Non
             effect = comparison(primary(scope), variant, control)
             if effect is None:
                 continue
-            true_lift, interval = rate / truth[segment][control] - 1, effect["lift"]["always_valid"]
-            holds = "low" in interval and interval["low"] <= true_lift <= interval["high"]
+            true_lift, interval = rate / truth[segment][control] - 1, effect["lift_in_family"]
+            ends = interval.get("low"), interval.get("high")
+            holds = all(isinstance(end, int | float) for end in ends) and ends[0] <= true_lift <= ends[1]
             table.add_row(
                 cells[0],
                 setup.variant_names[variant],
                 percent(true_lift, sign=True),
                 percent(effect["lift"]["value"], sign=True),
                 interval_of(interval),
-                "yes" if holds else "no",
+                "yes" if holds else "no" if "low" in interval else "",
                 cells[1],
             )
             cells = ("", "")

@@ -1,0 +1,89 @@
+"""Evidence: what is read from a stored report, and what from the experiment's versions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from experiments.bootstrap import Winnow
+from experiments.domain.promotion import Action, Evidence
+from experiments.domain.segment import Segment
+from experiments.services.wishes import ExperimentWish, SegmentWish
+from tests.conftest import FakeClock
+from tests.unit.reports import report, scope, store
+
+NOT_FINITE = {"undefined": "not_finite", "message": "Too large or too small for a number."}
+
+
+@pytest.fixture
+def started(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> Winnow:
+    """Running for 15 days."""
+    winnow.author.create(wish, actor="ann")
+    winnow.author.step("banner", "start", actor="ann")
+    clock.advance(days=15)
+    return winnow
+
+
+def evidence(winnow: Winnow, clock: FakeClock, segment: str = "mens", *, version: int = 1, **lift: Any) -> Evidence:
+    """On a winner whose comparison with the control holds these entries."""
+    shown = scope(segment)
+    shown["metrics"][0]["comparisons"][0].update(lift)
+    store(winnow.open_unit_of_work, "banner", report(shown), at=clock.now, version=version)
+    return winnow.promoter.propose("banner", segment)[0].evidence
+
+
+@pytest.mark.parametrize(
+    ("ends", "gain"),
+    [
+        pytest.param({"low": 0.04, "high": 0.7}, (0.04, 0.7), id="both"),
+        pytest.param({"low": 0.04, "high": NOT_FINITE}, (0.04, None), id="no upper end"),
+        pytest.param({"low": NOT_FINITE, "high": 0.7}, (None, 0.7), id="no lower end"),
+        pytest.param({"undefined": "too_early", "message": "Too early."}, (None, None), id="none"),
+    ],
+)
+def test_the_gain_is_bounded_by_what_holds_for_the_whole_family(
+    started: Winnow, clock: FakeClock, ends: dict[str, Any], gain: tuple[float | None, float | None]
+) -> None:
+    """The comparison's own interval, .1 to .5, is not looked at."""
+    found = evidence(started, clock, lift_in_family=ends)
+    assert (found.gain_low, found.gain_high) == gain
+
+
+def test_a_report_that_knows_no_families_promotes_nothing(started: Winnow, clock: FakeClock) -> None:
+    old = scope("mens")
+    del old["metrics"][0]["comparisons"][0]["lift_in_family"]
+    store(started.open_unit_of_work, "banner", report(old), at=clock.now)
+    decision = started.promoter.propose("banner", "mens")[0].decision
+    assert (decision.action, decision.reasons[0].code) == (Action.HOLD, "below_minimum_lift")
+
+
+def test_a_segment_starts_when_it_comes_into_the_experiment(
+    started: Winnow, wish: ExperimentWish, clock: FakeClock
+) -> None:
+    started.author.segments.create(Segment(key="late", name="Late", condition={"late": True}), actor="ann")
+    revision = started.author.get("banner").revision
+    more = replace(wish, segments=(SegmentWish(segment="late"), *wish.segments))
+    edited = started.author.edit("banner", more, expected_revision=revision, actor="ann")
+    came = clock.now
+    clock.advance(days=13)
+    version = edited.current.number
+    assert evidence(started, clock, "late", version=version).segment_since == came
+    decision = started.promoter.propose("banner", "late")[0].decision
+    assert [reason.code for reason in decision.reasons] == ["minimum_duration"]
+    assert evidence(started, clock, "mens", version=version).segment_since < came
+
+
+def test_who_is_offered_is_read_from_the_split_as_it_stands(
+    started: Winnow, wish: ExperimentWish, clock: FakeClock
+) -> None:
+    assert evidence(started, clock).offered == ("a", "b")
+    gone = [
+        SegmentWish(segment="mens", weights={"a": 1, "b": 0}) if one.segment == "mens" else one for one in wish.segments
+    ]
+    revision = started.author.get("banner").revision
+    started.author.edit("banner", replace(wish, segments=tuple(gone)), expected_revision=revision, actor="ann")
+    proposal = started.promoter.propose("banner", "mens")[0]
+    assert proposal.evidence.offered == ("a",)
+    assert [reason.code for reason in proposal.decision.reasons] == ["split_changed", "not_offered"]

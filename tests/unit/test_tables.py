@@ -1,0 +1,49 @@
+"""Reports at a terminal: which interval stands in the table, and what is written where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from experiments.cli.tables import interval_of, report_table
+from tests.unit.reports import interval, report, scope
+
+NOT_FINITE = {"undefined": "not_finite", "message": "Too large or too small for a number."}
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        (interval(-0.0321, 1.5), "-3.2% … +150.0%"),
+        ({"low": 0.1, "high": NOT_FINITE}, "+10.0% … –"),
+        ({"low": NOT_FINITE, "high": 0.1}, "– … +10.0%"),
+        ({"undefined": "too_early", "message": "Too early."}, "–"),
+    ],
+)
+def test_intervals(ends: dict[str, Any], text: str) -> None:
+    assert interval_of(ends) == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "family", "column", "title"),
+    [
+        ("always_valid", "holm", "always valid", "with 95% intervals for all comparisons together"),
+        ("fixed_horizon", "holm", "at one look", "with 95% intervals for all comparisons together"),
+        ("always_valid", "benjamini_hochberg", "always valid", "with 95% intervals (adjusted for their number)"),
+    ],
+)
+def test_the_table_shows_the_intervals_that_hold_for_the_whole_family(
+    rule: str, family: str, column: str, title: str
+) -> None:
+    document = {**report(scope("mens", low=0.11, high=0.52)), "stopping_rule": rule, "family": family}
+    shown = document["segments"][0]["metrics"][0]["comparisons"][0]
+    shown["lift"] = {**shown["lift"], "always_valid": interval(0.2, 0.4), "fixed": interval(0.2, 0.4)}
+    console = Console(width=200, record=True)
+    console.print(report_table(document, {"a": "A", "b": "B"}, {"mens": "Men"}))
+    text = console.export_text()
+    assert title in text
+    assert column in text
+    assert "+11.0% … +52.0%" in text
+    assert "+20.0%" not in text
