@@ -13,7 +13,14 @@ from statsmodels.stats.multitest import multipletests
 from analysis.effects.means import critical_value
 from analysis.estimate import SMALLEST_P, Undefined
 from analysis.inference.families import adjust
-from analysis.inference.multiplicity import benjamini_hochberg, benjamini_yekutieli, bonferroni, holm
+from analysis.inference.multiplicity import (
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    bonferroni,
+    e_benjamini_hochberg,
+    hochberg,
+    holm,
+)
 from analysis.inference.sequential import always_valid_p, mixture_scale, multiplier
 from tests.stats.builders import plan
 
@@ -76,6 +83,7 @@ BH_1995 = [
     [
         (bonferroni, 3, 0.1425),
         (holm, 3, 0.114),
+        (hochberg, 3, 0.114),
         (benjamini_hochberg, 4, 0.035625),
         (benjamini_yekutieli, 3, 0.118212),
     ],
@@ -89,7 +97,13 @@ def test_benjamini_and_hochberg_1995_table(method: object, rejections: int, four
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [(bonferroni, "bonferroni"), (holm, "holm"), (benjamini_hochberg, "fdr_bh"), (benjamini_yekutieli, "fdr_by")],
+    [
+        (bonferroni, "bonferroni"),
+        (holm, "holm"),
+        (hochberg, "simes-hochberg"),
+        (benjamini_hochberg, "fdr_bh"),
+        (benjamini_yekutieli, "fdr_by"),
+    ],
 )
 @settings(max_examples=20, deadline=None)
 @given(p_values=st.lists(st.floats(1e-12, 1), min_size=1, max_size=12))
@@ -98,7 +112,47 @@ def test_adjusted_p_values_are_those_of_statsmodels(ours: object, theirs: str, p
     assert ours(p_values) == pytest.approx(expected, rel=1e-9)  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("method", [bonferroni, holm, benjamini_hochberg, benjamini_yekutieli])
+@given(p_values=st.lists(st.floats(1e-12, 1), min_size=1, max_size=12))
+def test_each_method_is_at_least_as_sharp_as_the_one_with_fewer_assumptions(p_values: list[float]) -> None:
+    chain = [method(p_values) for method in (benjamini_hochberg, hochberg, holm, bonferroni)]
+    for p, *adjusted in zip(p_values, *chain, strict=True):
+        assert [p, *adjusted, 1.0] == pytest.approx(sorted([p, *adjusted, 1.0]), rel=1e-12)
+
+
+def rejected_by_e_bh(e_values: list[float], alpha: float) -> set[int]:
+    """Wang & Ramdas (2022), definition 1, word for word: the k̂ largest, k̂ = max{k: k·e₍ₖ₎/m ≥ 1/α}."""
+    m = len(e_values)
+    order = sorted(range(m), key=lambda index: -e_values[index])
+    most = max((k for k in range(1, m + 1) if k * e_values[order[k - 1]] / m >= 1 / alpha), default=0)
+    return set(order[:most])
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=12), st.floats(0.001, 0.5))
+def test_e_bh_rejects_what_its_definition_rejects(e_values: list[float], alpha: float) -> None:
+    adjusted = e_benjamini_hochberg(e_values)
+    assume(all(abs(q - alpha) > 1e-9 for q in adjusted))
+    rejected = {index for index, q in enumerate(adjusted) if q <= alpha}
+    assert {e_values[i] for i in rejected} == {e_values[i] for i in rejected_by_e_bh(e_values, alpha)}
+
+
+def test_e_bh_by_hand() -> None:
+    """Four e-values: 4/(1·100), 4/(2·50), 4/(3·2) and the last, below 1, is no evidence."""
+    assert e_benjamini_hochberg([50, 0.5, 100, 2]) == pytest.approx([0.04, 1.0, 0.04, 2 / 3])
+
+
+def test_e_values_at_the_ends_of_their_range() -> None:
+    assert e_benjamini_hochberg([float("inf"), 0.0]) == [pytest.approx(2 * SMALLEST_P, rel=1e-12), 1.0]
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan")])
+def test_what_is_no_e_value_is_refused(wrong: float) -> None:
+    with pytest.raises(ValueError, match="e-value"):
+        e_benjamini_hochberg([3.0, wrong])
+
+
+@pytest.mark.parametrize(
+    "method", [bonferroni, holm, hochberg, benjamini_hochberg, benjamini_yekutieli, e_benjamini_hochberg]
+)
 def test_an_empty_family_is_empty(method: object) -> None:
     assert method([]) == []  # type: ignore[operator]
 
