@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, inf, log
+from math import exp, inf, isnan, log
 
 from scipy.optimize import brentq
 from scipy.special import ndtr
@@ -24,6 +24,7 @@ _NO_SCALE = Undefined(reason="zero_variance", message="Nobody differs from anybo
 _ONE_SIDED = Undefined(reason="one_sided", message="A one-sided test bounds the value from one side only.")
 # The boundary is inverted between these; beyond, p-values are 1, or bounded from P(Z > z) alone.
 _LEAST_ALPHA, _MOST_ALPHA = 1e-12, 0.999
+_FARTHEST = 1e300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def look(spending: Spending, fractions: Sequence[float], estimate: float, std_er
     Notes
     -----
     Jennison & Turnbull, "Interim analyses: the repeated confidence interval approach", JRSS B 51 (1989), pp. 305-361.
-    Raises as `spending_boundaries` does.
+    Raises as `repeated_p_value` does.
     """
     boundary = spending_boundaries(spending, fractions)[-1]
     if not 0 < std_error < inf:
@@ -87,10 +88,10 @@ def repeated_p_value(spending: Spending, fractions: Sequence[float], z: float) -
 
     Notes
     -----
-    Jennison & Turnbull (2000), chapter 9. Raises as `spending_boundaries` does.
+    Jennison & Turnbull (2000), chapter 9. Raises as `spending_boundaries` does, and ValueError for a z that is NaN.
     """
     check_fractions(fractions)
-    distance = abs(z) if spending.sides == 2 else z
+    distance = _distance(spending, z)
     if len(fractions) > 1 and fractions[-2] >= 1:
         return NOTHING_TO_SPEND
 
@@ -112,13 +113,20 @@ def stagewise_p_value(spending: Spending, fractions: Sequence[float], z: float) 
     "More extreme" is crossing earlier, or at this look further out: the error spent before, and the chance of reaching
     this look and being beyond z. Uniform over experiments that stop at their boundary or at the planned end; no p-value
     for one that goes on. Tsiatis, Rosner & Mehta, "Exact confidence intervals following a group sequential test",
-    Biometrics 40 (1984), pp. 797-803. Raises as `spending_boundaries` does.
+    Biometrics 40 (1984), pp. 797-803. Raises as `repeated_p_value` does.
     """
     boundaries = spending_boundaries(spending, fractions)
-    distance = abs(z) if spending.sides == 2 else z
+    distance = _distance(spending, z)
     regions = [region(boundary.critical, spending.sides) for boundary in boundaries[:-1]]
     chances = crossing_chances([*regions, region(distance, spending.sides)], tuple(fractions))
     return min(max(sum(below + above for below, above in chances), SMALLEST_P), 1.0)
+
+
+def _distance(spending: Spending, z: float) -> float:
+    """How far out, on the side or sides that count; a number even for an infinite z."""
+    if isnan(z):
+        raise ValueError("a score must be a number")
+    return min(abs(z) if spending.sides == 2 else z, _FARTHEST)
 
 
 def _far_p_value(spending: Spending, fractions: Sequence[float], distance: float) -> float:

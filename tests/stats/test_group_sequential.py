@@ -60,7 +60,7 @@ def test_pocock_boundary(looks: int, expected: float) -> None:
     [(1, 0.05), (2, 0.0831178), (5, 0.141689), (10, 0.193357), (20, 0.247911), (50, 0.320450), (100, 0.373619)],
 )
 def test_naive_peeking(looks: int, error: float) -> None:
-    """Armitage, McPherson & Rowe (1969), table 2, .05 column; further digits by arithmetic."""
+    """Armitage, McPherson & Rowe (1969): .050, .083, .142, .193, .248, .320, .374; further digits by arithmetic."""
     assert any_look_chance([Z] * looks) == pytest.approx(error, rel=4e-6)
 
 
@@ -201,6 +201,20 @@ def test_far_out_the_p_value_is_a_bound_and_no_zero() -> None:
     assert isinstance(nothing, float)
     assert SMALLEST_P <= nothing < 1e-300
     assert repeated_p_value(Spending(), [0.5, 1.0], 0.0) == 1.0
+
+
+@pytest.mark.parametrize("reached", [[0.5], [0.5, 1.0]])
+def test_an_infinite_score_has_a_p_value_and_none_has_not(reached: list[float]) -> None:
+    for z, sides, expected in ((inf, 2, 0.0), (-inf, 2, 0.0), (inf, 1, 0.0), (-inf, 1, 1.0)):
+        spending = Spending(sides=sides)  # type: ignore[arg-type]
+        found = repeated_p_value(spending, reached, z)
+        assert found == pytest.approx(expected, abs=1e-150)
+        assert isinstance(found, float)
+        assert found > 0
+        assert stagewise_p_value(spending, reached[:1], z) == pytest.approx(expected, abs=1e-150)
+    for p_value in (repeated_p_value, stagewise_p_value):
+        with pytest.raises(ValueError, match="must be a number"):
+            p_value(Spending(), reached, float("nan"))
 
 
 def test_when_all_is_spent_nothing_can_be_decided() -> None:
