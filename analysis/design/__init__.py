@@ -1,0 +1,1 @@
+"""Before it starts: power, duration, and the errors a design will make."""
