@@ -9,17 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, sqrt
 
-from scipy.optimize import brentq
 from scipy.special import stdtr
 
 from analysis.effects.arms import ArmPair
 from analysis.effects.lift import NOT_POSITIVE
 from analysis.effects.means import satterthwaite
-from analysis.effects.proportions import Proportion, score_lift_interval, score_z
+from analysis.effects.proportions import Proportion
+from analysis.effects.scores import TwoProportions, score_lift_interval, score_lift_z, score_z
 from analysis.estimate import SMALLEST_P, Undefined
-
-# Critical values between which an interval's end is searched.
-_CLOSEST, _FARTHEST = 1e-9, 37.0
 
 NO_SPREAD = Undefined(reason="zero_variance", message="Neither arm varies: there is nothing to test.")
 
@@ -150,44 +147,30 @@ def _standardise(pair: ArmPair, ratio: float, distance: float) -> tuple[float, f
 
 
 def _rate(treatment: Proportion, baseline: Proportion, *, corrected: bool) -> Tester:
+    both = [TwoProportions(treatment=treatment, baseline=baseline)]
+
     def test(margin: float) -> tuple[float, float] | Undefined:
         if not -1 < margin < 1:
             raise ValueError("a difference of rates lies in (-1, 1)")
-        z = score_z(treatment, baseline, margin=margin, corrected=corrected)
+        z = score_z(both, margin=margin, corrected=corrected)
         return z if isinstance(z, Undefined) else (z, inf)
 
     return test
 
 
 def _rate_lift(treatment: Proportion, baseline: Proportion) -> Tester:
+    both = [TwoProportions(treatment=treatment, baseline=baseline)]
+
     def test(margin: float) -> tuple[float, float] | Undefined:
         if margin <= -1:
             raise ValueError("a lift lies above -1")
         if margin == 0:
-            z = score_z(treatment, baseline)
+            z = score_z(both)
             return z if isinstance(z, Undefined) else (z, inf)
-        return _where_the_end_meets(treatment, baseline, margin)
+        unbounded = score_lift_interval(both, 1.0)
+        return unbounded if isinstance(unbounded, Undefined) else (score_lift_z(both, margin), inf)
 
     return test
-
-
-def _where_the_end_meets(treatment: Proportion, baseline: Proportion, margin: float) -> tuple[float, float] | Undefined:
-    if not baseline.successes:
-        found = score_lift_interval(treatment, baseline, 1.0)
-        return found if isinstance(found, Undefined) else (0.0, inf)
-    above = treatment.rate / baseline.rate - 1 > margin
-
-    def excess(critical: float) -> float:
-        interval = score_lift_interval(treatment, baseline, critical)
-        assert not isinstance(interval, Undefined)
-        return interval[0 if above else 1] - margin
-
-    if (excess(_CLOSEST) > 0) != above:
-        return 0.0, inf
-    if (excess(_FARTHEST) > 0) == above:
-        return (_FARTHEST if above else -_FARTHEST), inf
-    z = float(brentq(excess, _CLOSEST, _FARTHEST, xtol=1e-10))
-    return (z if above else -z), inf
 
 
 def _one_sided(found: tuple[float, float] | Undefined, sign: float) -> MarginTest | Undefined:

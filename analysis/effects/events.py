@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from analysis.moments import Moments
 from analysis.plan import MetricKind
 
-# Any-look error of A/A tests with 100 looks at alpha .05 (2,000 runs, .05 + 4 standard errors = .069; promised .0587),
+# Any-look error of A/A tests with 100 looks at alpha .05 (1,000 or 2,000 runs, a standard error of .005 to .007),
 # for counts (Poisson .01, .05), revenue (20 % payers, lognormal σ 1; 5 %, σ 2) and orders per visit (3 %), the worst
-# of them. No floor: .035 at 1:1, .062 at 3:1, .29 at 9:1, .39 at 19:1. Ten: .022 at 1:1 to 2:1, .037 at 3:1, but .13 at
+# of them. No floor: .027 at 1:1, .068 at 3:1, .29 at 9:1, .39 at 19:1. Ten: .027 at 1:1 to 2:1, .037 at 3:1, but .13 at
 # 9:1 and .23 at 19:1. Fifty: .054 at 9:1 and .048 at 19:1 (thirty: .077 and .098). A skewed mean has an error that is
 # itself skewed, and only arms of about equal size cancel each other's.
 EVENTS_NEEDED = 10

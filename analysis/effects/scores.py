@@ -124,7 +124,7 @@ def score_lift_interval(strata: Sequence[TwoProportions], critical: float) -> tu
     observed = treatment / baseline - 1
 
     def z(lift: float) -> float:
-        return _ratio_z(strata, lift)
+        return score_lift_z(strata, lift)
 
     ceiling = max(observed, 0.0) + 1.0
     while z(ceiling) > -critical:
@@ -163,7 +163,8 @@ def _difference_z(strata: Sequence[TwoProportions], difference: float, *, correc
     return _standardise(distance, variance)
 
 
-def _ratio_z(strata: Sequence[TwoProportions], lift: float) -> float:
+def score_lift_z(strata: Sequence[TwoProportions], lift: float) -> float:
+    """Miettinen–Nurminen's statistic of "the ratio of the rates is 1 + `lift` in every stratum", lift > -1."""
     ratio = 1.0 + lift
     distance = sum(stratum.share * (stratum.treatment.rate - ratio * stratum.baseline.rate) for stratum in strata)
     variance = sum(stratum.share * stratum.share * stratum.ratio_variance(ratio) for stratum in strata)

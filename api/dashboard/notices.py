@@ -45,6 +45,12 @@ _MEANING = {
     "stratum_left_out": ("Part of the data cannot be compared fairly and is left out", ""),
     "few_units": ("Not enough data for a verdict yet", ""),
     "few_conversions": ("Not enough events for a verdict yet", ""),
+    "few_events": ("Not enough events for a verdict yet", ""),
+    "mixed_imbalance": (
+        "One variant loses more people than the others",
+        "Who saw several variants is left out, and there are more of them in one group. Do not act on these numbers.",
+    ),
+    "units_maturing": ("Some are too recent to count", "They count as soon as their time window is complete."),
 }
 
 

@@ -26,13 +26,18 @@ from analysis.effects.equivalence import (
 )
 from analysis.effects.lift import fieller
 from analysis.effects.means import critical_value, mean_value
-from analysis.effects.proportions import Proportion, score_interval, score_lift_interval, score_z, wald_value
+from analysis.effects.proportions import Proportion, wald_value
+from analysis.effects.scores import TwoProportions, score_interval, score_lift_interval, score_z
 from analysis.estimate import Undefined
 from tests.stats.builders import moments_of
 
 
 def proportion(successes: int, n: int) -> Proportion:
     return Proportion(successes=successes, n=n)
+
+
+def both(treatment: Proportion, baseline: Proportion) -> list[TwoProportions]:
+    return [TwoProportions(treatment=treatment, baseline=baseline)]
 
 
 def normal_pair(treatment: float, baseline: float, v1: float = 1.0, v0: float = 1.0) -> ArmPair:
@@ -95,8 +100,9 @@ def test_rates_agree_with_their_score_intervals(treatment: Proportion, baseline:
     critical = critical_value(0.1)
     found = rate_above(treatment, baseline, margin)
     if isinstance(found, MarginTest) and abs(found.p_value - 0.05) > 1e-7:
-        assert (found.p_value < 0.05) == (score_interval(treatment, baseline, critical)[0] > margin)
-    found, interval = rate_lift_above(treatment, baseline, margin), score_lift_interval(treatment, baseline, critical)
+        assert (found.p_value < 0.05) == (score_interval(both(treatment, baseline), critical)[0] > margin)
+    found = rate_lift_above(treatment, baseline, margin)
+    interval = score_lift_interval(both(treatment, baseline), critical)
     if isinstance(found, MarginTest) and not isinstance(interval, Undefined) and abs(found.p_value - 0.05) > 1e-6:
         assert (found.p_value < 0.05) == (interval[0] > margin)
 
@@ -154,7 +160,7 @@ def test_swapping_the_arms_mirrors_the_margins(treatment: Proportion, baseline: 
 def test_without_a_margin_the_lift_is_the_score_test_and_at_the_estimate_it_is_nothing() -> None:
     found = rate_lift_above(NEW, OLD, 0.0)
     assert isinstance(found, MarginTest)
-    assert found.statistic == score_z(NEW, OLD)
+    assert found.statistic == score_z(both(NEW, OLD))
     exact = rate_lift_above(proportion(30, 100), proportion(20, 100), 0.5)
     assert isinstance(exact, MarginTest)
     assert exact.p_value == pytest.approx(0.5, abs=1e-6)
