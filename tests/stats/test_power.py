@@ -17,8 +17,9 @@ from analysis.design.duration import Duration, duration, segment_durations, time
 from analysis.design.metrics import Conversion, Count, Mean, Metric, Ratio, from_moments
 from analysis.design.power import DetectableEffect, SampleSize, minimum_detectable_effect, power, sample_size
 from analysis.design.rules import Arms, Rule
-from analysis.effects.proportions import Proportion, score_z
+from analysis.effects.proportions import Proportion
 from analysis.effects.ratios import ratio_value
+from analysis.effects.scores import TwoProportions, score_z
 from analysis.estimate import Undefined
 from analysis.inference.sequential import mixture_scale, multiplier
 from analysis.moments import Moments
@@ -260,15 +261,18 @@ def test_without_a_difference_a_test_decides_towards_a_side_at_half_its_level(
     assert chance(Design(metric=of[0], rule=Rule(sides=1)), units, 0.0) == pytest.approx(0.05, rel=1e-6)
 
 
+def two(successes: int, n: int, of_baseline: int, n_baseline: int) -> TwoProportions:
+    return TwoProportions(
+        treatment=Proportion(successes=successes, n=n), baseline=Proportion(successes=of_baseline, n=n_baseline)
+    )
+
+
 def test_power_of_the_score_test_by_simulation() -> None:
     """S = 4,000 experiments of 1:2 arms, .2 against .25, through the report's statistic."""
     runs, rng, n = 4_000, np.random.default_rng(61), 600
     design = Design(metric=Conversion(rate=0.2), arms=Arms(treatment_per_control=2.0))
     control, treatment = rng.binomial(n, 0.2, runs), rng.binomial(2 * n, 0.25, runs)
-    zs = [
-        score_z(Proportion(successes=int(b), n=2 * n), Proportion(successes=int(a), n=n))
-        for a, b in zip(control, treatment, strict=True)
-    ]
+    zs = [score_z([two(int(b), 2 * n, int(a), n)]) for a, b in zip(control, treatment, strict=True)]
     found = np.mean([not isinstance(z, Undefined) and z > 1.959964 for z in zs])
     expected = chance(design, n, 0.05)
     assert found == pytest.approx(expected, abs=4 * sqrt(expected * (1 - expected) / runs) + 0.005)
@@ -280,7 +284,7 @@ def test_power_of_non_inferiority_by_simulation() -> None:
     design = Design(metric=Conversion(rate=0.8), rule=Rule(sides=1, margin=-0.05))
     control, treatment = rng.binomial(n, 0.8, runs), rng.binomial(n, 0.78, runs)
     zs = [
-        score_z(Proportion(successes=int(b), n=n), Proportion(successes=int(a), n=n), margin=-0.05, corrected=False)
+        score_z([two(int(b), n, int(a), n)], margin=-0.05, corrected=False)
         for a, b in zip(control, treatment, strict=True)
     ]
     found = np.mean([not isinstance(z, Undefined) and z > 1.644854 for z in zs])
