@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -178,3 +179,48 @@ def test_a_body_that_is_no_batch_is_refused(running: Caller, body: object, found
     answer = running.post("/v1/events", body)
     assert refusal(answer) == (422, "invalid_body", None)
     assert codes(answer) == found
+
+
+GOOD = b'{"type": "event", "event_id": "good", "unit_id": "u1", "name": "visit"}'
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "path"),
+    [
+        (b'{"type": "event", "event_id": "bad", "unit_id": "u", "name": "visit", "value": 1e400}', "invalid", "/value"),
+        (
+            b'{"type": "event", "event_id": "bad", "unit_id": "u", "name": "visit", "value": ' + b"9" * 5_000 + b"}",
+            "invalid",
+            "/value",
+        ),
+        (b'{"type": "event", "event_id": "bad", "event_id": "worse", "unit_id": "u", "name": "visit"}', "type", ""),
+    ],
+    ids=["beyond any number", "beyond any digits", "a name twice"],
+)
+def test_json_that_readers_disagree_about_fails_its_item_only(
+    running: Caller, bad: bytes, code: str, path: str
+) -> None:
+    answer = running.client.post(
+        "/v1/events",
+        data=b'{"items": [' + bad + b", " + GOOD + b"]}",
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {running.key}"},
+    )
+    assert answer.status_code == 202
+    told = [(one["status"], one["code"], one["path"]) for one in answer.json["items"]]
+    assert told == [("rejected", code, path), ("accepted", None, None)]
+
+
+def test_a_chunked_body_that_reaches_the_limit_is_refused_not_cut(running: Caller) -> None:
+    """Valid up to the limit and longer than it: whoever reads only so far would accept half a request."""
+    limit = running.winnow.settings.max_body_bytes
+    whole = (b'{"items": [' + GOOD + b"]}").ljust(limit) + b"and more"
+    answer = running.client.post(
+        "/v1/events",
+        input_stream=io.BytesIO(whole),
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {running.key}", "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert answer.status_code == 413
+    assert running.post("/v1/events", {"items": [EVENT | {"event_id": "good"}]}).json["accepted"] == 1

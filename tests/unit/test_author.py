@@ -9,7 +9,7 @@ import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.definition import Variant
-from experiments.domain.errors import AlreadyExists, FrozenField, InvalidInput, LayerFull, RevisionMismatch
+from experiments.domain.errors import AlreadyExists, FrozenField, InvalidInput, LayerFull, RevisionMismatch, Unavailable
 from experiments.domain.layer import Layer, LayerClaim, Slot
 from experiments.domain.metric import MetricRole
 from experiments.domain.segment import Segment
@@ -164,3 +164,39 @@ def test_content_and_weights_have_their_limits(winnow: Winnow, wish: ExperimentW
     with pytest.raises(InvalidInput) as refusal:
         winnow.author.create(replace(wish, segments=tiny), actor="ann")
     assert (refusal.value.code, refusal.value.path) == ("weight_too_small", "/segments/0/weights/b")
+
+
+def test_a_change_that_is_stored_is_not_answered_with_trouble(
+    winnow: Winnow, wish: ExperimentWish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalog catches up with the next look; only the picture in memory is late."""
+
+    def away() -> None:
+        raise Unavailable("database_unavailable", "The database does not answer.")
+
+    winnow.author.create(wish, actor="ann")
+    monkeypatch.setattr(winnow.catalog, "refresh", away)
+    assert winnow.author.step("banner", "start", actor="ann").status == "running"
+    assert winnow.catalog.current.running == ()
+    monkeypatch.undo()
+    assert [entry.experiment.key for entry in winnow.catalog.refresh().running] == ["banner"]
+
+
+def test_who_names_no_revision_is_not_refused_for_losing_a_race(
+    winnow: Winnow, wish: ExperimentWish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look meets somebody else's change; the second one counts. Who names a revision is told."""
+    winnow.author.create(wish, actor="ann")
+    real, looks = winnow.author._step, []
+
+    def lost_once(*arguments: object) -> object:
+        looks.append(arguments)
+        if len(looks) == 1:
+            raise RevisionMismatch("experiment", "banner")
+        return real(*arguments)
+
+    monkeypatch.setattr(winnow.author, "_step", lost_once)
+    assert winnow.author.step("banner", "start", actor="ann").status == "running"
+    looks.clear()
+    with pytest.raises(RevisionMismatch):
+        winnow.author.step("banner", "pause", expected_revision=2, actor="ann")
