@@ -194,6 +194,11 @@ class Definition:
     def plan_of(self, segment: str) -> SegmentPlan | None:
         return next((plan for plan in self.segments if plan.segment.key == segment), None)
 
+    def intended_shares(self, plan: SegmentPlan) -> dict[str, int]:
+        """Return what a split should give every variant: our buckets, or the weights that somebody else declared."""
+        intended = plan.weights if self.randomisation is Randomisation.EXTERNAL else plan.allocation.weights_bp
+        return {variant.key: intended.get(variant.key, 0) for variant in self.variants}
+
     def with_plan(self, changed: SegmentPlan) -> Definition:
         """Return the definition with the plan of that one segment replaced."""
         plans = tuple(changed if plan.segment.key == changed.segment.key else plan for plan in self.segments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from enum import StrEnum
 
 from experiments.domain.allocation import Allocation
 from experiments.domain.bucketing import BUCKETS
+from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.experiment import Status
@@ -75,7 +75,7 @@ class Evidence:
 
     def canonical(self) -> str:
         """Return the one JSON text of this evidence."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_instant)
+        return canonical_json(asdict(self))
 
     def sha256(self) -> str:
         """Return the hash that the audit trail keeps."""
@@ -286,9 +286,3 @@ def reverted_plan(now: SegmentPlan, before: SegmentPlan, promotion: Promotion) -
 def split_of(allocation: Allocation) -> str:
     """Return the split as people write it: `95% b, 5% a`."""
     return ", ".join(f"{width / 100:g}% {variant}" for variant, width in allocation.weights_bp.items())
-
-
-def _instant(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{value!r} is no JSON")

@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from analysis import ENGINE_VERSION
 from analysis.aggregate import aggregate
-from analysis.report import build, canonical_json
+from analysis.report import build
+from analysis.serialise import canonical_json as report_bytes
+from experiments.domain.canonical import canonical_json
 from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput, NoResults
 from experiments.domain.experiment import Status
@@ -86,7 +88,7 @@ class Analyst:
                 raise NoResults(key)
             versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
             again = _compute(work, versions, experiment.stopped_at, stored.watermark, progress)
-        document = json.dumps(stored.report, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        document = canonical_json(stored.report).encode()
         return Verification(
             snapshot_id=stored.id,
             identical=again.report_sha256 == stored.report_sha256 == _sha256(document)
@@ -123,7 +125,7 @@ def _compute(
     exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
     events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
     moments = aggregate(ibis.memtable(exposures), ibis.memtable(events), plan)
-    report = canonical_json(build(plan, moments))
+    report = report_bytes(build(plan, moments))
     document = moments.to_dict()
     return NewSnapshot(
         experiment=key,
@@ -131,7 +133,7 @@ def _compute(
         watermark=watermark,
         computed_at=watermark.at,
         engine_version=ENGINE_VERSION,
-        input_sha256=_sha256((canonical(plan) + json.dumps(document, sort_keys=True)).encode()),
+        input_sha256=_sha256((canonical(plan) + canonical_json(document)).encode()),
         report_sha256=_sha256(report),
         moments=document,
         report=json.loads(report),

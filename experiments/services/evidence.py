@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from experiments.domain.definition import Definition, Randomisation, SegmentPlan
+from experiments.domain.definition import SegmentPlan
 from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
 from experiments.domain.experiment import Experiment
@@ -42,7 +42,7 @@ def evidence_of(experiment: Experiment, versions: Sequence[Version], snapshot: S
         since_epoch=then.since_epoch,
         current_since_epoch=plan.since_epoch,
         segment_since=_since(versions, plan),
-        offered=tuple(_offered(experiment.definition, plan)),
+        offered=tuple(key for key, share in experiment.definition.intended_shares(plan).items() if share),
         already_promoted=plan.promoted,
         declined=plan.declined,
         stopping_rule=experiment.definition.analysis.stopping_rule,
@@ -74,11 +74,6 @@ def _since(versions: Sequence[Version], plan: SegmentPlan) -> datetime:
         if (then := version.definition.plan_of(plan.segment.key)) is not None
         if then.segment.condition == plan.segment.condition
     )
-
-
-def _offered(definition: Definition, plan: SegmentPlan) -> Iterator[str]:
-    shares = plan.weights if definition.randomisation is Randomisation.EXTERNAL else plan.allocation.weights_bp
-    return (variant.key for variant in definition.variants if shares.get(variant.key, 0) > 0)
 
 
 def _metric(scope: Doc, role: MetricRole) -> Doc:

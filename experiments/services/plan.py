@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from analysis.plan import Cell, MetricPlan, Plan
-from experiments.domain.definition import Definition, Randomisation, SegmentPlan
+from experiments.domain.canonical import canonical_json
 from experiments.domain.epoch import Version, follow_up_end
 from experiments.domain.metric import MetricUse
 from experiments.domain.names import plural
@@ -46,7 +45,7 @@ def plan_of(versions: Sequence[Version], stopped_at: datetime | None, watermark_
 
 def canonical(plan: Plan) -> str:
     """Return the one JSON text of a plan."""
-    return json.dumps(asdict(plan), sort_keys=True, separators=(",", ":"), default=_instant)
+    return canonical_json(asdict(plan))
 
 
 def _segment_names(versions: Sequence[Version]) -> dict[str, str]:
@@ -65,15 +64,13 @@ def _cells(versions: Sequence[Version], ended_at: datetime | None) -> Iterator[C
             yield Cell(
                 epoch=epoch,
                 segment=segment.segment.key,
-                weights=_weights(version.definition, segment),
-                follow_up_ends_at=follow_up_end(versions, epoch, segment.segment.key) or ended_at,
+                weights={key: float(share) for key, share in version.definition.intended_shares(segment).items()},
+                follow_up_ends_at=_earlier(follow_up_end(versions, epoch, segment.segment.key), ended_at),
             )
 
 
-def _weights(definition: Definition, plan: SegmentPlan) -> dict[str, float]:
-    """What the split should give: our buckets, or the weights that somebody else declared."""
-    intended = plan.weights if definition.randomisation is Randomisation.EXTERNAL else plan.allocation.weights_bp
-    return {variant.key: float(intended.get(variant.key, 0)) for variant in definition.variants}
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((instant for instant in (one, other) if instant is not None), default=None)
 
 
 def _metric(use: MetricUse) -> MetricPlan:
@@ -92,9 +89,3 @@ def _metric(use: MetricUse) -> MetricPlan:
         margin_lift=use.margin_lift,
         name=metric.name,
     )
-
-
-def _instant(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{value!r} is no JSON")

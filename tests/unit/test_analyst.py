@@ -17,6 +17,7 @@ from experiments.services.analyse import Analyst
 from experiments.services.wishes import ExperimentWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.builders import NOW
+from tests.unit.reports import report, scope, store
 
 
 @pytest.fixture
@@ -199,3 +200,21 @@ def test_rows_of_others_make_nothing_due(external: Winnow, analyst: Analyst) -> 
     assert not analyst.is_due("banner", 3_600)
     visit(external, "u1", 0)
     assert analyst.is_due("banner", 3_600)
+
+
+def test_a_revert_after_the_stop_does_not_reopen_the_follow_up(
+    external: Winnow, analyst: Analyst, clock: FakeClock
+) -> None:
+    """The stop came first: outcomes between it and the revert are nobody's any more."""
+    show(external, "u1", "b")
+    clock.advance(days=15)
+    store(external.open_unit_of_work, "banner", report(scope("mens")), at=clock.now)
+    promotion = external.promoter.apply("banner", "mens", actor="ann")
+    show(external, "u2", "b", version=2, occurred_at=clock.now)
+    clock.advance(hours=1)
+    external.author.step("banner", "stop", actor="ann")
+    clock.advance(hours=2)
+    external.promoter.revert(promotion.id, reason="the offer ended", actor="ann")
+    clock.advance(hours=1)
+    visit(external, "u2", 15 * 24 + 2)
+    assert arms(analyst.analyse("banner"), "mens") == [("a", 0, 0.0), ("b", 2, 0.0)]

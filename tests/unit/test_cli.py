@@ -182,7 +182,7 @@ def test_a_snapshot_is_verified(winnow: Winnow) -> None:
 def test_a_snapshot_that_does_not_come_out_again_is_told(winnow: Winnow, monkeypatch: pytest.MonkeyPatch) -> None:
     winnow.replay(50, 150)
     winnow("analyse", "sale")
-    monkeypatch.setattr("experiments.services.analyse.canonical_json", lambda report: b"{}")
+    monkeypatch.setattr("experiments.services.analyse.report_bytes", lambda report: b"{}")
     differs = winnow("verify", "sale")
     assert differs.exit_code == 1
     assert differs.stdout.startswith("Snapshot 1 differs: ")
