@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-REPORT_SCHEMA = "winnow.report/1"
+REPORT_SCHEMA = "winnow.report/2"
 
 # The smallest normal float. Probabilities below it are shown as it: an upper bound, for no p-value is 0.
 SMALLEST_P = 2.0**-1022
@@ -44,6 +44,50 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """Posterior of two arms: `chance_to_beat` that the treatment is the better one, in the direction wished for.
+
+    The losses are what choosing the one or the other is expected to cost, ≥ 0, in the metric's unit.
+    """
+
+    chance_to_beat: float
+    loss_if_treatment: float
+    loss_if_baseline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmBelief:
+    """Posterior of one arm among all that are still offered in the scope: the chances of all of them add up to 1."""
+
+    variant: str
+    chance_to_be_best: float
+    expected_loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a comparison that is undecided may still come to.
+
+    Parameters
+    ----------
+    power_left : float | Undefined
+        Chance that the planned number of units decides for the plan's `minimum_lift`, were that the truth.
+    detectable_lift : float | Undefined
+        The lift that the planned number of units detects with a power of .8, ≥ 0.
+    units_left : int | Undefined
+        Units (all arms of the scope together) still to come until the comparison decides, if the lift stays what it
+        is now. `Undefined("no_effect_in_sight")` if that would be beyond all reason.
+    days_left : float | Undefined
+        The same in days at the present traffic; `Undefined("unknown_traffic")` without arrivals.
+    """
+
+    power_left: float | Undefined
+    detectable_lift: float | Undefined
+    units_left: int | Undefined
+    days_left: float | Undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """`treatment` against `baseline` (the control, or another treatment) on one metric in one scope.
 
@@ -55,6 +99,8 @@ class Comparison:
     `guardrail` is set for guardrail metrics only, from the always-valid interval of the lift against the margin:
     "safe" (harm beyond the margin is ruled out), "harmed" (beyond the margin), "worse" (harm is shown, perhaps within
     the margin) or "unknown".
+    `outlook` is there on the primary metric, against the control, while the comparison is open. `variance_kept` is the
+    share of the variance that covariates left, for metrics that have some.
     """
 
     treatment: str
@@ -67,6 +113,9 @@ class Comparison:
     difference_in_family: Interval | Undefined
     lift_in_family: Interval | Undefined
     guardrail: GuardrailState | None = None
+    belief: Belief | Undefined | None = None
+    outlook: Outlook | None = None
+    variance_kept: float | Undefined | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +138,15 @@ class MetricReport:
     direction: str
     arms: tuple[ArmSummary, ...]
     comparisons: tuple[Comparison, ...]
+    beliefs: tuple[ArmBelief, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequentialRatio:
+    """The sample ratio test that holds at every look: running e-value and its p-value, 1 / e."""
+
+    log_evidence: float
+    p_value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +158,7 @@ class SampleRatio:
     p_value: float | Undefined
     observed: tuple[tuple[str, int], ...]
     expected: tuple[tuple[str, float], ...]
+    sequential: SequentialRatio | Undefined | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +189,26 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayEffect:
+    """The difference among units on their `day`-th day since exposure (0: the first), on the primary metric."""
+
+    day: int
+    units: int
+    difference: float | Undefined
+    interval: Interval | Undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Novelty:
+    """A treatment's effect by day since exposure, and `trend_p_value` of its change in time."""
+
+    treatment: str
+    baseline: str
+    days: tuple[DayEffect, ...]
+    trend_p_value: float | Undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeReport:
     """One segment, or all of them together (`segment` None)."""
 
@@ -139,6 +218,76 @@ class ScopeReport:
     metrics: tuple[MetricReport, ...]
     verdict: Verdict
     findings: tuple[Finding, ...]
+    novelty: tuple[Novelty, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEffect:
+    """One segment beside all others, on one treatment's difference to the baseline.
+
+    `raw` is what it showed. `shrunk` is its empirical-Bayes estimate, the number to show for the best of many.
+    `against_others` is the interval of its effect less that of all others together.
+    """
+
+    segment: str
+    raw: float | Undefined
+    std_error: float | Undefined
+    shrunk: float | Undefined
+    shrunk_interval: Interval | Undefined
+    against_others: float | Undefined
+    against_others_interval: Interval | Undefined
+    against_others_p_value: float | Undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """The segment in which a treatment looks best, corrected for having been picked: `interval` covers after that."""
+
+    segment: str
+    raw: float
+    adjusted: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentComparison:
+    """Does a treatment's effect differ between segments? (The interaction table, on the primary metric.)
+
+    `q`, `degrees_of_freedom`, `p_value`, `i_squared`: Cochran, for one look. `p_value_always_valid`: at every look.
+    `tau` is the standard deviation of the true effects between segments. `pooled` is the precision-weighted mean.
+    `differ`: shown, under the plan's stopping rule, at its alpha.
+    """
+
+    treatment: str
+    baseline: str
+    q: float | Undefined
+    degrees_of_freedom: int
+    p_value: float | Undefined
+    p_value_always_valid: float | Undefined
+    i_squared: float | Undefined
+    tau: float | Undefined
+    pooled: Estimate
+    differ: bool
+    segments: tuple[SegmentEffect, ...]
+    selected: Selected | Undefined
+
+
+Advice = Literal["one_for_all", "per_segment", "wait", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recommendation:
+    """What to do with all segments, in one sentence.
+
+    `one_for_all`: segments are not shown to differ, and `variant` wins overall. `per_segment`: they differ, or no
+    winner fits all; `winners` has the segments that have one. `wait`: nothing can be said yet, the sentence says when.
+    `none`: nothing to recommend (untrustworthy data, or the control stays).
+    """
+
+    advice: Advice
+    variant: str | None
+    winners: tuple[tuple[str, str], ...]
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,3 +309,5 @@ class Report:
     overall: ScopeReport
     segments: tuple[ScopeReport, ...]
     findings: tuple[Finding, ...]
+    segment_comparisons: tuple[SegmentComparison, ...] = ()
+    recommendation: Recommendation | None = None

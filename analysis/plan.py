@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
 from typing import Literal
 
-MetricKind = Literal["conversion", "count", "mean", "ratio"]
+MetricKind = Literal["conversion", "count", "mean", "ratio", "quantile"]
 MetricRole = Literal["primary", "secondary", "guardrail"]
 Direction = Literal["increase", "decrease"]
-StoppingRule = Literal["always_valid", "fixed_horizon"]
-FamilyMethod = Literal["holm", "benjamini_hochberg"]
+StoppingRule = Literal["always_valid", "fixed_horizon", "group_sequential"]
+FamilyMethod = Literal[
+    "holm", "hochberg", "bonferroni", "benjamini_hochberg", "benjamini_yekutieli", "e_benjamini_hochberg", "dunnett"
+]
+SpendingShape = Literal["obrien_fleming", "pocock"]
+
+# Methods that keep the chance of any wrong verdict; the others keep an expected share of wrong comparisons.
+FAMILYWISE: frozenset[FamilyMethod] = frozenset({"holm", "hochberg", "bonferroni", "dunnett"})
 
 LEAST_UNITS = 20
 LEAST_TUNED_FOR_UNITS = 100
@@ -24,6 +30,39 @@ class PlanError(ValueError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Covariate:
+    """A number known of a unit before it was exposed, to take noise out of a metric (CUPED).
+
+    Parameters
+    ----------
+    key
+        The column's name where units are handed in as a table.
+    event_name
+        The events that make it: their values (or their number, with `counts_events`) are summed over
+        [exposed_at - lookback_seconds, exposed_at). Units without any have 0: nobody is left out.
+    cap
+        A unit's value is cut off here; None: never.
+
+    Raises
+    ------
+    PlanError
+        `covariate_lookback`, `covariate_cap`.
+    """
+
+    key: str
+    event_name: str
+    lookback_seconds: int
+    counts_events: bool = False
+    cap: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.lookback_seconds <= 0:
+            raise PlanError("covariate_lookback", f"{self.key}: the pre-period must last longer than nothing")
+        if self.cap is not None and not (isfinite(self.cap) and self.cap > 0):
+            raise PlanError("covariate_cap", f"{self.key}: a cap is positive and finite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +83,15 @@ class MetricPlan:
         Only events in [exposed_at, exposed_at + window_seconds) count; None: all after exposure.
     cap
         A unit's value (numerator and denominator alike) is cut off here; None: never.
+    winsor_quantile
+        A unit's value is cut off at this quantile, in [0.5, 1), of the values of all units together, whatever their
+        variant (both arms pooled: a cap per arm would depend on the treatment). Not with `cap`, and not for
+        conversions and quantiles.
+    covariates
+        What was known before: the effect is adjusted for it within every stratum. Not for quantiles.
+    quantile
+        Only for `quantile`, in (0, 1): which quantile of the values of the events themselves (of orders, of page
+        loads), whose units may have several.
     margin_lift
         For guardrails: the largest tolerated harm, as a fraction of the control (0.02 = 2 %), always positive.
         None tolerates none: such a guardrail is safe only once it is shown not to get worse at all.
@@ -57,7 +105,8 @@ class MetricPlan:
     Raises
     ------
     PlanError
-        `metric_denominator`, `metric_window`, `metric_cap`, `metric_margin`.
+        `metric_denominator`, `metric_window`, `metric_cap`, `metric_margin`, `metric_quantile`, `metric_winsor`,
+        `metric_covariates`, `duplicate_covariate`.
     """
 
     key: str
@@ -72,8 +121,15 @@ class MetricPlan:
     numerator_counts_events: bool = False
     denominator_counts_events: bool = False
     name: str | None = None
+    winsor_quantile: float | None = None
+    covariates: tuple[Covariate, ...] = ()
+    quantile: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_values()
+        self._check_noise_reduction()
+
+    def _check_values(self) -> None:
         if (self.kind == "ratio") != (self.denominator_event_name is not None):
             raise PlanError("metric_denominator", f"{self.key}: a ratio, and nothing else, has a denominator")
         if self.kind != "ratio" and (self.numerator_counts_events or self.denominator_counts_events):
@@ -84,6 +140,19 @@ class MetricPlan:
             raise PlanError("metric_cap", f"{self.key}: a cap is positive and finite, and a conversion has none")
         if self.margin_lift is not None and not (isfinite(self.margin_lift) and self.margin_lift > 0):
             raise PlanError("metric_margin", f"{self.key}: the margin is a positive fraction of the control")
+        if (self.kind == "quantile") != (self.quantile is not None):
+            raise PlanError("metric_quantile", f"{self.key}: a quantile metric, and no other, says which quantile")
+        if self.quantile is not None and not 0 < self.quantile < 1:
+            raise PlanError("metric_quantile", f"{self.key}: a quantile is in (0, 1)")
+
+    def _check_noise_reduction(self) -> None:
+        if self.winsor_quantile is not None and (
+            not 0.5 <= self.winsor_quantile < 1 or self.cap is not None or self.kind in ("conversion", "quantile")
+        ):
+            raise PlanError("metric_winsor", f"{self.key}: one cut-off, at a quantile in [0.5, 1), of sums and counts")
+        if self.covariates and self.kind == "quantile":
+            raise PlanError("metric_covariates", f"{self.key}: a quantile is not adjusted for covariates")
+        _require_unique("duplicate_covariate", tuple(covariate.key for covariate in self.covariates))
 
     @property
     def label(self) -> str:
@@ -140,6 +209,50 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """A group-sequential design: how the error rate is spent as units come in (Lan & DeMets).
+
+    Parameters
+    ----------
+    planned_units
+        Units of a scope at the last look. Later looks find nothing left to spend.
+    earlier_units
+        Units of the scope at the looks before this one, ascending: by segment, and under None for all together. Looks
+        need not have been planned; what matters is that none is left out.
+    shape
+        `obrien_fleming` spends late (hard to stop early), `pocock` evenly.
+
+    Raises
+    ------
+    PlanError
+        `looks`.
+    """
+
+    planned_units: int
+    earlier_units: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
+    shape: SpendingShape = "obrien_fleming"
+
+    def __post_init__(self) -> None:
+        if self.planned_units < LEAST_TUNED_FOR_UNITS:
+            raise PlanError("looks", f"the planned number of units is at least {LEAST_TUNED_FOR_UNITS}")
+        for units in self.earlier_units.values():
+            if any(n < 1 for n in units) or list(units) != sorted(set(units)):
+                raise PlanError("looks", "the units at the earlier looks ascend")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectPrior:
+    """What is believed of a lift before the data: near-normal with this mean and standard deviation (fractions)."""
+
+    mean: float
+    std_dev: float
+
+    def __post_init__(self) -> None:
+        if not (isfinite(self.mean) and isfinite(self.std_dev) and self.std_dev > 0):
+            raise PlanError("prior", "a prior has a finite mean and a positive standard deviation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The whole question.
 
@@ -171,6 +284,17 @@ class Plan:
     watermark_at
         The instant the data reach, never read from a clock: stamped on the report, and units whose window ends later
         do not count for that metric yet. The tables are not cut there: hand in tables that end there.
+    post_stratified
+        Segments are strata of their own in the comparison of all together, instead of being pooled where their split
+        is the same: less noise where segments differ in their level.
+    looks
+        Of the stopping rule `group_sequential`, and of no other.
+    lift_prior
+        For the chances to be best and the expected losses; None: flat (Beta(1, 1) for rates).
+    minimum_lift
+        The smallest lift worth acting on, a positive fraction: the power that is left is stated for it.
+    novelty_days
+        So many days since exposure the primary metric's effect is followed by day; 0: not.
     units_name
         What people call the units, in the plural ("customers").
     variant_names, segment_names
@@ -181,7 +305,7 @@ class Plan:
     PlanError
         `too_few_variants`, `duplicate_variant`, `unknown_control`, `duplicate_segment`, `duplicate_metric`,
         `primary_metric`, `no_cells`, `duplicate_cell`, `unknown_segment`, `unknown_variant`, `alpha`, `srm_alpha`,
-        `tuned_for_units`, `minimum`, `naive_datetime`.
+        `tuned_for_units`, `minimum`, `naive_datetime`, `looks`, `family`, `minimum_lift`, `novelty_days`.
     """
 
     variants: tuple[str, ...]
@@ -200,11 +324,17 @@ class Plan:
     variant_names: Mapping[str, str] | None = None
     segment_names: Mapping[str, str] | None = None
     watermark_at: datetime | None = None
+    post_stratified: bool = False
+    looks: Looks | None = None
+    lift_prior: EffectPrior | None = None
+    minimum_lift: float | None = None
+    novelty_days: int = 0
 
     def __post_init__(self) -> None:
         self._check_names()
         self._check_cells()
         self._check_numbers()
+        self._check_rules()
 
     def _check_names(self) -> None:
         if len(self.variants) < 2:
@@ -238,6 +368,18 @@ class Plan:
         if self.min_units < LEAST_UNITS or self.min_conversions < 0:
             raise PlanError("minimum", f"the minimum of units is at least {LEAST_UNITS}, that of conversions 0")
         _require_aware(self.watermark_at)
+
+    def _check_rules(self) -> None:
+        if (self.stopping_rule == "group_sequential") != (self.looks is not None):
+            raise PlanError("looks", "a group-sequential plan, and no other, says how it looks")
+        if self.family == "e_benjamini_hochberg" and self.stopping_rule != "always_valid":
+            raise PlanError("family", "e-values are always valid: the stopping rule is always_valid")
+        if self.family == "dunnett" and self.stopping_rule != "fixed_horizon":
+            raise PlanError("family", "Dunnett's critical values are for one look: the stopping rule is fixed_horizon")
+        if self.minimum_lift is not None and not (isfinite(self.minimum_lift) and self.minimum_lift > 0):
+            raise PlanError("minimum_lift", "the smallest lift worth acting on is a positive fraction")
+        if self.novelty_days < 0:
+            raise PlanError("novelty_days", "a number of days is not negative")
 
     def variant_name(self, variant: str) -> str:
         return (self.variant_names or {}).get(variant, variant)
