@@ -1,42 +1,36 @@
-"""Exposures and events to moments: Ibis expressions, so DuckDB here, Spark or a warehouse there.
+"""Exposures and events, or one row per unit, to moments: Ibis expressions, so DuckDB here, Spark or a warehouse there.
 
-A report is verified by computing it again and comparing bytes, so the same input has to give the same floats. A
-database that adds floats in parallel does not promise that: the order of additions, hence the last bits, changes from
-run to run. So the database is only asked for things that have no order:
-
-- conversions, counts and numbers of units are integers;
-- a unit's sum adds its values in ascending order (a sorted list, not a running sum);
-- over the units of a cell, the database counts how often each value occurs. This histogram is exact, small for most
-  metrics (conversions have one row, revenue one per distinct basket), and the means and centred sums are taken from
-  it with `math.fsum`, whose result is correctly rounded and so does not depend on the order of the rows.
+A report is verified by computing it again and comparing bytes, so the same rows have to give the same floats, in
+whatever order and on however many threads. A database that adds floats in parallel does not promise that: the order of
+additions, hence the last bits, changes from run to run. So it is only asked for things that have no order: counts,
+extremes, quantiles, and sums of which every addition is exact (`analysis.aggregation.exact`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
-from functools import reduce
-from operator import mul, or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import ibis
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from analysis.histogram import moments_by_arm
-from analysis.moments import MetricKey, Moments, MomentTable
-from analysis.placement import arms_of, units_of, window_state
-from analysis.plan import MetricPlan, Plan
+from analysis.aggregation.arms import arms_of
+from analysis.aggregation.caps import winsorised
+from analysis.aggregation.days import by_day
+from analysis.aggregation.distributions import distributions_by_group
+from analysis.aggregation.outcomes import Outcomes, missing_by_metric, variables
+from analysis.aggregation.placement import Headcount, headcount, units_of
+from analysis.aggregation.reduce import Group, UnitTable, reaches, sums_by_group
+from analysis.aggregation.results import ArmOf, keyed, parts_of
+from analysis.aggregation.staging import staged
+from analysis.aggregation.unit_rows import UnitsError, aggregate_units
+from analysis.moments import Distribution, MomentTable
+from analysis.plan import Plan
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-# The square of a variance of such values is still a float. Nothing that is measured is larger.
-LARGEST_VALUE = 1e50
+__all__ = ["UnitsError", "aggregate", "aggregate_units"]
 
 
 def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
-    """Reduce raw tables to the moments of a plan, in one query.
+    """Reduce raw tables to the moments of a plan.
 
     Parameters
     ----------
@@ -64,144 +58,58 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     An event counts for a unit from its first exposure (inclusive) to the end of the metric's window and the cell's
     follow-up (both exclusive). For a metric with a window only units count whose window is complete: it ends neither
     after the watermark (the others are *maturing*) nor after the follow-up (*cut short*). Otherwise a variant that
-    only makes customers decide sooner looks as if it made more of them decide.
+    only makes customers decide sooner looks as if it made more of them decide. Covariates take the events of
+    [exposed_at - lookback, exposed_at).
 
     A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is counted in `values_missing`; its
     event still counts as an event. A `cap` is applied to the unit's value, after summing.
     """
-    units = units_of(exposures, plan)
-    counted = units.filter(units.status == "counted")
-    outcomes = _outcomes(counted, events, plan)
-    parts = [_sized(units, kind=units.status)]
-    for index, metric in enumerate(plan.metrics):
-        parts += _windows(counted, metric, index, plan.watermark_at)
-        parts += _histograms(outcomes, metric, index, plan.watermark_at)
-    return _reduce(ibis.union(*parts).to_pyarrow(), plan)
+    with staged(units_of(exposures, plan)) as units:
+        count = headcount(units, plan)
+        counted = units.filter(units.status == "counted").drop("status")
+        outcomes = Outcomes(counted, events, plan)
+        with staged(outcomes.by_unit()) as rows:
+            table, caps = winsorised(_unit_table(rows, plan, count))
+            _, sums = sums_by_group(table)
+            missing = missing_by_metric(rows, plan)
+        return MomentTable(
+            units=count.arms("counted"),
+            mixed=count.arms("mixed"),
+            units_outside=count.outside,
+            values_missing=missing,
+            maturing=count.incomplete("maturing"),
+            cut_short=count.incomplete("cut_short"),
+            arrivals=count.arrivals,
+            by_day=by_day(counted, outcomes, plan, caps),
+            distributions=keyed(_distributions(outcomes, count, plan), _arm_finder(plan)),
+            caps=caps,
+            **parts_of(sums, _arm_finder(plan)),
+        )
 
 
-def _outcomes(counted: ir.Table, events: ir.Table, plan: Plan) -> ir.Table:
-    """One row per counted unit with any event that counts: x, y and missing values for each metric."""
-    names = sorted({name for metric in plan.metrics for name in metric.event_names})
-    relevant = events.filter(events.name.isin(names))
-    relevant = relevant.select(
-        unit_id=relevant.unit_id.cast("string"),
-        name=relevant.name.cast("string"),
-        value=_finite(relevant.value.cast("float64")),
-        occurred_at=relevant.occurred_at.cast("timestamp('UTC')"),
-    )
-    joined = relevant.inner_join(counted, "unit_id")
-    joined = joined.filter(
-        joined.occurred_at >= joined.exposed_at,
-        joined.follow_up_ends_at.isnull() | (joined.occurred_at < joined.follow_up_ends_at),
-    )
-    columns: dict[str, ir.Value] = {}
-    for index, metric in enumerate(plan.metrics):
-        columns |= _metric_columns(joined, metric, index)
-    return joined.group_by(["unit_id", "arm", "exposed_at", "follow_up_ends_at"]).agg(**columns)
-
-
-def _finite(value: Any) -> Any:
-    """NaN and infinity fail the comparison on some backends and pass it on others, so NaN is named."""
-    return (~value.isnan() & (value.abs() <= LARGEST_VALUE)).ifelse(value, ibis.null("float64"))
-
-
-def _metric_columns(joined: ir.Table, metric: MetricPlan, index: int) -> dict[str, ir.Value]:
-    numerator_counts = metric.kind in ("conversion", "count") or metric.numerator_counts_events
-    sides = [("x", metric.event_name, numerator_counts)]
-    if metric.denominator_event_name is not None:
-        sides.append(("y", metric.denominator_event_name, metric.denominator_counts_events))
-    columns = {
-        f"{side}{index}": _unit_value(joined, metric, name, counts_events=counts_events)
-        for side, name, counts_events in sides
-    }
-    missing = [_counts(joined, metric, name) for _, name, counts_events in sides if not counts_events]
-    if missing:
-        columns[f"missing{index}"] = joined.count(where=reduce(or_, missing) & joined.value.isnull())
-    return columns
-
-
-def _counts(joined: ir.Table, metric: MetricPlan, name: str) -> Any:
-    """Whether a row is an event of this name inside the metric's window."""
-    named = joined.name == name
-    if metric.window_seconds is None:
-        return named
-    return named & (joined.occurred_at < joined.exposed_at + ibis.interval(seconds=metric.window_seconds))
-
-
-def _unit_value(joined: ir.Table, metric: MetricPlan, name: str, *, counts_events: bool) -> Any:
-    where = _counts(joined, metric, name)
-    if counts_events:
-        value = joined.count(where=where).cast("float64")
-    else:
-        value = joined.value.collect(where=where & joined.value.notnull()).sort().sums().fill_null(0.0)
-    if metric.kind == "conversion":
-        return ibis.least(value, 1.0)
-    return value if metric.cap is None else ibis.least(value, metric.cap)
-
-
-def _windows(counted: ir.Table, metric: MetricPlan, index: int, watermark_at: datetime | None) -> Iterator[ir.Table]:
-    """How many units of each arm have a complete window, and how many have none, and why."""
-    if metric.window_seconds is not None:
-        yield _sized(counted, kind=window_state(counted, metric, watermark_at) + f":{index}")
-
-
-def _histograms(
-    outcomes: ir.Table, metric: MetricPlan, index: int, watermark_at: datetime | None
-) -> Iterator[ir.Table]:
-    if metric.window_seconds is not None:
-        outcomes = outcomes.filter(window_state(outcomes, metric, watermark_at) == "complete")
-    columns = outcomes.columns
-    y = outcomes[f"y{index}"] if f"y{index}" in columns else ibis.literal(0.0)
-    yield _sized(outcomes, kind=ibis.literal(f"metric:{index}"), x=outcomes[f"x{index}"], y=y)
-    if (name := f"missing{index}") in columns:
-        affected = outcomes.filter(outcomes[name] > 0)
-        yield _sized(affected, kind=ibis.literal(f"missing:{index}"), x=affected[name].cast("float64"))
-
-
-def _sized(rows: ir.Table, *, kind: ir.Value, x: ir.Value | None = None, y: ir.Value | None = None) -> ir.Table:
-    """How many units of each arm have the same x and y."""
-    zero = ibis.literal(0.0)
-    rows = rows.select("arm", kind=kind, x=zero if x is None else x, y=zero if y is None else y)
-    return rows.group_by(list(rows.columns)).agg(size=rows.count())
-
-
-def _reduce(rows: pa.Table, plan: Plan) -> MomentTable:
+def _arm_finder(plan: Plan) -> ArmOf:
     arms = arms_of(plan)
-    counted = _sizes(rows, "counted")
-    moments: dict[MetricKey, Moments] = {}
-    values_missing: dict[str, int] = {}
-    for index, metric in enumerate(plan.metrics):
-        units = counted if metric.window_seconds is None else _sizes(rows, f"complete:{index}")
-        found = moments_by_arm(_of_kind(rows, f"metric:{index}"), units)
-        moments |= {MetricKey(*arms[number], metric.key): value for number, value in found.items()}
-        missing = _of_kind(rows, f"missing:{index}")
-        if len(missing):
-            values_missing[metric.key] = round(sum(map(mul, missing["x"].to_pylist(), missing["size"].to_pylist())))
-    return MomentTable(
-        units={arms[number]: size for number, size in counted.items()},
-        moments=moments,
-        mixed={arms[number]: size for number, size in _sizes(rows, "mixed").items()},
-        units_outside=sum(_of_kind(rows, "outside")["size"].to_pylist()),
-        values_missing=values_missing,
-        maturing=_incomplete(rows, "maturing", plan),
-        cut_short=_incomplete(rows, "cut_short", plan),
+    return lambda group: arms[group[0]]
+
+
+def _unit_table(rows: ir.Table, plan: Plan, count: Headcount) -> UnitTable:
+    metrics = tuple(variables(metric, index) for index, metric in enumerate(plan.metrics))
+    _, known = reaches(rows, [column for one in metrics for column in one.columns])
+    return UnitTable(
+        rows=rows,
+        keys=("arm",),
+        metrics=metrics,
+        known=known,
+        units=sum(count.arms("counted").values()),
+        sizes={metric.key: count.sizes(index, metric) for index, metric in enumerate(plan.metrics)},
     )
 
 
-def _incomplete(rows: pa.Table, why: str, plan: Plan) -> dict[MetricKey, int]:
-    arms = arms_of(plan)
+def _distributions(outcomes: Outcomes, count: Headcount, plan: Plan) -> dict[str, dict[Group, Distribution]]:
     return {
-        MetricKey(*arms[number], metric.key): size
+        metric.key: distributions_by_group(
+            outcomes.rows_of(metric, index), ("arm",), "unit_id", metric.quantile, count.sizes(index, metric)
+        )
         for index, metric in enumerate(plan.metrics)
-        for number, size in _sizes(rows, f"{why}:{index}").items()
+        if metric.quantile is not None
     }
-
-
-def _sizes(rows: pa.Table, kind: str) -> dict[int, int]:
-    """Units by arm."""
-    found = _of_kind(rows, kind)
-    return dict(zip(found["arm"].to_pylist(), found["size"].to_pylist(), strict=True))
-
-
-def _of_kind(rows: pa.Table, kind: str) -> pa.Table:
-    return rows.filter(pc.equal(rows["kind"], kind))

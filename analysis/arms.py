@@ -2,63 +2,141 @@
 
 from __future__ import annotations
 
-from math import inf, sqrt
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from analysis.comparison import arm_value
-from analysis.effects.means import critical_value, too_few_units
-from analysis.effects.proportions import Proportion, wilson
-from analysis.effects.ratios import ratio_of_sums
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.board import Board
+from analysis.effect_rows import interval_of, number_of
+from analysis.effects import values
+from analysis.effects.proportions import wilson_intervals
+from analysis.effects.quantiles import distribution_value
 from analysis.estimate import ArmSummary, Interval, Undefined
-from analysis.moments import Moments
+from analysis.groups import FIELDS, Groups
 from analysis.plan import MetricPlan
+from analysis.reasons import Why
+from analysis.special import pooled_distribution
+from analysis.tested import ArmValues, mean_values, ratio_values
+
+Floats: TypeAlias = NDArray[np.float64]
+Summaries: TypeAlias = list[tuple[ArmSummary, ...]]
 
 
-def arm_summary(metric: MetricPlan, variant: str, moments: Moments, alpha: float) -> ArmSummary:
-    """One arm's plain pooled numbers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Columns:
+    """Of all arms of all scopes, in lists."""
 
-    `total` is the sum over units (of the numerators, for a ratio), `value` the mean, rate or ratio, `std_dev` that of
-    one unit (for a ratio: of its linear part, √n times the standard error). `interval`: Wilson for conversions, t for
-    the others, for one look. Pooled over epochs these are descriptions: arms are compared within strata.
+    units: list[int]
+    total: list[float]
+    value: list[float]
+    std_dev: list[float]
+    low: list[float]
+    high: list[float]
+    why_value: list[int]
+    why_std_dev: list[int]
+    why_interval: list[int]
+
+
+def arm_summaries(board: Board, number: int) -> Summaries:
+    """By scope, the arms' plain pooled numbers on one metric.
+
+    `total` is the sum over units (of the numerators, for a ratio), `value` the mean, rate, ratio or quantile, `std_dev`
+    that of one unit (for a ratio: of its linear part, √n times the standard error). `interval`: Wilson for conversions,
+    t for the others, for one look. Pooled over epochs these are descriptions: arms are compared within strata.
     """
-    total = moments.total
-    if metric.kind == "conversion" or (metric.kind == "count" and metric.cap is None):
-        total = float(round(total))
-    value = _value(metric, moments)
-    return ArmSummary(
-        variant=variant,
-        units=moments.n,
-        total=total,
-        value=value,
-        std_dev=_std_dev(metric, moments),
-        interval=_interval(metric, moments, alpha),
+    metric = board.plan.metrics[number]
+    if metric.kind == "quantile":
+        return _quantiles(board, metric, number)
+    columns, method = _columns(board, metric, number), _METHODS.get(metric.kind, "t")
+    level, variants = 1 - board.plan.alpha, board.plan.variants
+
+    def summary(row: int, variant: str) -> ArmSummary:
+        return ArmSummary(
+            variant=variant,
+            units=columns.units[row],
+            total=columns.total[row],
+            value=number_of(columns.value[row], columns.why_value[row]),
+            std_dev=number_of(columns.std_dev[row], columns.why_std_dev[row]),
+            interval=interval_of(columns.low[row], columns.high[row], columns.why_interval[row], level, method),
+        )
+
+    return [
+        tuple(summary(scope * len(variants) + place, variant) for place, variant in enumerate(variants))
+        for scope in range(len(board.scopes))
+    ]
+
+
+_METHODS = {"conversion": "wilson", "ratio": "delta_t"}
+
+
+def _columns(board: Board, metric: MetricPlan, number: int) -> _Columns:
+    chosen = board.arms.take(np.s_[:, :, number])
+    groups = Groups(**{name: getattr(chosen, name).ravel() for name in FIELDS})
+    with np.errstate(divide="ignore", invalid="ignore"):
+        arms = ratio_values(groups) if metric.kind == "ratio" else mean_values(groups)
+        low, high, why_interval = _intervals(metric, groups, arms, board.plan.alpha)
+        value = groups.mean / groups.denominator_mean if metric.kind == "ratio" else groups.mean
+        variance = arms.values.variance * groups.n if metric.kind == "ratio" else groups.variance
+    empty = groups.n == 0
+    why_value = np.where(empty, Why.NO_UNITS, np.where(arms.why == Why.ZERO_DENOMINATOR, arms.why, Why.EXISTS))
+    if metric.kind == "ratio":
+        nil = ~empty & (np.abs(groups.denominator_mean) < 1e-50)
+        why_value = np.where(nil, Why.ZERO_DENOMINATOR, why_value)
+    whole = metric.kind == "conversion" or (metric.kind == "count" and metric.cap is None)
+    return _Columns(
+        units=groups.n.astype(int).tolist(),
+        total=(np.round(groups.total) if whole else groups.total).tolist(),
+        value=value.tolist(),
+        std_dev=np.sqrt(variance).tolist(),
+        low=low.tolist(),
+        high=high.tolist(),
+        why_value=why_value.tolist(),
+        why_std_dev=arms.why.tolist(),
+        why_interval=why_interval.tolist(),
     )
 
 
-def _value(metric: MetricPlan, moments: Moments) -> float | Undefined:
-    if not moments.n:
-        return too_few_units(0)
-    if metric.kind != "ratio":
-        return moments.mean
-    return ratio_of_sums(moments)
+def _intervals(
+    metric: MetricPlan, groups: Groups, arms: ArmValues, alpha: float
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    if metric.kind == "conversion":
+        n = np.maximum(groups.n, 1.0)
+        low, high = wilson_intervals(np.round(groups.total), n, values.critical_values(alpha, np.inf))
+        return low, high, np.where(groups.n > 0, Why.EXISTS, Why.NO_UNITS)
+    half_width = values.critical_values(alpha, np.maximum(arms.values.freedom, 1.0)) * np.sqrt(arms.values.variance)
+    flat = np.where(arms.values.variance > 0, Why.EXISTS, Why.FLAT_ARM)
+    why = np.where(arms.why != 0, arms.why, flat)
+    return arms.values.value - half_width, arms.values.value + half_width, why
 
 
-def _std_dev(metric: MetricPlan, moments: Moments) -> float | Undefined:
-    arm = arm_value(metric.kind, moments)
-    if isinstance(arm, Undefined):
-        return arm
-    return sqrt(moments.variance) if metric.kind != "ratio" else sqrt(arm.variance * moments.n)
+def _quantiles(board: Board, metric: MetricPlan, number: int) -> Summaries:
+    return [
+        tuple(_quantile(board, metric, scope, place, number) for place in range(len(board.plan.variants)))
+        for scope in range(len(board.scopes))
+    ]
 
 
-def _interval(metric: MetricPlan, moments: Moments, alpha: float) -> Interval | Undefined:
-    if metric.kind == "conversion" and moments.n:
-        proportion = Proportion(successes=round(moments.total), n=moments.n)
-        low, high = wilson(proportion, critical_value(alpha, inf))
-        return Interval(low=low, high=high, level=1 - alpha, method="wilson")
-    arm = arm_value(metric.kind, moments)
-    if isinstance(arm, Undefined):
-        return arm
-    if arm.variance == 0:
-        return Undefined(reason="zero_variance", message="Nobody in this arm differs from anybody: no scale.")
-    half_width = critical_value(alpha, arm.degrees_of_freedom) * sqrt(arm.variance)
-    method = "delta_t" if metric.kind == "ratio" else "t"
-    return Interval(low=arm.value - half_width, high=arm.value + half_width, level=1 - alpha, method=method)
+def _quantile(board: Board, metric: MetricPlan, scope: int, place: int, number: int) -> ArmSummary:
+    variant = board.plan.variants[place]
+    found = pooled_distribution(board, metric, board.scopes[scope].strata, variant)
+    value = distribution_value(found, metric.quantile or 0.5)
+    interval: Interval | Undefined
+    shown: float | Undefined
+    spread: float | Undefined
+    if isinstance(value, Undefined):
+        interval = shown = spread = value
+    else:
+        reach = float(values.critical_values(board.plan.alpha, np.inf)) * value.variance**0.5
+        method, level = "woodruff", 1 - board.plan.alpha
+        interval = Interval(low=value.value - reach, high=value.value + reach, level=level, method=method)
+        shown, spread = value.value, value.variance**0.5 * float(board.arms.n[scope, place, number]) ** 0.5
+    return ArmSummary(
+        variant=variant,
+        units=int(board.arms.n[scope, place, number]),
+        total=float(board.arms.total[scope, place, number]),
+        value=shown,
+        std_dev=spread,
+        interval=interval,
+    )

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.arms import arm_summaries
+from analysis.board import Board, board_of
+from analysis.comparison_rows import Rows
 from analysis.estimate import REPORT_SCHEMA, Finding, Report
-from analysis.inference.contest import Family, Pair
-from analysis.inference.families import Member, judge
+from analysis.measured import Batch, batches, home_of, measure
 from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings
-from analysis.scope_report import ScopeAnalysis, analyse_scope, members_of, scope_report
-from analysis.scopes import scope_of
+from analysis.quality.minimum import below_minimum
+from analysis.scope_report import ScopeData, scope_data, scope_report
 from analysis.serialise import canonical_json, to_dict
 from analysis.version import ENGINE_VERSION
 
@@ -33,8 +38,22 @@ def analyse(exposures: ir.Table, events: ir.Table, plan: Plan) -> Report:
 
 def build(plan: Plan, moments: MomentTable) -> Report:
     """The report on moments: a pure function, equal inputs give byte-identical `canonical_json`."""
-    overall, together = _analysed(plan, moments, [None])
-    segments, families = _analysed(plan, moments, plan.segments)
+    # Empty groups divide by nothing and huge values overflow: what comes of it is not finite, and named so.
+    with np.errstate(all="ignore"):
+        return _build(plan, moments)
+
+
+def _build(plan: Plan, moments: MomentTable) -> Report:
+    board = board_of(plan, moments)
+    found = batches(board)
+    early = _early(board, found)
+    measured = measure(board, found, _waits(board, early))
+    data = [scope_data(board, number, early[number]) for number in range(len(board.scopes))]
+    metrics = [(arm_summaries(board, number), Rows(measured, number)) for number in range(len(plan.metrics))]
+    scopes = [
+        scope_report(measured, number, data[number], metrics, () if number else _broken(board, data))
+        for number in range(len(board.scopes))
+    ]
     return Report(
         schema=REPORT_SCHEMA,
         engine_version=ENGINE_VERSION,
@@ -48,37 +67,39 @@ def build(plan: Plan, moments: MomentTable) -> Report:
         units_mixed=moments.units_mixed,
         units_outside=moments.units_outside,
         watermark_at=None if plan.watermark_at is None else plan.watermark_at.astimezone(UTC).isoformat(),
-        overall=scope_report(plan, moments, overall[0], together[0], _broken(plan, segments)),
-        segments=tuple(
-            scope_report(plan, moments, scope, family) for scope, family in zip(segments, families, strict=True)
-        ),
+        overall=scopes[0],
+        segments=tuple(scopes[1:]),
         findings=tuple(exclusion_findings(plan, moments)),
     )
 
 
-def _analysed(
-    plan: Plan, moments: MomentTable, segments: Sequence[str | None]
-) -> tuple[list[ScopeAnalysis], list[Family]]:
-    """These scopes, and the primary metric's comparisons in them as one family.
-
-    Pairs of variants that the plan never offers in a scope are no members. Those below the minimum are, and count as 1:
-    what is not looked at yet still belongs to what was declared. So the size of a family is known before any data.
-    """
-    scopes = [scope_of(plan, segment) for segment in segments]
-    size = sum(len(members_of(plan, scope)) for scope in scopes)
-    analyses = [analyse_scope(plan, moments, scope, family_size=size) for scope in scopes]
-    members: dict[tuple[int, Pair], Member] = {
-        (index, pair): analysis.member(plan, pair)
-        for index, analysis in enumerate(analyses)
-        for pair in members_of(plan, analysis.scope)
-    }
-    judged = judge(plan, members)
-    return analyses, [{pair: one for (of, pair), one in judged.items() if of == index} for index in range(len(scopes))]
+def _early(board: Board, found: Sequence[Batch]) -> list[list[Finding]]:
+    """By scope, what is below the minimum."""
+    home, offset = home_of(board, found)
+    size = len(board.pairs)
+    return [
+        below_minimum(board, number, home.tested, slice(offset + number * size, offset + (number + 1) * size))
+        for number in range(len(board.scopes))
+    ]
 
 
-def _broken(plan: Plan, segments: Sequence[ScopeAnalysis]) -> list[Finding]:
+def _waits(board: Board, early: Sequence[Sequence[Finding]]) -> NDArray[np.bool_]:
+    """Rows where the scope, or one of the two, is below the minimum; a scope is, if a variant still offered is."""
+    flags = []
+    for scope, findings in zip(board.scopes, early, strict=True):
+        short = {finding.variant for finding in findings}
+        everybody = bool(short & set(scope.current))
+        flags += [everybody or bool(short & set(pair)) for pair in board.pairs]
+    return np.array(flags)
+
+
+def _broken(board: Board, data: Sequence[ScopeData]) -> list[Finding]:
     """A segment that cannot be trusted takes the whole it is part of with it."""
-    names = [plan.segment_name(scope.scope.segment or "") for scope in segments if scope.critical]
+    names = [
+        board.plan.segment_name(scope.segment or "")
+        for scope, one in zip(board.scopes[1:], data[1:], strict=True)
+        if one.critical
+    ]
     if not names:
         return []
     return [

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 
-from analysis.moments import Moments, MomentTable
+from analysis.moments import ArmKey, Moments, MomentTable
 from analysis.plan import Cell, Plan
 
 
@@ -52,26 +52,43 @@ class Scope:
         return reduce(Moments.__add__, (stratum.moments(table, variant, metric) for stratum in self.strata), Moments())
 
 
-def scope_of(plan: Plan, segment: str | None) -> Scope:
+def scope_of(plan: Plan, segment: str | None, table: MomentTable | None = None) -> Scope:
+    """`table` is needed for a post-stratified plan: segments too small for a stratum of their own are pooled."""
     cells = [cell for cell in plan.cells if segment is None or cell.segment == segment]
     latest: dict[str, Cell] = {}
     for cell in sorted(cells, key=lambda cell: cell.epoch):
         latest[cell.segment] = cell
     return Scope(
         segment=segment,
-        strata=_strata(cells),
+        strata=_strata(cells, _alone(plan, cells, table) if segment is None else frozenset()),
         offered=_offered(plan, cells),
         current=_offered(plan, latest.values()),
     )
 
 
-def _strata(cells: Iterable[Cell]) -> tuple[Stratum, ...]:
-    alike: dict[tuple[int, tuple[tuple[str, float], ...]], list[Cell]] = {}
+def _strata(cells: Iterable[Cell], alone: frozenset[tuple[int, str]]) -> tuple[Stratum, ...]:
+    """Cells of one epoch with the same split together, those apart that stand `alone`."""
+    alike: dict[tuple[int, tuple[tuple[str, float], ...], str | None], list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: (cell.epoch, cell.segment)):
-        alike.setdefault((cell.epoch, cell.split), []).append(cell)
+        own = cell.segment if (cell.epoch, cell.segment) in alone else None
+        alike.setdefault((cell.epoch, cell.split, own), []).append(cell)
     return tuple(
         Stratum(epoch=epoch, segments=tuple(cell.segment for cell in group), shares=group[0].shares)
-        for (epoch, _), group in alike.items()
+        for (epoch, _, _), group in alike.items()
+    )
+
+
+def _alone(plan: Plan, cells: Iterable[Cell], table: MomentTable | None) -> frozenset[tuple[int, str]]:
+    """Cells that are strata of their own in a post-stratified plan: all arms reach the minimum there."""
+    if not plan.post_stratified or table is None:
+        return frozenset()
+    return frozenset(
+        (cell.epoch, cell.segment)
+        for cell in cells
+        if all(
+            table.units.get(ArmKey(cell.epoch, cell.segment, variant), 0) >= plan.min_units
+            for variant, _ in cell.shares
+        )
     )
 
 

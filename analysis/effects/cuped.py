@@ -14,59 +14,12 @@ from analysis.effects.arms import ArmValue
 from analysis.effects.means import too_few_units
 from analysis.effects.ratios import ratio_of_sums
 from analysis.estimate import Undefined
-from analysis.moments import Moments
+from analysis.moments import CrossMoments, Moments
 
 Floats: TypeAlias = NDArray[np.float64]
 
 # Directions of the covariates with less than this share of the largest (as correlations) are rounding noise.
 _RANK_TOLERANCE = 1e-10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrossMoments:
-    """Count, means and centred cross products of several numbers per unit: outcome first, then covariates.
-
-    Parameters
-    ----------
-    n : int
-        Units, those without a pre-period or without any event included.
-    mean : tuple
-        One mean per variable.
-    centred : tuple of tuples
-        Σ(x - x̄)(y - ȳ) for each pair of variables; symmetric, in their order.
-
-    Notes
-    -----
-    `a + b` are the moments of both groups: Chan, Golub & LeVeque (1979), as in `Moments`. Shapes that do not fit raise
-    `ValueError`.
-    """
-
-    n: int
-    mean: tuple[float, ...]
-    centred: tuple[tuple[float, ...], ...]
-
-    def __post_init__(self) -> None:
-        if self.n < 0 or len(self.centred) != len(self.mean) or any(len(row) != len(self.mean) for row in self.centred):
-            raise ValueError("a negative count, or a matrix that does not fit its means")
-
-    def __add__(self, other: CrossMoments) -> CrossMoments:
-        if len(self.mean) != len(other.mean):
-            raise ValueError("moments of different variables do not add")
-        if not self.n or not other.n:
-            return self if self.n else other
-        n = self.n + other.n
-        share = self.n * other.n / n
-        delta = [a - b for a, b in zip(self.mean, other.mean, strict=True)]
-        return CrossMoments(
-            n=n,
-            mean=tuple(
-                a if a == b else (self.n * a + other.n * b) / n for a, b in zip(self.mean, other.mean, strict=True)
-            ),
-            centred=tuple(
-                tuple(a + b + delta[i] * delta[j] * share for j, (a, b) in enumerate(zip(row, other_row, strict=True)))
-                for i, (row, other_row) in enumerate(zip(self.centred, other.centred, strict=True))
-            ),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

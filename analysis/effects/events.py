@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.groups import Groups
 from analysis.moments import Moments
 from analysis.plan import MetricKind
 
@@ -18,9 +23,26 @@ EVENTS_NEEDED_WHEN_UNEQUAL = 50
 UNEQUAL = 3.0
 
 
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supports:
+    """The effective events of two compared arms, row by row, and how many each of them needs."""
+
+    treatment: Floats
+    baseline: Floats
+    needed: Floats
+
+    @property
+    def is_enough(self) -> NDArray[np.bool_]:
+        enough: NDArray[np.bool_] = np.minimum(self.treatment, self.baseline) >= self.needed
+        return enough
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
-    """The effective events of two compared arms, and how many each of them needs."""
+    """The same of one comparison."""
 
     treatment: float
     baseline: float
@@ -31,59 +53,64 @@ class Support:
         return min(self.treatment, self.baseline) >= self.needed
 
 
-def support(
-    kind: MetricKind, shares: Sequence[float], treatment: Sequence[Moments], baseline: Sequence[Moments]
-) -> Support:
-    """What a comparison of counts, means or ratios rests on.
+def supports(kind: MetricKind, share: Floats, treatment: Groups, baseline: Groups) -> Supports:
+    """What comparisons of counts, means or ratios rest on.
 
     Parameters
     ----------
     kind
         For a ratio numerators and denominators are looked at, and the scarcer of them counts.
-    shares
-        Of the strata in the effect; they add up to 1.
+    share
+        Of the strata (last axis) in the effect; they add up to 1, and are 0 for strata that are not in it.
     treatment, baseline
-        Moments by stratum, n ≥ 1 in all.
+        Shape (rows, strata).
 
     Notes
     -----
     An arm's value is a weighted sum of its units' values x, with weight a = share/n in each stratum. Its effective
-    number of events is Kish's (Σ a·x)² / Σ a²·x²: in one stratum (n·mean)² / (m2 + n·mean²), which is the number of
-    converted customers for a conversion, and less the more a few customers weigh. Two arms are unequal when their
+    number of events is Kish's, of sizes: (Σ a·|x|)² / Σ a²·x²; in one stratum of values of one sign (n·mean)² / (m2 +
+    n·mean²), which is the number of converted customers for a conversion, and less the more a few customers weigh.
+    Values of both signs (a margin with losses) count by their size, not by their sum. Two arms are unequal when their
     effective numbers of units, the same of x = 1, are further apart than 3:1.
-
-    Made for values of one sign. Those around zero (a balance, a margin with losses) have few effective events however
-    many units there are: the comparison then waits without need, it does not err.
     """
-    sizes = [
-        1 / sum(share * share / group.n for share, group in zip(shares, arm, strict=True))
-        for arm in (treatment, baseline)
-    ]
-    return Support(
-        treatment=_events(kind, shares, treatment),
-        baseline=_events(kind, shares, baseline),
-        needed=EVENTS_NEEDED_WHEN_UNEQUAL if max(sizes) > UNEQUAL * min(sizes) else EVENTS_NEEDED,
+    sizes = [1 / _sum(share * share / np.maximum(arm.n, 1.0)) for arm in (treatment, baseline)]
+    unequal = np.maximum(*sizes) > UNEQUAL * np.minimum(*sizes)
+    return Supports(
+        treatment=_events(kind, share, treatment),
+        baseline=_events(kind, share, baseline),
+        needed=np.where(unequal, float(EVENTS_NEEDED_WHEN_UNEQUAL), float(EVENTS_NEEDED)),
     )
 
 
-def _events(kind: MetricKind, shares: Sequence[float], arm: Sequence[Moments]) -> float:
-    of_values = _effective(shares, [(group.n, group.mean, group.m2) for group in arm])
+def support(
+    kind: MetricKind, shares: Sequence[float], treatment: Sequence[Moments], baseline: Sequence[Moments]
+) -> Support:
+    """The same of one comparison, by stratum; n ≥ 1 in all."""
+    found = supports(kind, np.array([shares]), Groups.of([treatment]), Groups.of([baseline]))
+    return Support(treatment=float(found.treatment[0]), baseline=float(found.baseline[0]), needed=int(found.needed[0]))
+
+
+def _sum(terms: Floats) -> Floats:
+    total: Floats = terms.sum(axis=-1)
+    return np.where(total > 0, total, np.nan)
+
+
+def _events(kind: MetricKind, share: Floats, arm: Groups) -> Floats:
+    of_values = _effective(share, arm.n, arm.absolute_mean, arm.mean, arm.m2)
     if kind != "ratio":
         return of_values
-    return min(
-        of_values, _effective(shares, [(group.n, group.denominator_mean, group.denominator_m2) for group in arm])
-    )
+    other = arm.denominator_mean
+    return np.minimum(of_values, _effective(share, arm.n, np.abs(other), other, arm.denominator_m2))
 
 
-def _effective(shares: Sequence[float], groups: Sequence[tuple[int, float, float]]) -> float:
-    largest = max(abs(mean) for _, mean, _ in groups)
-    if largest == 0:
-        return 0.0
+def _effective(share: Floats, n: Floats, size: Floats, mean: Floats, m2: Floats) -> Floats:
+    largest = np.where(share > 0, size, 0.0).max(axis=-1, keepdims=True, initial=0.0)
+    nothing = largest == 0
+    unit = np.where(nothing, 1.0, largest)
+    n = np.maximum(n, 1.0)
     # In units of the largest mean, for the squares of what may be 1e50.
-    total = sum(share * (mean / largest) for share, (_, mean, _) in zip(shares, groups, strict=True))
-    squares = sum(
-        share * share / n * (m2 / n / largest / largest + (mean / largest) ** 2)
-        for share, (n, mean, m2) in zip(shares, groups, strict=True)
-    )
+    total = (share * (size / unit)).sum(axis=-1)
+    squares = (share * share / n * (m2 / n / unit / unit + (mean / unit) ** 2)).sum(axis=-1)
     # Ten events are ten, whatever the last bit says.
-    return round(total * total / squares, 6)
+    found = np.where(nothing[..., 0], 0.0, total * total / np.where(squares > 0, squares, 1.0))
+    return np.asarray(np.round(found, 6), dtype=np.float64)

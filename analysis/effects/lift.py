@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from math import copysign, sqrt
+import numpy as np
 
+from analysis.effects import values
 from analysis.effects.arms import ArmPair
 from analysis.estimate import Undefined
 
@@ -24,11 +25,9 @@ def lift_value(pair: ArmPair) -> float | Undefined:
 
 def lift_std_error(pair: ArmPair) -> float | Undefined:
     """First-order standard error √(v₁ + (T/B)²·v₀) / B: a scale for people; no interval here is built on it."""
-    treatment, baseline = pair.treatment, pair.baseline
-    if baseline.value <= 0:
+    if pair.baseline.value <= 0:
         return NOT_POSITIVE
-    ratio = treatment.value / baseline.value
-    return sqrt(treatment.variance + ratio * ratio * baseline.variance) / baseline.value
+    return float(values.lift(_pairs(pair))[1][0])
 
 
 def fieller(pair: ArmPair, critical: float) -> tuple[float, float] | Undefined:
@@ -45,29 +44,20 @@ def fieller(pair: ArmPair, critical: float) -> tuple[float, float] | Undefined:
     Returns
     -------
     (low, high)
-        Solves (T - (1 + θ)B)² ≤ c²(v₁ + (1 + θ)²v₀). At θ = 0 this *is* the test of the difference, so the interval
-        leaves out 0 exactly when that test rejects. `Undefined("unbounded")` when the baseline itself is not
-        significantly above 0 (c²v₀ ≥ B²): the set is then a half-line or worse, no interval.
-
-    Notes
-    -----
-    Fieller, "Some problems in interval estimation", JRSS B 16 (1954), pp. 175-185. A Wald interval of the lift
-    contradicts its own test; the interval of the difference divided by the baseline covers .83 at a true lift of 100 %.
-    The quadratic is written in θ, not in 1 + θ, so that its constant term is the test statistic itself and the roots'
-    signs are decided without cancellation.
+        As `analysis.effects.values.fieller`, which has the formula. `Undefined("unbounded")` when the baseline itself
+        is not significantly above 0.
     """
-    treatment, baseline = pair.treatment, pair.baseline
-    if baseline.value <= 0:
+    if pair.baseline.value <= 0:
         return NOT_POSITIVE
-    squared = critical * critical
-    leading = baseline.value * baseline.value - squared * baseline.variance
-    if leading <= 0:
-        return UNBOUNDED
-    half = -baseline.value * pair.difference - squared * baseline.variance
-    constant = pair.difference * pair.difference - squared * pair.variance
-    root = critical * sqrt(treatment.variance * leading + treatment.value * treatment.value * baseline.variance)
-    outer = -(half + copysign(root, half))
-    if outer == 0:
-        return 0.0, 0.0
-    first, second = outer / leading, constant / outer
-    return min(first, second), max(first, second)
+    low, high = values.fieller(_pairs(pair), np.array([critical]))
+    return UNBOUNDED if np.isnan(low[0]) else (float(low[0]), float(high[0]))
+
+
+def _pairs(pair: ArmPair) -> values.Pairs:
+    treatment, baseline = (
+        values.Values(
+            value=np.array([arm.value]), variance=np.array([arm.variance]), freedom=np.array([arm.degrees_of_freedom])
+        )
+        for arm in (pair.treatment, pair.baseline)
+    )
+    return values.Pairs(treatment=treatment, baseline=baseline)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, sqrt
 
-from scipy.special import stdtr, stdtrit
+import numpy as np
 
+from analysis.effects import values
 from analysis.effects.arms import ArmPair, ArmValue
-from analysis.estimate import SMALLEST_P, Undefined
+from analysis.estimate import Undefined
 from analysis.moments import Moments
 
 
@@ -42,23 +43,18 @@ def welch_degrees_of_freedom(pair: ArmPair) -> float:
 
 
 def satterthwaite(variances: Sequence[float], freedoms: Sequence[float]) -> float:
-    """Degrees of freedom of a sum of independent variances, in shares of the sum: no square can overflow."""
-    total = sum(variances)
-    if total == 0:
-        return inf
-    shares = (variance / total for variance in variances)
-    spread = sum(share * share / freedom for share, freedom in zip(shares, freedoms, strict=True))
-    return 1 / spread if spread > 0 else inf
+    """Degrees of freedom of a sum of independent variances; see `analysis.effects.values`."""
+    return float(values.satterthwaite(np.asarray(variances, dtype=float), np.asarray(freedoms, dtype=float)))
 
 
 def two_sided_p(t: float, degrees_of_freedom: float) -> float:
     """P(|T| ≥ |t|) for Student's T, from the survival side: exact far below 1e-16."""
-    return max(2.0 * float(stdtr(degrees_of_freedom, -abs(t))), SMALLEST_P)
+    return float(values.two_sided_p(t, degrees_of_freedom))
 
 
 def critical_value(alpha: float, degrees_of_freedom: float = inf) -> float:
     """c with P(|T| ≥ c) = alpha."""
-    return -float(stdtrit(degrees_of_freedom, alpha / 2))
+    return float(values.critical_values(alpha, degrees_of_freedom))
 
 
 def wald_interval(pair: ArmPair, critical: float) -> tuple[float, float]:

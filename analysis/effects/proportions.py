@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, sqrt
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analysis.effects.arms import ArmValue
 from analysis.effects.means import too_few_units
 from analysis.estimate import Undefined
 from analysis.moments import Moments
+
+Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +57,17 @@ def wilson(proportion: Proportion, critical: float) -> tuple[float, float]:
     Solves |p̂ - p| ≤ c·√(p(1 - p)/n). Wilson, JASA 22 (1927), pp. 209-212. Newcombe, "Two-sided confidence intervals
     for the single proportion", Statistics in Medicine 17 (1998), method 3: the tests' reference numbers are from there.
     """
-    n, rate = proportion.n, proportion.rate
-    squared = critical * critical
-    centre = proportion.successes + squared / 2
-    spread = critical * sqrt(n * rate * (1 - rate) + squared / 4)
-    low = 0.0 if proportion.successes == 0 else (centre - spread) / (n + squared)
-    high = 1.0 if proportion.successes == n else (centre + spread) / (n + squared)
-    return low, high
+    low, high = wilson_intervals(np.array([float(proportion.successes)]), np.array([float(proportion.n)]), critical)
+    return float(low[0]), float(high[0])
+
+
+def wilson_intervals(successes: Floats, n: Floats, critical: float | Floats) -> tuple[Floats, Floats]:
+    """The same of many, n ≥ 1."""
+    rate, squared = successes / n, critical * critical
+    centre = successes + squared / 2
+    spread = critical * np.sqrt(n * rate * (1 - rate) + squared / 4)
+    low = np.where(successes == 0, 0.0, (centre - spread) / (n + squared))
+    return low, np.where(successes == n, 1.0, (centre + spread) / (n + squared))
 
 
 def newcombe(treatment: Proportion, baseline: Proportion, critical: float) -> tuple[float, float]:

@@ -9,15 +9,16 @@ from itertools import accumulate, pairwise
 from math import ceil, floor, inf, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, bdtrc, bdtrik
 
 from analysis.effects.arms import ArmValue
 from analysis.effects.means import critical_value, too_few_units
 from analysis.effects.ratios import ratio_value
 from analysis.estimate import Interval, Undefined
-from analysis.moments import Moments
+from analysis.moments import Distribution, Moments
 
+TIED = Undefined(reason="zero_variance", message="One value holds the whole interval: no spread shows.")
 TOO_FEW = Undefined(reason="too_few_units", message="Too few values to bound this quantile on both sides.")
 
 
@@ -205,6 +206,53 @@ def _rank(position: float, n: int) -> int:
 def _estimate(value: float, ends: tuple[float, float], tail: float, method: str) -> QuantileEstimate:
     low, high = ends
     error = (high - low) / (2 * critical_value(tail))
-    tied = Undefined(reason="zero_variance", message="One value holds the whole interval: no spread shows.")
-    arm = ArmValue(value=value, variance=error * error, degrees_of_freedom=inf) if error > 0 else tied
+    arm = ArmValue(value=value, variance=error * error, degrees_of_freedom=inf) if error > 0 else TIED
     return QuantileEstimate(value=value, interval=Interval(low=low, high=high, level=1 - tail, method=method), arm=arm)
+
+
+def distribution_value(distribution: Distribution | None, quantile: float) -> ArmValue | Undefined:
+    """A quantile over rows from shares of rows up to common thresholds: mergeable, clustered by unit.
+
+    Parameters
+    ----------
+    distribution
+        Of one arm; None: nobody.
+    quantile
+        In (0, 1).
+
+    Returns
+    -------
+    ArmValue
+        The smallest threshold that at least `quantile` of the rows do not exceed. Standard error (high - low)/(2z) with
+        low and high the same at quantile ∓ z·σ, z = 1.96 and σ the delta-method standard error of the share (Woodruff).
+        `Undefined("too_few_units")` where these ends are outside of the values, `Undefined("zero_variance")` where all
+        three are one threshold, and those of `ratio_value`.
+
+    Notes
+    -----
+    As `clustered_quantile`, but at thresholds instead of order statistics, so that arms of several segments merge;
+    right as long as thresholds are dense against the standard error. Woodruff, "Confidence intervals for medians and other
+    position measures", JASA 47 (1952), pp. 635-646.
+    """
+    if distribution is None:
+        return too_few_units(0)
+    shares = [ratio_value(moments) for moments in distribution.up_to]
+    if isinstance(reason := shares[-1], Undefined):
+        return reason
+    values = np.array([1.0 if isinstance(share, Undefined) else share.value for share in shares])
+    at = _first_reaching(values, quantile)
+    found = shares[min(at, len(shares) - 1)]
+    spread = 0.0 if isinstance(found, Undefined) else sqrt(found.variance)
+    reach = critical_value(0.05) * spread
+    low, high = _first_reaching(values, quantile - reach), _first_reaching(values, quantile + reach)
+    if quantile - reach <= 0 or high >= len(values) or values[0] > quantile - reach:
+        return TOO_FEW
+    error = (distribution.thresholds[high] - distribution.thresholds[low]) / (2 * critical_value(0.05))
+    if not error > 0:
+        return TIED
+    return ArmValue(value=distribution.thresholds[at], variance=error * error, degrees_of_freedom=inf)
+
+
+def _first_reaching(shares: NDArray[np.float64], quantile: float) -> int:
+    # .1 of 30 is 3.0000000000000004 in floats, and yet the third.
+    return int(np.searchsorted(shares, quantile * (1 - 1e-12)))

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.comparison import Effect
-from analysis.estimate import Finding, Undefined
-from analysis.inference.families import Judged, decisive_p
+from analysis.estimate import Comparison, Finding, Undefined
 from analysis.plan import Plan
 from analysis.scopes import Scope
 
 Pair = tuple[str, str]
-Family = Mapping[Pair, Judged]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,16 +18,18 @@ class Contest:
 
     Parameters
     ----------
-    effects, family
-        On the primary metric, by (treatment, baseline); `family` holds the members of the family.
+    comparisons
+        On the primary metric, by (treatment, baseline), as their family leaves them.
+    significant_alone
+        Pairs that would be significant, were each the only comparison made.
     critical, early
         Findings that forbid any conclusion: the first for good, the second for now.
     """
 
     plan: Plan
     scope: Scope
-    effects: Mapping[Pair, Effect]
-    family: Family
+    comparisons: Mapping[Pair, Comparison]
+    significant_alone: frozenset[Pair]
     critical: Sequence[Finding]
     early: Sequence[Finding]
 
@@ -53,9 +52,9 @@ class Contest:
     def advantage(self, variant: str, other: str) -> float:
         """How much better `variant` is, in the direction that is wished for; 0 where that is unknown."""
         sign = 1.0 if self.plan.primary.direction == "increase" else -1.0
-        if (variant, other) not in self.effects:
+        if (variant, other) not in self.comparisons:
             variant, other, sign = other, variant, -sign
-        value = self.effects[variant, other].difference.value
+        value = self.comparisons[variant, other].difference.value
         return 0.0 if isinstance(value, Undefined) else sign * value
 
     def promising(self) -> list[str]:
@@ -64,14 +63,11 @@ class Contest:
         return [
             treatment
             for treatment in self.contestants
-            if self._is_significant(decisive_p(self.plan, self.effects[treatment, control]))
-            if self.advantage(treatment, control) > 0
+            if (treatment, control) in self.significant_alone and self.advantage(treatment, control) > 0
         ]
-
-    def _is_significant(self, p: float | Undefined | None) -> bool:
-        return not (p is None or isinstance(p, Undefined)) and p < self.plan.alpha
 
     def beats(self, variant: str, other: str) -> bool:
         """Better than the other, significantly within the family."""
-        judged = self.family.get((variant, other)) or self.family.get((other, variant))
-        return judged is not None and self._is_significant(judged.p_value) and self.advantage(variant, other) > 0
+        compared = self.comparisons.get((variant, other)) or self.comparisons.get((other, variant))
+        p = None if compared is None else compared.p_value_adjusted
+        return isinstance(p, float) and p < self.plan.alpha and self.advantage(variant, other) > 0

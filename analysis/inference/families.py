@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import TypeAlias, TypeVar
 
-from analysis.comparison import Effect
-from analysis.estimate import Estimate, Interval, Undefined
-from analysis.inference.multiplicity import Adjustment, benjamini_hochberg, holm
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.effects import values
+from analysis.estimate import Undefined
+from analysis.inference import multiplicity
+from analysis.inference.dunnett import dunnett_critical, dunnett_p
+from analysis.inference.multiplicity import Adjustment
 from analysis.plan import FamilyMethod, Plan
 
 K = TypeVar("K", bound=Hashable)
+Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 
-ADJUSTMENTS: dict[FamilyMethod, Adjustment] = {"holm": holm, "benjamini_hochberg": benjamini_hochberg}
+ADJUSTMENTS: dict[FamilyMethod, Adjustment] = {
+    "holm": multiplicity.holm,
+    "hochberg": multiplicity.hochberg,
+    "bonferroni": multiplicity.bonferroni,
+    "benjamini_hochberg": multiplicity.benjamini_hochberg,
+    "benjamini_yekutieli": multiplicity.benjamini_yekutieli,
+    "e_benjamini_hochberg": multiplicity.benjamini_hochberg,  # of p = 1/e that is e-BH
+}
+# Of these the level of intervals depends on how many members are rejected.
+_STEP_UP_RATES: frozenset[FamilyMethod] = frozenset(
+    {"benjamini_hochberg", "benjamini_yekutieli", "e_benjamini_hochberg"}
+)
 
-TOO_EARLY = Undefined(reason="too_early", message="Below the minimum, nothing is concluded.")
-NOT_IN_FAMILY = Undefined(reason="not_in_family", message="Not corrected: no winner is named on this comparison.")
+
+_LARGEST_ALPHA = 0.499
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One comparison of a family: the p-value that decides, and the same effect with intervals at another alpha."""
+class Members:
+    """The comparisons of one family, in arrays.
 
-    p_value: float | Undefined
-    effect_at: Callable[[float], Effect]
+    Parameters
+    ----------
+    p_value
+        The one that may name a winner under the plan's stopping rule; NaN where there is none (yet).
+    scope
+        Number of the scope each belongs to.
+    variances
+        Of the treatment's and the baseline's value: what Dunnett's correlations are made of.
+    """
+
+    p_value: Floats
+    scope: NDArray[np.intp]
+    treatment_variance: Floats
+    baseline_variance: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A member as its family leaves it: adjusted p-value, and intervals that hold for all members together."""
+    """Adjusted p-values (NaN where there was none), which are below alpha, and the alpha of each one's intervals."""
 
-    p_value: float | Undefined
-    difference: Interval | Undefined
-    lift: Interval | Undefined
-
-
-def decisive_p(plan: Plan, effect: Effect) -> float | Undefined:
-    """The p-value that may name a winner under the plan's stopping rule."""
-    return effect.p_value_always_valid if plan.stopping_rule == "always_valid" else effect.p_value
+    p_value: Floats
+    rejected: Flags
+    alpha: Floats
 
 
 def adjust(plan: Plan, p_values: Mapping[K, float | Undefined]) -> dict[K, float | Undefined]:
-    """Adjusted p-values of one family.
+    """Adjusted p-values of one family, for any method but Dunnett's.
 
     Parameters
     ----------
@@ -58,53 +84,65 @@ def adjust(plan: Plan, p_values: Mapping[K, float | Undefined]) -> dict[K, float
     }
 
 
-def judge(plan: Plan, members: Mapping[K, Member]) -> dict[K, Judged]:
-    """Adjusted p-values and simultaneous intervals of one family, dual to each other.
-
-    Returns
-    -------
-    dict
-        By member. A member that is too early has no interval. The kind of interval is that of the stopping rule.
+def judge(plan: Plan, members: Members) -> Judged:
+    """Adjusted p-values and the level of simultaneous intervals of one family, dual to each other.
 
     Notes
     -----
     Of m members, declared and therefore constant:
 
-    `holm`: every interval has the level 1 - alpha/m (Bonferroni), so all of them cover together with 1 - alpha, at
-    every look. Holm may reject what Bonferroni does not; such an interval ends at 0, which it then leaves out: the
-    confidence region that belongs to Holm's procedure. Guilbaud, Biometrical Journal 50 (2008), pp. 678-692. (He shows
-    it for one-sided hypotheses; of two sides it is as good as the direction of a Holm rejection.)
+    `holm`, `hochberg`, `bonferroni`: every interval has the level 1 - alpha/m (Bonferroni), so all of them cover
+    together with 1 - alpha, at every look. Holm (and Hochberg) may reject what Bonferroni does not; such an interval
+    ends at 0, which it then leaves out: the confidence region that belongs to Holm's procedure. Guilbaud, Biometrical
+    Journal 50 (2008), pp. 678-692. (He shows it for one-sided hypotheses; of two sides it is as good as the direction
+    of a Holm rejection.)
 
-    `benjamini_hochberg`: with R members rejected the level is 1 - alpha·max(R, 1)/m, so that the expected share of
-    intervals that miss, among those of the rejected, is at most alpha. For confidence sequences from e-values, as ours
-    are, under any dependence and at any look: Xu, Wang & Ramdas, "Post-selection inference for e-value based confidence
-    intervals", EJS 18 (2024), theorem 1; for fixed ones under independence: Benjamini & Yekutieli, JASA 100 (2005),
-    pp. 71-81. A member is rejected exactly when its interval leaves out 0.
+    `benjamini_hochberg`, `benjamini_yekutieli`, `e_benjamini_hochberg`: with R members rejected the level is 1 -
+    alpha·max(R, 1)/m (for Yekutieli also divided by Σ 1/k), so that the expected share of intervals that miss, among
+    those of the rejected, is at most alpha. For confidence sequences from e-values, as ours are, under any dependence
+    and at any look: Xu, Wang & Ramdas, "Post-selection inference for e-value based confidence intervals", EJS 18
+    (2024), theorem 1; for fixed ones under independence: Benjamini & Yekutieli, JASA 100 (2005), pp. 71-81. A member is
+    rejected exactly when its interval leaves out 0.
+
+    `dunnett`: only comparisons with the control are members. Within a scope the treatments share it; their joint
+    distribution gives the critical value, at alpha over the number of scopes (Bonferroni between scopes).
     """
-    adjusted = adjust(plan, {key: member.p_value for key, member in members.items()})
-    rejected = {key for key, p in adjusted.items() if not isinstance(p, Undefined) and p < plan.alpha}
-    shares = max(1, len(rejected)) if plan.family == "benjamini_hochberg" else 1
-    alpha = plan.alpha * shares / max(1, len(members))
-    return {
-        key: _judged(plan, member, adjusted[key], alpha, is_rejected=key in rejected) for key, member in members.items()
-    }
-
-
-def _judged(plan: Plan, member: Member, p: float | Undefined, alpha: float, *, is_rejected: bool) -> Judged:
-    if p == TOO_EARLY:
-        return Judged(p_value=p, difference=TOO_EARLY, lift=TOO_EARLY)
-    effect = member.effect_at(alpha)
+    if plan.family == "dunnett":
+        return _many_to_one(plan, members)
+    m = len(members.p_value)
+    known = np.isfinite(members.p_value)
+    adjusted = np.array(ADJUSTMENTS[plan.family](np.where(known, members.p_value, 1.0).tolist()))
+    rejected = known & (adjusted < plan.alpha)
+    share = float(max(1, int(rejected.sum()))) if plan.family in _STEP_UP_RATES else 1.0
+    if plan.family == "benjamini_yekutieli":
+        share /= sum(1 / k for k in range(1, m + 1))
     return Judged(
-        p_value=p,
-        difference=_interval(plan, effect.difference, is_rejected=is_rejected),
-        lift=_interval(plan, effect.lift, is_rejected=is_rejected),
+        p_value=np.where(known, adjusted, np.nan),
+        rejected=rejected,
+        alpha=np.full(m, plan.alpha * share / max(1, m)),
     )
 
 
-def _interval(plan: Plan, estimate: Estimate, *, is_rejected: bool) -> Interval | Undefined:
-    interval = estimate.always_valid if plan.stopping_rule == "always_valid" else estimate.fixed
-    if isinstance(interval, Undefined) or isinstance(estimate.value, Undefined) or not is_rejected:
-        return interval
-    if estimate.value > 0:
-        return replace(interval, low=max(interval.low, 0.0))
-    return replace(interval, high=min(interval.high, 0.0))
+def _many_to_one(plan: Plan, members: Members) -> Judged:
+    scopes = sorted(set(members.scope.tolist()))
+    alpha = min(plan.alpha / max(1, len(scopes)), _LARGEST_ALPHA)
+    p, each = np.full((2, len(members.p_value)), np.nan)
+    for scope in scopes:
+        rows = np.flatnonzero(members.scope == scope)
+        loadings = [_loading(members.treatment_variance[row], members.baseline_variance[row]) for row in rows]
+        each[rows] = values.two_sided_p(dunnett_critical(loadings, alpha), np.inf)
+        for row in rows[np.isfinite(members.p_value[rows])]:
+            # The normal score with the same p-value: exact for large samples, as the joint distribution is.
+            score = float(values.critical_values(members.p_value[row], np.inf))
+            p[row] = min(1.0, len(scopes) * dunnett_p(score, loadings))
+    return Judged(p_value=p, rejected=p < plan.alpha, alpha=each)
+
+
+def _loading(treatment: float, baseline: float) -> float:
+    together = treatment + baseline
+    return sqrt(baseline / together) if together > 0 else 0.0
+
+
+def each_alpha(plan: Plan, size: int) -> float:
+    """What one member of a family of this size is judged at: where its sequences are to be narrow."""
+    return plan.alpha / max(1, size)

@@ -107,10 +107,10 @@ def _by_how_much(contest: Contest, variant: str) -> str:
 def _change(contest: Contest, variant: str) -> tuple[str, str]:
     """'visits are 69% higher', ' (between 52% and 88%)'; in plain numbers where there is no percentage."""
     pair = variant, contest.plan.control
-    effect, judged = contest.effects[pair], contest.family[pair]
-    value, interval, unit = effect.lift.value, judged.lift, _percent
+    compared = contest.comparisons[pair]
+    value, interval, unit = compared.lift.value, compared.lift_in_family, _percent
     if isinstance(value, Undefined) or isinstance(interval, Undefined):
-        value, interval, unit = effect.difference.value, judged.difference, _number
+        value, interval, unit = compared.difference.value, compared.difference_in_family, _number
     if isinstance(value, Undefined) or isinstance(interval, Undefined):
         return f"{_metric(contest)} higher or lower", ""
     higher = value > 0

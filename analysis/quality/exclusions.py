@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analysis.board import Board
 from analysis.estimate import Finding
 from analysis.moments import MetricKey, MomentTable
 from analysis.plan import MetricPlan, Plan
@@ -55,9 +56,9 @@ def _missing(plan: Plan, table: MomentTable) -> list[Finding]:
     ]
 
 
-def scope_findings(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
+def scope_findings(board: Board, number: int) -> list[Finding]:
     """Findings about one scope: units without a complete window, strata that enter no comparison."""
-    return [*_maturing(plan, scope, table), *_strata_left_out(plan, scope, table)]
+    return [*_maturing(board.plan, board.scopes[number], board.table), *_strata_left_out(board, number)]
 
 
 def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
@@ -95,20 +96,23 @@ def _duration(seconds: int) -> str:
     return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
-def _strata_left_out(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
+def _strata_left_out(board: Board, number: int) -> list[Finding]:
     """Strata that cannot enter a variant's comparisons: it was not offered there, or has fewer units than the minimum.
 
     Units count that have an outcome on the primary metric.
     """
+    plan, scope = board.plan, board.scopes[number]
     if len(scope.strata) < 2:
         return []
+    counts = board.cells[board.strata_of[number], :, plan.metrics.index(plan.primary), 0]
+    units = board.units[board.strata_of[number]]
+    offered = [(variant, board.variants[variant]) for variant in scope.offered]
     return [
         _left_out(plan, scope, stratum, variant)
-        for stratum in scope.strata
-        if any(stratum.units(table, variant) for variant in scope.offered)
-        for variant in scope.offered
-        if variant not in stratum.variants
-        or stratum.moments(table, variant, plan.primary.key).n < max(plan.min_units, 1)
+        for place, stratum in enumerate(scope.strata)
+        if any(units[place, column] for _, column in offered)
+        for variant, column in offered
+        if variant not in stratum.variants or counts[place, column] < max(plan.min_units, 1)
     ]
 
 

@@ -24,7 +24,7 @@ from tests.stats.builders import (
 def test_json_form() -> None:
     arms = {(1, "all", "a"): {"visits": Moments()}, (1, "all", "b"): {"visits": conversions(10, 100)}}
     document = to_dict(build(plan(watermark_at=at(0)), table(arms)))
-    assert document["schema"] == "winnow.report/1"
+    assert document["schema"] == "winnow.report/2"
     assert document["watermark_at"] == "2026-03-01T12:00:00+00:00"
     assert document["variants"] == ["a", "b"]
     found = document["segments"][0]["metrics"][0]

@@ -1,0 +1,67 @@
+"""What is known of the values of events before they are summed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from analysis.aggregation.exact import Grid
+from analysis.aggregation.reduce import LARGEST_VALUE
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+# Two roundings keep 2 x 34 bits below the largest of fewer than 65,536 values.
+EVENTS_OF_A_UNIT = 2**16 - 1
+_LARGE = 2.0**32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """The values of the events of one name. `has_missing`: some are null, NaN, infinite or too large."""
+
+    grid: Grid
+    has_missing: bool
+
+
+def finite(value: Any) -> Any:
+    """NaN and infinity fail the comparison on some backends and pass it on others, so NaN is named."""
+    return (~value.isnan() & (value.abs() <= LARGEST_VALUE)).ifelse(value, ibis.null("float64"))
+
+
+def values_of(events: ir.Table, names: Sequence[str]) -> dict[str, Values]:
+    """By name, from the values of all events if these will do: that costs nothing where the database keeps statistics.
+
+    They will if all are usable, and none so large that rounding to a share of it would tell on those that are wanted.
+    """
+    if not names:
+        return {}
+    values = events.value
+    asked = events.agg(low=values.min(), high=values.max(), values=values.count(), rows=events.count())
+    every = asked.to_pyarrow().to_pylist()[0]
+    ends = [float(every[end] or 0) for end in ("low", "high")]
+    if all(isfinite(end) and abs(end) <= _LARGE for end in ends):
+        return dict.fromkeys(names, _values({**every, "low": ends[0], "high": ends[1]}))
+    found = _ranges(_named(events, names))
+    none = {"low": None, "high": None, "values": 0, "rows": 0}
+    return {name: _values(found.get(name, none)) for name in names}
+
+
+def _named(events: ir.Table, names: Sequence[str]) -> ir.Table:
+    found = events.filter(events.name.isin(names))
+    return found.select(name=found.name.cast("string"), value=found.value.cast("float64"))
+
+
+def _ranges(events: Any) -> dict[str, Mapping[str, Any]]:
+    value = finite(events.value)
+    asked = events.group_by("name").agg(low=value.min(), high=value.max(), values=value.count(), rows=events.count())
+    return {row["name"]: row for row in asked.to_pyarrow().to_pylist()}
+
+
+def _values(row: Mapping[str, Any]) -> Values:
+    largest = max(abs(row["low"] or 0.0), abs(row["high"] or 0.0))
+    return Values(grid=Grid(largest=largest, n=row["rows"]), has_missing=row["values"] < row["rows"])

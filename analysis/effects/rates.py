@@ -1,0 +1,249 @@
+"""Many pairs of rates at once: Miettinen–Nurminen score tests, and the intervals that invert them.
+
+Arrays have one row per comparison and one column per stratum; `analysis.effects.scores` has it for one comparison.
+
+The score interval of a difference and every score test with a margin are our own: in statsmodels 0.14.6 and 0.15.0 they
+are wrong (a `count0` where `nobs0` belongs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.effects.inversion import Bracket, Known, Rows, falling_roots
+from analysis.effects.restricted import TwoCounts, restricted_low_rate
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Independent binomial counts, shape (rows, strata).
+
+    `share`: a stratum's share of the whole, adding up to 1 in a row; 0 pads a row of fewer strata (with n = 1 and no
+    successes). `treatment`, `baseline`: successes among `treatment_n`, `baseline_n` ≥ 1.
+    """
+
+    share: Floats
+    treatment: Floats
+    treatment_n: Floats
+    baseline: Floats
+    baseline_n: Floats
+
+    def take(self, rows: Rows) -> Rates:
+        return Rates(
+            share=self.share[rows],
+            treatment=self.treatment[rows],
+            treatment_n=self.treatment_n[rows],
+            baseline=self.baseline[rows],
+            baseline_n=self.baseline_n[rows],
+        )
+
+    @property
+    def treatment_rate(self) -> Floats:
+        return _sum(self.share * (self.treatment / self.treatment_n))
+
+    @property
+    def baseline_rate(self) -> Floats:
+        return _sum(self.share * (self.baseline / self.baseline_n))
+
+    @property
+    def is_degenerate(self) -> NDArray[np.bool_]:
+        """Nobody, or everybody, converted in every stratum: the same in both arms."""
+        together, n = self.treatment + self.baseline, self.treatment_n + self.baseline_n
+        degenerate: NDArray[np.bool_] = ((together == 0) | (together == n) | (self.share == 0)).all(axis=1)
+        return degenerate
+
+
+def _sum(terms: Floats) -> Floats:
+    total: Floats = terms.sum(axis=1)
+    return total
+
+
+def difference_z(rates: Rates, difference: Floats, *, corrected: bool = True) -> Floats:
+    """Score statistic of "the rates differ by `difference` (one per row) in every stratum".
+
+    Returns
+    -------
+    array
+        Σ w(p̂₁ - p̂₀ - δ) / √Σ w²(p̃₁q̃₁/n₁ + p̃₀q̃₀/n₀), near normal under the hypothesis, with w the shares and p̃ the
+        maximum-likelihood rates of each stratum; each stratum's variance times N/(N - 1) if `corrected`
+        (Miettinen–Nurminen), else not (Farrington–Manning, Mee). Infinite where the variance is 0, and 0 for 0/0.
+
+    Notes
+    -----
+    A stratum of few units or few conversions does no harm: its variance is that of the hypothesis, pooled over both
+    arms, where Wald's of an arm without a conversion is 0. After a promotion to 95 % of a 1 % rate the z-test on Wald
+    variances errs in .10 to .25 of all A/A tests at any look.
+
+    Miettinen & Nurminen, "Comparative analysis of two rates", Statistics in Medicine 4 (1985), pp. 213-226 (strata: pp.
+    217-218); Farrington & Manning, Statistics in Medicine 9 (1990), pp. 1447-1454.
+    """
+    delta = difference[:, None]
+    observed = rates.treatment / rates.treatment_n - rates.baseline / rates.baseline_n
+    variance = rates.share * rates.share * _difference_variance(rates, delta)
+    if corrected:
+        variance *= _correction(rates)
+    return _standardise(_sum(rates.share * (observed - delta)), _sum(variance))
+
+
+def _difference_variance(rates: Rates, delta: Floats) -> Floats:
+    """p̃₁q̃₁/n₁ + p̃₀q̃₀/n₀ with the maximum-likelihood rates that differ by δ."""
+    treatment_is_high = delta >= 0
+    low = np.where(treatment_is_high, rates.baseline, rates.treatment)
+    high = np.where(treatment_is_high, rates.treatment, rates.baseline)
+    low_n = np.where(treatment_is_high, rates.baseline_n, rates.treatment_n)
+    high_n = np.where(treatment_is_high, rates.treatment_n, rates.baseline_n)
+    # Failures instead of successes: the same variance, and rates near 0 keep their digits.
+    many = low + high > (low_n + high_n) / 2
+    counts = TwoCounts(
+        low=np.where(many, high_n - high, low),
+        low_n=np.where(many, high_n, low_n),
+        high=np.where(many, low_n - low, high),
+        high_n=np.where(many, low_n, high_n),
+    )
+    gap = np.broadcast_to(np.abs(delta), low.shape)
+    rate = restricted_low_rate(counts, gap)
+    other = rate + gap
+    variance: Floats = rate * (1 - rate) / counts.low_n + other * np.maximum(1 - other, 0.0) / counts.high_n
+    return variance
+
+
+def lift_z(rates: Rates, ratio: Floats) -> Floats:
+    """Miettinen–Nurminen's statistic of "the rates have the ratio `ratio` > 0 (one per row) in every stratum".
+
+    With p̃₁ = R·p̃₀ the maximum-likelihood rates, in closed form: Σ w(p̂₁ - R·p̂₀) / √Σ w²(p̃₁q̃₁/n₁ + R²p̃₀q̃₀/n₀).
+    """
+    many = ratio[:, None]
+    n1, n0, x1, x0 = rates.treatment_n, rates.baseline_n, rates.treatment, rates.baseline
+    # (n₁ + n₀)·R·p² - (R(n₁ + x₀) + x₁ + n₀)·p + x₁ + x₀ = 0, its smaller root without cancellation.
+    linear, constant = many * (n1 + x0) + x1 + n0, x1 + x0
+    root = np.sqrt(np.maximum(linear * linear - 4 * ((n1 + n0) * many) * constant, 0.0))
+    p0 = np.minimum(2 * constant / (linear + root), 1.0)
+    p1 = np.minimum(many * p0, 1.0)
+    variance = (p1 * (1 - p1) / n1 + many * many * p0 * (1 - p0) / n0) * _correction(rates)
+    return _standardise(_sum(rates.share * (x1 / n1 - many * (x0 / n0))), _sum(rates.share * rates.share * variance))
+
+
+def _correction(rates: Rates) -> Floats:
+    n = rates.treatment_n + rates.baseline_n
+    return n / (n - 1)
+
+
+def _standardise(distance: Floats, variance: Floats) -> Floats:
+    spread = variance > 0
+    z = distance / np.sqrt(np.where(spread, variance, 1.0))
+    return np.where(spread, z, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))
+
+
+def difference_interval(rates: Rates, critical: Floats, *, corrected: bool = True) -> tuple[Floats, Floats]:
+    """Every difference that `difference_z` does not reject at `critical` (one per row, > 0).
+
+    Always exists, within [-1, 1], also for 0/n against 0/n. Leaves out 0 exactly when |difference_z(0)| > critical.
+    """
+    observed = rates.treatment_rate - rates.baseline_rate
+    at_zero = difference_z(rates, np.zeros_like(observed), corrected=corrected)
+    error = _scale(rates, observed, at_zero)
+
+    def z(difference: Floats, rows: Rows, of: Rates) -> Floats:
+        return difference_z(of.take(rows), difference, corrected=corrected)
+
+    low, high = _ends(rates, z, critical, at_zero, _Around(observed, error, floor=-1.0, ceiling=1.0))
+    return np.where(observed <= -1, -1.0, low), np.where(observed >= 1, 1.0, high)
+
+
+def _scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
+    """A standard error to start from."""
+    together = (rates.treatment + rates.baseline + 0.5) / (rates.treatment_n + rates.baseline_n + 1)
+    spread = together * (1 - together) * (1 / rates.treatment_n + 1 / rates.baseline_n)
+    plain = np.sqrt(_sum(rates.share * rates.share * spread))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        told = np.abs(observed / at_zero)
+    return np.where((at_zero != 0) & np.isfinite(told) & (told > 0), told, plain)
+
+
+def lift_interval(rates: Rates, critical: Floats) -> tuple[Floats, Floats]:
+    """Every lift that `lift_z` does not reject at `critical`, within [-1, ∞); NaN where the baseline has no success.
+
+    At lift 0 the restricted rates, hence the statistic, are those of the difference: the two intervals and the p-value
+    agree about 0 in every case. Miettinen & Nurminen (1985), with the closed-form restricted rates for a ratio.
+    """
+    low, high = np.full((2, len(critical)), np.nan)
+    exists = np.flatnonzero(rates.baseline_rate > 0)
+    if len(exists):
+        low[exists], high[exists] = _lift_ends(rates.take(exists), critical[exists])
+    return low, high
+
+
+def _lift_ends(rates: Rates, critical: Floats) -> tuple[Floats, Floats]:
+    """Searched in log(ratio), where the statistic is nearly straight."""
+    treatment, baseline = rates.treatment_rate, rates.baseline_rate
+    at_zero = difference_z(rates, np.zeros_like(treatment))
+    nobody = treatment == 0
+    observed = np.where(nobody, -np.inf, np.log(np.where(nobody, 1.0, treatment) / baseline))
+
+    def z(log_ratio: Floats, rows: Rows, of: Rates) -> Floats:
+        return lift_z(of.take(rows), np.exp(log_ratio))
+
+    around = _Around(observed, _log_scale(rates, observed, at_zero), floor=-np.inf, ceiling=np.inf)
+    low, high = _ends(rates, z, critical, at_zero, around)
+    return np.where(nobody, -1.0, np.expm1(low)), np.expm1(high)
+
+
+def _log_scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
+    events = [
+        1 / np.maximum(_sum(np.where(rates.share > 0, successes, 0.0)), 0.5)
+        for successes in (rates.treatment, rates.baseline)
+    ]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        told = np.abs(observed / at_zero)
+    return np.where(np.isfinite(told) & (told > 0), told, np.sqrt(events[0] + events[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Where z is 0, and about one standard error of it; between floor and ceiling."""
+
+    observed: Floats
+    error: Floats
+    floor: float
+    ceiling: float
+
+
+def _ends(
+    rates: Rates,
+    z: Callable[[Floats, Rows, Rates], Floats],
+    critical: Floats,
+    at_zero: Floats,
+    around: _Around,
+) -> tuple[Floats, Floats]:
+    """Both ends of {θ: |z(θ)| ≤ critical} for a falling z with z(observed) = 0.
+
+    Each end is searched on its own side of 0, as the test at 0 decides: no rounding can make them disagree.
+    """
+    observed, zero = around.observed, np.zeros_like(around.observed)
+    above, below = at_zero > critical, at_zero < -critical
+    rows = len(observed)
+    twice = np.concatenate([np.arange(rows), np.arange(rows)])
+    stacked = rates.take(twice)
+    start = np.where(np.isfinite(observed), observed, 0.0)
+    # An estimate at the end of what is possible is its own bound: nothing to search.
+    floor = np.where(observed <= around.floor, start, around.floor)
+    ceiling = np.where(observed >= around.ceiling, start, around.ceiling)
+    low = np.concatenate([np.where(above, zero, floor), np.where(below, observed, np.maximum(observed, zero))])
+    high = np.concatenate([np.where(above, start, np.minimum(start, zero)), np.where(below, zero, ceiling)])
+    reach = critical * around.error
+    guess = np.concatenate([start - reach, start + reach])
+    found = falling_roots(
+        lambda value, of: z(value, of, stacked),
+        np.concatenate([critical, -critical]),
+        Bracket(low, high),
+        Known(np.concatenate([start, start]), np.tile(np.where(np.isfinite(observed), 0.0, at_zero), 2)),
+        guess,
+    )
+    return found[:rows], found[rows:]

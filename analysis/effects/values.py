@@ -1,0 +1,140 @@
+"""Many pairs of near-normal values at once: Welch's t, and Fieller's lift, which never contradicts it.
+
+Arrays have one row per comparison; `analysis.effects.means` and `.lift` have the same for one comparison.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+from analysis.estimate import SMALLEST_P
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """Independent estimates, any one shape: value, squared standard error, and its degrees of freedom (or infinity)."""
+
+    value: Floats
+    variance: Floats
+    freedom: Floats
+
+    def take(self, rows: NDArray[np.intp]) -> Values:
+        return Values(value=self.value[rows], variance=self.variance[rows], freedom=self.freedom[rows])
+
+    def averaged(self, share: Floats) -> Values:
+        """Over strata (the last axis): Σ share·value with variance Σ share²·variance, Satterthwaite's freedom."""
+        variances = share * share * self.variance
+        return Values(
+            value=(share * self.value).sum(axis=-1),
+            variance=variances.sum(axis=-1),
+            freedom=satterthwaite(variances, self.freedom),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """A treatment and what it is compared to, row by row."""
+
+    treatment: Values
+    baseline: Values
+
+    def take(self, rows: NDArray[np.intp]) -> Pairs:
+        return Pairs(treatment=self.treatment.take(rows), baseline=self.baseline.take(rows))
+
+    @property
+    def difference(self) -> Floats:
+        return self.treatment.value - self.baseline.value
+
+    @property
+    def variance(self) -> Floats:
+        return self.treatment.variance + self.baseline.variance
+
+    @property
+    def freedom(self) -> Floats:
+        """Welch, Biometrika 34 (1947), pp. 28-35."""
+        return satterthwaite(
+            np.stack([self.treatment.variance, self.baseline.variance], axis=-1),
+            np.stack([self.treatment.freedom, self.baseline.freedom], axis=-1),
+        )
+
+
+def satterthwaite(variances: Floats, freedoms: Floats) -> Floats:
+    """Degrees of freedom of sums of independent variances (along the last axis), in shares: no square can overflow.
+
+    (Σv)² / Σ(v²/f); infinite where all are known, or 0.
+    """
+    total = variances.sum(axis=-1, keepdims=True)
+    shares = variances / np.where(total > 0, total, 1.0)
+    spread = (shares * shares / freedoms).sum(axis=-1)
+    return np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), np.inf)
+
+
+def two_sided_p(t: Floats | float, freedom: Floats | float) -> Floats:
+    """P(|T| ≥ |t|) for Student's T, from the survival side: exact far below 1e-16."""
+    p: Floats = np.maximum(2.0 * stdtr(freedom, -np.abs(t)), SMALLEST_P)
+    return p
+
+
+def critical_values(alpha: Floats | float, freedom: Floats | float) -> Floats:
+    """c with P(|T| ≥ c) = alpha."""
+    return np.asarray(-stdtrit(freedom, np.asarray(alpha) / 2), dtype=np.float64)
+
+
+def fieller(pairs: Pairs, critical: Floats) -> tuple[Floats, Floats]:
+    """Every lift θ that the test of treatment = (1 + θ)·baseline does not reject.
+
+    Parameters
+    ----------
+    pairs
+        Their degrees of freedom do not enter.
+    critical
+        > 0. The critical value of the test of the difference: a quantile of t or z for a single look, the multiplier
+        of a confidence sequence for any number of looks.
+
+    Returns
+    -------
+    (low, high)
+        Solves (T - (1 + θ)B)² ≤ c²(v₁ + (1 + θ)²v₀). At θ = 0 this *is* the test of the difference, so the interval
+        leaves out 0 exactly when that test rejects. NaN where the baseline is not significantly above 0 (B ≤ 0 or c²v₀
+        ≥ B²): the set is then a half-line or worse, no interval.
+
+    Notes
+    -----
+    Fieller, "Some problems in interval estimation", JRSS B 16 (1954), pp. 175-185. A Wald interval of the lift
+    contradicts its own test; the interval of the difference divided by the baseline covers .83 at a true lift of 100 %.
+    The quadratic is written in θ, not in 1 + θ, so that its constant term is the test statistic itself and the roots'
+    signs are decided without cancellation.
+    """
+    treatment, baseline = pairs.treatment, pairs.baseline
+    difference, squared = pairs.difference, critical * critical
+    leading = baseline.value * baseline.value - squared * baseline.variance
+    exists = (baseline.value > 0) & (leading > 0)
+    safe = np.where(exists, leading, 1.0)
+    half = -baseline.value * difference - squared * baseline.variance
+    constant = difference * difference - squared * pairs.variance
+    inner = treatment.variance * safe + treatment.value * treatment.value * baseline.variance
+    outer = -(half + np.copysign(critical * np.sqrt(inner), half))
+    nil = outer == 0
+    first, second = np.where(nil, 0.0, outer / safe), np.where(nil, 0.0, constant / np.where(nil, 1.0, outer))
+    return (
+        np.where(exists, np.minimum(first, second), np.nan),
+        np.where(exists, np.maximum(first, second), np.nan),
+    )
+
+
+def lift(pairs: Pairs) -> tuple[Floats, Floats]:
+    """treatment / baseline - 1 and its first-order standard error √(v₁ + (T/B)²·v₀) / B; NaN unless B > 0.
+
+    The error is a scale for people; no interval here is built on it.
+    """
+    exists = pairs.baseline.value > 0
+    base = np.where(exists, pairs.baseline.value, np.nan)
+    ratio = pairs.treatment.value / base
+    return pairs.difference / base, np.sqrt(pairs.treatment.variance + ratio * ratio * pairs.baseline.variance) / base

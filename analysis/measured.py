@@ -1,0 +1,204 @@
+"""A plan's comparisons, all metrics and scopes together: tested, judged in their families, with all intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import looking
+from analysis.board import Board
+from analysis.comparison import choose_test
+from analysis.inference.families import Judged, Members, each_alpha, judge
+from analysis.inference.sequential import mixture_scale
+from analysis.intervals import Ends, Intervals, PValues, p_values
+from analysis.intervals import intervals as inverted
+from analysis.plan import MetricKind, Plan
+from analysis.reasons import Why
+from analysis.special import is_special, special_arms
+from analysis.tested import Tested
+
+Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Metrics that are tested alike, as one table of rows: metric by metric, each with the rows of the board."""
+
+    metrics: tuple[int, ...]
+    kind: MetricKind
+    special: bool
+    tested: Tested
+    p: PValues
+    rho: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InFamily:
+    """The primary metric's rows as their families leave them; `why` a row has no conclusion."""
+
+    p_value: Floats
+    alpha: Floats
+    ends: Ends
+    why: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Everything that is compared. `decisive`: the p-values that may name a winner, of the primary metric's rows."""
+
+    board: Board
+    batches: tuple[Batch, ...]
+    intervals: tuple[Intervals, ...]
+    decisive: Floats
+    family: InFamily
+
+    def of(self, metric: int) -> tuple[Batch, Intervals, slice]:
+        """A metric's batch, its intervals, and which of their rows are the metric's."""
+        size = len(self.decisive)
+        for batch, intervals in zip(self.batches, self.intervals, strict=True):
+            if metric in batch.metrics:
+                start = batch.metrics.index(metric) * size
+                return batch, intervals, slice(start, start + size)
+        raise KeyError(metric)
+
+
+def batches(board: Board) -> list[Batch]:
+    plan = board.plan
+    alike: dict[str, list[int]] = {}
+    for number, metric in enumerate(plan.metrics):
+        kind = "mean" if metric.kind == "count" else metric.kind
+        alike.setdefault(metric.key if is_special(board, metric) else f"/{kind}", []).append(number)
+    return [_batch(board, tuple(metrics)) for metrics in alike.values()]
+
+
+def _batch(board: Board, metrics: tuple[int, ...]) -> Batch:
+    plan = board.plan
+    first = plan.metrics[metrics[0]]
+    special = is_special(board, first)
+    arms = special_arms(board, first) if special else None
+    found = choose_test(first.kind, board.samples(metrics), plan.min_units, arms)
+    rho = np.concatenate([_rho(board, plan.metrics[number].role == "primary") for number in metrics])
+    return Batch(metrics=metrics, kind=first.kind, special=special, tested=found, p=p_values(found, rho), rho=rho)
+
+
+def _rho(board: Board, is_primary: bool) -> Floats:
+    """One scale for the p-values and all intervals of a row, or they would contradict each other.
+
+    The family decides at alpha / size: that is where the sequences of its metric are to be narrow.
+    """
+    plan, rows = board.plan, len(board.scopes) * len(board.pairs)
+    if not is_primary:
+        return np.full(rows, mixture_scale(plan.alpha, plan.tuned_for_units))
+    rho = np.empty(rows)
+    for family in families(board):
+        size = int(members(board)[family].sum())
+        rho[family] = mixture_scale(each_alpha(plan, size), plan.tuned_for_units)
+    return rho
+
+
+def families(board: Board) -> tuple[slice, slice]:
+    """Rows of the two families: all segments together is a question of its own."""
+    return slice(0, len(board.pairs)), slice(len(board.pairs), None)
+
+
+def members(board: Board) -> Flags:
+    """Rows that belong to a family: pairs of variants that were ever offered in the scope.
+
+    Pairs that the plan never offers in a scope are no members. Those below the minimum are, and count as 1: what is not
+    looked at yet still belongs to what was declared. So the size of a family is known before any data.
+    """
+    flags = [
+        set(pair) <= set(scope.offered) and _declared(board.plan, pair)
+        for scope in board.scopes
+        for pair in board.pairs
+    ]
+    return np.array(flags)
+
+
+def _declared(plan: Plan, pair: tuple[str, str]) -> bool:
+    return plan.family != "dunnett" or pair[1] == plan.control
+
+
+def home_of(board: Board, found: Sequence[Batch]) -> tuple[Batch, int]:
+    """The primary metric's batch, and the first of its rows there."""
+    number = board.plan.metrics.index(board.plan.primary)
+    home = next(batch for batch in found if number in batch.metrics)
+    return home, home.metrics.index(number) * len(board.scopes) * len(board.pairs)
+
+
+def measure(board: Board, found: Sequence[Batch], waits: Flags) -> Measured:
+    """Intervals of all batches, and the primary metric in its families.
+
+    Parameters
+    ----------
+    waits
+        Rows of the primary metric that are below the minimum: nothing is concluded there.
+    """
+    home, offset = home_of(board, found)
+    rows = offset + np.arange(len(waits))
+    decisive = looking.decisive_p(board, home.tested, home.p, rows)
+    judged, why = _judged(board, home.tested, rows, np.where(waits, np.nan, decisive), waits)
+    concluded = np.flatnonzero(why == 0)
+    both, family = [], None
+    for batch in found:
+        asked, critical = np.empty(0, dtype=np.intp), np.empty(0)
+        if batch is home:
+            asked = rows[concluded]
+            critical = looking.critical(board, batch.tested, asked, judged.alpha[concluded], batch.rho[asked])
+        intervals, extra = inverted(batch.tested, board.plan.alpha, batch.rho, asked, critical)
+        both.append(intervals)
+        family = extra if batch is home else family
+    if family is None:
+        raise AssertionError("the primary metric is in one batch")
+    return Measured(
+        board=board,
+        batches=tuple(found),
+        intervals=tuple(both),
+        decisive=decisive,
+        family=_in_family(home.tested, rows, judged, why, family),
+    )
+
+
+def _judged(board: Board, found: Tested, rows: Rows, p: Floats, waits: Flags) -> tuple[Judged, NDArray[np.int64]]:
+    """Judged by row of the board, and why a row has no conclusion."""
+    member, scope = members(board), np.arange(len(rows)) // len(board.pairs)
+    adjusted, alpha = np.full((2, len(rows)), np.nan)
+    rejected = np.zeros(len(rows), dtype=bool)
+    for family in families(board):
+        of = np.arange(len(rows))[family]
+        of = of[member[of]]
+        if len(of):
+            judged = judge(board.plan, _members(found, p[of], scope[of], rows[of]))
+            adjusted[of], rejected[of], alpha[of] = judged.p_value, judged.rejected, judged.alpha
+    why = np.where(waits, Why.TOO_EARLY, Why.EXISTS)
+    return Judged(p_value=adjusted, rejected=rejected, alpha=alpha), np.where(member, why, Why.NOT_IN_FAMILY)
+
+
+def _members(found: Tested, p: Floats, scope: NDArray[np.intp], rows: Rows) -> Members:
+    return Members(
+        p_value=p,
+        scope=scope,
+        treatment_variance=found.treatment_variance[rows],
+        baseline_variance=found.baseline_variance[rows],
+    )
+
+
+def _in_family(found: Tested, rows: Rows, judged: Judged, why: NDArray[np.int64], ends: Ends) -> InFamily:
+    spread = np.full((4, len(why)), np.nan)
+    spread[:, why == 0] = ends.low, ends.high, ends.lift_low, ends.lift_high
+    for column, effect in zip((0, 2), (found.difference[rows], found.lift[rows]), strict=True):
+        up, down = judged.rejected & (effect > 0), judged.rejected & (effect < 0)
+        spread[column] = np.where(up, np.maximum(spread[column], 0.0), spread[column])
+        spread[column + 1] = np.where(down, np.minimum(spread[column + 1], 0.0), spread[column + 1])
+    return InFamily(
+        p_value=judged.p_value,
+        alpha=judged.alpha,
+        ends=Ends(low=spread[0], high=spread[1], lift_low=spread[2], lift_high=spread[3]),
+        why=why,
+    )
