@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isnan
 
 from analysis.board import Board, Pair
-from analysis.effect_rows import Effect, EffectRows, interval_of
-from analysis.estimate import Comparison, Interval, Undefined
+from analysis.comparison import choose_test
+from analysis.effect_rows import Effect, EffectRows, interval_of, number_of
+from analysis.estimate import Comparison, Interval, Outlook, Undefined
 from analysis.inference.guardrails import guardrail_state
 from analysis.measured import InFamily, Measured
 from analysis.plan import MetricPlan
 from analysis.reasons import UNDEFINED, Why
+from analysis.sections.beliefs import pair_beliefs
+from analysis.sections.outlooks import outlooks
 
 _OUTSIDE = UNDEFINED[Why.NOT_IN_FAMILY]
 
@@ -22,7 +26,7 @@ class Rows:
         board = measured.board
         batch, intervals, rows = measured.of(number)
         self.metric: MetricPlan = board.plan.metrics[number]
-        self.control = board.plan.control
+        self.control, self.alpha = board.plan.control, board.plan.alpha
         self.effects = EffectRows(
             "mean" if batch.special and batch.kind == "conversion" else batch.kind,
             batch.tested,
@@ -32,6 +36,9 @@ class Rows:
             rows=rows,
         )
         is_primary = self.metric.role == "primary"
+        self.beliefs = pair_beliefs(measured, number)
+        self.outlooks: Mapping[int, Outlook] = outlooks(measured) if is_primary else {}
+        self.kept = _variance_kept(measured, number)
         self.family = _Family(board, measured.family) if is_primary else None
 
     def comparison(self, row: int, pair: Pair) -> Comparison:
@@ -50,7 +57,27 @@ class Rows:
             difference_in_family=difference,
             lift_in_family=lift,
             guardrail=guardrail_state(self.metric, effect.lift) if guarded else None,
+            belief=self.beliefs[row],
+            outlook=self._outlook(row),
+            variance_kept=None if self.kept is None else number_of(self.kept[row], self.effects.why_error[row]),
         )
+
+    def _outlook(self, row: int) -> Outlook | None:
+        """While the comparison is open."""
+        decided = self.family is not None and self.family.p[row] < self.alpha
+        return None if decided else self.outlooks.get(row)
+
+
+def _variance_kept(measured: Measured, number: int) -> list[float] | None:
+    """The adjusted comparison's variance over the plain one's, by row."""
+    board = measured.board
+    metric = board.plan.metrics[number]
+    batch, _, rows = measured.of(number)
+    if not (batch.special and metric.covariates):
+        return None
+    plain = choose_test("ratio" if metric.kind == "ratio" else "mean", board.samples([number]), board.plan.min_units)
+    kept: list[float] = ((batch.tested.std_error[rows] / plain.std_error) ** 2).tolist()
+    return kept
 
 
 class _Family:

@@ -19,6 +19,8 @@ from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings
 from analysis.quality.minimum import below_minimum
 from analysis.scope_report import ScopeData, scope_data, scope_report
+from analysis.sections.segments import recommendation, segment_comparisons
+from analysis.sections.values import cap_findings
 from analysis.serialise import canonical_json, to_dict
 from analysis.version import ENGINE_VERSION
 
@@ -54,6 +56,8 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
         scope_report(measured, number, data[number], metrics, () if number else _broken(board, data))
         for number in range(len(board.scopes))
     ]
+    side_by_side = segment_comparisons(measured)
+    ahead = metrics[plan.metrics.index(plan.primary)][1].outlooks
     return Report(
         schema=REPORT_SCHEMA,
         engine_version=ENGINE_VERSION,
@@ -69,7 +73,9 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
         watermark_at=None if plan.watermark_at is None else plan.watermark_at.astimezone(UTC).isoformat(),
         overall=scopes[0],
         segments=tuple(scopes[1:]),
-        findings=tuple(exclusion_findings(plan, moments)),
+        findings=(*exclusion_findings(plan, moments), *cap_findings(board)),
+        segment_comparisons=side_by_side,
+        recommendation=recommendation(measured, scopes[0], scopes[1:], side_by_side, ahead),
     )
 
 

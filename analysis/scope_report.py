@@ -16,6 +16,10 @@ from analysis.inference.winners import verdict
 from analysis.measured import Measured
 from analysis.quality.exclusions import scope_findings
 from analysis.quality.srm import sample_ratio, srm_findings
+from analysis.sections.beliefs import beliefs_of_arms
+from analysis.sections.novelty import novelties
+from analysis.sections.outlooks import too_good
+from analysis.sections.values import value_findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,7 @@ class ScopeData:
 
 def scope_data(board: Board, number: int, early: Sequence[Finding]) -> ScopeData:
     plan, scope, table = board.plan, board.scopes[number], board.table
-    srm = sample_ratio(scope, table, plan.variants)
+    srm = sample_ratio(scope, table, plan)
     return ScopeData(
         srm=srm,
         critical=tuple(srm_findings(plan, scope, srm, table)),
@@ -81,11 +85,15 @@ def scope_report(
             direction=metric.direction,
             arms=arms[number],
             comparisons=tuple(rows.comparison(start + place, pair) for place, pair in enumerate(board.pairs)),
+            beliefs=beliefs_of_arms(measured, index, number, rows.beliefs),
         )
-        for metric, (arms, rows) in zip(plan.metrics, metrics, strict=True)
+        for index, (metric, (arms, rows)) in enumerate(zip(plan.metrics, metrics, strict=True))
     )
     primary = reports[plan.metrics.index(plan.primary)].comparisons
     critical = (*data.critical, *inherited)
+    by_day, said = novelties(board, number)
+    ahead = metrics[plan.metrics.index(plan.primary)][1].outlooks
+    surprises = (*too_good(board, ahead, number, primary), *value_findings(board, number))
     contest = Contest(
         plan=plan,
         scope=scope,
@@ -102,5 +110,6 @@ def scope_report(
         srm=data.srm,
         metrics=reports,
         verdict=verdict(contest),
-        findings=(*critical, *data.early, *data.notes),
+        findings=(*critical, *data.early, *surprises, *said, *data.notes),
+        novelty=by_day,
     )

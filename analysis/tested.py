@@ -73,9 +73,9 @@ class Inverse(Protocol):
 class Tested:
     """One row per comparison; NaN where a number does not exist, and `Why` in the columns of reasons.
 
-    `clock`: the units behind the effect, see `multiplier` in `analysis.inference.sequential`. `events`: the effective
-    events of the treatment, of the baseline, and those needed for an always-valid statement (0 for rates).
-    `stratified`: more than one stratum is in it.
+    `units`: of both arms, in the strata that are in it. `clock`: the units behind the effect, see `multiplier` in
+    `analysis.inference.sequential`. `events`: the effective events of the treatment, of the baseline, and those needed
+    for an always-valid statement (0 for rates). `stratified`: more than one stratum is in it.
     """
 
     difference: Floats
@@ -84,6 +84,7 @@ class Tested:
     lift_std_error: Floats
     z: Floats
     freedom: Floats
+    units: Floats
     clock: Floats
     events: tuple[Floats, Floats, Floats]
     stratified: Flags
@@ -163,6 +164,7 @@ def of_values(kind: MetricKind, samples: Samples, arms: tuple[ArmValues, ArmValu
         lift_std_error=_where(exists & spread, lift_error),
         z=_where(exists, pairs.difference / error),
         freedom=pairs.freedom,
+        units=_units(samples, usable),
         clock=_clock(samples, usable, variance),
         events=(found.treatment, found.baseline, found.needed),
         stratified=usable.sum(axis=1) > 1,
@@ -231,6 +233,7 @@ def of_rates(samples: Samples, min_units: int) -> Tested:
         lift_std_error=_where(exists & spread, np.sqrt(variances[0] + (treatment / base) ** 2 * variances[1]) / base),
         z=_where(why_p == 0, z),
         freedom=np.full(len(why), np.inf),
+        units=_units(samples, inside),
         clock=_clock(samples, inside, _null_variance(counts)),
         events=(np.full(len(why), np.inf), np.full(len(why), np.inf), np.zeros(len(why))),
         stratified=inside.sum(axis=1) > 1,
@@ -307,6 +310,11 @@ def _shares(units: Floats, usable: Flags) -> Floats:
     weights = np.where(usable, units, 0.0)
     total = weights.sum(axis=1, keepdims=True)
     return weights / np.where(total > 0, total, 1.0)
+
+
+def _units(samples: Samples, usable: Flags) -> Floats:
+    units: Floats = np.where(usable, samples.treatment.n + samples.baseline.n, 0.0).sum(axis=1)
+    return units
 
 
 def _clock(samples: Samples, usable: Flags, variance: Floats) -> Floats:

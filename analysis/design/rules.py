@@ -74,8 +74,9 @@ class Rule:
             return -float(stdtrit(degrees_of_freedom, self.tail))
         alpha = self.alpha / self.comparisons
         if self.sides == 1:
-            return one_sided_multiplier(units, alpha, one_sided_scale(self.alpha, self.tuned_for_units))
-        rho = sequential.mixture_scale(self.alpha, self.tuned_for_units)
+            return one_sided_multiplier(units, alpha, one_sided_scale(alpha, self.tuned_for_units))
+        # At the level of one comparison, as the report does: there its sequences are to be narrow.
+        rho = sequential.mixture_scale(alpha, self.tuned_for_units)
         # v is all that the multiplier depends on, and units need not be whole while a root is searched.
         return sequential.multiplier(1, alpha, rho * sqrt(units))
 

@@ -231,8 +231,8 @@ def distribution_value(distribution: Distribution | None, quantile: float) -> Ar
     Notes
     -----
     As `clustered_quantile`, but at thresholds instead of order statistics, so that arms of several segments merge;
-    right as long as thresholds are dense against the standard error. Woodruff, "Confidence intervals for medians and other
-    position measures", JASA 47 (1952), pp. 635-646.
+    right as long as thresholds are dense against the standard error. Woodruff, "Confidence intervals for medians and
+    other position measures", JASA 47 (1952), pp. 635-646.
     """
     if distribution is None:
         return too_few_units(0)

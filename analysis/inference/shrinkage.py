@@ -9,15 +9,23 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import chdtrc, ndtr
 
 from analysis.effects.means import critical_value
 from analysis.estimate import Interval, Undefined
-from analysis.inference.heterogeneity import TOO_FEW, EffectEstimate, pooled_effect
+from analysis.inference.heterogeneity import TOO_FEW, EffectEstimate, pooled_effect, spread_at
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
+
+# Of Cochran's Q: as long as it is not below this, all segments are shown the common effect.
+SHOWN_APART_BELOW = 0.1
+
+# τ in standard errors, and the weights of the prior at them: see `show`.
+_COARSE_NODES, _COARSE_WEIGHTS = np.polynomial.legendre.leggauss(24)
+_REACH = (1 + _COARSE_NODES) / (1 - _COARSE_NODES)
+_PRIOR = _COARSE_WEIGHTS / (1 - _COARSE_NODES) ** 2 * _REACH / (1 + (_REACH / 4) ** 4) ** 0.75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,110 @@ class _Mixture:
     spreads: Floats
     kept: Floats
     weight: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What to show of every segment: `values`, and `std_errors` about them, arrays of shape (..., segments)."""
+
+    values: Floats
+    std_errors: Floats
+
+
+def show(values: Floats, variances: Floats) -> Shown:
+    """The estimates to show of segments side by side, so that the best of them is not too good to be true.
+
+    Parameters
+    ----------
+    values, variances : ndarray, shape (..., segments)
+        Independent estimates yᵢ ~ N(θᵢ, vᵢ), two segments at least, all vᵢ > 0.
+
+    Returns
+    -------
+    Shown
+        While Cochran's Q has p ≥ .1 the common effect for all; from there on μ̂ + τ²/(τ² + vᵢ)·(yᵢ - μ̂) with the τ² at
+        which the generalised Q is k - 2.5 (for equal errors James & Stein's 1 - (k - 2.5)/Q). `std_errors` are
+        root-mean-square errors about that: posterior variance plus the squared distance to the posterior mean, τ²
+        integrated. Its prior is flat in τ² (Morris, "Parametric empirical Bayes inference", JASA 78 (1983), pp. 47-55),
+        tapered off (as τ^-2 in τ) beyond four standard errors (those of the harmonic mean of the variances), so that it
+        is proper for two segments too.
+
+    Notes
+    -----
+    Why not the posterior mean, as in `shrink`: where segments hardly differ, it believes in some spread all the same,
+    and the best of 20 keeps a fifth of its winner's curse. If the true effects are normal, the curse is exactly gone
+    with 1 - (k - 2)/Q, also below 0; no estimate between the common effect and the raw one can do that at every τ.
+    Among those that only look at Q, a linear program puts the least largest share that stays at .049 for 20 segments,
+    .069 for 10, .092 for 6, .12 for 4; this rule has .06, .08, .11, .15.
+
+    Bias of the shown best one in shares of its raw bias, and root-mean-square error of all in shares of the raw one's,
+    10,000 runs, errors equal / from ½ to 2:
+
+    ====  ===========  ===========  ===========  ==========  ===========  ===========
+    τ     20: bias     error        6: bias      error       3: bias      error
+    ====  ===========  ===========  ===========  ==========  ===========  ===========
+    0      .05 /  .03   .28 / .22    .12 /  .10   .52 / .40   .18 /  .19   .72 / .60
+    0.25   .02 /  .02   .38 / .31    .08 /  .09   .57 / .46   .15 /  .17   .75 / .63
+    0.5   -.05 /  .00   .56 / .46    .01 /  .06   .69 / .57   .08 /  .14   .83 / .71
+    1     -.04 /  .02   .78 / .65   -.12 /  .04   .89 / .76  -.04 /  .09   .97 / .87
+    2      .01 /  .03   .91 / .84    .00 /  .09   .98 / .90  -.06 /  .09  1.05 / 1.01
+    ====  ===========  ===========  ===========  ==========  ===========  ===========
+
+    Two segments: bias from .26 at τ = 0 to -.23 at 2, error from .85 to 1.07.
+
+    value ± 1.96·std_error covers the best one's true effect in .948 or more of the runs (20, 6, 3 and 2 segments, all
+    five τ). Effects with long tails (Student's t, three degrees of freedom) make that .91; one segment alone that
+    differs from 19 others by two to nine errors is pulled too far, and covered in half of the runs. An interval that
+    has to hold whatever the effects are is `selection.hybrid_interval`.
+    """
+    k = values.shape[-1]
+    common, _, q = _fixed(values, variances)
+    apart = chdtrc(k - 1, q) < SHOWN_APART_BELOW
+    shown = np.repeat(common[..., None], k, axis=-1)
+    if apart.any():
+        shown = np.where(apart[..., None], _pulled(values, variances), shown)
+    means, spread = _posterior(values, variances)
+    return Shown(values=shown, std_errors=np.sqrt(spread + (means - shown) ** 2))
+
+
+def _fixed(values: Floats, variances: Floats) -> tuple[Floats, Floats, Floats]:
+    """Precision-weighted mean, the sum of weights, and Q about it."""
+    weights = 1 / variances
+    total = weights.sum(axis=-1)
+    start = values[..., :1]
+    mean = start[..., 0] + (weights * (values - start)).sum(axis=-1) / total
+    q: Floats = (weights * (values - mean[..., None]) ** 2).sum(axis=-1)
+    return mean, total, q
+
+
+def _pulled(values: Floats, variances: Floats) -> Floats:
+    """Towards the mean, by the spread at which Q is k - 2.5; of two segments, whose Q says too little, not at all."""
+    tau2 = spread_at(values, variances, max(values.shape[-1] - 2.5, 0.0))[..., None]
+    with np.errstate(invalid="ignore"):
+        kept = np.where(np.isinf(tau2), 1.0, tau2 / (tau2 + variances))
+    mean = _fixed(values, variances + np.where(np.isinf(tau2), 0.0, tau2))[0][..., None]
+    pulled: Floats = mean + kept * (values - mean)
+    return pulled
+
+
+def _posterior(values: Floats, variances: Floats) -> tuple[Floats, Floats]:
+    """Mean and variance of every segment's effect, over the posterior of τ."""
+    centred = values - values[..., :1]
+    size = 1 / (1 / variances).mean(axis=-1)
+    tau2 = size[..., None, None] * (_REACH * _REACH)[:, None]
+    spread = variances[..., None, :]
+    precision = 1 / (spread + tau2)
+    total = precision.sum(axis=-1)
+    mean = (precision * centred[..., None, :]).sum(axis=-1) / total
+    away = centred[..., None, :] - mean[..., None]
+    log_weight = 0.5 * (np.log(precision).sum(axis=-1) - np.log(total) - (precision * away * away).sum(axis=-1))
+    weight = np.exp(log_weight - log_weight.max(axis=-1, keepdims=True)) * _PRIOR
+    weight = (weight / weight.sum(axis=-1, keepdims=True))[..., None]
+    kept = tau2 * precision
+    means = mean[..., None] + kept * away
+    centre = (weight * means).sum(axis=-2)
+    within = kept * spread + (1 - kept) ** 2 / total[..., None] + (means - centre[..., None, :]) ** 2
+    return values[..., :1] + centre, (weight * within).sum(axis=-2)
 
 
 def shrink(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp, inf, isfinite
+from functools import lru_cache
+from math import exp, inf, isfinite, lgamma, log
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from analysis.estimate import SMALLEST_P, Undefined
+from analysis.estimate import SMALLEST_P, SequentialRatio, Undefined
 from analysis.inference.sequential import mixture_scale
 
 Floats = NDArray[np.float64]
@@ -148,6 +149,57 @@ def together(parts: Sequence[SequentialSampleRatio]) -> SequentialSampleRatio | 
     if not parts:
         return NO_LOOKS
     return _over_looks(np.array([part.log_evidence for part in parts], dtype=float).sum(axis=0))
+
+
+@lru_cache(maxsize=1024)
+def _priors(weights: tuple[float, ...], concentration: float) -> tuple[tuple[int, float, float, float], ...]:
+    """Of each arm in play: its place, c·θ, log Γ(c·θ), log θ."""
+    total = sum(weights)
+    shares = ((place, weight / total) for place, weight in enumerate(weights) if weight > 0)
+    return tuple((place, concentration * share, lgamma(concentration * share), log(share)) for place, share in shares)
+
+
+def sequential_ratio(
+    cells: Sequence[tuple[Sequence[int], Sequence[float]]], concentration: float
+) -> SequentialRatio | Undefined:
+    """The split of a scope at this look, by a test that may be made at every look.
+
+    Parameters
+    ----------
+    cells
+        (units so far, weights), arm by arm, of every cell (or every group of cells with the same split, which is one
+        stratum) of the scope. Arms of weight 0 take no part; a cell with one arm tells nothing.
+    concentration
+        `concentration_for(srm_alpha, tuned_for_units)`, the same at every look.
+
+    Returns
+    -------
+    SequentialRatio
+        `log_evidence` of all cells added up (0 without units), `p_value` min(1, 1/e) of this look; the least one so far
+        is a p-value too. `Undefined("one_arm")` where no cell has two arms.
+
+    Notes
+    -----
+    As `log_evidence`, one cell at a time in plain floats: some microseconds. At α .01 and 60 daily looks of 1,000 units
+    10,000 A/A tests alarm in .0035 (1:1), .0049 (5:3:2) and .0038 (90:9:1), where .0128 is allowed and a chi-square
+    test a day alarms in .095 to .100. Tuned for 60,000 units a split of 52:48 is found within 12,000 units in .73 and
+    within 20,000 in .98; tuned for 100,000, one of 51:49 within 50,000 in .85 and within 100,000 in .998, and one of
+    50.5:49.5 in .42.
+    """
+    evidence, testable = 0.0, False
+    base = lgamma(concentration)
+    for counts, weights in cells:
+        arms = _priors(tuple(weights), concentration)
+        if len(arms) < 2:
+            continue
+        testable = True
+        total = sum(counts[place] for place, *_ in arms)
+        evidence += base - lgamma(concentration + total)
+        for place, prior, log_gamma, log_share in arms:
+            evidence += lgamma(prior + counts[place]) - log_gamma - counts[place] * log_share
+    if not testable:
+        return ONE_ARM
+    return SequentialRatio(log_evidence=evidence, p_value=max(exp(-max(evidence, 0.0)), SMALLEST_P))
 
 
 def _over_looks(evidence: Floats) -> SequentialSampleRatio:

@@ -74,7 +74,7 @@ def test_below_the_minimum_only_the_single_look_answers(kind: str, events: int, 
     assert isinstance(row.p_value, float)
     assert isinstance(row.difference.fixed, Interval)
     always: list[Any] = [row.p_value_always_valid, row.difference.always_valid, row.lift.always_valid]
-    early = [(one.code, one.severity, one.variant, one.metric) for one in found.findings]
+    early = [(one.code, one.severity, one.variant, one.metric) for one in found.findings if one.severity == "info"]
     if enough:
         assert not any(isinstance(one, Undefined) for one in always)
         assert early == []

@@ -22,6 +22,7 @@ from analysis.inference.heterogeneity import (
     contrasts,
     heterogeneity,
     pooled_effect,
+    spread_at,
     tau_squared,
 )
 from analysis.inference.shrinkage import james_stein, next_segment, shrink
@@ -82,6 +83,30 @@ def test_paule_mandel_makes_q_its_expectation(rows: list[tuple[float, float]]) -
         assert found.q == pytest.approx(len(rows) - 1, rel=1e-6)
     else:
         assert found.q <= len(rows) - 1 + 1e-9
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.floats(-50, 50), st.floats(0.5, 20)), min_size=4, max_size=4), min_size=1, max_size=3
+    )
+)
+def test_many_at_once_are_paule_and_mandel(groups: list[list[tuple[float, float]]]) -> None:
+    """Newton's method, in arrays and in plain floats, against the bracketed root."""
+    values, errors = np.array(groups).transpose(2, 0, 1)
+    together = spread_at(values, errors**2, len(groups[0]) - 1)
+    for group, found in zip(groups, together, strict=True):
+        effects = [EffectEstimate(value=v, std_error=e) for v, e in group]
+        alone = spread_at(
+            *(np.array(column) for column in zip(*[(v, e * e) for v, e in group], strict=True)), len(group) - 1
+        )
+        assert found == pytest.approx(tau_squared(effects, "paule_mandel"), rel=1e-5, abs=1e-5)
+        assert alone == pytest.approx(found, rel=1e-6, abs=1e-8)
+
+
+def test_a_spread_at_no_q_at_all_is_infinite() -> None:
+    assert spread_at(np.array([1.0, 2.0]), np.ones(2), 0.0) == np.inf
+    assert spread_at(np.array([2.0, 2.0]), np.ones(2), 0.0) == 0.0
 
 
 def test_equal_errors_make_all_three_the_textbook_variances() -> None:

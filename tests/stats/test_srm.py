@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy.stats import betabinom, binom
 
-from analysis.estimate import SMALLEST_P, Report, Undefined
+from analysis.estimate import SMALLEST_P, Report, SequentialRatio, Undefined
 from analysis.moments import ArmKey, MomentTable
 from analysis.plan import Cell, Plan
 from analysis.report import build
@@ -62,7 +64,7 @@ def test_a_mismatch_is_critical_and_forbids_a_verdict() -> None:
 
 
 def test_a_small_mismatch_of_a_large_number_shows_enough_digits() -> None:
-    finding = report({"a": 1, "b": 1}, {"a": 10_004_000, "b": 9_996_000 - 8_000}).overall.findings[0]
+    finding = report({"a": 1, "b": 1}, {"a": 100_040_000, "b": 99_880_000}).overall.findings[0]
     assert finding.message == "SRM in all segments together: 50.04% in a, expected 50%"
 
 
@@ -189,7 +191,7 @@ def test_a_new_cell_does_not_silence_the_others() -> None:
 def mixed_findings(units: tuple[int, int], mixed: tuple[int, int]) -> list[tuple[str, str, str | None]]:
     table = counts((1, "all", dict(zip("ab", units, strict=True))))
     left_out = {ArmKey(1, "all", variant): n for variant, n in zip("ab", mixed, strict=True) if n}
-    found = build(plan(), replace(table, mixed=left_out))
+    found = build(plan(stopping_rule="fixed_horizon"), replace(table, mixed=left_out))
     return [
         (finding.code, finding.message, finding.variant)
         for finding in found.segments[0].findings
@@ -223,3 +225,28 @@ def test_a_mismatch_that_only_shows_with_the_mixed_units() -> None:
     found = mixed_findings((10_000, 10_440), (110, 155))
     assert [code for code, _, _ in found] == ["mixed_imbalance"]
     assert "together with the others 48.8% were in a first, expected 50%" in found[0][1]
+
+
+def test_who_looks_again_and_again_is_warned_by_the_test_for_that() -> None:
+    """10,000:10,470 is χ² 10.79 on one degree, p .00102; 10,000:10,480 11.25, .0008: an alarm for one look only.
+
+    The mean of three e-values is far from 100 there; at 10,000:10,800 (χ² 30.8) it is beyond.
+    """
+    for b, once, again in ((10_470, False, False), (10_480, True, False), (10_800, True, True)):
+        table = counts((1, "all", {"a": 10_000, "b": b}))
+        for rule, warned in (("fixed_horizon", once), ("always_valid", again)):
+            found = build(plan(stopping_rule=rule), table).segments[0]
+            assert ("srm" in [finding.code for finding in found.findings]) is warned, (b, rule)
+
+
+def test_the_evidence_at_any_look_is_the_mean_of_three_beta_mixtures() -> None:
+    """600 and 700 of 1,300, by scipy's beta-binomial law over the binomial one, tuned for 100, 5,000 and 500,000."""
+    alone = [
+        betabinom.logpmf(600, 1300, c / 2, c / 2) - binom.logpmf(600, 1300, 0.5)
+        for c in (t / (-2 * np.log(0.01) + np.log1p(-2 * np.log(0.01))) for t in (100, 5_000, 500_000))
+    ]
+    expected = np.log(np.mean(np.exp(alone)))
+    found = report({"a": 1, "b": 1}, {"a": 600, "b": 700}).overall.srm.sequential
+    assert isinstance(found, SequentialRatio)
+    assert found.log_evidence == pytest.approx(expected, rel=1e-9)
+    assert found.p_value == pytest.approx(min(1.0, np.exp(-expected)), rel=1e-9)

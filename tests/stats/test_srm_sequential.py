@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2, dirichlet_multinomial, multinomial
 
-from analysis.estimate import SMALLEST_P, Undefined
+from analysis.estimate import SMALLEST_P, SequentialRatio, Undefined
 from analysis.quality.srm_sequential import (
     SequentialSampleRatio,
     concentration_for,
     log_evidence,
+    sequential_ratio,
     sequential_sample_ratio,
     together,
 )
@@ -144,6 +145,33 @@ def test_the_evidence_of_cells_multiplies() -> None:
     assert nothing.reason == "no_units"
     with pytest.raises(ValueError, match="inhomogeneous"):
         together([up, ratio([(1, 1)], (1, 1))])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 50)), min_size=1, max_size=4),
+    st.floats(1, 1e5),
+)
+def test_a_scope_at_one_look_is_the_sum_of_its_cells(cells: list[tuple[int, int, int]], concentration: float) -> None:
+    """In plain floats as in arrays; cells in which one arm is offered tell nothing."""
+    weights = [(1.0, 2.0, 0.5), (1.0, 1.0, 0.0), (3.0, 1.0, 1.0), (0.0, 2.0, 0.0)]
+    scope = list(zip(cells, weights, strict=False))
+    found = sequential_ratio(scope, concentration)
+    assert isinstance(found, SequentialRatio)
+    expected = sum(
+        float(log_evidence(counts, weight, concentration)) for counts, weight in scope if np.count_nonzero(weight) > 1
+    )
+    assert found.log_evidence == pytest.approx(expected, rel=1e-9, abs=1e-5)
+    assert found.p_value == max(exp(-max(found.log_evidence, 0.0)), SMALLEST_P)
+
+
+def test_a_scope_without_two_arms_or_units() -> None:
+    nothing = sequential_ratio([((5, 0), (1, 0))], 100.0)
+    assert isinstance(nothing, Undefined)
+    assert nothing.reason == "one_arm"
+    assert sequential_ratio([], 100.0) == nothing
+    assert sequential_ratio([((0, 0), (1, 1))], 100.0) == SequentialRatio(
+        log_evidence=pytest.approx(0.0, abs=1e-12), p_value=1.0
+    )
 
 
 @pytest.mark.parametrize(("alpha", "tuned_for"), [(0.01, 10_000), (0.001, 100_000)])

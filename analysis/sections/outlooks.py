@@ -1,0 +1,93 @@
+"""When an open comparison will decide, and which effects are too good to be true for the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from math import isnan
+from typing import TypeAlias
+
+from analysis.board import Board
+from analysis.design.outlook import Deciding, outlook
+from analysis.effects.means import critical_value
+from analysis.estimate import Comparison, Finding, Outlook, Undefined
+from analysis.measured import Measured
+from analysis.quality.too_good import too_good_finding
+
+# Traffic is that of the last whole weeks: days of the week differ.
+_TRAFFIC_DAYS = 7
+
+ByRow: TypeAlias = Mapping[int, Outlook]
+
+
+def outlooks(measured: Measured) -> dict[int, Outlook]:
+    """By row of the board: of the primary metric's comparisons with the control that belong to a family."""
+    board, plan = measured.board, measured.board.plan
+    batch, _, rows = measured.of(plan.metrics.index(plan.primary))
+    found = batch.tested
+    planned = plan.tuned_for_units if plan.looks is None else plan.looks.planned_units
+    units = found.units[rows]
+    traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
+    sizes = [int(board.units[strata].sum()) for strata in board.strata_of]
+    answers = {}
+    for row, alpha in enumerate(measured.family.alpha.tolist()):
+        scope, pair = divmod(row, len(board.pairs))
+        if board.pairs[pair][1] != plan.control or isnan(alpha):
+            continue
+        at = rows.start + row
+        answers[row] = outlook(
+            _number(found.difference[at]),
+            _number(found.std_error[at]),
+            _number(found.baseline[at]),
+            units=int(units[row]),
+            units_in_scope=max(sizes[scope], int(units[row])),
+            planned_units=planned,
+            deciding=Deciding(alpha=alpha, rho=float(batch.rho[at]) if plan.stopping_rule == "always_valid" else None),
+            minimum_lift=plan.minimum_lift,
+            increase=plan.primary.direction == "increase",
+            units_per_day=traffic[scope],
+        )
+    return answers
+
+
+_NO_NUMBER = Undefined(reason="no_estimate", message="There is no estimate yet.")
+
+
+def _number(value: float) -> float | Undefined:
+    return _NO_NUMBER if isnan(value) else float(value)
+
+
+def _units_per_day(board: Board, scope: int) -> float | None:
+    """New units of the last whole days that the data reach; None without any."""
+    segment = board.scopes[scope].segment
+    days: dict[str, int] = {}
+    for (of, day), units in board.table.arrivals.items():
+        if segment is None or of == segment:
+            days[day] = days.get(day, 0) + units
+    if not days:
+        return None
+    watermark = board.plan.watermark_at
+    last = date.fromisoformat(max(days)) if watermark is None else watermark.date()
+    first = max(date.fromisoformat(min(days)), last - timedelta(days=_TRAFFIC_DAYS))
+    whole = [units for day, units in days.items() if first <= date.fromisoformat(day) < last]
+    return sum(whole) / (last - first).days if last > first else float(sum(days.values()))
+
+
+def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Sequence[Comparison]) -> Iterator[Finding]:
+    """Of one scope's comparisons on the primary metric."""
+    plan = board.plan
+    for place, comparison in enumerate(rows):
+        ahead = found.get(scope * len(board.pairs) + place)
+        if ahead is None or not isinstance(comparison.p_value_adjusted, float):
+            continue
+        finding = too_good_finding(
+            comparison.lift.value,
+            comparison.lift.std_error,
+            ahead.detectable_lift,
+            critical=critical_value(plan.alpha),
+            metric=plan.primary.key,
+            treatment=comparison.treatment,
+            treatment_name=plan.variant_name(comparison.treatment),
+        )
+        if finding:
+            yield finding

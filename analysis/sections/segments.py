@@ -1,0 +1,63 @@
+"""Segments side by side, and what to do with all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from analysis.estimate import Outlook, Recommendation, ScopeReport, SegmentComparison
+from analysis.inference.recommend import Names, recommend
+from analysis.inference.sequential import mixture_scale
+from analysis.inference.side_by_side import compare_segments
+from analysis.measured import Measured
+
+
+def segment_comparisons(measured: Measured) -> tuple[SegmentComparison, ...]:
+    """Each treatment against the control on the primary metric; segments below the minimum have no estimate yet."""
+    board, plan = measured.board, measured.board.plan
+    if len(plan.segments) < 2:
+        return ()
+    batch, _, rows = measured.of(plan.metrics.index(plan.primary))
+    found, open_ = batch.tested, measured.family.why == 0
+    size = len(board.pairs)
+    rho = mixture_scale(plan.alpha, plan.tuned_for_units)
+    answers = []
+    for place, (treatment, baseline) in enumerate(board.pairs):
+        if baseline != plan.control:
+            continue
+        own = np.arange(size + place, len(open_), size)
+        at = rows.start + own
+        answers.append(
+            compare_segments(
+                treatment,
+                baseline,
+                plan.segments,
+                np.where(open_[own], found.difference[at], np.nan),
+                found.std_error[at],
+                units=np.maximum(found.clock[at], 1.0),
+                alpha=plan.alpha,
+                rho=rho,
+                stopping_rule=plan.stopping_rule,
+                direction=plan.primary.direction,
+            )
+        )
+    return tuple(answers)
+
+
+def recommendation(
+    measured: Measured,
+    overall: ScopeReport,
+    segments: Sequence[ScopeReport],
+    comparisons: Sequence[SegmentComparison],
+    found: Mapping[int, Outlook],
+) -> Recommendation:
+    plan = measured.board.plan
+    return recommend(
+        overall.verdict,
+        {scope.segment or "": scope.verdict for scope in segments},
+        comparisons,
+        [one for row, one in sorted(found.items()) if row < len(measured.board.pairs)],
+        control=plan.control,
+        names=Names(variant=plan.variant_name, segment=plan.segment_name, units=plan.units_name),
+    )

@@ -1,0 +1,223 @@
+"""One piece of advice for all segments: a table of situations."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.estimate import Estimate, Outlook, SegmentComparison, Undefined, Verdict
+from analysis.inference.recommend import Names, recommend
+
+NONE = Undefined(reason="too_few_segments", message="")
+NAMES = Names(
+    variant={"a": "Old", "b": "New", "c": "Bold"}.__getitem__,
+    segment={"w": "Women", "m": "Men", "k": "Kids"}.__getitem__,
+    units="customers",
+)
+
+
+def verdict(outcome: str, variant: str | None = None, *leaders: str) -> Verdict:
+    return Verdict(outcome=outcome, variant=variant, leaders=leaders, sentence="")  # type: ignore[arg-type]
+
+
+def won(variant: str) -> Verdict:
+    return verdict("winner", variant, variant)
+
+
+OPEN, LOST, EARLY = verdict("undecided"), verdict("control_wins", "a"), verdict("too_early")
+
+
+def compared(treatment: str, *, differ: bool) -> SegmentComparison:
+    return SegmentComparison(
+        treatment=treatment,
+        baseline="a",
+        q=NONE,
+        degrees_of_freedom=2,
+        p_value=NONE,
+        p_value_always_valid=NONE,
+        i_squared=NONE,
+        tau=NONE,
+        pooled=Estimate(value=NONE, std_error=NONE, fixed=NONE, always_valid=NONE),
+        differ=differ,
+        segments=(),
+        selected=NONE,
+    )
+
+
+def outlook(*, days: float | None = None, units: int | None = None, lift: float | None = None) -> Outlook:
+    return Outlook(
+        power_left=NONE,
+        detectable_lift=NONE if lift is None else lift,
+        units_left=NONE if units is None else units,
+        days_left=NONE if days is None else days,
+    )
+
+
+@pytest.mark.parametrize(
+    ("overall", "segments", "differ", "advice", "sentence"),
+    [
+        pytest.param(
+            won("b"),
+            [OPEN, OPEN, OPEN],
+            False,
+            "one_for_all",
+            "Show New to everybody: it wins over all, and there is no sure sign that segments differ.",
+            id="one winner",
+        ),
+        pytest.param(
+            won("b"), [won("b"), OPEN, EARLY], False, "one_for_all", None, id="a segment agrees, others are open"
+        ),
+        pytest.param(
+            won("b"),
+            [won("b")] * 3,
+            True,
+            "one_for_all",
+            "Show New to everybody: it wins in every segment, though not by the same amount.",
+            id="it wins everywhere, by different amounts",
+        ),
+        pytest.param(
+            won("b"),
+            [won("b"), LOST, OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: show New to Women; keep Old for Men; wait for the other "
+            "one.",
+            id="harm in one segment",
+        ),
+        pytest.param(
+            won("b"),
+            [won("b"), won("c"), won("b")],
+            True,
+            "per_segment",
+            "What works differs between segments: show New to Women and Kids; show Bold to Men.",
+            id="another winner in one segment",
+        ),
+        pytest.param(
+            won("b"),
+            [won("b"), verdict("tied", None, "c", "d"), OPEN],
+            False,
+            "per_segment",
+            None,
+            id="beaten in a tie",
+        ),
+        pytest.param(
+            won("b"), [verdict("tied", None, "b", "c"), OPEN, OPEN], False, "one_for_all", None, id="a tie with it"
+        ),
+        pytest.param(
+            won("b"),
+            [won("b"), OPEN, OPEN],
+            True,
+            "per_segment",
+            "What works differs between segments: show New to Women; wait for the other 2.",
+            id="segments differ",
+        ),
+        pytest.param(
+            won("b"),
+            [OPEN, OPEN, OPEN],
+            True,
+            "wait",
+            "New wins over all, but not equally in all segments, and in no segment alone is it sure yet. "
+            "Let it run: more customers are needed.",
+            id="segments differ, none is sure",
+        ),
+        pytest.param(
+            OPEN,
+            [won("b"), OPEN, OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: show New to Women; wait for the other 2.",
+            id="a winner in one segment only",
+        ),
+        pytest.param(
+            OPEN,
+            [OPEN, LOST, OPEN],
+            False,
+            "per_segment",
+            "There is no winner over all: keep Old for Men; wait for the other 2.",
+            id="harm in one segment, nothing over all",
+        ),
+        pytest.param(LOST, [won("b"), LOST, OPEN], True, "per_segment", None, id="the control wins, but not for women"),
+        pytest.param(
+            LOST,
+            [LOST, OPEN, OPEN],
+            False,
+            "none",
+            "Keep Old: it is better than everything that was tried.",
+            id="the control wins",
+        ),
+        pytest.param(
+            verdict("tied", None, "b", "c"),
+            [OPEN, OPEN, OPEN],
+            False,
+            "wait",
+            "New and Bold are better than Old, but the best one is not certain. Let it run: more customers are needed.",
+            id="tied",
+        ),
+        pytest.param(
+            EARLY,
+            [EARLY, EARLY, EARLY],
+            False,
+            "wait",
+            "It is too early to say anything: too few customers have been seen. Let it run: more customers are needed.",
+            id="too early",
+        ),
+        pytest.param(
+            verdict("untrustworthy"),
+            [won("b"), OPEN, OPEN],
+            True,
+            "none",
+            "Nothing can be recommended yet: these data cannot be trusted, see the warnings.",
+            id="untrustworthy",
+        ),
+    ],
+)
+def test_advice(overall: Verdict, segments: list[Verdict], differ: bool, advice: str, sentence: str | None) -> None:
+    found = recommend(
+        overall,
+        dict(zip("wmk", segments, strict=True)),
+        [compared("b", differ=differ), compared("c", differ=False)],
+        control="a",
+        names=NAMES,
+    )
+    assert found.advice == advice
+    assert found.variant == ("b" if advice == "one_for_all" else None)
+    expected = tuple((key, one.variant) for key, one in zip("wmk", segments, strict=True) if one.variant)
+    assert found.winners == (expected if advice == "per_segment" else ())
+    if sentence:
+        assert found.sentence == sentence
+
+
+def test_how_another_treatment_differs_does_not_matter_to_the_winner() -> None:
+    found = recommend(won("b"), {"w": OPEN, "m": OPEN}, [compared("c", differ=True)], control="a", names=NAMES)
+    assert found.advice == "one_for_all"
+
+
+def test_without_segments() -> None:
+    found = recommend(won("b"), {"w": won("b")}, control="a", names=NAMES)
+    assert (found.advice, found.sentence) == ("one_for_all", "Show New to everybody: it wins.")
+
+
+@pytest.mark.parametrize(
+    ("outlooks", "sentence"),
+    [
+        ([outlook(days=12.2, units=900), outlook(days=40.0)], "something can be said in about 13 days."),
+        ([outlook(days=0.2)], "something can be said in about a day."),
+        ([outlook(days=30.0)], "something can be said in about 5 weeks."),
+        ([outlook(days=200.0)], "something can be said in about 7 months."),
+        ([outlook(units=12_345), outlook(units=20_000)], "something can be said after 12,345 more customers."),
+    ],
+)
+def test_when_something_can_be_said(outlooks: list[Outlook], sentence: str) -> None:
+    found = recommend(OPEN, {"w": OPEN}, (), outlooks, control="a", names=NAMES)
+    assert found.sentence == f"There is no winner yet. If things stay as they are, {sentence}"
+
+
+def test_when_nothing_is_in_sight() -> None:
+    found = recommend(OPEN, {"w": OPEN}, (), [outlook(lift=0.051), outlook(lift=0.2)], control="a", names=NAMES)
+    assert found.sentence == (
+        "There is no winner yet. Nothing is in sight so far; a difference of 5.1% or more would probably be seen by "
+        "the planned end."
+    )
+
+
+def test_keys_stand_for_names_where_there_are_none() -> None:
+    assert recommend(LOST, {}, control="a").sentence == "Keep a: it is better than everything that was tried."
