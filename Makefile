@@ -1,15 +1,18 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check format lock clean
+.PHONY: help env demo test check test-peers bench-analysis calibration format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 VENV := .venv/.made
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+CALIBRATION := .venv/.calibration
+PEERS_BIN := var/peers/bin
+PEERS := var/peers/.made
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(RUNTIME) ## make the environment
 
@@ -26,6 +29,15 @@ check: $(DEV) ## format, lint, types, import contracts, fast tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
+test-peers: $(PEERS) ## cross-check the statistics against gbstats and tea-tasting
+	$(PEERS_BIN)/python -m pytest tests/peers
+
+bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside its peers (QUICK=1: only whether sides agree, JSON=FILE)
+	$(if $(QUICK),$(BIN),$(PEERS_BIN))/python -m benchmarks.analysis $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
+
+calibration: $(CALIBRATION) ## measure the engine's error rates and write docs/statistics/calibration.md (RUNS=10000)
+	$(BIN)/python -m calibration $(if $(RUNS),--runs $(RUNS))
+
 format: $(DEV) ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -34,6 +46,9 @@ lock: $(DEV) ## resolve the dependencies anew, with hashes and without index add
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --group build $(LOCK) -o requirements/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev $(LOCK) -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --group build --group calibration $(LOCK) -o requirements/calibration.txt
+	$(BIN)/uv pip compile pyproject.toml --group build --group dev --group peers \
+		--override requirements/peers-overrides.txt $(LOCK) -o requirements/peers.txt
 
 clean: ## remove the environment and everything that was made
 	rm -rf .venv var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -55,4 +70,17 @@ $(RUNTIME): requirements/runtime.txt pyproject.toml | $(VENV)
 
 $(DEV): requirements/dev.txt $(RUNTIME)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(CALIBRATION): requirements/calibration.txt $(RUNTIME)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/calibration.txt
+	@touch $@
+
+# Without looking for conflicts: the lock overrides two bounds of a peer (numpy < 2, pandas < 2), so that all sides run
+# on the same numpy.
+$(PEERS): requirements/peers.txt pyproject.toml | $(VENV)
+	@echo "Making var/peers and installing the peers into it: two minutes …"
+	$(BIN)/python -m venv var/peers
+	$(PEERS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/peers.txt
+	$(PEERS_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -33,8 +33,8 @@ def means(*values: tuple[float, float], **changes: Any) -> Report:
     return build(question, table(arms))
 
 
-# Lan–DeMets spending of O'Brien–Fleming's kind, two-sided .05, at fifths of the information: the boundaries of Reboussin,
-# DeMets, Kim & Lan, Controlled Clinical Trials 21 (2000), pp. 190-207.
+# Lan–DeMets spending of O'Brien–Fleming's kind, two-sided .05, at fifths of the information: the boundaries that
+# Reboussin, DeMets, Kim & Lan compute, Controlled Clinical Trials 21 (2000), pp. 190-207.
 LAN_DEMETS = (4.8769, 3.3569, 2.6803, 2.2898, 2.0310)
 
 
@@ -90,7 +90,7 @@ def test_dunnett_in_the_report() -> None:
     correlated = np.full((3, 3), 0.5) + 0.5 * np.eye(3)
     for row, z in zip(rows, (2.3, 2.0, 1.0), strict=False):
         expected = 1 - multivariate_normal.cdf(np.full(3, z), cov=correlated, lower_limit=np.full(3, -z))
-        assert row.p_value_adjusted == pytest.approx(expected, rel=4e-3)
+        assert row.p_value_adjusted == pytest.approx(expected, rel=6e-3)
         assert isinstance(row.difference_in_family, Interval)
         half_width = (row.difference_in_family.high - row.difference_in_family.low) / 2
         assert half_width / (sqrt(2) * 0.01) == pytest.approx(2.34897, rel=3e-3)

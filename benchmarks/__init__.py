@@ -1,0 +1,1 @@
+"""Side by side: ours, the physical floor and the peers, interleaved; results are in `docs/benchmarks.md`."""

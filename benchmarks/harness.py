@@ -1,0 +1,253 @@
+"""Measuring sides in turn: A B C A B C …, so that a noisy minute hits all of them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from importlib import import_module
+from itertools import pairwise
+from math import log
+from statistics import fmean, linear_regression, median
+from time import perf_counter
+from typing import Any, Literal
+
+from benchmarks.agreement import Agreement, agreements
+from benchmarks.memory import peak_mib
+
+Numbers = Mapping[str, float]
+Operator = Literal["<=", ">="]
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """`run` is what the clock sees; `numbers` names what came out of it, to compare sides (nothing: it does not)."""
+
+    run: Callable[[], Any]
+    numbers: Callable[[Any], Numbers]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One way to do the work.
+
+    `prepare` is everything that is not measured: imports, connections, input in the form the side wants. It can be
+    pickled, so that another process can do the same for its memory. `requires` names modules ("ibis") or what is in
+    them ("analysis.report:build"); a side that lacks one is reported as missing.
+    """
+
+    name: str
+    prepare: Callable[[], Work]
+    requires: tuple[str, ...] = ()
+
+    @property
+    def lacks(self) -> str | None:
+        return next((required for required in self.requires if not _is_there(required)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """`slow` takes so many times as long as `fast`: of several on the slow side the fastest counts."""
+
+    name: str
+    fast: str
+    slow: tuple[str, ...]
+    operator: Operator
+    bound: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Sides that do the same work; the first is ours, and the others' numbers are compared with its."""
+
+    name: str
+    title: str
+    sides: tuple[Side, ...]
+    promises: tuple[Promise, ...] = ()
+    rounds: int = 5
+    warm_ups: int = 1
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """The same work at growing sizes. `count` says how many of `unit` there are at a size."""
+
+    name: str
+    title: str
+    unit: str
+    sizes: tuple[int, ...]
+    prepare: Callable[[int], Callable[[], Any]]
+    count: Callable[[int], int] = int
+    most_when_doubled: float | None = None
+    rounds: int = 5
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    name: str
+    seconds: tuple[float, ...] = ()
+    peak_mib: float | None = None
+    lacks: str | None = None
+
+    @property
+    def median(self) -> float:
+        return median(self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One promise, measured; `measured` is None where a side is missing."""
+
+    name: str
+    measured: float | None
+    operator: Operator
+    bound: float
+    lacks: str | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        if self.measured is None:
+            return False
+        return self.measured <= self.bound if self.operator == "<=" else self.measured >= self.bound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slope:
+    """Least squares of time on the number of units; `when_doubled`: how time grows as that doubles, or the size."""
+
+    unit: str
+    per_unit_seconds: float
+    fixed_seconds: float
+    share_explained: float
+    when_doubled: float
+    when_size_doubled: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    name: str
+    title: str
+    sides: tuple[Measured, ...]
+    lines: tuple[Line, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    slope: Slope | None = None
+    note: str = ""
+
+
+def measure(case: Case, *, memory: bool, tick: Tick = lambda: None) -> Outcome:
+    """Run a case: warm up, then the sides in turn; `tick` is called after each run."""
+    present = [side for side in case.sides if side.lacks is None]
+    works = {side.name: side.prepare() for side in present}
+    numbers: dict[str, Numbers] = {}
+    for name, work in works.items():
+        for _ in range(case.warm_ups):
+            numbers[name] = work.numbers(work.run())
+            tick()
+    seconds = _in_turn({name: work.run for name, work in works.items()}, case.rounds, tick)
+    peaks = {side.name: peak_mib(side.prepare) for side in present} if memory else {}
+    measured = tuple(
+        Measured(
+            name=side.name,
+            seconds=tuple(seconds.get(side.name, ())),
+            peak_mib=peaks.get(side.name),
+            lacks=side.lacks,
+        )
+        for side in case.sides
+    )
+    return Outcome(
+        name=case.name,
+        title=case.title,
+        sides=measured,
+        lines=tuple(_line(promise, measured) for promise in case.promises),
+        agreements=agreements(case.name, case.sides[0].name, numbers),
+        note=case.note,
+    )
+
+
+def sweep(plan: Sweep, *, tick: Tick = lambda: None) -> Outcome:
+    """Run a sweep: all sizes in turn, and the slope of time on their number."""
+    runs = {f"{size}": plan.prepare(size) for size in plan.sizes}
+    for run in runs.values():
+        run()
+        tick()
+    seconds = _in_turn(runs, plan.rounds, tick)
+    measured = tuple(Measured(name=name, seconds=tuple(times)) for name, times in seconds.items())
+    slope = _slope(plan, [min(side.seconds) for side in measured])
+    promised = plan.most_when_doubled
+    line = Line(name=f"{plan.name}-doubled", measured=slope.when_doubled, operator="<=", bound=promised or 0.0)
+    return Outcome(
+        name=plan.name,
+        title=plan.title,
+        sides=measured,
+        lines=() if promised is None else (line,),
+        slope=slope,
+        note=plan.note,
+    )
+
+
+def runs_of(case: Case | Sweep) -> int:
+    """How often `tick` will be called."""
+    if isinstance(case, Sweep):
+        return len(case.sizes) * (case.rounds + 1)
+    return sum(side.lacks is None for side in case.sides) * (case.rounds + case.warm_ups)
+
+
+def _in_turn(runs: Mapping[str, Callable[[], Any]], rounds: int, tick: Tick) -> dict[str, list[float]]:
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            gc.collect()
+            started = perf_counter()
+            run()
+            seconds[name].append(perf_counter() - started)
+            tick()
+    return seconds
+
+
+def _line(promise: Promise, measured: Sequence[Measured]) -> Line:
+    sides = {side.name: side for side in measured}
+    lacking = {lacks: None for name in (promise.fast, *promise.slow) if (lacks := sides[name].lacks)}
+    ratio = None
+    if not lacking:
+        ratio = min(sides[name].median for name in promise.slow) / sides[promise.fast].median
+    return Line(
+        name=promise.name,
+        measured=ratio,
+        operator=promise.operator,
+        bound=promise.bound,
+        lacks=", ".join(lacking) or None,
+    )
+
+
+def _slope(plan: Sweep, seconds: Sequence[float]) -> Slope:
+    counts = [plan.count(size) for size in plan.sizes]
+    fitted = linear_regression(counts, seconds)
+    left = sum((y - fitted.intercept - fitted.slope * x) ** 2 for x, y in zip(counts, seconds, strict=True))
+    spread = sum((y - fmean(seconds)) ** 2 for y in seconds)
+    return Slope(
+        unit=plan.unit,
+        per_unit_seconds=fitted.slope,
+        fixed_seconds=fitted.intercept,
+        share_explained=1 - left / spread if spread else 1.0,
+        when_doubled=_when_doubled(counts, seconds),
+        when_size_doubled=_when_doubled(plan.sizes, seconds),
+    )
+
+
+def _when_doubled(counts: Sequence[int], seconds: Sequence[float]) -> float:
+    """The steepest growth in the upper half: below, what does not grow hides it."""
+    upper = list(zip(counts, seconds, strict=True))[(len(counts) - 1) // 2 :]
+    return max(2 ** (log(t1 / t0) / log(n1 / n0)) for (n0, t0), (n1, t1) in pairwise(upper))
+
+
+def _is_there(required: str) -> bool:
+    module, _, names = required.partition(":")
+    try:
+        reduce(getattr, filter(None, names.split(".")), import_module(module))
+    except (ImportError, AttributeError):
+        return False
+    return True
