@@ -11,13 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.aggregation.arms import arms_of
+from analysis.aggregation.asking import Asked
 from analysis.aggregation.caps import winsorised
 from analysis.aggregation.days import by_day
 from analysis.aggregation.distributions import distributions_by_group
-from analysis.aggregation.outcomes import Outcomes, missing_by_metric, variables
-from analysis.aggregation.placement import Headcount, headcount, units_of
-from analysis.aggregation.reduce import Group, UnitTable, reaches, sums_by_group
+from analysis.aggregation.outcomes import Outcomes, missing_by_metric
+from analysis.aggregation.placement import Headcount, headcount, seen_of, units_of
+from analysis.aggregation.reduce import Group, UnitTable, as_is, reaches, sums_by_group
 from analysis.aggregation.results import ArmOf, keyed, parts_of
+from analysis.aggregation.sources import variables
 from analysis.aggregation.staging import staged
 from analysis.aggregation.unit_rows import UnitsError, aggregate_units
 from analysis.moments import Distribution, MomentTable
@@ -64,11 +66,13 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is counted in `values_missing`; its
     event still counts as an event. A `cap` is applied to the unit's value, after summing.
     """
-    with staged(units_of(exposures, plan)) as units:
+    with staged(seen_of(exposures, plan)) as seen, staged(units_of(exposures, seen, plan)) as units:
         count = headcount(units, plan)
-        counted = units.filter(units.status == "counted").drop("status")
+        counted = units.filter(units.status == "counted").select(
+            "unit_id", "key", "arm", "exposed_at", "follow_up_ends_at"
+        )
         outcomes = Outcomes(counted, events, plan)
-        with staged(outcomes.by_unit()) as rows:
+        with outcomes.by_unit() as rows:
             table, caps = winsorised(_unit_table(rows, plan, count))
             _, sums = sums_by_group(table)
             missing = missing_by_metric(rows, plan)
@@ -94,9 +98,10 @@ def _arm_finder(plan: Plan) -> ArmOf:
 
 def _unit_table(rows: ir.Table, plan: Plan, count: Headcount) -> UnitTable:
     metrics = tuple(variables(metric, index) for index, metric in enumerate(plan.metrics))
-    _, known = reaches(rows, [column for one in metrics for column in one.columns])
+    asked = Asked(rows)
+    _, known = reaches(asked, None, as_is, [column for one in metrics for column in one.columns])
     return UnitTable(
-        rows=rows,
+        asked=asked,
         keys=("arm",),
         metrics=metrics,
         known=known,
@@ -108,7 +113,7 @@ def _unit_table(rows: ir.Table, plan: Plan, count: Headcount) -> UnitTable:
 def _distributions(outcomes: Outcomes, count: Headcount, plan: Plan) -> dict[str, dict[Group, Distribution]]:
     return {
         metric.key: distributions_by_group(
-            outcomes.rows_of(metric, index), ("arm",), "unit_id", metric.quantile, count.sizes(index, metric)
+            outcomes.rows_of(metric, index), ("arm",), "key", metric.quantile, count.sizes(index, metric)
         )
         for index, metric in enumerate(plan.metrics)
         if metric.quantile is not None

@@ -24,9 +24,14 @@ def winsorised(table: UnitTable) -> tuple[UnitTable, dict[str, float]]:
     caps = {column: (name, _cap(table, one, column)) for one in table.metrics for column, name in _sides(one)}
     if not caps or not table.units:
         return table, {}
-    columns = {column: cut(table.rows[column], cap) for column, (_, cap) in caps.items()}
     known = dict(table.known) | {column: table.known[column].capped(cap) for column, (_, cap) in caps.items()}
-    return replace(table, rows=table.rows.mutate(**columns), known=known), dict(caps.values())
+
+    def prepare(source: Any) -> Any:
+        rows = table.prepare(source)
+        return rows.mutate(**{column: cut(rows[column], cap) for column, (_, cap) in caps.items()})
+
+    found = replace(table, prepare=prepare, what=(table.what, *caps.items()), known=known)
+    return found, dict(caps.values())
 
 
 def _sides(one: Variables) -> Iterator[tuple[str, str]]:

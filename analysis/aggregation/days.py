@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from analysis.aggregation.arms import arms_of
+from analysis.aggregation.asking import Asked
 from analysis.aggregation.caps import cut
-from analysis.aggregation.outcomes import Outcomes, variables
+from analysis.aggregation.outcomes import Outcomes
 from analysis.aggregation.placement import instant
-from analysis.aggregation.reduce import Group, UnitTable, reaches, sums_by_group
+from analysis.aggregation.reduce import Group, UnitTable, as_is, reaches, sums_by_group
+from analysis.aggregation.sources import variables
 from analysis.aggregation.staging import staged
 from analysis.moments import DayKey, Moments
 from analysis.plan import Plan
@@ -40,10 +42,11 @@ def by_day(counted: ir.Table, outcomes: Outcomes, plan: Plan, caps: Mapping[str,
         if column is not None and name in caps:
             rows = rows.mutate(**{column: cut(rows[column], caps[name])})
     with staged(rows) as cached:
-        _, known = reaches(cached, one.columns)
+        asked = Asked(cached)
+        _, known = reaches(asked, None, as_is, one.columns)
         units = sum(sizes.values())
         table = UnitTable(
-            rows=cached, keys=("arm", "day"), metrics=(one,), known=known, units=units, sizes={metric.key: sizes}
+            asked=asked, keys=("arm", "day"), metrics=(one,), known=known, units=units, sizes={metric.key: sizes}
         )
         _, sums = sums_by_group(table)
     arms = arms_of(plan)

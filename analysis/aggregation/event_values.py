@@ -15,17 +15,26 @@ from analysis.aggregation.reduce import LARGEST_VALUE
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-# Two roundings keep 2 x 34 bits below the largest of fewer than 65,536 values.
+# Few units have more: then the sums are made again. Two roundings keep 2 x 35 bits below the largest value.
 EVENTS_OF_A_UNIT = 2**16 - 1
-_LARGE = 2.0**32
+_LARGE = 2.0**24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """The values of the events of one name. `has_missing`: some are null, NaN, infinite or too large."""
+    """What the values of the events of one name are within.
 
-    grid: Grid
+    `has_missing`: some may be null, NaN, infinite or too large. `is_usable`: null at most.
+    """
+
+    largest: float
+    events: int
     has_missing: bool
+    is_usable: bool
+
+    def grid(self, busiest: int) -> Grid:
+        """To add up those of one unit, which has up to `busiest` events."""
+        return Grid(largest=self.largest, n=min(self.events, busiest))
 
 
 def finite(value: Any) -> Any:
@@ -45,10 +54,10 @@ def values_of(events: ir.Table, names: Sequence[str]) -> dict[str, Values]:
     every = asked.to_pyarrow().to_pylist()[0]
     ends = [float(every[end] or 0) for end in ("low", "high")]
     if all(isfinite(end) and abs(end) <= _LARGE for end in ends):
-        return dict.fromkeys(names, _values({**every, "low": ends[0], "high": ends[1]}))
+        return dict.fromkeys(names, _values(every, is_usable=True))
     found = _ranges(_named(events, names))
     none = {"low": None, "high": None, "values": 0, "rows": 0}
-    return {name: _values(found.get(name, none)) for name in names}
+    return {name: _values(found.get(name, none), is_usable=False) for name in names}
 
 
 def _named(events: ir.Table, names: Sequence[str]) -> ir.Table:
@@ -62,6 +71,10 @@ def _ranges(events: Any) -> dict[str, Mapping[str, Any]]:
     return {row["name"]: row for row in asked.to_pyarrow().to_pylist()}
 
 
-def _values(row: Mapping[str, Any]) -> Values:
-    largest = max(abs(row["low"] or 0.0), abs(row["high"] or 0.0))
-    return Values(grid=Grid(largest=largest, n=row["rows"]), has_missing=row["values"] < row["rows"])
+def _values(row: Mapping[str, Any], *, is_usable: bool) -> Values:
+    return Values(
+        largest=max(abs(float(row["low"] or 0)), abs(float(row["high"] or 0))),
+        events=row["rows"],
+        has_missing=row["values"] < row["rows"],
+        is_usable=is_usable,
+    )

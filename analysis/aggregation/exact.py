@@ -83,4 +83,5 @@ def split(value: Any, grid: Grid) -> list[Any]:
 
 def total(sums: list[float | None]) -> Fraction:
     """The parts together; a sum of no rows is null."""
-    return sum((Fraction(part) for part in sums if part), Fraction(0))
+    first, *others = (Fraction(part) for part in sums if part) if any(sums) else (Fraction(0),)
+    return sum(others, first)

@@ -61,7 +61,7 @@ def _exposures(exposures: ir.Table) -> ir.Table:
         epoch=rows.epoch.cast("int64"),
         segment=rows.segment.cast("string"),
         variant=rows.variant.cast("string"),
-        exposed_at=rows.exposed_at.cast("timestamp('UTC')"),
+        exposed_at=rows.exposed_at.cast("timestamp('UTC', 6)"),
     )
 
 
@@ -97,9 +97,7 @@ def state_column(index: int) -> str:
 def windows_of(plan: Plan) -> list[tuple[int, int]]:
     """Number and length in seconds of every metric that has a window."""
     return [
-        (index, metric.window_seconds)
-        for index, metric in enumerate(plan.metrics)
-        if metric.window_seconds is not None
+        (index, metric.window_seconds) for index, metric in enumerate(plan.metrics) if metric.window_seconds is not None
     ]
 
 

@@ -26,10 +26,11 @@ def keyed(groups: Mapping[str, Mapping[Group, Any]], arm_of: ArmOf) -> dict[Metr
 def parts_of(sums: Mapping[str, Mapping[Group, Sums]], arm_of: ArmOf) -> dict[str, Any]:
     """Fields of a `MomentTable`."""
     found = keyed({metric: {g: one for g, one in groups.items() if one.n} for metric, groups in sums.items()}, arm_of)
-    shapes = {key: one.shape() for key, one in found.items()}
+    moments = {key: one.moments() for key, one in found.items()}
+    shapes = {key: one.shape(moments[key]) for key, one in found.items()}
     cross = {key: one.cross() for key, one in found.items()}
     return {
-        "moments": {key: one.moments() for key, one in found.items()},
+        "moments": moments,
         "shapes": {key: one for key, one in shapes.items() if one is not None},
         "cross": {key: one for key, one in cross.items() if one is not None},
     }

@@ -65,15 +65,15 @@ class Sums:
             absolute_mean=plain.absolute_mean,
         )
 
-    def shape(self) -> Shape | None:
-        """For kinds that have one."""
+    def shape(self, moments: Moments) -> Shape | None:
+        """For kinds that have one, beside `moments`."""
         x = self.variables.x
         if self.variables.metric.kind not in SHAPED or not self.n:
             return None
         return Shape(
             n=self.n,
-            mean=self._mean(x),
-            m2=max(self._centred(x, x), 0.0),
+            mean=moments.mean,
+            m2=moments.m2,
             m3=self._cubed(x),
             smallest=self.smallest or 0.0,
             largest=self.largest or 0.0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from analysis.aggregation.asking import Question
 from analysis.aggregation.caps import cut
 from analysis.aggregation.exact import Range
 from analysis.aggregation.reduce import Reach
@@ -15,42 +16,61 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-def numbers_of(units: ir.Table, plan: Plan, keys: tuple[str, ...]) -> ir.Table:
-    """The columns that are asked for, as floats, by names that do not depend on what metrics are called."""
-    chosen = {"epoch": "int64", "segment": "string", "variant": "string"}
-    columns = {key: units[key].cast(chosen[key]) for key in keys}
+def number_columns(plan: Plan) -> dict[str, str]:
+    """The numbers that are asked for: by names that do not depend on what metrics are called, the columns' own."""
+    found = {}
     for index, metric in enumerate(plan.metrics):
-        columns[f"x{index}"] = units[metric.key].cast("float64")
+        found[f"x{index}"] = metric.key
         if metric.kind == "ratio":
-            columns[f"y{index}"] = units[f"{metric.key}_denominator"].cast("float64")
-        for number, covariate in enumerate(metric.covariates):
-            columns[f"c{index}_{number}"] = units[covariate.key].cast("float64")
-    return units.select(**columns)
+            found[f"y{index}"] = f"{metric.key}_denominator"
+        found |= {f"c{index}_{number}": covariate.key for number, covariate in enumerate(metric.covariates)}
+    return found
+
+
+def numbers_of(units: ir.Table, plan: Plan, keys: tuple[str, ...]) -> ir.Table:
+    """These columns, as floats, and the keys."""
+    types = {"epoch": "int64", "segment": "string", "variant": "string"}
+    columns = {key: units[key].cast(types[key]) for key in keys}
+    return units.select(**columns, **{name: units[key].cast("float64") for name, key in number_columns(plan).items()})
+
+
+def integers_of(units: ir.Table, plan: Plan) -> frozenset[str]:
+    """Which of them are integers by their type."""
+    types = {name: units.schema()[key] for name, key in number_columns(plan).items()}
+    return frozenset(name for name, found in types.items() if found.is_integer() or found.is_boolean())
 
 
 class UnitColumns:
-    """Builds the columns that metrics need from those that were handed in, and keeps track of their ranges."""
+    """How the columns that metrics need are made from those that were handed in, and what is known of them."""
 
-    def __init__(self, *, rows: Any, known: Mapping[str, Reach], count: int) -> None:
-        self.rows, self.known, self._count = rows, dict(known), count
+    def __init__(self, *, known: Mapping[str, Reach], count: int, integers: frozenset[str]) -> None:
+        self.known, self._count, self._integers = dict(known), count, integers
+        self._steps: list[tuple[str, Question]] = []
+
+    def prepare(self, rows: Any) -> Any:
+        for column, value in self._steps:
+            rows = rows.mutate(**{column: value(rows)})
+        return rows
 
     def add(self, metric: MetricPlan, index: int) -> Variables:
         x, y = f"x{index}", f"y{index}" if metric.kind in ("ratio", "quantile") else None
         if metric.kind == "conversion":
-            self._set(x, (self.rows[x] > 0).cast("float64"), Range(low=0.0, high=1.0))
+            self._set(x, lambda rows: (rows[x] > 0).cast("float64"), Range(low=0.0, high=1.0))
         if metric.kind == "quantile":
-            self._set(f"y{index}", self.rows[x].notnull().cast("float64"), Range(low=0.0, high=1.0))
+            self._set(f"y{index}", lambda rows: rows[x].notnull().cast("float64"), Range(low=0.0, high=1.0))
         if metric.cap is not None:
             self._cut(x, metric.cap)
             if metric.kind == "ratio":
                 self._cut(f"y{index}", metric.cap)
         covariates = [self._covariate(metric, index, number) for number in range(len(metric.covariates))]
+        made = {"conversion": {x}, "quantile": {f"y{index}"}}.get(metric.kind, set())
+        uncut = self._integers.intersection((x, y)) if metric.cap is None and metric.winsor_quantile is None else set()
         return Variables(
             metric=metric,
             x=x,
             y=y,
             covariates=(*(filled for filled, _ in covariates), *(missing for _, missing in covariates)),
-            whole=frozenset([x] if metric.kind == "conversion" else [f"y{index}"] if metric.kind == "quantile" else []),
+            whole=frozenset(made | uncut | {missing for _, missing in covariates}),
         )
 
     def _covariate(self, metric: MetricPlan, index: int, number: int) -> tuple[str, str]:
@@ -59,15 +79,17 @@ class UnitColumns:
         cap = metric.covariates[number].cap
         if cap is not None:
             self._cut(name, cap)
-        self._set(indicator, self.rows[name].isnull().cast("float64"), Range(low=0.0, high=1.0 if absent else 0.0))
+        self._set(
+            indicator, lambda rows: rows[name].isnull().cast("float64"), Range(low=0.0, high=1.0 if absent else 0.0)
+        )
         if absent:
-            self._set(name, self.rows[name].fill_null(0.0), reach.capped(cap).range.with_zero())
+            self._set(name, lambda rows: rows[name].fill_null(0.0), reach.capped(cap).range.with_zero())
         return name, indicator
 
-    def _set(self, column: str, value: Any, found: Range) -> None:
-        self.rows = self.rows.mutate(**{column: value})
+    def _set(self, column: str, value: Question, found: Range) -> None:
+        self._steps.append((column, value))
         self.known[column] = Reach(range=found, count=self._count)
 
     def _cut(self, column: str, cap: float) -> None:
-        self.rows = self.rows.mutate(**{column: cut(self.rows[column], cap)})
+        self._steps.append((column, lambda rows: cut(rows[column], cap)))
         self.known[column] = self.known[column].capped(cap)

@@ -6,17 +6,22 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from analysis.aggregation.arms import arm_finder, arms_table
+from analysis.aggregation.asking import Asked
 from analysis.aggregation.caps import winsorised
 from analysis.aggregation.distributions import distributions_by_group
 from analysis.aggregation.event_values import finite
-from analysis.aggregation.reduce import Group, Reach, UnitTable, reaches, sums_by_group
+from analysis.aggregation.reduce import Group, UnitTable, reaches, sums_by_group
 from analysis.aggregation.results import keyed, parts_of
-from analysis.aggregation.unit_columns import UnitColumns, numbers_of
+from analysis.aggregation.unit_columns import UnitColumns, integers_of, number_columns, numbers_of
 from analysis.moments import Distribution, MomentTable
 from analysis.plan import Plan
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+# Rows that are looked at to guess which columns hold integers.
+_SAMPLE = 500
 
 
 class UnitsError(ValueError):
@@ -57,29 +62,74 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
     covariates come as many indicators, 1 where one was missing, in the order of the covariates.
     """
     keys = _keys(units, plan)
-    raw = numbers_of(units, plan, keys)
-    if any(metric.winsor_quantile or metric.quantile for metric in plan.metrics):
-        # What is common to all arms must not depend on units that are in none.
-        raw = raw.semi_join(arms_table(plan), keys)
-    count, known = reaches(raw, [column for column in raw.columns if column not in keys])
-    cleaned, unusable = _cleaned(raw, known)
-    if unusable:
-        _, known = reaches(cleaned, list(known))
-    columns = UnitColumns(rows=cleaned, known=known, count=count)
-    metrics = tuple(columns.add(metric, index) for index, metric in enumerate(plan.metrics))
-    table, caps = winsorised(UnitTable(rows=columns.rows, keys=keys, metrics=metrics, known=columns.known, units=count))
+    # What is common to all arms must not depend on units that are in none.
+    is_pooled = any(metric.winsor_quantile or metric.quantile for metric in plan.metrics)
+    asked = Asked(units.semi_join(arms_table(plan), keys) if is_pooled else units)
+    table, unusable = _prepared(asked, keys, plan)
+    table, caps = winsorised(table)
     counts, sums = sums_by_group(table)
     arm_of = arm_finder(plan, keys)
     found = {arm: size for group, size in counts.items() if (arm := arm_of(group)) is not None}
-    everybody = count if raw is columns.rows else int(units.count().to_pyarrow().as_py())
+    everybody = int(units.count().to_pyarrow().as_py()) if is_pooled else table.units
     return MomentTable(
         units=dict(sorted(found.items())),
         units_outside=everybody - sum(found.values()),
-        values_missing=_values_missing(raw, keys, plan, unusable),
+        values_missing=_values_missing(asked.table, keys, plan, unusable) if unusable else {},
         distributions=keyed(_distributions(table, counts), arm_of),
         caps=caps,
         **parts_of(sums, arm_of),
     )
+
+
+def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTable, tuple[str, ...]]:
+    """The table to sum, and the columns in which something is no number."""
+
+    def numbers(source: Any) -> Any:
+        return numbers_of(source, plan, keys)
+
+    def cleaned(source: Any) -> Any:
+        """NaN, infinities and what is too large made null."""
+        rows = numbers(source)
+        return rows.mutate(**{column: finite(rows[column]) for column in unusable}) if unusable else rows
+
+    def uncast(source: Any) -> Any:
+        # The database's statistics are those of its own columns.
+        return source.select(**{name: source[key] for name, key in number_columns(plan).items()})
+
+    names = list(number_columns(plan))
+    count, known = reaches(asked, plan.metrics, uncast, names)
+    unusable = tuple(column for column, reach in known.items() if not reach.is_usable)
+    if unusable:
+        _, known = reaches(asked, (plan.metrics, keys, unusable), cleaned, names)
+    columns = UnitColumns(known=known, count=count, integers=integers_of(asked.table, plan))
+    metrics = tuple(columns.add(metric, index) for index, metric in enumerate(plan.metrics))
+    absent = tuple(column for column in names if known[column].count < count)
+    looks_whole = _looks_whole(asked, plan, keys, {column for one in metrics for column in one.whole})
+    table = UnitTable(
+        asked=asked,
+        prepare=lambda source: columns.prepare(cleaned(source)),
+        what=(plan.metrics, keys, unusable, absent),
+        keys=keys,
+        metrics=metrics,
+        known=columns.known,
+        units=count,
+        guessed=tuple(column for one in metrics for column in one.columns if column in looks_whole),
+    )
+    return table, unusable
+
+
+def _looks_whole(asked: Asked, plan: Plan, keys: tuple[str, ...], whole: set[str]) -> set[str]:
+    """Numbers of counts and ratios that look like integers in the first rows, and are not known to be `whole`."""
+    counted = [f"{side}{i}" for i, m in enumerate(plan.metrics) for side in "xy" if m.kind in ("count", "ratio")]
+    names = tuple(name for name in number_columns(plan) if name in counted and name not in whole)
+    if not names:
+        return set()
+
+    def first(source: Any) -> Any:
+        return numbers_of(source, plan, keys).select(*names).limit(_SAMPLE)
+
+    sample = asked.ask(("sample", plan.metrics, keys, names), first)
+    return {name for name in names if all(row[name] is None or row[name].is_integer() for row in sample)}
 
 
 def _keys(units: ir.Table, plan: Plan) -> tuple[str, ...]:
@@ -97,18 +147,10 @@ def _keys(units: ir.Table, plan: Plan) -> tuple[str, ...]:
     return ("segment", "variant")
 
 
-def _cleaned(raw: Any, known: Mapping[str, Reach]) -> tuple[Any, list[str]]:
-    """NaN, infinities and what is too large made null, and the columns that have any."""
-    found = [column for column, reach in known.items() if not reach.is_usable]
-    return raw.mutate(**{column: finite(raw[column]) for column in found}), found
-
-
-def _values_missing(raw: Any, keys: tuple[str, ...], plan: Plan, unusable: list[str]) -> dict[str, int]:
+def _values_missing(units: ir.Table, keys: tuple[str, ...], plan: Plan, unusable: tuple[str, ...]) -> dict[str, int]:
     """Per metric: units of its arms that had a number which is none."""
-    arm_of = arm_finder(plan, keys)
+    arm_of, raw = arm_finder(plan, keys), numbers_of(units, plan, keys)
     found = [column for column in unusable if column[0] in "xy"]
-    if not found:
-        return {}
     counted = raw.group_by(list(keys)).agg(
         **{c: raw.count(where=raw[c].notnull() & finite(raw[c]).isnull()) for c in found}
     )

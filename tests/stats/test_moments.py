@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
+from analysis.moments import (
+    ArmKey,
+    ArrivalKey,
+    CrossMoments,
+    DayKey,
+    Distribution,
+    MetricKey,
+    Moments,
+    MomentTable,
+    Shape,
+)
 from tests.stats.builders import moments_of, table
 
 number = st.floats(-1e6, 1e6)
@@ -117,3 +127,84 @@ def test_tables_merge_key_by_key() -> None:
     assert twice.mixed == {ArmKey(1, "new", "a"): 4, ArmKey(1, "new", "b"): 2}
     assert (list(twice.maturing.values()), list(twice.cut_short.values())) == ([10], [12])
     assert both == other + EXAMPLE
+
+
+def shape(values: list[float]) -> Shape:
+    if not values:
+        return Shape()
+    x = np.array(values)
+    delta = x - x.mean()
+    cubes, squares = float((delta**3).sum()), float((delta**2).sum())
+    return Shape(n=len(x), mean=float(x.mean()), m2=squares, m3=cubes, smallest=float(x.min()), largest=float(x.max()))
+
+
+numbers = st.lists(st.floats(-1e3, 1e3), max_size=12)
+
+
+@given(numbers, numbers)
+def test_shapes_merge_to_that_of_all_and_commute(a: list[float], b: list[float]) -> None:
+    assert shape(a) + shape(b) == shape(b) + shape(a)
+    assert np.allclose(astuple(shape(a) + shape(b)), astuple(shape(a + b)), rtol=1e-9, atol=1e-3)
+
+
+def distribution(*thresholds: float) -> Distribution:
+    return Distribution(thresholds=thresholds, up_to=tuple(moments_of([1, 0], [1, 1]) for _ in thresholds))
+
+
+def test_distributions_add_at_the_same_thresholds_only() -> None:
+    both = distribution(1, 2) + distribution(1, 2)
+    assert both.up_to == (moments_of([1, 0], [1, 1]) + moments_of([1, 0], [1, 1]),) * 2
+    with pytest.raises(ValueError, match="thresholds"):
+        distribution(1, 2) + distribution(1, 3)
+    with pytest.raises(ValueError, match="ascend"):
+        distribution(2, 1)
+
+
+def test_values_cut_off_at_different_caps_do_not_add() -> None:
+    assert (MomentTable(caps={"a": 1.0}) + MomentTable(caps={"a": 1.0, "b": 2.0})).caps == {"a": 1.0, "b": 2.0}
+    with pytest.raises(ValueError, match="cut off"):
+        MomentTable(caps={"a": 1.0}) + MomentTable(caps={"a": 2.0})
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_is_no_moment(bad: float) -> None:
+    for build in (
+        lambda: Moments(n=1, mean=bad),
+        lambda: Moments(n=1, absolute_mean=abs(bad)),
+        lambda: Shape(n=1, m3=bad),
+        lambda: CrossMoments(n=1, mean=(bad,), centred=((0.0,),)),
+        lambda: CrossMoments(n=1, mean=(0.0,), centred=((bad,),)),
+        lambda: distribution(bad),
+    ):
+        with pytest.raises(ValueError, match=r"NaN|negative"):
+            build()
+
+
+FULL = MomentTable(
+    units=EXAMPLE.units,
+    moments={MetricKey(1, "new", "a", "m"): Moments(n=2, m2=2.0, absolute_mean=1.0)},
+    cross={MetricKey(1, "new", "a", "m"): CrossMoments(n=2, mean=(0.1, 0.2), centred=((1.0, 0.3), (0.3, 2.0)))},
+    shapes={MetricKey(1, "new", "a", "m"): shape([0.1, 0.7])},
+    distributions={MetricKey(1, "new", "a", "q"): distribution(0.1, 0.2)},
+    by_day={DayKey(1, "new", "a", 3): moments_of([0.1, 1])},
+    arrivals={ArrivalKey("new", "2026-03-01"): 5},
+    caps={"m": 0.1},
+)
+
+
+def test_all_parts_are_read_back_and_merge() -> None:
+    assert MomentTable.from_dict(json.loads(json.dumps(FULL.to_dict()))) == FULL
+    twice = FULL + FULL
+    for name in ("moments", "cross", "shapes", "distributions", "by_day"):
+        one, two = getattr(FULL, name), getattr(twice, name)
+        assert two == {key: value + value for key, value in one.items()}
+    assert (twice.arrivals, twice.caps) == ({ArrivalKey("new", "2026-03-01"): 10}, {"m": 0.1})
+    assert FULL + EXAMPLE == EXAMPLE + FULL
+
+
+def test_documents_of_the_first_form_are_read() -> None:
+    document = EXAMPLE.to_dict()
+    new = ("cross", "shapes", "distributions", "by_day", "arrivals", "caps")
+    old = {key: value for key, value in document.items() if key not in new} | {"schema": "winnow.moments/1"}
+    old["moments"] = [row[:10] for row in document["moments"]]
+    assert MomentTable.from_dict(old) == EXAMPLE
