@@ -12,7 +12,12 @@ from api.dashboard.heading import Freshness, State, freshness_of, state_of
 from api.dashboard.history import Entry, history_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.notices import Notice, circumstances, notices_of
-from api.dashboard.stored_report import StoredReport, read_report
+from api.dashboard.novelty import ByDay, by_day
+from api.dashboard.outlook import Outlooks, outlooks_of
+from api.dashboard.quality import Quality, quality_of
+from api.dashboard.recommendation import Advice, advice_of
+from api.dashboard.side_by_side import SideBySide, side_by_side
+from api.dashboard.stored import StoredReport, read_report
 from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
 from experiments.domain.metric import MetricRole
@@ -53,7 +58,12 @@ class ExperimentPage:
     figures: Figures | None
     history: tuple[Entry, ...]
     holdback: str
-    always_valid: bool
+    looking: str
+    advice: Advice | None
+    outlooks: Outlooks | None
+    side_by_side: tuple[SideBySide, ...]
+    by_day: tuple[ByDay, ...]
+    quality: Quality | None
 
     @property
     def untrustworthy(self) -> bool:
@@ -93,7 +103,12 @@ def experiment_page(
         figures=_figures(experiment, report, metric, names) if report else None,
         history=history_of(experiment, overview.promotions, names),
         holdback=say.basis_points(definition.promotion.holdback_bp),
-        always_valid=report is None or report.always_valid,
+        looking=report.stopping_rule if report else definition.analysis.stopping_rule,
+        advice=advice_of(experiment, report, names, proposals if is_latest else {}) if report else None,
+        outlooks=outlooks_of(report, names, definition.analysis.minimum_lift) if report else None,
+        side_by_side=side_by_side(report, names) if report else (),
+        by_day=by_day(report, names) if report else (),
+        quality=quality_of(report, names) if report else None,
     )
 
 

@@ -8,12 +8,12 @@ from api.dashboard import format as say
 from api.dashboard.forest import NARROW, WIDE, Forest, Group, Mark, forest
 from api.dashboard.judgement import judgement, legend, tone_of
 from api.dashboard.names import Names
-from api.dashboard.stored_report import Bounds, Comparison, MetricReport, Number, Scope, StoredReport
+from api.dashboard.stored import Arm, Bounds, Comparison, MetricReport, Number, Scope, StoredReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One arm in one segment. `lift` and what follows are empty for the baseline itself."""
+    """One arm in one segment. `lift` and what follows are empty for the baseline itself, but not what is believed."""
 
     variant: str
     is_baseline: bool
@@ -23,6 +23,9 @@ class Line:
     interval: str
     judgement: str
     tone: str
+    noise: str = ""
+    chance: str = ""
+    loss: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Figures:
     legend: tuple[tuple[str, str], ...]
     lines: str
     description: str
+    has_beliefs: bool
 
     @property
     def has_pairs(self) -> bool:
@@ -70,7 +74,7 @@ def figures_of(report: StoredReport, metric: str, names: Names, *, margin_lift: 
         metric=metric,
         name=names.metric(metric),
         role=first.role,
-        value_title="Rate" if first.kind == "conversion" else "Average",
+        value_title=_VALUE_TITLES.get(first.kind, "Average"),
         control=names.variant(report.control),
         blocks=tuple(_block(report, scope, block, names) for scope, block in found),
         wide=forest(groups, WIDE),
@@ -80,6 +84,7 @@ def figures_of(report: StoredReport, metric: str, names: Names, *, margin_lift: 
         legend=legend(first.role),
         lines=_lines(report, first),
         description=_described(first, names, margin_lift),
+        has_beliefs=any(block.has_beliefs for _, block in found),
     )
 
 
@@ -128,7 +133,8 @@ def _block(report: StoredReport, scope: Scope, metric: MetricReport, names: Name
             is_baseline=arm.variant == report.control,
             units=say.count(arm.units),
             value=_value(arm.value, metric.kind),
-            **_compared(report, scope, metric, against.get(arm.variant), names),
+            **_compared(report, scope, metric, against.get(arm.variant)),
+            **_believed(scope, arm, metric.kind),
         )
         for arm in metric.arms
     ]
@@ -138,7 +144,7 @@ def _block(report: StoredReport, scope: Scope, metric: MetricReport, names: Name
             is_baseline=False,
             units="",
             value="",
-            **_compared(report, scope, metric, one, names),
+            **_compared(report, scope, metric, one),
         )
         for one in metric.comparisons
         if one.baseline != report.control
@@ -158,7 +164,7 @@ def _caution(scope: Scope) -> str:
 
 
 def _compared(
-    report: StoredReport, scope: Scope, metric: MetricReport, comparison: Comparison | None, names: Names
+    report: StoredReport, scope: Scope, metric: MetricReport, comparison: Comparison | None
 ) -> dict[str, str]:
     if comparison is None:
         return {"lift": "", "interval": "", "judgement": "", "tone": ""}
@@ -168,7 +174,21 @@ def _compared(
         "interval": _interval(report.shown(metric, comparison)),
         "judgement": judgement(report, scope, metric, comparison),
         "tone": tone_of(report, scope, metric, comparison),
+        "noise": _noise(comparison.variance_kept),
     }
+
+
+def _believed(scope: Scope, arm: Arm, kind: str) -> dict[str, str]:
+    """What is likely, beside what is shown; nothing where the data cannot be trusted."""
+    chance, loss = arm.chance_to_be_best.value, arm.expected_loss.value
+    if chance is None or scope.outcome == "untrustworthy":
+        return {}
+    return {"chance": say.chance(chance), "loss": say.cost(loss, kind) if loss else ""}
+
+
+def _noise(kept: Number) -> str:
+    removed = 0.0 if kept.value is None else 1 - kept.value
+    return f"{100 * removed:.0f}%" if removed >= 0.005 else ""
 
 
 def _interval(bounds: Bounds) -> str:
@@ -176,16 +196,26 @@ def _interval(bounds: Bounds) -> str:
     return say.between(interval.low, interval.high) if interval else bounds.missing
 
 
+_VALUE_TITLES = {"conversion": "Rate", "quantile": "Quantile"}
+
+_LOOKS = {
+    "always_valid": "at every look",
+    "fixed_horizon": "at the one look that was planned",
+    "group_sequential": "at every look that was counted",
+}
+
+
 def _lines(report: StoredReport, metric: MetricReport) -> str:
     """What the intervals promise: on the metric that decides, for all comparisons together."""
     level = f"{100 * (1 - report.alpha):g}%"
-    when = "valid at every look" if report.always_valid else "for the one look that was planned"
     if metric.role != "primary":
         return (
-            f"Lines are {level} intervals, {when}." if report.always_valid else f"Lines are {level} intervals {when}."
+            f"Lines are {level} intervals for the one look that was planned."
+            if report.one_look
+            else f"Lines are {level} intervals, valid at every look."
         )
-    look = "at every look" if report.always_valid else "at the one look that was planned"
-    if report.family == "holm":
+    look = _LOOKS[report.stopping_rule]
+    if report.holds_together:
         return f"Lines are {level} intervals that hold for all comparisons together, {look}."
     return f"Lines are intervals for as many comparisons as are made: of those with a conclusion, {level} hold, {look}."
 

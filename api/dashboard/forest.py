@@ -125,6 +125,7 @@ NARROW = Frame(
     stacked=True,
 )
 TOP = 30
+_BAND = 11
 BOTTOM = 30
 
 
@@ -143,6 +144,14 @@ class Forest:
     @property
     def zero(self) -> float | None:
         return None if self.scale is None else self.scale.x(0.0)
+
+    @property
+    def bands(self) -> tuple[tuple[float, float], ...]:
+        """From where to where the lines of the axis are drawn: where words stand above intervals, not through words."""
+        if not self.frame.stacked:
+            return ((self.top, self.bottom),)
+        marks = tuple((row.bar_y - _BAND, row.bar_y + _BAND) for row in self.rows if row.bar is not None)
+        return (*marks, (self.bottom - 6, self.bottom))
 
 
 def forest(groups: Sequence[Group], frame: Frame) -> Forest:

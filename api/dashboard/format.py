@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from experiments.domain.names import plural
 
+Words = Callable[[float], str]
+
 MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
+_POINTS = f"{NO_BREAK}points"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -38,6 +42,61 @@ def lift(value: float) -> str:
     percent = abs(100 * value)
     decimals = 0 if percent >= 1_000 else 1 if percent >= 1 or percent == 0 else 2
     return _signed(value, f"{percent:,.{decimals}f}%", plus=True)
+
+
+def difference(value: float, kind: str) -> str:
+    """A difference in the metric's own unit, with its sign: rates in percentage points, the rest as numbers."""
+    if kind != "conversion":
+        return f"+{plain_number(value)}" if value > 0 else plain_number(value)
+    points = abs(100 * value)
+    decimals = 1 if points >= 10 or points == 0 else 2 if points >= 0.1 else min(_decimals(points, significant=2), 4)
+    return f"{_signed(value, f'{points:.{decimals}f}', plus=True)}{_POINTS}"
+
+
+def difference_range(low: float, high: float, kind: str) -> str:
+    """Both ends of an interval of a difference; the unit is said once."""
+    return f"{difference_bare(low, kind)} to {difference(high, kind)}"
+
+
+def difference_bare(value: float, kind: str) -> str:
+    """A difference beside others of its kind, whose unit is said elsewhere."""
+    return difference(value, kind).removesuffix(_POINTS)
+
+
+def tick(value: float, kind: str) -> str:
+    """A round difference on an axis: +8, 0, −0.5."""
+    scaled = round(abs(100 * value if kind == "conversion" else value), 9)
+    return _signed(value, f"{scaled:,g}", plus=True)
+
+
+def cost(value: float, kind: str) -> str:
+    """A loss in the metric's own unit, to two digits: 0.46 points, under 0.01 points, 0.0018."""
+    if kind == "conversion":
+        return f"under 0.01{_POINTS}" if value < 0.0001 else f"{100 * value:.{2 if value < 0.1 else 1}f}{_POINTS}"
+    decimals = 0 if value >= 10 or value == 0 else _decimals(value, significant=2)
+    return f"{float(f'{value:.2g}'):,.{decimals}f}"
+
+
+def chance(value: float) -> str:
+    """A probability that is never said to be certain: 93%, over 99.9%, under 0.1%."""
+    if value > 0.999:
+        return "over 99.9%"
+    if value < 0.001:
+        return "under 0.1%"
+    return f"{100 * value:.{1 if value < 0.1 or value > 0.9 else 0}f}%"
+
+
+def rounded_up(value: float) -> str:
+    """A number of things still to come, to two digits: more would be a promise."""
+    step = 10 ** max(0, len(str(int(value))) - 2)
+    return count(-int(-value // step) * step)
+
+
+def days(value: float) -> str:
+    """How long something still takes, in words."""
+    if value < 1:
+        return "less than a day"
+    return "about a day" if value < 1.5 else f"about {rounded_up(value)} days"
 
 
 def between(low: float, high: float) -> str:

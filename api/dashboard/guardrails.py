@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from api.dashboard.names import Names
-from api.dashboard.stored_report import Scope, StoredReport
+from api.dashboard.stored import Scope, StoredReport
 from experiments.domain.promotion import Evidence
 
 _WORDS = {

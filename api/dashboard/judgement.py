@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.dashboard import format as say
-from api.dashboard.stored_report import Comparison, MetricReport, Scope, StoredReport
+from api.dashboard.stored import Comparison, MetricReport, Scope, StoredReport
 
 _GUARDRAIL_WORDS = {
     "safe": "Safe: harm beyond the margin is ruled out",

@@ -9,7 +9,7 @@ from api.dashboard import format as say
 from api.dashboard.heading import Freshness, State, freshness_of, state_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.notices import Notice, circumstances, notices_of
-from api.dashboard.stored_report import StoredReport, read_report
+from api.dashboard.stored import StoredReport, read_report
 from api.dashboard.verdicts import outcome_of
 from experiments.domain.experiment import Status
 from experiments.services.results import Overview

@@ -9,7 +9,7 @@ from datetime import datetime
 from api.dashboard import format as say
 from api.dashboard.heading import Freshness, freshness_of
 from api.dashboard.names import ALL_TOGETHER, Names
-from api.dashboard.stored_report import Finding, StoredReport
+from api.dashboard.stored import Finding, StoredReport
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.policy import StoppingRule
 from experiments.services.ports import Snapshot
@@ -49,6 +49,26 @@ _MEANING = {
     "mixed_imbalance": (
         "One variant loses more people than the others",
         "Who saw several variants is left out, and there are more of them in one group. Do not act on these numbers.",
+    ),
+    "skewed_metric": (
+        "A few make up most of this metric",
+        "",
+    ),
+    "outlier_influence": (
+        "One value weighs too much",
+        "It may be a test order, or an error.",
+    ),
+    "too_good_to_be_true": (
+        "This is too good to be true",
+        "Such effects are nearly always errors.",
+    ),
+    "novelty": (
+        "The effect wears off",
+        "Look at the effect by day, below: what counts is what is left on the later days.",
+    ),
+    "primacy": (
+        "The effect has yet to come",
+        "Look at the effect by day, below: people may need some time to get used to what is new.",
     ),
     "units_maturing": ("Some are too recent to count", "They count as soon as their time window is complete."),
 }
@@ -124,8 +144,15 @@ def _stale(freshness: Freshness) -> Iterator[Notice]:
 
 
 def _one_look(experiment: Experiment) -> Iterator[Notice]:
-    rule = experiment.definition.analysis.stopping_rule
-    if rule is StoppingRule.FIXED_HORIZON and experiment.status in (Status.RUNNING, Status.PAUSED):
+    plan, unit = experiment.definition.analysis, experiment.definition.unit_type
+    if plan.stopping_rule is StoppingRule.GROUP_SEQUENTIAL and experiment.status in (Status.RUNNING, Status.PAUSED):
+        yield _own(
+            "info",
+            "Every analysis of this experiment is a look, and each look is paid for",
+            f"Its looks are planned until a segment has {say.amount(plan.planned_units or 0, unit)}.",
+            "Reading this page costs nothing. Nothing goes live by these rules: that takes proof at every look.",
+        )
+    if plan.stopping_rule is StoppingRule.FIXED_HORIZON and experiment.status in (Status.RUNNING, Status.PAUSED):
         yield _own(
             "warning",
             "This experiment was planned for one look, at its end",

@@ -14,7 +14,7 @@ from api.dashboard.listing import row_of
 from api.dashboard.names import names_of
 from api.dashboard.session import may_write, require_sign_in
 from api.dashboard.snapshot_list import snapshot_rows
-from api.dashboard.stored_report import read_report
+from api.dashboard.stored import read_report
 from api.dashboard.table_csv import results_csv
 from experiments.domain.errors import DomainError, InvalidInput, NotFound
 from experiments.services.ports import Snapshot

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.names import names_of
-from api.dashboard.stored_report import read_report
+from api.dashboard.stored import read_report
 from experiments.domain.experiment import Experiment
 from experiments.services.ports import Snapshot
 

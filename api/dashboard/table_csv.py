@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 
 from api.dashboard.names import Names
-from api.dashboard.stored_report import Comparison, Interval, MetricReport, Number, Scope, StoredReport
+from api.dashboard.stored import Comparison, Interval, MetricReport, Number, Scope, SegmentEffect, StoredReport
 from experiments.services.ports import Snapshot
 
 COLUMNS = (
@@ -20,6 +20,12 @@ COLUMNS = (
     "lift", "lift_always_valid_low", "lift_always_valid_high", "lift_fixed_low", "lift_fixed_high",
     "p_value", "p_value_always_valid", "p_value_adjusted", "guardrail",
     "difference_in_family_low", "difference_in_family_high", "lift_in_family_low", "lift_in_family_high",
+    "chance_to_beat", "loss_if_treatment", "loss_if_baseline",
+    "treatment_chance_to_be_best", "treatment_expected_loss", "variance_kept",
+    "power_left", "detectable_lift", "units_left", "days_left",
+    "shrunk_difference", "shrunk_difference_low", "shrunk_difference_high",
+    "against_others", "against_others_low", "against_others_high", "against_others_p_value",
+    "srm_p_value", "srm_p_value_any_look",
 )  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -32,7 +38,16 @@ def results_csv(snapshot: Snapshot, report: StoredReport, names: Names) -> str:
     for scope in report.scopes:
         for metric in scope.metrics:
             for comparison in metric.comparisons:
-                writer.writerow(_row(snapshot, scope, metric, comparison, names))
+                writer.writerow(
+                    [
+                        *_row(snapshot, scope, metric, comparison, names),
+                        *_beliefs(metric, comparison),
+                        *_outlook(comparison),
+                        *_among_segments(_effect(report, scope, metric, comparison)),
+                        _number(scope.ratio.one_look),
+                        _number(scope.ratio.any_look),
+                    ]
+                )
     return text.getvalue()
 
 
@@ -63,6 +78,41 @@ def _row(snapshot: Snapshot, scope: Scope, metric: MetricReport, comparison: Com
     yield guarded(comparison.guardrail or "")
     yield from _ends(comparison.difference_in_family.interval)
     yield from _ends(comparison.lift_in_family.interval)
+
+
+def _beliefs(metric: MetricReport, comparison: Comparison) -> Iterator[str]:
+    belief, arm = comparison.belief, metric.arm(comparison.treatment)
+    yield _number(belief.chance_to_beat if belief else None)
+    yield _number(belief.loss_if_treatment if belief else None)
+    yield _number(belief.loss_if_baseline if belief else None)
+    yield _number(arm.chance_to_be_best if arm else None)
+    yield _number(arm.expected_loss if arm else None)
+    yield _number(comparison.variance_kept)
+
+
+def _outlook(comparison: Comparison) -> Iterator[str]:
+    outlook = comparison.outlook
+    yield _number(outlook.power_left if outlook else None)
+    yield _number(outlook.detectable_lift if outlook else None)
+    yield _number(outlook.units_left if outlook else None)
+    yield _number(outlook.days_left if outlook else None)
+
+
+def _effect(report: StoredReport, scope: Scope, metric: MetricReport, comparison: Comparison) -> SegmentEffect | None:
+    """The segment's place among all, which only the metric that decides has."""
+    if metric.role != "primary":
+        return None
+    pair = (comparison.treatment, comparison.baseline)
+    found = next((one for one in report.segment_comparisons if (one.treatment, one.baseline) == pair), None)
+    return found.effect(scope.segment) if found else None
+
+
+def _among_segments(effect: SegmentEffect | None) -> Iterator[str]:
+    yield _number(effect.shrunk if effect else None)
+    yield from _ends(effect.shrunk_interval.interval if effect else None)
+    yield _number(effect.against_others if effect else None)
+    yield from _ends(effect.against_others_interval.interval if effect else None)
+    yield _number(effect.against_others_p_value if effect else None)
 
 
 def guarded(text: str) -> str:

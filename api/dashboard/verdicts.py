@@ -10,8 +10,9 @@ from api.dashboard.guardrails import Guardrail, guardrails_of
 from api.dashboard.judgement import concludes
 from api.dashboard.live import Live, live_of
 from api.dashboard.names import Names
+from api.dashboard.outlook import sooner
 from api.dashboard.reasons import reasons_of
-from api.dashboard.stored_report import Scope, StoredReport
+from api.dashboard.stored import Scope, StoredReport
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import Action
@@ -54,6 +55,7 @@ class Verdict:
     outcome: Outcome
     sentence: str
     units: str
+    outlook: str
     guardrails: tuple[Guardrail, ...]
     live: Live | None
     next_step: NextStep | None
@@ -103,6 +105,7 @@ def _of_plan(
         outcome=outcome_of(scope, report, names) if scope and report else NO_DATA,
         sentence=sentence,
         units=say.amount(scope.units, names.unit) if scope else "",
+        outlook=sooner(report, scope, names) if scope and report and experiment.status is Status.RUNNING else "",
         guardrails=guardrails_of(report, scope, names) if scope and report else (),
         live=live_of(experiment, plan, names),
         next_step=_next_step(proposal, names, sentence),
@@ -117,6 +120,7 @@ def _of_scope(scope: Scope, report: StoredReport, names: Names) -> Verdict:
         outcome=outcome_of(scope, report, names),
         sentence=scope.sentence,
         units=say.amount(scope.units, names.unit),
+        outlook="",
         guardrails=guardrails_of(report, scope, names),
         live=None,
         next_step=None,

@@ -35,7 +35,15 @@ from experiments.domain.definition import (
 from experiments.domain.experiment import Status
 from experiments.domain.layer import LayerClaim
 from experiments.domain.metric import MetricRole
-from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.domain.policy import (
+    AnalysisPlan,
+    Family,
+    GuardrailRule,
+    LiftPrior,
+    PromotionPolicy,
+    Spending,
+    StoppingRule,
+)
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 
 MAX_METRICS = 100
@@ -76,6 +84,15 @@ class LayerClaimSchema(Built):
     share_bp = Whole(required=True)
 
 
+class LiftPriorSchema(Built):
+    """Of a lift, before the data: near-normal, both numbers fractions."""
+
+    builds = LiftPrior
+
+    mean = Number(required=True)
+    std_dev = Number(required=True)
+
+
 class AnalysisPlanSchema(Built):
     builds = AnalysisPlan
 
@@ -86,6 +103,27 @@ class AnalysisPlanSchema(Built):
     minimum_units = Whole()
     minimum_conversions = Whole()
     tuned_for_units = Whole()
+    planned_units = Whole(
+        allow_none=True,
+        metadata={"description": "Of `group_sequential` only: units of a segment at the last look that is planned."},
+    )
+    spending = choice(
+        Spending,
+        metadata={
+            "description": "Of `group_sequential`: how its looks spend the error rate. Every analysis is a look."
+        },
+    )
+    minimum_lift = Number(
+        allow_none=True,
+        metadata={"description": "The smallest lift worth acting on: reports state the power that is left for it."},
+    )
+    novelty_days = Whole(metadata={"description": "So many days since exposure the effect is followed by day."})
+    post_stratified = Flag(metadata={"description": "Segments are strata in the comparison of all together."})
+    lift_prior = fields.Nested(
+        LiftPriorSchema,
+        allow_none=True,
+        metadata={"description": "Of the chances to be best and the expected losses, and of nothing else; null: flat."},
+    )
 
 
 class PromotionPolicySchema(Built):

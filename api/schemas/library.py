@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import fields, post_load
+from marshmallow import fields, post_load, validate
 
 from api.schemas.base import Body, Built
-from api.schemas.fields import Flag, Instant, JsonObject, Key, Number, Text, Whole, choice, seconds
+from api.schemas.fields import Flag, Instant, JsonObject, Key, Number, Several, Text, Whole, choice, seconds
+from experiments.domain.covariate import Covariate
 from experiments.domain.layer import Layer
-from experiments.domain.metric import Direction, Metric, MetricKind
+from experiments.domain.metric import MAX_COVARIATES, Direction, Metric, MetricKind
 from experiments.domain.segment import Segment
 
 
@@ -20,6 +21,18 @@ class SegmentBodySchema(Built):
     name = Text(required=True)
     condition = JsonObject()
     description = Text()
+
+
+class CovariateSchema(Built):
+    """What a unit did in the `lookback_seconds` before its exposure; units that did nothing have 0."""
+
+    builds = Covariate
+
+    key = Key(required=True)
+    event_name = Key(required=True)
+    lookback_seconds = seconds(required=True)
+    counts_events = Flag(metadata={"description": "The number of events in place of the sum of their values."})
+    cap = Number(allow_none=True)
 
 
 class MetricBodySchema(Built):
@@ -36,6 +49,18 @@ class MetricBodySchema(Built):
     window_seconds = seconds(allow_none=True)
     cap = Number(allow_none=True)
     description = Text()
+    quantile = Number(
+        allow_none=True, metadata={"description": "Of kind `quantile` only: 0.5 is the median of its events' values."}
+    )
+    winsor_quantile = Number(
+        allow_none=True,
+        metadata={"description": "Cuts a unit's value off at this quantile of all units' values; not with `cap`."},
+    )
+    covariates = Several(
+        fields.Nested(CovariateSchema),
+        validate=validate.Length(max=MAX_COVARIATES),
+        metadata={"description": "Known before exposure: they take noise out of the comparison."},
+    )
 
 
 class LayerBodySchema(Built):

@@ -9,9 +9,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from experiments.domain.policy import FAMILYWISE
+
 Doc = Mapping[str, Any]
 Names = Mapping[str, str]
 NONE = "–"
+_VALUE_TITLES = {"conversion": "rate", "quantile": "quantile"}
 OUTCOMES = {
     "winner": "winner",
     "tied": "tied",
@@ -23,7 +26,9 @@ OUTCOMES = {
 
 
 def print_report(console: Console, report: Doc, variants: Names, segments: Names) -> None:
-    """Print what won in which segment, how sure that is, and what is wrong with the data."""
+    """Print what to do, what won in which segment, how sure that is, and what is wrong with the data."""
+    if advice := report.get("recommendation"):
+        console.print(f"→ {advice['sentence']}", markup=False)
     console.print(report_table(report, variants, segments))
     for scope in shown_segments(report):
         console.print(f"• {scope['verdict']['sentence']}", markup=False)
@@ -35,32 +40,44 @@ def report_table(report: Doc, variants: Names, segments: Names) -> Table:
     """Return a row for each treatment in each segment that has units."""
     level = f"{1 - report['alpha']:.0%}"
     title = f"{primary(report['overall'])['metric']}: lift over {variants[report['control']]}, with {level} intervals"
-    title += " for all comparisons together" if report["family"] == "holm" else " (adjusted for their number)"
+    title += " for all comparisons together" if report["family"] in FAMILYWISE else " (adjusted for their number)"
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("segment")
     table.add_column("units", justify="right")
     table.add_column("variant")
-    table.add_column("rate" if primary(report["overall"])["kind"] == "conversion" else "mean", justify="right")
+    table.add_column(_VALUE_TITLES.get(primary(report["overall"])["kind"], "mean"), justify="right")
     table.add_column("lift", justify="right")
     table.add_column(interval_title(report), justify="right", no_wrap=True)
+    has_beliefs = any(primary(scope).get("beliefs") for scope in shown_segments(report))
+    if has_beliefs:
+        table.add_column("chance to be best", justify="right")
     table.add_column("verdict")
     for scope in shown_segments(report):
-        for cells in _rows(report, scope, variants, segments):
-            table.add_row(*cells)
+        for *cells, chance, mark in _rows(report, scope, variants, segments):
+            table.add_row(*cells, *([chance] if has_beliefs else []), mark)
         table.add_section()
     return table
 
 
 def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str, ...]]:
     metric, control = primary(scope), report["control"]
+    best = {belief["variant"]: belief["chance_to_be_best"] for belief in metric.get("beliefs", ())}
     head = (segments.get(scope["segment"], scope["segment"]), f"{scope['units']:,}")
     for arm in metric["arms"]:
         value = percent(arm["value"]) if metric["kind"] == "conversion" else decimal(arm["value"])
         effect = comparison(metric, arm["variant"], control)
         lift = percent(effect["lift"]["value"], sign=True) if effect else ""
         interval = interval_of(effect["lift_in_family"]) if effect else ""
-        yield (*head, variants.get(arm["variant"], arm["variant"]), value, lift, interval, _mark(scope, arm["variant"]))
+        chance = _chance(best.get(arm["variant"]))
+        name = variants.get(arm["variant"], arm["variant"])
+        yield (*head, name, value, lift, interval, chance, _mark(scope, arm["variant"]))
         head = ("", "")
+
+
+def _chance(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return ">99.9%" if value > 0.999 else "<0.1%" if value < 0.001 else f"{value:.1%}"
 
 
 def _mark(scope: Doc, variant: str) -> str:
@@ -110,7 +127,8 @@ def decimal(value: object) -> str:
 
 def interval_title(report: Doc) -> str:
     """Say which looks the intervals of the family are for."""
-    return "always valid" if report["stopping_rule"] == "always_valid" else "at one look"
+    titles = {"always_valid": "always valid", "group_sequential": "at this look"}
+    return titles.get(report["stopping_rule"], "at one look")
 
 
 def interval_of(interval: Doc) -> str:

@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from experiments.domain.covariate import Covariate
 from experiments.domain.errors import InvalidInput
 from experiments.domain.names import check_key, check_text
+
+MAX_COVARIATES = 10
 
 
 class MetricKind(StrEnum):
@@ -15,6 +18,7 @@ class MetricKind(StrEnum):
     COUNT = "count"
     MEAN = "mean"
     RATIO = "ratio"
+    QUANTILE = "quantile"
 
 
 class MetricRole(StrEnum):
@@ -32,8 +36,10 @@ class Direction(StrEnum):
 class Metric:
     """`conversion`: any event; `count`: how many; `mean`: sum of values per unit; `ratio`: sum over sum.
 
-    `window_seconds` counts from exposure (None: without end); a unit's value is cut off at `cap`. With
-    `*_counts_events` a ratio takes the number of events in place of the sum of their values.
+    `quantile`: the `quantile` of the values of the events themselves (the median order, the slowest twentieth of page
+    loads), of which a unit may have several. `window_seconds` counts from exposure (None: without end). A unit's value
+    is cut off at `cap`, or where `winsor_quantile` of all units lie below. With `*_counts_events` a ratio takes the
+    number of events in place of the sum of their values. `covariates` are known before exposure; they take noise out.
     """
 
     key: str
@@ -47,6 +53,9 @@ class Metric:
     window_seconds: int | None = None
     cap: float | None = None
     description: str = ""
+    quantile: float | None = None
+    winsor_quantile: float | None = None
+    covariates: tuple[Covariate, ...] = ()
 
     def __post_init__(self) -> None:
         check_key(self.key)
@@ -54,12 +63,15 @@ class Metric:
         check_text(self.description, "/description")
         check_key(self.event_name, "/event_name")
         self._check_ratio()
+        self._check_quantile()
         if self.window_seconds is not None and self.window_seconds <= 0:
             raise InvalidInput("window_invalid", "A window is longer than 0 seconds.", path="/window_seconds")
         if self.cap is not None and not (math.isfinite(self.cap) and self.cap > 0):
             raise InvalidInput("cap_invalid", "A cap is a positive number.", path="/cap")
         if self.cap is not None and self.kind is MetricKind.CONVERSION:
             raise InvalidInput("cap_invalid", "A conversion is 0 or 1: it has no cap.", path="/cap")
+        self._check_winsor()
+        self._check_covariates()
 
     def _check_ratio(self) -> None:
         if self.kind is MetricKind.RATIO:
@@ -73,10 +85,46 @@ class Metric:
                 "denominator_unwanted", "Only a ratio has a denominator.", path="/denominator_event_name"
             )
 
+    def _check_quantile(self) -> None:
+        if self.kind is not MetricKind.QUANTILE:
+            if self.quantile is not None:
+                raise InvalidInput("quantile_unwanted", "Only a metric of that kind has a quantile.", path="/quantile")
+        elif self.quantile is None or not 0 < self.quantile < 1:
+            raise InvalidInput(
+                "quantile_invalid", "A quantile lies between 0 and 1 (0.5: the median).", path="/quantile"
+            )
+
+    def _check_winsor(self) -> None:
+        if self.winsor_quantile is None:
+            return
+        if not 0.5 <= self.winsor_quantile < 1:
+            raise InvalidInput(
+                "winsor_invalid", "Values are cut off at a quantile from 0.5 to below 1.", path="/winsor_quantile"
+            )
+        if self.cap is not None or self.kind in (MetricKind.CONVERSION, MetricKind.QUANTILE):
+            raise InvalidInput(
+                "winsor_unwanted",
+                "There is one cut-off, `cap` or `winsor_quantile`, and none for conversions and quantiles.",
+                path="/winsor_quantile",
+            )
+
+    def _check_covariates(self) -> None:
+        if self.covariates and self.kind is MetricKind.QUANTILE:
+            raise InvalidInput("covariates_unwanted", "A quantile is not adjusted for covariates.", path="/covariates")
+        if len(self.covariates) > MAX_COVARIATES:
+            raise InvalidInput(
+                "covariates_count", f"A metric has at most {MAX_COVARIATES} covariates.", path="/covariates"
+            )
+        keys = [covariate.key for covariate in self.covariates]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                raise InvalidInput("key_repeated", f"{key!r} stands twice.", path=f"/covariates/{position}")
+
     @property
     def event_names(self) -> frozenset[str]:
-        """Names of all events that the metric reads."""
-        return frozenset(name for name in (self.event_name, self.denominator_event_name) if name)
+        """Names of all events that the metric reads, before exposure or after."""
+        named = (self.event_name, self.denominator_event_name, *(one.event_name for one in self.covariates))
+        return frozenset(name for name in named if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

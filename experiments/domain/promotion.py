@@ -14,7 +14,7 @@ from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.experiment import Status
-from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.domain.policy import FAMILYWISE, AnalysisPlan, GuardrailRule, PromotionPolicy, StoppingRule
 
 
 class GuardrailState(StrEnum):
@@ -147,7 +147,7 @@ def _not_current(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> 
     if evidence.stopping_rule is not StoppingRule.ALWAYS_VALID:
         yield DecisionReason(
             code="not_always_valid",
-            message="The plan allows one look only; a promotion needs evidence that holds at every look.",
+            message=f"A promotion needs evidence that holds at every look; this plan is {evidence.stopping_rule}.",
         )
     if evidence.already_promoted is not None:
         yield DecisionReason(
@@ -175,7 +175,7 @@ def _declined(evidence: Evidence) -> Iterator[DecisionReason]:
 
 
 def _weak(plan: AnalysisPlan) -> Iterator[DecisionReason]:
-    if plan.family is not Family.HOLM:
+    if plan.family not in FAMILYWISE:
         yield DecisionReason(
             code="family_too_weak",
             message=f"Under {plan.family} most winners may be wrong; only a person may put one live.",

@@ -18,13 +18,19 @@ from analysis.report import build
 from analysis.serialise import canonical_json as report_bytes
 from experiments.domain.canonical import canonical_json
 from experiments.domain.epoch import Version
-from experiments.domain.errors import InvalidInput, NoResults
+from experiments.domain.errors import InvalidInput, NoResults, RevisionMismatch
 from experiments.domain.experiment import Status
-from experiments.services.plan import canonical, plan_of
+from experiments.domain.policy import StoppingRule
+from experiments.services.looks import Looks, earlier_units
+from experiments.services.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
+from experiments.services.retry import retried
 
 Progress = Callable[[int, int], None]
 """Called with the rows read so far, and the rows in all."""
+
+LOOK_SECONDS = 23 * 3_600
+"""Just under a day: results are old after one, and every look costs some of the error rate."""
 
 _INSTANT = pa.timestamp("us", "UTC")
 _EXPOSURES = pa.schema(
@@ -62,6 +68,9 @@ class Analyst:
 
     def analyse(self, key: str, progress: Progress | None = None, *, actor: str = "worker") -> Snapshot:
         """Compute and store a snapshot of all that is durable by now. Raises NotFound; InvalidInput for a draft."""
+        return retried(lambda: self._analyse(key, progress, actor))
+
+    def _analyse(self, key: str, progress: Progress | None, actor: str) -> Snapshot:
         with self._open(read_only=True) as work:
             # The watermark first: what is read after it is at least as new as the rows below it.
             watermark = work.log.watermark(now=self._clock())
@@ -69,8 +78,12 @@ class Analyst:
             if experiment.status is Status.DRAFT:
                 raise InvalidInput("not_started", f"Experiment {key!r} has not started: there is nothing to analyse.")
             versions = work.experiments.versions(key)
-            computed = _compute(work, versions, experiment.stopped_at, watermark, progress)
+            latest = work.snapshots.latest(key)
+            looks = _looks(work, versions[-1], below=None)
+            computed = _compute(work, versions, experiment.stopped_at, watermark, looks=looks, progress=progress)
         with self._open() as work:
+            if looks is not None:
+                _refuse_look_between(work, key, latest)
             snapshot = work.snapshots.add(replace(computed, computed_at=self._clock()))
             detail = {"snapshot": snapshot.id, "report_sha256": snapshot.report_sha256}
             work.audit.append(
@@ -87,7 +100,8 @@ class Analyst:
             if stored is None:
                 raise NoResults(key)
             versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
-            again = _compute(work, versions, experiment.stopped_at, stored.watermark, progress)
+            looks = _looks(work, versions[-1], below=stored.id)
+            again = _compute(work, versions, experiment.stopped_at, stored.watermark, looks=looks, progress=progress)
         document = canonical_json(stored.report).encode()
         return Verification(
             snapshot_id=stored.id,
@@ -100,15 +114,41 @@ class Analyst:
         )
 
     def is_due(self, key: str, maximum_age_seconds: float) -> bool:
-        """Say whether rows or a version came in since the latest snapshot, or it is older than it may be."""
+        """Say whether rows or a version came in since the latest snapshot, or it is older than it may be.
+
+        Where looks are counted, there is one a day.
+        """
         with self._open(read_only=True) as work:
             latest = work.snapshots.latest(key)
-            if latest is None or (self._clock() - latest.watermark.at).total_seconds() > maximum_age_seconds:
+            if latest is None:
                 return True
+            age = (self._clock() - latest.watermark.at).total_seconds()
             current = work.experiments.get(key).current
+            if _counts_looks(current):
+                return age > LOOK_SECONDS
+            if age > maximum_age_seconds:
+                return True
             return current.number != latest.version or work.log.has_rows_above(
                 latest.watermark, key, current.definition.event_names
             )
+
+
+def _counts_looks(version: Version) -> bool:
+    return version.definition.analysis.stopping_rule is StoppingRule.GROUP_SEQUENTIAL
+
+
+def _looks(work: UnitOfWork, version: Version, *, below: int | None) -> Looks | None:
+    """The looks before a snapshot, where the plan counts them: all that were stored, or those before that id."""
+    if not _counts_looks(version):
+        return None
+    return earlier_units(work.snapshots.reports(version.definition.key, below=below))
+
+
+def _refuse_look_between(work: UnitOfWork, key: str, latest: Snapshot | None) -> None:
+    """Somebody else's look, stored since ours was computed, would not be counted in it."""
+    now = work.snapshots.latest(key)
+    if now is not None and (latest is None or now.id != latest.id):
+        raise RevisionMismatch("snapshot", key)
 
 
 def _compute(
@@ -116,10 +156,12 @@ def _compute(
     versions: Sequence[Version],
     stopped_at: datetime | None,
     watermark: Watermark,
+    *,
+    looks: Looks | None,
     progress: Progress | None,
 ) -> NewSnapshot:
     key = versions[-1].definition.key
-    plan = plan_of(versions, stopped_at, watermark.at)
+    plan = plan_of(versions, stopped_at, watermark.at, looks or NO_LOOKS)
     names = versions[-1].definition.event_names
     count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
     exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)

@@ -6,18 +6,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from analysis.plan import Cell, MetricPlan, Plan
+from analysis.plan import Cell, Covariate, EffectPrior, Looks, MetricPlan, Plan
 from experiments.domain.canonical import canonical_json
 from experiments.domain.epoch import Version, follow_up_end
 from experiments.domain.metric import MetricUse
 from experiments.domain.names import plural
+from experiments.domain.policy import AnalysisPlan, LiftPrior
 from experiments.domain.segment import EVERYONE
+from experiments.services.looks import Looks as EarlierLooks
+
+NO_LOOKS: EarlierLooks = {}
 
 
-def plan_of(versions: Sequence[Version], stopped_at: datetime | None, watermark_at: datetime) -> Plan:
+def plan_of(
+    versions: Sequence[Version],
+    stopped_at: datetime | None,
+    watermark_at: datetime,
+    earlier_units: EarlierLooks = NO_LOOKS,
+) -> Plan:
     """Return the plan of the last of the versions (oldest first), with a cell for every segment of every epoch.
 
-    A stop moves units as a new split does: `stopped_at` ends every follow-up, if the data reach that far.
+    A stop moves units as a new split does: `stopped_at` ends every follow-up, if the data reach that far. A
+    group-sequential plan needs the looks before this one.
     """
     definition = versions[-1].definition
     ended_at = stopped_at if stopped_at is not None and stopped_at <= watermark_at else None
@@ -40,12 +50,34 @@ def plan_of(versions: Sequence[Version], stopped_at: datetime | None, watermark_
         variant_names={variant.key: variant.name for variant in definition.variants},
         segment_names=_segment_names(versions),
         watermark_at=watermark_at,
+        post_stratified=rules.post_stratified,
+        looks=_looks(rules, earlier_units),
+        lift_prior=_prior(rules.lift_prior),
+        minimum_lift=rules.minimum_lift,
+        novelty_days=rules.novelty_days,
     )
 
 
 def canonical(plan: Plan) -> str:
     """Return the one JSON text of a plan."""
-    return canonical_json(asdict(plan))
+    document = asdict(plan)
+    if plan.looks is not None:
+        # All together have no key, which no JSON object can hold.
+        units = plan.looks.earlier_units
+        together = units.get(None, ())
+        document["looks"]["earlier_units"] = {"segments": {key: n for key, n in units.items() if key is not None}}
+        document["looks"]["earlier_units"]["all_together"] = together
+    return canonical_json(document)
+
+
+def _looks(rules: AnalysisPlan, earlier_units: EarlierLooks) -> Looks | None:
+    if rules.planned_units is None:
+        return None
+    return Looks(planned_units=rules.planned_units, earlier_units=earlier_units, shape=rules.spending.value)
+
+
+def _prior(prior: LiftPrior | None) -> EffectPrior | None:
+    return None if prior is None else EffectPrior(mean=prior.mean, std_dev=prior.std_dev)
 
 
 def _segment_names(versions: Sequence[Version]) -> dict[str, str]:
@@ -88,4 +120,16 @@ def _metric(use: MetricUse) -> MetricPlan:
         cap=metric.cap,
         margin_lift=use.margin_lift,
         name=metric.name,
+        winsor_quantile=metric.winsor_quantile,
+        quantile=metric.quantile,
+        covariates=tuple(
+            Covariate(
+                key=covariate.key,
+                event_name=covariate.event_name,
+                lookback_seconds=covariate.lookback_seconds,
+                counts_events=covariate.counts_events,
+                cap=covariate.cap,
+            )
+            for covariate in metric.covariates
+        ),
     )

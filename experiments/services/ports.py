@@ -148,6 +148,9 @@ class SnapshotStore(Protocol):
     def page(self, experiment: str, *, after: str | None, limit: int) -> Page[Snapshot]:
         """Newest first."""
 
+    def reports(self, experiment: str, *, below: int | None = None) -> Iterator[Mapping[str, Any]]:
+        """The reports alone, oldest first; only those of snapshots whose id is below, where one is given."""
+
 
 class PromotionStore(Protocol):
     def add(self, promotion: Promotion) -> None: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from experiments.domain.epoch import Version
@@ -17,7 +17,7 @@ from experiments.domain.segment import Segment
 from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, UnitOfWork
 from experiments.services.replay_file import BadRow, Row
-from experiments.services.replay_plan import ReplayPlan
+from experiments.services.replay_plan import BEFORE_SECONDS, ReplayPlan
 from experiments.services.wishes import resolve
 
 ACTION = "experiment.replay"
@@ -185,6 +185,7 @@ def _load(work: UnitOfWork, source: Source, stamp: _Stamp, tell: Progress, total
 
 def _store(work: UnitOfWork, rows: Sequence[Row], stamp: _Stamp) -> int:
     events = [stamp.event(row, name, value) for row in rows for name, value in row.outcomes]
+    events += [stamp.event(row, name, value, before=True) for row in rows for name, value in row.known]
     work.log.append_exposures([stamp.exposure(row) for row in rows], received_at=stamp.at)
     work.log.append_events(events, received_at=stamp.at)
     return len(events)
@@ -211,8 +212,9 @@ class _Stamp:
             occurred_at=self.at,
         )
 
-    def event(self, row: Row, name: str, value: float) -> Event:
-        return Event(event_id=self._id(row, name), unit_id=row.unit_id, name=name, value=value, occurred_at=self.at)
+    def event(self, row: Row, name: str, value: float, *, before: bool = False) -> Event:
+        at = self.at - timedelta(seconds=BEFORE_SECONDS) if before else self.at
+        return Event(event_id=self._id(row, name), unit_id=row.unit_id, name=name, value=value, occurred_at=at)
 
     def _id(self, row: Row, name: str) -> str:
         parts = (self.file_sha256, str(row.number), row.unit_id, name)

@@ -28,7 +28,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One unit: what it was shown, and its outcomes as (event name, value)."""
+    """One unit: what it was shown, its outcomes as (event name, value), and what was `known` of it before."""
 
     number: int
     unit_id: str
@@ -36,6 +36,7 @@ class Row:
     segment: str
     variant: str
     outcomes: tuple[tuple[str, float], ...]
+    known: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +123,12 @@ class _RowParser:
             for column, kind in self._plan.attributes.items():
                 if fields[column] != "":
                     attributes[column] = _ATTRIBUTES[kind](fields[column])
-            outcomes = []
+            outcomes: list[tuple[str, float]] = []
+            known: list[tuple[str, float]] = []
             for outcome in self._plan.outcomes:
                 column = outcome.column
                 if value := (_flag if outcome.is_flag else _number)(fields[column]):
-                    outcomes.append((column, float(value)))
+                    (known if outcome.is_before else outcomes).append((column, float(value)))
         except DomainError as refusal:
             return BadRow(line=line, column=column, code=refusal.code, message=refusal.message)
         return Row(
@@ -136,6 +138,7 @@ class _RowParser:
             segment=self._segment(attributes),
             variant=variant,
             outcomes=tuple(outcomes),
+            known=tuple(known),
         )
 
     def _unit(self, number: int, line: int, fields: Fields) -> str:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from experiments.domain.covariate import Covariate
 from experiments.domain.definition import ExposurePolicy, Randomisation, Variant
 from experiments.domain.errors import InvalidInput
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole
-from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.domain.policy import (
+    AnalysisPlan,
+    Family,
+    GuardrailRule,
+    LiftPrior,
+    PromotionPolicy,
+    Spending,
+    StoppingRule,
+)
 from experiments.domain.segment import EVERYONE, Segment
 from experiments.services.plan_document import Doc, one_of, only, table_of, tables_of, text_of, under
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
@@ -22,10 +31,14 @@ ATTRIBUTE_KINDS: tuple[AttributeKind, ...] = ("integer", "number", "text", "bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeColumn:
-    """A column whose numbers other than 0 become events of its name; `is_flag`: only 0 and 1 make sense in it."""
+    """A column whose numbers other than 0 become events of its name; `is_flag`: only 0 and 1 make sense in it.
+
+    `is_before`: its events are from before the exposure, since a metric has the column for a covariate.
+    """
 
     column: str
     is_flag: bool
+    is_before: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +160,13 @@ def _weights(table: Doc, variants: Sequence[str], path: str, default: dict[str, 
     return dict(zip(variants, weights, strict=True))
 
 
-_METRIC_FIELDS = ("key", "name", "kind", "column", "denominator_column", "direction", "cap", "description")
+BEFORE_SECONDS = 1
+"""A file does not say when covariates were measured, only that it was before the exposure."""
+
+_METRIC_FIELDS = (
+    "key", "name", "kind", "column", "denominator_column", "direction", "cap", "description",
+    "quantile", "winsor_quantile", "covariates",
+)  # fmt: skip
 
 
 def _metric(table: Doc, path: str) -> Metric:
@@ -165,7 +184,16 @@ def _metric(table: Doc, path: str) -> Metric:
             direction=one_of(Direction, table, "direction", Direction.INCREASE),
             cap=table.get("cap"),
             description=table.get("description", ""),
+            quantile=table.get("quantile"),
+            winsor_quantile=table.get("winsor_quantile"),
+            covariates=tuple(_covariates(table.get("covariates", ()))),
         )
+
+
+def _covariates(columns: Sequence[str]) -> Iterator[Covariate]:
+    for position, column in enumerate(columns):
+        with under(f"/covariates/{position}"):
+            yield Covariate(key=column, event_name=column, lookback_seconds=BEFORE_SECONDS)
 
 
 def _use(table: Doc, path: str) -> MetricWish:
@@ -178,10 +206,19 @@ def _use(table: Doc, path: str) -> MetricWish:
 
 
 def _outcomes(metrics: Sequence[Metric]) -> tuple[OutcomeColumn, ...]:
-    """A column is one of flags as long as no metric adds its numbers up."""
+    """A column is one of flags as long as no metric adds its numbers up; it is an outcome or a covariate, not both."""
     columns = dict.fromkeys(name for metric in metrics for name in sorted(metric.event_names))
+    before = {covariate.event_name for metric in metrics for covariate in metric.covariates}
+    for position, metric in enumerate(metrics):
+        if both := before & {metric.event_name, metric.denominator_event_name}:
+            message = (
+                f"Column {min(map(str, both))!r} is an outcome here, and a covariate elsewhere: it cannot be both."
+            )
+            raise InvalidInput("covariate_unfit", message, path=f"/metrics/{position}/column")
     added_up = {name for metric in metrics if metric.kind is not MetricKind.CONVERSION for name in metric.event_names}
-    return tuple(OutcomeColumn(column=name, is_flag=name not in added_up) for name in columns)
+    return tuple(
+        OutcomeColumn(column=name, is_flag=name not in added_up | before, is_before=name in before) for name in columns
+    )
 
 
 def _attributes(table: Doc) -> dict[str, AttributeKind]:
@@ -194,10 +231,14 @@ def _attributes(table: Doc) -> dict[str, AttributeKind]:
 
 def _analysis(table: Doc) -> AnalysisPlan:
     with under("/analysis"):
-        words = {
+        words: dict[str, Any] = {
             "stopping_rule": one_of(StoppingRule, table, "stopping_rule", StoppingRule.ALWAYS_VALID),
             "family": one_of(Family, table, "family", Family.HOLM),
+            "spending": one_of(Spending, table, "spending", Spending.OBRIEN_FLEMING),
         }
+        prior = table.get("lift_prior")
+        with under("/lift_prior"):
+            words["lift_prior"] = None if prior is None else LiftPrior(**prior)
         return AnalysisPlan(**{**table, **words})
 
 

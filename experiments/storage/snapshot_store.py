@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -44,6 +45,12 @@ class SqlSnapshotStore:
             .limit(limit + 1)
         )
         return cut(self._connection.execute(wanted).all(), limit, _snapshot, lambda row: row.id)
+
+    def reports(self, experiment: str, *, below: int | None = None) -> Iterator[Mapping[str, Any]]:
+        wanted = select(_columns.report).where(_columns.experiment_key == experiment).order_by(_columns.id)
+        if below is not None:
+            wanted = wanted.where(_columns.id < below)
+        yield from self._connection.execute(wanted).scalars()
 
 
 def numbered(snapshot: NewSnapshot, snapshot_id: int) -> Snapshot:

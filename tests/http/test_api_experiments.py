@@ -32,12 +32,18 @@ FULL: dict[str, Any] = {
     "layer": {"layer": "home", "share_bp": 4_000},
     "analysis": {
         "alpha": 0.1,
-        "stopping_rule": "always_valid",
-        "family": "benjamini_hochberg",
+        "stopping_rule": "group_sequential",
+        "family": "benjamini_yekutieli",
         "minimum_duration_seconds": 60,
         "minimum_units": 50,
         "minimum_conversions": 5,
         "tuned_for_units": 1_000,
+        "planned_units": 40_000,
+        "spending": "pocock",
+        "minimum_lift": 0.02,
+        "novelty_days": 7,
+        "post_stratified": True,
+        "lift_prior": {"mean": 0.01, "std_dev": 0.04},
     },
     "promotion": {
         "automatic": True,
@@ -98,7 +104,42 @@ def test_what_is_left_out_takes_its_default(library: Caller) -> None:
     definition = library.post("/v1/experiments", BANNER).json["definition"]
     assert definition["segments"][1] == {"segment": "everyone", "weights": {"a": 1, "b": 1}, "traffic_bp": 10_000}
     assert (definition["salt"], definition["layer"], definition["forced"]) == ("banner", None, {})
-    assert definition["analysis"]["alpha"] == 0.05
+    assert definition["analysis"] == {
+        "alpha": 0.05,
+        "stopping_rule": "always_valid",
+        "family": "holm",
+        "minimum_duration_seconds": 14 * 86_400,
+        "minimum_units": 100,
+        "minimum_conversions": 10,
+        "tuned_for_units": 5_000,
+        "planned_units": None,
+        "spending": "obrien_fleming",
+        "minimum_lift": None,
+        "novelty_days": 14,
+        "post_stratified": False,
+        "lift_prior": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("analysis", "code", "path"),
+    [
+        ({"stopping_rule": "group_sequential"}, "planned_units_missing", "/planned_units"),
+        ({"stopping_rule": "group_sequential", "planned_units": 99}, "planned_units_missing", "/planned_units"),
+        ({"planned_units": 5_000}, "planned_units_unwanted", "/planned_units"),
+        ({"family": "dunnett"}, "family_unfit", "/family"),
+        ({"family": "e_benjamini_hochberg", "stopping_rule": "fixed_horizon"}, "family_unfit", "/family"),
+        ({"minimum_lift": 0}, "minimum_lift_invalid", "/minimum_lift"),
+        ({"novelty_days": 91}, "novelty_days_invalid", "/novelty_days"),
+        ({"lift_prior": {"mean": 0, "std_dev": 0}}, "prior_invalid", "/lift_prior/std_dev"),
+        ({"lift_prior": {"mean": -1, "std_dev": 0.1}}, "prior_invalid", "/lift_prior/mean"),
+    ],
+)
+def test_rules_that_do_not_fit_are_refused_where_they_stand(
+    library: Caller, analysis: dict[str, Any], code: str, path: str
+) -> None:
+    answer = library.post("/v1/experiments", {**BANNER, "analysis": analysis})
+    assert refusal(answer) == (422, code, f"/analysis{path}")
 
 
 @pytest.mark.parametrize("start", [False, True], ids=["draft", "running"])

@@ -19,8 +19,13 @@ METRIC = {
     "denominator_counts_events": True,
     "direction": "decrease",
     "window_seconds": 86_400,
-    "cap": 99.5,
+    "cap": None,
     "description": "Per order.",
+    "quantile": None,
+    "winsor_quantile": 0.99,
+    "covariates": [
+        {"key": "before", "event_name": "purchase", "lookback_seconds": 2_592_000, "counts_events": True, "cap": 20.0}
+    ],
 }
 LAYER = {"key": "home", "name": "Home", "salt": "of its own", "holdout_bp": 500}
 KINDS = [("segments", SEGMENT), ("metrics", METRIC), ("layers", LAYER)]
@@ -53,6 +58,15 @@ def test_the_four_views_of_a_kind(api: Caller, noun: str, body: dict[str, Any]) 
         ("segments", {**SEGMENT, "key": "a b"}, "key_invalid", "/key"),
         ("metrics", {**METRIC, "cap": 0}, "cap_invalid", "/cap"),
         ("metrics", {**METRIC, "kind": "mean"}, "denominator_unwanted", "/denominator_event_name"),
+        ("metrics", {**METRIC, "cap": 5}, "winsor_unwanted", "/winsor_quantile"),
+        ("metrics", {**METRIC, "winsor_quantile": 1}, "winsor_invalid", "/winsor_quantile"),
+        ("metrics", {**METRIC, "quantile": 0.5}, "quantile_unwanted", "/quantile"),
+        (
+            "metrics",
+            {**METRIC, "covariates": [{"key": "b", "event_name": "purchase", "lookback_seconds": 0}]},
+            "lookback_invalid",
+            "/covariates/0/lookback_seconds",
+        ),
         ("layers", {**LAYER, "holdout_bp": 10_000}, "holdout_invalid", "/holdout_bp"),
     ],
 )

@@ -88,6 +88,14 @@ def test_the_narrow_plot_puts_words_above_the_interval() -> None:
     assert row.bar.high <= NARROW.right
 
 
+def test_the_lines_of_the_axis_do_not_run_through_words_that_stand_above_intervals() -> None:
+    groups = [Group(title="Men", note="", marks=(mark(0.1, 0.05, 0.15), mark(None, None, None)))]
+    narrow, wide = forest(groups, NARROW), forest(groups, WIDE)
+    # The words of the first row stand at 76, its interval at 96; the second row has none; the axis is at 166.
+    assert narrow.bands == ((85, 107), (160, 166))
+    assert wide.bands == ((wide.top, wide.bottom),)
+
+
 def test_long_labels_are_shortened_but_not_lost() -> None:
     plot = forest([Group(title="Men", note="", marks=(mark(0.1, 0.05, 0.15, label="x" * 200),))], WIDE)
     assert len(plot.rows[1].label) == WIDE.label_length

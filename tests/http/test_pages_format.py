@@ -26,6 +26,65 @@ def test_shares_have_three_digits(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (0.0742, "conversion", "+7.42 points"),
+        (-0.135, "conversion", "−13.5 points"),
+        (0.0005, "conversion", "+0.050 points"),
+        (0.0, "conversion", "0.0 points"),
+        (1.5, "mean", "+1.500"),
+        (-12_345.6, "mean", "−12,346"),
+        (0.0, "mean", "0"),
+    ],
+)
+def test_differences_have_a_sign_and_rates_are_in_points(value: float, kind: str, text: str) -> None:
+    assert say.difference(value, kind).replace(say.NO_BREAK, " ") == text
+
+
+def test_a_range_says_its_unit_once() -> None:
+    assert say.difference_range(-0.02, 0.0301, "conversion").replace(say.NO_BREAK, " ") == "−2.00 to +3.01 points"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (0.0046, "conversion", "0.46 points"),
+        (0.135, "conversion", "13.5 points"),
+        (0.000099, "conversion", "under 0.01 points"),
+        (0.0018049, "mean", "0.0018"),
+        (12_345.0, "mean", "12,000"),
+    ],
+)
+def test_costs_have_two_digits(value: float, kind: str, text: str) -> None:
+    assert say.cost(value, kind).replace(say.NO_BREAK, " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "over 99.9%"), (0.0, "under 0.1%"), (0.742, "74%"), (0.97, "97.0%"), (0.031, "3.1%")],
+)
+def test_nothing_is_certain(value: float, text: str) -> None:
+    assert say.chance(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(12_345, "13,000"), (5.2, "6"), (0.3, "1"), (990, "990"), (991, "1,000")])
+def test_what_is_to_come_is_rounded_up_to_two_digits(value: float, text: str) -> None:
+    assert say.rounded_up(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.2, "less than a day"), (1.2, "about a day"), (5.2, "about 6 days")])
+def test_days_in_words(value: float, text: str) -> None:
+    assert say.days(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"), [(0.08, "conversion", "+8"), (-0.005, "conversion", "−0.5"), (0.0, "mean", "0")]
+)
+def test_ticks_are_bare(value: float, kind: str, text: str) -> None:
+    assert say.tick(value, kind) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (0.693, "+69.3%"),

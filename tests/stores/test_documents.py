@@ -11,12 +11,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.domain.allocation import Allocation
+from experiments.domain.covariate import Covariate
 from experiments.domain.definition import Definition, ExposurePolicy, Randomisation, SegmentPlan, Variant
 from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import Status
 from experiments.domain.layer import Layer, LayerClaim
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole, MetricUse
-from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.domain.policy import (
+    AnalysisPlan,
+    Family,
+    GuardrailRule,
+    LiftPrior,
+    PromotionPolicy,
+    Spending,
+    StoppingRule,
+)
 from experiments.domain.promotion import (
     DecisionReason,
     Evidence,
@@ -41,6 +50,7 @@ CONTENT = st.recursive(
 INSTANTS = st.datetimes(
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=-3, minutes=-30)), timezone(timedelta(hours=14))])
 ).map(lambda instant: instant.replace(fold=0))
+RULES = {Family.DUNNETT: StoppingRule.FIXED_HORIZON, Family.E_BENJAMINI_HOCHBERG: StoppingRule.ALWAYS_VALID}
 CONDITIONS = st.sampled_from([{}, {"country": "DE"}, {"country": {"$in": ["DE", "AT"]}}])
 
 
@@ -50,9 +60,23 @@ def segments(draw, key=None):
 
 
 @st.composite
+def covariates(draw, key):
+    return Covariate(
+        key=key,
+        event_name=draw(KEYS),
+        lookback_seconds=draw(st.integers(1, 10**9)),
+        counts_events=draw(st.booleans()),
+        cap=draw(st.none() | st.floats(0, 1e300, exclude_min=True)),
+    )
+
+
+@st.composite
 def metrics(draw, key=None):
     kind = draw(st.sampled_from(MetricKind))
-    ratio = kind is MetricKind.RATIO
+    ratio, quantile = kind is MetricKind.RATIO, kind is MetricKind.QUANTILE
+    summed = kind not in (MetricKind.CONVERSION, MetricKind.QUANTILE)
+    cap = None if kind is MetricKind.CONVERSION else draw(st.none() | st.floats(0, 1e300, exclude_min=True))
+    known = [] if quantile else draw(st.lists(KEYS, max_size=2, unique=True))
     return Metric(
         key=key or draw(KEYS),
         name=draw(NAMES),
@@ -63,8 +87,11 @@ def metrics(draw, key=None):
         denominator_counts_events=ratio and draw(st.booleans()),
         direction=draw(st.sampled_from(Direction)),
         window_seconds=draw(st.none() | st.integers(1, 10**9)),
-        cap=None if kind is MetricKind.CONVERSION else draw(st.none() | st.floats(0, 1e300, exclude_min=True)),
+        cap=cap,
         description=draw(TEXTS),
+        quantile=draw(FRACTIONS) if quantile else None,
+        winsor_quantile=draw(st.none() | st.floats(0.5, 0.999)) if summed and cap is None else None,
+        covariates=tuple(draw(covariates(key)) for key in known),
     )
 
 
@@ -103,14 +130,22 @@ def _uses(draw):
 
 @st.composite
 def analysis_plans(draw):
+    rule = draw(st.sampled_from(StoppingRule))
+    fits = [family for family in Family if RULES.get(family, rule) is rule]
     return AnalysisPlan(
         alpha=draw(st.floats(0.0001, 0.5)),
-        stopping_rule=draw(st.sampled_from(StoppingRule)),
-        family=draw(st.sampled_from(Family)),
+        stopping_rule=rule,
+        family=draw(st.sampled_from(fits)),
         minimum_duration_seconds=draw(st.integers(0, 10**7)),
         minimum_units=draw(st.integers(20, 10**6)),
         minimum_conversions=draw(st.integers(0, 10**6)),
         tuned_for_units=draw(st.integers(100, 10**9)),
+        planned_units=draw(st.integers(100, 10**9)) if rule is StoppingRule.GROUP_SEQUENTIAL else None,
+        spending=draw(st.sampled_from(Spending)),
+        minimum_lift=draw(st.none() | FRACTIONS),
+        novelty_days=draw(st.integers(0, 90)),
+        post_stratified=draw(st.booleans()),
+        lift_prior=draw(st.none() | st.builds(LiftPrior, mean=FRACTIONS, std_dev=FRACTIONS)),
     )
 
 
@@ -233,15 +268,101 @@ def test_every_field_is_written(kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("schema", [0, 2, "1", None])
+@pytest.mark.parametrize("schema", [0, 3, "1", True, None])
 @given(data=st.data())
 @settings(max_examples=1, deadline=None)
 def test_another_schema_is_refused(kind, schema, data):
     values, to_document, from_document = KINDS[kind]
     document = {**to_document(data.draw(values)), "schema": schema}
-    with pytest.raises(Unavailable, match=rf"A stored {kind} has schema .*; this release reads schema 1") as refusal:
+    with pytest.raises(Unavailable, match=rf"A stored {kind} has schema .*; this release reads schema") as refusal:
         from_document(document)
     assert refusal.value.code == "document_schema_unknown"
+
+
+OLD_METRIC = {
+    "schema": 1,
+    "key": "spend",
+    "name": "Spend",
+    "kind": "mean",
+    "event_name": "purchase",
+    "denominator_event_name": None,
+    "numerator_counts_events": False,
+    "denominator_counts_events": False,
+    "direction": "increase",
+    "window_seconds": 604_800,
+    "cap": 500.0,
+    "description": "",
+}
+OLD_DEFINITION = {
+    "schema": 1,
+    "key": "sale",
+    "name": "Sale",
+    "salt": "sale",
+    "variants": [
+        {"key": "a", "name": "A", "content": None, "is_control": True},
+        {"key": "b", "name": "B", "content": {"text": "new"}, "is_control": False},
+    ],
+    "segments": [
+        {
+            "segment": {"schema": 1, "key": "everyone", "name": "Everyone else", "condition": {}, "description": ""},
+            "weights": {"a": 1, "b": 1},
+            "allocation": [[0, 5000, "a"], [5000, 10000, "b"]],
+            "traffic_bp": 10_000,
+            "since_epoch": 1,
+            "promoted": None,
+            "promotion": None,
+            "declined": None,
+        }
+    ],
+    "metrics": [{"metric": OLD_METRIC, "role": "primary", "margin_lift": None}],
+    "hypothesis": "",
+    "owner": "",
+    "tags": [],
+    "unit_type": "customer",
+    "layer": None,
+    "analysis": {
+        "alpha": 0.1,
+        "stopping_rule": "fixed_horizon",
+        "family": "benjamini_hochberg",
+        "minimum_duration_seconds": 0,
+        "minimum_units": 50,
+        "minimum_conversions": 5,
+        "tuned_for_units": 1_000,
+    },
+    "promotion": {
+        "automatic": False,
+        "minimum_lift": 0.0,
+        "holdback_bp": 500,
+        "guardrails": "not_harmed",
+        "maximum_age_seconds": 86_400,
+    },
+    "exposure_policy": "on_event",
+    "randomisation": "winnow",
+    "forced": {},
+}
+
+
+def test_a_metric_of_the_first_release_is_one_that_asks_for_nothing_new():
+    assert library.metric_from_document(OLD_METRIC) == Metric(
+        key="spend", name="Spend", kind=MetricKind.MEAN, event_name="purchase", window_seconds=604_800, cap=500.0
+    )
+
+
+def test_a_definition_of_the_first_release_is_one_whose_author_asks_for_nothing_new():
+    definition = definitions.definition_from_document(OLD_DEFINITION)
+    assert definition.analysis == AnalysisPlan(
+        alpha=0.1,
+        stopping_rule=StoppingRule.FIXED_HORIZON,
+        family=Family.BENJAMINI_HOCHBERG,
+        minimum_duration_seconds=0,
+        minimum_units=50,
+        minimum_conversions=5,
+        tuned_for_units=1_000,
+    )
+    assert definition.analysis.novelty_days == 14
+    assert definition.metrics[0].metric.covariates == ()
+    again = json.loads(json.dumps(definitions.definition_to_document(definition)))
+    assert definitions.definition_from_document(again) == definition
 
 
 def test_a_document_without_schema_is_refused():

@@ -47,6 +47,16 @@ def test_snapshots_newest_first(open_unit_of_work, snapshot):
     assert latest.id == 5
 
 
+def test_reports_alone_oldest_first_and_only_those_below(open_unit_of_work, snapshot):
+    told = [snapshot(report={"n": n}) for n in (1, 2, 3)]
+    _stored(open_unit_of_work, "snapshots", "add", told[0], snapshot("other"), *told[1:])
+    with open_unit_of_work(read_only=True) as unit:
+        assert list(unit.snapshots.reports("checkout")) == [{"n": 1}, {"n": 2}, {"n": 3}]
+        assert list(unit.snapshots.reports("checkout", below=4)) == [{"n": 1}, {"n": 2}]
+        assert list(unit.snapshots.reports("checkout", below=1)) == []
+        assert list(unit.snapshots.reports("absent")) == []
+
+
 @pytest.mark.parametrize(
     ("experiment", "number"), [("checkout", 2), ("other", 1), ("checkout", 2**63), ("checkout", -1)]
 )

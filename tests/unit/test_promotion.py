@@ -75,6 +75,7 @@ def test_a_sound_winner_is_promoted() -> None:
     [
         ({"status": Status.PAUSED}, Action.HOLD, "not_running"),
         ({"stopping_rule": StoppingRule.FIXED_HORIZON}, Action.HOLD, "not_always_valid"),
+        ({"stopping_rule": StoppingRule.GROUP_SEQUENTIAL}, Action.HOLD, "not_always_valid"),
         ({"already_promoted": "b"}, Action.HOLD, "already_promoted"),
         ({"current_since_epoch": 2}, Action.HOLD, "split_changed"),
         ({"watermark_at": LOOK - timedelta(days=1, seconds=1)}, Action.HOLD, "stale"),
@@ -119,7 +120,11 @@ def test_the_practical_threshold_is_passed_by_the_lower_bound_not_by_the_lift() 
     ("family", "unattended", "action", "first"),
     [
         (Family.HOLM, True, Action.PROMOTE, "winner"),
+        (Family.HOCHBERG, True, Action.PROMOTE, "winner"),
+        (Family.BONFERRONI, True, Action.PROMOTE, "winner"),
         (Family.BENJAMINI_HOCHBERG, False, Action.PROMOTE, "winner"),
+        (Family.BENJAMINI_YEKUTIELI, True, Action.HOLD, "family_too_weak"),
+        (Family.E_BENJAMINI_HOCHBERG, True, Action.HOLD, "family_too_weak"),
         (Family.BENJAMINI_HOCHBERG, True, Action.HOLD, "family_too_weak"),
     ],
 )

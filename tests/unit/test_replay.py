@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,17 @@ def test_what_customers_do_in_one_experiment_says_nothing_about_another(winnow: 
     load("7,New,0", "8,Old,1", header="id,arm,visit", plan=with_units(), key="second")
     assert events(winnow, "first") == [("first-7", "visit", 1.0)]
     assert events(winnow, "second") == [("second-8", "visit", 1.0)]
+
+
+def test_covariates_are_events_from_before_the_exposure(winnow: Winnow, load: Load) -> None:
+    load(*GOOD, plan=edited("metrics", 1, "covariates", to=["history"]))
+    with winnow.open_unit_of_work(read_only=True) as work:
+        mark = work.log.watermark(now=winnow.clock())
+        known = [row for batch in work.log.events("sale", ["history"], mark) for row in batch]
+        [shown] = {row[4] for batch in work.log.exposures("sale", mark) for row in batch}
+    covariate = winnow.author.get("sale").definition.metrics[1].metric.covariates[0]
+    assert sorted(row[2] for row in known) == [1.0, 1.0, 2_000.0]
+    assert {shown - row[3] for row in known} == {timedelta(seconds=covariate.lookback_seconds)}
 
 
 class ManyRows:

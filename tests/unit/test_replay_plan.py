@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from experiments.domain.covariate import Covariate
 from experiments.domain.definition import Randomisation
 from experiments.domain.errors import InvalidInput
 from experiments.domain.metric import Metric, MetricKind, MetricRole
+from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
 from experiments.services.replay_plan import OutcomeColumn, read_plan
 from experiments.services.wishes import MetricWish, SegmentWish
 from tests.unit.replays import PLAN, edited
@@ -64,6 +66,21 @@ def test_a_conversion_on_a_column_of_numbers_takes_any_number() -> None:
         (edited("metrics", 0, "role", to="main"), "value_unknown", "/metrics/0/role"),
         (edited("metrics", 1, "cap", to=-1), "cap_invalid", "/metrics/1/cap"),
         (edited("metrics", 1, "cap", to="much"), "plan_invalid", "/metrics/1"),
+        (edited("metrics", 1, "winsor_quantile", to=0.99), "winsor_unwanted", "/metrics/1/winsor_quantile"),
+        (edited("metrics", 1, "covariates", to=["visit"]), "covariate_unfit", "/metrics/0/column"),
+        (edited("metrics", 1, "covariates", to=["a b"]), "key_invalid", "/metrics/1/covariates/0/key"),
+        (
+            edited("analysis", "stopping_rule", to="group_sequential"),
+            "planned_units_missing",
+            "/analysis/planned_units",
+        ),
+        (edited("analysis", "spending", to="all"), "value_unknown", "/analysis/spending"),
+        (edited("analysis", "lift_prior", to={"mean": 0}), "plan_invalid", "/analysis/lift_prior"),
+        (
+            edited("analysis", "lift_prior", to={"mean": 0, "std_dev": 0}),
+            "prior_invalid",
+            "/analysis/lift_prior/std_dev",
+        ),
         (edited("analysis", "alpha", to=2), "alpha_invalid", "/analysis/alpha"),
         (edited("analysis", "beta", to=2), "plan_invalid", "/analysis"),
         (edited("analysis", "family", to="none"), "value_unknown", "/analysis/family"),
@@ -74,6 +91,33 @@ def test_a_mistake_is_refused_where_it_stands(document: dict[str, Any], code: st
     with pytest.raises(InvalidInput) as refusal:
         read_plan(document)
     assert (refusal.value.code, refusal.value.path) == (code, path)
+
+
+def test_what_is_asked_of_metrics_and_of_the_analysis_is_read() -> None:
+    document = edited("metrics", 1, to={
+        "key": "spend", "kind": "mean", "role": "primary", "winsor_quantile": 0.99, "covariates": ["history"],
+    })  # fmt: skip
+    document["metrics"][0].update(role="secondary", kind="quantile", quantile=0.9, column="basket")
+    document["analysis"] = {
+        "stopping_rule": "group_sequential", "planned_units": 900, "spending": "pocock", "family": "bonferroni",
+        "minimum_lift": 0.02, "lift_prior": {"mean": 0.0, "std_dev": 0.1},
+    }  # fmt: skip
+    plan = read_plan(document)
+    assert plan.metrics[1].covariates == (Covariate(key="history", event_name="history", lookback_seconds=1),)
+    assert (plan.metrics[0].quantile, plan.metrics[1].winsor_quantile) == (0.9, 0.99)
+    assert plan.outcomes == (
+        OutcomeColumn(column="basket", is_flag=False),
+        OutcomeColumn(column="history", is_flag=False, is_before=True),
+        OutcomeColumn(column="spend", is_flag=False),
+    )
+    assert plan.wish.analysis == AnalysisPlan(
+        stopping_rule=StoppingRule.GROUP_SEQUENTIAL,
+        planned_units=900,
+        spending=Spending.POCOCK,
+        family=Family.BONFERRONI,
+        minimum_lift=0.02,
+        lift_prior=LiftPrior(mean=0.0, std_dev=0.1),
+    )
 
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.toml")))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from experiments.cli.tables import interval_of, report_table
+from experiments.cli.tables import interval_of, print_report, report_table
 from tests.unit.reports import interval, report, scope
 
 NOT_FINITE = {"undefined": "not_finite", "message": "Too large or too small for a number."}
@@ -31,6 +31,7 @@ def test_intervals(ends: dict[str, Any], text: str) -> None:
     [
         ("always_valid", "holm", "always valid", "with 95% intervals for all comparisons together"),
         ("fixed_horizon", "holm", "at one look", "with 95% intervals for all comparisons together"),
+        ("group_sequential", "bonferroni", "at this look", "with 95% intervals for all comparisons together"),
         ("always_valid", "benjamini_hochberg", "always valid", "with 95% intervals (adjusted for their number)"),
     ],
 )
@@ -47,3 +48,19 @@ def test_the_table_shows_the_intervals_that_hold_for_the_whole_family(
     assert column in text
     assert "+11.0% … +52.0%" in text
     assert "+20.0%" not in text
+
+
+def test_the_advice_comes_first_and_chances_stand_beside_the_intervals() -> None:
+    document = report(scope("mens"))
+    advice = {"advice": "one_for_all", "variant": "b", "winners": [], "sentence": "Show B to everybody."}
+    beliefs = [
+        {"variant": "a", "chance_to_be_best": 0.031, "expected_loss": 0.02},
+        {"variant": "b", "chance_to_be_best": 0.969, "expected_loss": 0.0},
+    ]
+    document["segments"][0]["metrics"][0]["beliefs"] = beliefs
+    console = Console(width=200, record=True)
+    print_report(console, {**document, "recommendation": advice}, {"a": "A", "b": "B"}, {"mens": "Men"})
+    text = console.export_text()
+    assert text.startswith("→ Show B to everybody.")
+    assert "chance to be best" in text
+    assert "96.9%" in text

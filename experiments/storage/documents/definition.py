@@ -9,7 +9,15 @@ from experiments.domain.allocation import Allocation, BucketRange
 from experiments.domain.definition import Definition, ExposurePolicy, Randomisation, SegmentPlan, Variant
 from experiments.domain.layer import LayerClaim
 from experiments.domain.metric import MetricRole, MetricUse
-from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
+from experiments.domain.policy import (
+    AnalysisPlan,
+    Family,
+    GuardrailRule,
+    LiftPrior,
+    PromotionPolicy,
+    Spending,
+    StoppingRule,
+)
 from experiments.storage.documents.library import (
     metric_from_document,
     metric_to_document,
@@ -18,7 +26,8 @@ from experiments.storage.documents.library import (
 )
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
-DEFINITION_SCHEMA = 1
+DEFINITION_SCHEMA = 2
+"""1: an analysis without what follows `tuned_for_units`."""
 
 
 def definition_to_document(definition: Definition) -> Document:
@@ -136,6 +145,12 @@ def _analysis_to(plan: AnalysisPlan) -> Document:
         "minimum_units": plan.minimum_units,
         "minimum_conversions": plan.minimum_conversions,
         "tuned_for_units": plan.tuned_for_units,
+        "planned_units": plan.planned_units,
+        "spending": plan.spending,
+        "minimum_lift": plan.minimum_lift,
+        "novelty_days": plan.novelty_days,
+        "post_stratified": plan.post_stratified,
+        "lift_prior": _prior_to(plan.lift_prior),
     }
 
 
@@ -148,7 +163,28 @@ def _analysis_from(document: Document) -> AnalysisPlan:
         minimum_units=document["minimum_units"],
         minimum_conversions=document["minimum_conversions"],
         tuned_for_units=document["tuned_for_units"],
+        **({} if "planned_units" not in document else _rules_from(document)),
     )
+
+
+def _rules_from(document: Document) -> dict[str, Any]:
+    """What schema 2 brought; an older document has the values that authors get who ask for nothing."""
+    return {
+        "planned_units": document["planned_units"],
+        "spending": Spending(document["spending"]),
+        "minimum_lift": document["minimum_lift"],
+        "novelty_days": document["novelty_days"],
+        "post_stratified": document["post_stratified"],
+        "lift_prior": _prior_from(document["lift_prior"]),
+    }
+
+
+def _prior_to(prior: LiftPrior | None) -> Document | None:
+    return None if prior is None else {"mean": prior.mean, "std_dev": prior.std_dev}
+
+
+def _prior_from(document: Document | None) -> LiftPrior | None:
+    return None if document is None else LiftPrior(mean=document["mean"], std_dev=document["std_dev"])
 
 
 def _policy_to(policy: PromotionPolicy) -> Document:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.domain.covariate import Covariate
 from experiments.domain.layer import Layer, Slot
 from experiments.domain.metric import Direction, Metric, MetricKind
 from experiments.domain.segment import Segment
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
-SEGMENT_SCHEMA = METRIC_SCHEMA = LAYER_SCHEMA = 1
+SEGMENT_SCHEMA = LAYER_SCHEMA = 1
+METRIC_SCHEMA = 2
+"""1: without `quantile`, `winsor_quantile` and `covariates`."""
 
 
 def segment_to_document(segment: Segment) -> Document:
@@ -47,6 +50,9 @@ def metric_to_document(metric: Metric) -> Document:
         "window_seconds": metric.window_seconds,
         "cap": metric.cap,
         "description": metric.description,
+        "quantile": metric.quantile,
+        "winsor_quantile": metric.winsor_quantile,
+        "covariates": [_covariate_to(covariate) for covariate in metric.covariates],
     }
 
 
@@ -64,6 +70,29 @@ def metric_from_document(document: Mapping[str, Any]) -> Metric:
         window_seconds=document["window_seconds"],
         cap=document["cap"],
         description=document["description"],
+        quantile=document.get("quantile"),
+        winsor_quantile=document.get("winsor_quantile"),
+        covariates=tuple(_covariate_from(covariate) for covariate in document.get("covariates", ())),
+    )
+
+
+def _covariate_to(covariate: Covariate) -> Document:
+    return {
+        "key": covariate.key,
+        "event_name": covariate.event_name,
+        "lookback_seconds": covariate.lookback_seconds,
+        "counts_events": covariate.counts_events,
+        "cap": covariate.cap,
+    }
+
+
+def _covariate_from(document: Mapping[str, Any]) -> Covariate:
+    return Covariate(
+        key=document["key"],
+        event_name=document["event_name"],
+        lookback_seconds=document["lookback_seconds"],
+        counts_events=document["counts_events"],
+        cap=document["cap"],
     )
 
 

@@ -11,13 +11,14 @@ from experiments.domain.errors import Unavailable
 Document = dict[str, Any]
 
 
-def refuse_other_schema(document: Mapping[str, Any], kind: str, known: int) -> None:
-    """Refuse a document that another release wrote in a way this one cannot read."""
+def refuse_other_schema(document: Mapping[str, Any], kind: str, newest: int) -> None:
+    """Refuse a document that another release wrote in a way this one cannot read: all schemas up to its own it can."""
     found = document.get("schema")
-    if found != known:
+    if type(found) is not int or not 1 <= found <= newest:
+        read = "schema 1" if newest == 1 else f"schemas 1 to {newest}"
         raise Unavailable(
             "document_schema_unknown",
-            f"A stored {kind} has schema {found!r}; this release reads schema {known}. Run the release that wrote it.",
+            f"A stored {kind} has schema {found!r}; this release reads {read}. Run the release that wrote it.",
         )
 
 

@@ -46,6 +46,11 @@ class MemorySnapshotStore:
     def page(self, experiment: str, *, after: str | None, limit: int) -> Page[Snapshot]:
         return page_newest_first(self._rows, after, limit, lambda row: row.experiment == experiment)
 
+    def reports(self, experiment: str, *, below: int | None = None) -> Iterator[Mapping[str, Any]]:
+        for row_id, row in list(self._rows.items()):
+            if row.experiment == experiment and (below is None or row_id < below):
+                yield row.report
+
 
 class MemoryAuditLog:
     def __init__(self, state: State) -> None:

@@ -1,0 +1,78 @@
+"""Have the groups the sizes they should have? Per segment: who was counted, who should have been, and how odd it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.dashboard import format as say
+from api.dashboard.names import Names
+from api.dashboard.stored import Number, Scope, StoredReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One arm: counted, and expected from the split."""
+
+    variant: str
+    units: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    segment: str
+    groups: tuple[Group, ...]
+    any_look: str
+    one_look: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality:
+    """`sound` while no critical finding stands."""
+
+    sound: bool
+    sentence: str
+    sizes: tuple[Sizes, ...]
+    has_any_look: bool
+
+
+def quality_of(report: StoredReport, names: Names) -> Quality | None:
+    """Return the sizes of all groups; None before anybody was counted."""
+    sizes = tuple(_sizes(scope, names) for scope in report.scopes if scope.ratio.observed)
+    if not sizes:
+        return None
+    findings = [
+        *report.findings,
+        *report.overall.findings,
+        *(one for scope in report.segments for one in scope.findings),
+    ]
+    sound = all(finding.severity != "critical" for finding in findings)
+    return Quality(
+        sound=sound,
+        sentence="All groups have the sizes that the split intends."
+        if sound
+        else "Something is wrong with the groups: see the warnings at the top.",
+        sizes=sizes,
+        has_any_look=any(one.any_look for one in sizes),
+    )
+
+
+def _sizes(scope: Scope, names: Names) -> Sizes:
+    expected = dict(scope.ratio.expected)
+    return Sizes(
+        segment=names.segment(scope.segment),
+        groups=tuple(
+            Group(variant=names.variant(variant), units=say.count(units), expected=_expected(expected.get(variant)))
+            for variant, units in scope.ratio.observed
+        ),
+        any_look=_p(scope.ratio.any_look),
+        one_look=_p(scope.ratio.one_look),
+    )
+
+
+def _expected(units: float | None) -> str:
+    return "–" if units is None else say.count(round(units))
+
+
+def _p(number: Number) -> str:
+    return number.missing if number.value is None else say.p_value(number.value)

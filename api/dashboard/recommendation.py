@@ -1,0 +1,107 @@
+"""The first thing on the page: what to do with all segments, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.dashboard.names import Names
+from api.dashboard.reasons import reasons_of
+from api.dashboard.stored import Recommendation, StoredReport
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.promotion import Action
+from experiments.services.promote import Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """`code` chooses icon and colour, as that of an outcome does; `acts`: the verdicts below hold the button."""
+
+    code: str
+    word: str
+    sentence: str
+    next_step: str
+    acts: bool
+
+
+def advice_of(
+    experiment: Experiment, report: StoredReport, names: Names, proposals: Mapping[str, Proposal]
+) -> Advice | None:
+    """Return the report's advice, with what the policy lets one do about it now; None where the report has none."""
+    found = report.recommendation
+    if found is None:
+        return None
+    ready = [proposal.segment for proposal in proposals.values() if proposal.decision.action is Action.PROMOTE]
+    code, word = _word(found, report, names)
+    acts = bool(ready) and found.advice in ("one_for_all", "per_segment")
+    return Advice(
+        code=code,
+        word=word,
+        sentence=found.sentence,
+        next_step=_ready(ready, names) if acts else _next(experiment, report, found, proposals, names),
+        acts=acts,
+    )
+
+
+def _word(found: Recommendation, report: StoredReport, names: Names) -> tuple[str, str]:
+    match found.advice:
+        case "one_for_all":
+            return "winner", "One for everybody" if len(report.segments) > 1 else "A winner"
+        case "per_segment":
+            return "winner", "Each segment its own"
+        case "wait":
+            return "too_early", "Wait"
+    if report.overall.outcome == "control_wins":
+        return "control_wins", f"Keep {names.variant(report.control)}"
+    return "untrustworthy", "No advice"
+
+
+def _ready(segments: list[str], names: Names) -> str:
+    where = ", ".join(names.segment(segment) for segment in segments)
+    return f"Put it live: the rules of this experiment allow it now for {where}."
+
+
+def _next(
+    experiment: Experiment,
+    report: StoredReport,
+    found: Recommendation,
+    proposals: Mapping[str, Proposal],
+    names: Names,
+) -> str:
+    if experiment.status in (Status.STOPPED, Status.ARCHIVED):
+        return ""
+    match found.advice:
+        case "wait":
+            return _waiting(report)
+        case "none" if report.overall.outcome == "control_wins":
+            return "Stop the experiment, and try other content."
+        case "none":
+            return "Have the warnings looked into first; until then nothing here can be relied on."
+    return _held(found, list(proposals.values()), names)
+
+
+def _waiting(report: StoredReport) -> str:
+    if report.stopping_rule == "group_sequential":
+        return "Let it run. Every analysis is one of its planned looks and is paid for, so do not ask for more of them."
+    if report.one_look:
+        return "Let it run until its planned end; looking earlier tells nothing."
+    return "Let it run and change nothing. Look as often as you like, it does no harm."
+
+
+def _held(found: Recommendation, judged: list[Proposal], names: Names) -> str:
+    """Why there is nothing to put live: it is already, no segment has decided by itself, or the policy has a reason."""
+    if not judged:
+        # An earlier snapshot: there is nothing to be done about it.
+        return ""
+    live = [one.segment for one in judged if one.evidence.already_promoted is not None]
+    waiting = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in live]
+    if waiting:
+        return f"It does not go live yet. {reasons_of(waiting[0].decision)[0]}"
+    said = f"It is live for {', '.join(map(names.segment, live))}." if live else ""
+    undecided = found.advice == "one_for_all" and any(
+        units for one in judged if one.segment not in live for _, units in one.evidence.units
+    )
+    if undecided:
+        others = "The others have not decided by themselves" if live else "No segment has decided by itself"
+        return f"{said} {others} yet: wait for that, or set the split by hand.".strip()
+    return f"{said} Nothing else is to be done." if live else ""

@@ -1,0 +1,142 @@
+"""`winnow design`: sample sizes against published ones, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from analysis.design.duration import Duration
+from analysis.estimate import Undefined
+from experiments.cli import main
+from experiments.domain.errors import InvalidInput
+from experiments.domain.policy import Family, Spending, StoppingRule
+from experiments.services.design import Found, Needed, Sketch, design
+
+ONE_LOOK = StoppingRule.FIXED_HORIZON
+
+
+def needed(**sketch: Any) -> Needed:
+    found = design(Sketch(**sketch)).needed
+    assert isinstance(found, Needed)
+    return found
+
+
+def found(**sketch: Any) -> Found:
+    seen = design(Sketch(**sketch)).found
+    assert seen is not None
+    return seen
+
+
+def test_the_published_sample_size() -> None:
+    """R: power.prop.test(p1 = .50, p2 = .75, power = .90) gives n = 76.7 in each group."""
+    assert needed(rate=0.5, lift=0.5, target_power=0.9, stopping_rule=ONE_LOOK).units_in_variant == 77
+
+
+def test_a_mean_with_its_standard_deviation() -> None:
+    """R: power.t.test(delta = 1, sd = 2, power = .8) gives n = 63.77 in each group."""
+    assert needed(mean=10.0, std_dev=2.0, lift=0.1, stopping_rule=ONE_LOOK).units == 2 * 64
+
+
+def test_half_of_the_variance_explained_halves_the_sample() -> None:
+    sizes = [needed(mean=10.0, std_dev=20.0, lift=0.1, explained=rho, stopping_rule=ONE_LOOK).units for rho in (0, 0.5)]
+    assert sizes[1] == pytest.approx(sizes[0] / 2, rel=0.002)
+
+
+def test_segments_share_the_error_rate_and_the_units() -> None:
+    one = needed(rate=0.1, lift=0.1, stopping_rule=ONE_LOOK)
+    four = needed(rate=0.1, lift=0.1, segments=4, stopping_rule=ONE_LOOK)
+    # (z(.05/8) + z(.2))² / (z(.05/2) + z(.2))² = (2.4977 + .8416)² / (1.9600 + .8416)²
+    assert four.units_in_segment / one.units_in_segment == pytest.approx((3.3393 / 2.8016) ** 2, rel=0.002)
+    assert four.units == pytest.approx(4 * four.units_in_segment, abs=4)
+    small = needed(rate=0.1, lift=0.1, segments=4, smallest_share=0.1, stopping_rule=ONE_LOOK)
+    assert small.units == pytest.approx(10 * four.units_in_segment, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("variants", "segments", "family", "comparisons"),
+    [(2, 1, Family.HOLM, 1), (4, 1, Family.HOLM, 6), (3, 4, Family.HOLM, 12), (4, 2, Family.DUNNETT, 6)],
+)
+def test_what_is_judged_together(variants: int, segments: int, family: Family, comparisons: int) -> None:
+    sketch = Sketch(rate=0.1, lift=0.1, variants=variants, segments=segments, family=family, stopping_rule=ONE_LOOK)
+    assert design(sketch).comparisons == comparisons
+
+
+def test_dunnett_is_for_one_look_and_needs_less_than_all_pairs() -> None:
+    sizes = [
+        needed(rate=0.1, lift=0.1, variants=4, family=family, stopping_rule=ONE_LOOK).units
+        for family in (Family.DUNNETT, Family.HOLM)
+    ]
+    assert sizes[0] < sizes[1]
+
+
+def test_who_looks_at_any_time_is_told_what_to_tune_for() -> None:
+    """Tuned for another number, the same sample finds less: so it is the best."""
+    best = needed(rate=0.1, lift=0.1)
+    assert best.tuned_for_units == pytest.approx(best.units, rel=0.002)
+    for tuned in (best.units // 4, best.units * 4):
+        assert needed(rate=0.1, lift=0.1, tuned_for_units=tuned).units > best.units
+
+
+def test_planned_looks_cost_little_and_pocock_more() -> None:
+    one = needed(rate=0.1, lift=0.1, stopping_rule=ONE_LOOK).units
+    rule = StoppingRule.GROUP_SEQUENTIAL
+    late = needed(rate=0.1, lift=0.1, stopping_rule=rule).units
+    even = needed(rate=0.1, lift=0.1, stopping_rule=rule, spending=Spending.POCOCK).units
+    assert one < late < 1.06 * one < even < 1.35 * one
+    assert late < needed(rate=0.1, lift=0.1).units
+
+
+def test_so_many_units_find_what_needs_so_many() -> None:
+    size = needed(rate=0.1, lift=0.1, stopping_rule=ONE_LOOK)
+    back = found(rate=0.1, lift=0.1, units=size.units, units_per_day=size.units / 20, stopping_rule=ONE_LOOK)
+    assert back.detectable_lift == pytest.approx(0.1, rel=0.001)
+    assert back.power == pytest.approx(0.8, abs=0.001)
+    assert back.time == Duration(days=pytest.approx(20), weeks=3)
+
+
+def test_a_rate_that_cannot_be_has_no_size() -> None:
+    answer = design(Sketch(rate=0.9, lift=0.5)).needed
+    assert isinstance(answer, Undefined)
+    assert answer.reason == "out_of_range"
+
+
+@pytest.mark.parametrize(
+    ("sketch", "code"),
+    [
+        ({"lift": 0.1}, "metric_missing"),
+        ({"rate": 0.1, "mean": 1.0, "lift": 0.1}, "metric_missing"),
+        ({"mean": 1.0, "lift": 0.1}, "std_dev_missing"),
+        ({"rate": 0.1}, "question_missing"),
+        ({"rate": 0.1, "lift": 0.0}, "lift_invalid"),
+        ({"rate": 1.1, "lift": 0.1}, "sketch_invalid"),
+        ({"rate": 0.1, "lift": 0.1, "variants": 1}, "sketch_invalid"),
+        ({"rate": 0.1, "lift": 0.1, "alpha": 0.0}, "sketch_invalid"),
+        ({"rate": 0.1, "lift": 0.1, "segments": 2, "smallest_share": 0.6}, "share_invalid"),
+        ({"rate": 0.1, "units": 0}, "units_invalid"),
+        ({"rate": 0.1, "lift": 0.1, "family": Family.DUNNETT}, "family_unfit"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(sketch: dict[str, Any], code: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        design(Sketch(**sketch))
+    assert refusal.value.code == code
+
+
+def test_the_command_needs_no_database_and_prints_a_table_or_json() -> None:
+    asked = ["design", "--rate", "0.5", "--lift", "0.5", "--power", "0.9", "--stopping-rule", "fixed_horizon"]
+    runner = CliRunner(env={"WINNOW_DATABASE_URL": "sqlite:////nowhere/at/all"})
+    told = runner.invoke(main, [*asked, "--units-per-day", "11"])
+    assert told.exit_code == 0, told.output
+    assert "and in each of its variants" in told.stdout
+    assert "run it for 2 whole weeks" in told.stdout
+    machine = json.loads(runner.invoke(main, [*asked, "--json"]).stdout)
+    assert machine["needed"]["units_in_variant"] == 77
+    assert machine["found"] is None
+
+
+def test_the_command_refuses_in_one_line() -> None:
+    told = CliRunner().invoke(main, ["design", "--rate", "0.5"])
+    assert (told.exit_code, told.stderr.split(":")[1].strip()) == (1, "question_missing")

@@ -1,0 +1,104 @@
+"""From an experiment to the question that the engine is asked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+
+from analysis import plan as engine
+from experiments.domain import policy
+from experiments.domain.covariate import Covariate
+from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
+from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
+from experiments.services.looks import earlier_units
+from experiments.services.plan import canonical, plan_of
+from tests.unit.builders import NOW, running
+from tests.unit.reports import report, scope
+
+MEDIAN = Metric(key="order", name="Orders", kind=MetricKind.QUANTILE, event_name="purchase", quantile=0.5)
+SPEND = Metric(
+    key="spend",
+    name="Spend",
+    kind=MetricKind.MEAN,
+    event_name="purchase",
+    winsor_quantile=0.99,
+    covariates=(Covariate(key="before", event_name="visit", lookback_seconds=60, counts_events=True, cap=9.0),),
+)
+GROUPED = AnalysisPlan(
+    stopping_rule=StoppingRule.GROUP_SEQUENTIAL,
+    family=Family.BONFERRONI,
+    planned_units=40_000,
+    spending=Spending.POCOCK,
+    minimum_lift=0.03,
+    novelty_days=7,
+    post_stratified=True,
+    lift_prior=LiftPrior(mean=0.01, std_dev=0.05),
+)
+LOOKS = {None: (500, 900), "everyone": (500,)}
+
+
+def planned(analysis: AnalysisPlan, looks: dict[str | None, tuple[int, ...]] | None = None) -> engine.Plan:
+    uses = (
+        MetricUse(metric=SPEND, role=MetricRole.PRIMARY),
+        MetricUse(metric=MEDIAN, role=MetricRole.SECONDARY),
+    )
+    experiment = running(metrics=uses, analysis=analysis)
+    return plan_of([experiment.current], None, NOW + timedelta(days=1), looks or {})
+
+
+def test_everything_that_an_author_asks_for_reaches_the_engine() -> None:
+    made = planned(GROUPED, LOOKS)
+    assert made.looks == engine.Looks(planned_units=40_000, earlier_units=LOOKS, shape="pocock")
+    assert made.lift_prior == engine.EffectPrior(mean=0.01, std_dev=0.05)
+    assert (made.family, made.minimum_lift, made.novelty_days, made.post_stratified) == ("bonferroni", 0.03, 7, True)
+    spend, order = made.metrics
+    assert (spend.winsor_quantile, order.quantile) == (0.99, 0.5)
+    assert spend.covariates == (
+        engine.Covariate(key="before", event_name="visit", lookback_seconds=60, counts_events=True, cap=9.0),
+    )
+
+
+def test_who_asks_for_nothing_gets_no_looks_no_prior_and_two_weeks_by_day() -> None:
+    made = planned(AnalysisPlan())
+    assert (made.looks, made.lift_prior, made.minimum_lift, made.novelty_days) == (None, None, None, 14)
+
+
+def test_every_look_changes_the_hash_of_what_was_asked() -> None:
+    assert canonical(planned(GROUPED, LOOKS)) != canonical(planned(GROUPED, {**LOOKS, None: (500,)}))
+    assert canonical(planned(GROUPED, LOOKS)) == canonical(planned(GROUPED, dict(reversed(LOOKS.items()))))
+    assert '"all_together":[500,900]' in canonical(planned(GROUPED, LOOKS))
+
+
+def test_looks_are_what_stored_reports_had_each_once_and_ascending() -> None:
+    first, second = report(scope("mens")), report(scope("mens"), scope("new"))
+    second["overall"]["units"], second["segments"][1]["units"] = 9_000, 0
+    assert earlier_units([first, second, first]) == {None: (9_000, 10_000), "mens": (10_000,)}
+    assert earlier_units([]) == {}
+
+
+@pytest.mark.parametrize("family", Family)
+def test_every_family_is_known_to_the_engine_with_its_rule(family: Family) -> None:
+    """The domain may not ask the engine: what both say is held together here."""
+    rules = [rule for rule in StoppingRule if _fits(family, rule)]
+    assert [planned(_plan(family, rule)).family for rule in rules] == [family.value] * len(rules)
+    assert rules
+
+
+def test_what_limits_the_chance_of_a_wrong_winner_is_the_same_in_both() -> None:
+    assert {family.value for family in policy.FAMILYWISE} == engine.FAMILYWISE
+    assert {family.value for family in Family} == set(get_args(engine.FamilyMethod))
+    assert {rule.value for rule in StoppingRule} == set(get_args(engine.StoppingRule))
+    assert {kind.value for kind in MetricKind} == set(get_args(engine.MetricKind))
+    assert {shape.value for shape in Spending} == set(get_args(engine.SpendingShape))
+
+
+def _fits(family: Family, rule: StoppingRule) -> bool:
+    only = {Family.DUNNETT: StoppingRule.FIXED_HORIZON, Family.E_BENJAMINI_HOCHBERG: StoppingRule.ALWAYS_VALID}
+    return only.get(family, rule) is rule
+
+
+def _plan(family: Family, rule: StoppingRule) -> AnalysisPlan:
+    units = 5_000 if rule is StoppingRule.GROUP_SEQUENTIAL else None
+    return AnalysisPlan(family=family, stopping_rule=rule, planned_units=units)
