@@ -100,10 +100,14 @@ def outlook(
         power_left=missing
         if wanted is None
         else _conditional_power(difference, wanted, at_end, critical, share=units / planned),
-        detectable_lift=NO_VALUE if scale is None else (critical + TARGET_POWER_QUANTILE) * at_end / scale,
+        detectable_lift=NO_VALUE if scale is None else _finite((critical + TARGET_POWER_QUANTILE) * at_end / scale),
         units_left=in_scope,
         days_left=_days(in_scope, units_per_day),
     )
+
+
+def _finite(lift: float) -> float | Undefined:
+    return lift if isfinite(lift) else NO_VALUE
 
 
 def _conditional_power(

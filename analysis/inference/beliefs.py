@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaln, expit, log_expit, ndtr
 
 from analysis.estimate import ArmBelief, Belief, Report, Undefined
-from analysis.inference.bayes import Normal, learn_prior
+from analysis.inference.bayes import Normal, compare_means, learn_prior
 from analysis.inference.heterogeneity import EffectEstimate
 from analysis.plan import Direction, EffectPrior
 from analysis.serialise import to_dict
@@ -78,6 +78,8 @@ def _with_prior(mean: Floats, error: Floats, prior: EffectPrior, values: Floats)
 
 
 def _beliefs(chance: Floats, loss: Floats, gain: Floats, usable: Any) -> list[Belief | Undefined]:
+    chance = np.clip(chance, 0.0, 1.0)
+    usable = usable & np.isfinite(chance + loss + gain)
     return [
         Belief(chance_to_beat=p, loss_if_treatment=down, loss_if_baseline=up) if there else NO_SCALE
         for p, down, up, there in zip(chance.tolist(), loss.tolist(), gain.tolist(), usable.tolist(), strict=True)
@@ -180,12 +182,26 @@ def arm_beliefs(
         centre = 0.0 - centre
     centre = centre - centre[0]
     low, high = float((centre - 6.5 * error).min()), float((centre + 6.5 * error).max())
-    nodes = min(int((high - low) / (0.7 * float(error.min()))) + 2, _MOST_NODES)
+    if not (high - low) / (0.7 * float(error.min())) < _MOST_NODES:
+        return _by_panels(variants, centre, error)
+    nodes = int((high - low) / (0.7 * float(error.min()))) + 2
     x = np.linspace(low, high, nodes)
     z = (x - centre[:, None]) / error[:, None]
     below = ndtr(z)
     density = np.exp(-0.5 * z * z)
     return _arm_beliefs(variants, density, below, np.full(nodes, (high - low) / (nodes - 1)))
+
+
+def _by_panels(variants: Sequence[str], centre: Floats, error: Floats) -> tuple[ArmBelief, ...]:
+    """Errors of very different size: the slower rule, whose nodes follow every arm."""
+    if not np.isfinite(centre).all() or error.min() == 0:
+        return ()
+    arms = [Normal(mean=mean, std_dev=spread) for mean, spread in zip(centre.tolist(), error.tolist(), strict=True)]
+    return tuple(
+        ArmBelief(variant=variant, chance_to_be_best=one.chance_to_be_best, expected_loss=one.expected_loss)
+        for variant, one in zip(variants, compare_means(arms), strict=True)
+        if isfinite(one.chance_to_be_best + one.expected_loss)
+    )
 
 
 def rate_arm_beliefs(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from analysis.board import Board
@@ -10,6 +12,7 @@ from analysis.estimate import Finding, Novelty
 from analysis.groups import FIELDS, Groups, pooled, row_of
 from analysis.moments import DayKey
 from analysis.quality.novelty import novelty, novelty_finding
+from analysis.scopes import Stratum
 
 
 def novelties(board: Board, number: int) -> tuple[tuple[Novelty, ...], list[Finding]]:
@@ -17,20 +20,25 @@ def novelties(board: Board, number: int) -> tuple[tuple[Novelty, ...], list[Find
     plan, scope = board.plan, board.scopes[number]
     if not board.table.by_day or plan.control not in scope.offered:
         return (), []
-    found = tuple(_novelty(board, number, variant) for variant in scope.offered if variant != plan.control)
+    together = [variant for variant in scope.offered if variant != plan.control and _common(board, number, variant)]
+    found = tuple(_novelty(board, number, variant) for variant in together)
     said = [
         novelty_finding(one, metric=plan.primary.key, treatment_name=plan.variant_name(one.treatment)) for one in found
     ]
     return found, [finding for finding in said if finding]
 
 
+def _common(board: Board, number: int, treatment: str) -> list[int]:
+    """Strata in which both were offered."""
+    both = {treatment, board.plan.control}
+    return [place for place, stratum in enumerate(board.scopes[number].strata) if both <= stratum.variants]
+
+
 def _novelty(board: Board, number: int, treatment: str) -> Novelty:
     plan = board.plan
     days = range(plan.novelty_days)
-    offered = [{treatment, plan.control} <= stratum.variants for stratum in board.scopes[number].strata]
-    one, other = (
-        Groups.from_array(_groups(board, number, variant)[:, offered]) for variant in (treatment, plan.control)
-    )
+    shared = [one for one in board.scopes[number].strata if {treatment, plan.control} <= one.variants]
+    one, other = (Groups.from_array(_groups(board, shared, variant)) for variant in (treatment, plan.control))
     kind = "mean" if plan.primary.covariates or plan.primary.kind == "quantile" else plan.primary.kind
     units = one.n + other.n
     rule = Evidence(alpha=plan.alpha, rho=1.0, min_units=plan.min_units)
@@ -46,9 +54,9 @@ def _novelty(board: Board, number: int, treatment: str) -> Novelty:
     )
 
 
-def _groups(board: Board, number: int, variant: str) -> np.ndarray:
-    """Shape (days, strata, fields of `Groups`)."""
-    strata, days = board.scopes[number].strata, board.plan.novelty_days
+def _groups(board: Board, strata: Sequence[Stratum], variant: str) -> np.ndarray:
+    """Shape (days, strata, fields of `Groups`); an empty stratum where there is none."""
+    days = board.plan.novelty_days
     filled = np.zeros((days, max(len(strata), 1), len(FIELDS)))
     for column, stratum in enumerate(strata):
         for day in range(days):

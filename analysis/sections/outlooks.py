@@ -28,7 +28,6 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
     planned = plan.tuned_for_units if plan.looks is None else plan.looks.planned_units
     units = found.units[rows]
     traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
-    sizes = [int(board.units[strata].sum()) for strata in board.strata_of]
     answers = {}
     for row, alpha in enumerate(measured.family.alpha.tolist()):
         scope, pair = divmod(row, len(board.pairs))
@@ -40,7 +39,7 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
             _number(found.std_error[at]),
             _number(found.baseline[at]),
             units=int(units[row]),
-            units_in_scope=max(sizes[scope], int(units[row])),
+            units_in_scope=max(board.units_of[scope], int(units[row])),
             planned_units=planned,
             deciding=Deciding(alpha=alpha, rho=float(batch.rho[at]) if plan.stopping_rule == "always_valid" else None),
             minimum_lift=plan.minimum_lift,

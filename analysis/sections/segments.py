@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from math import isfinite
+from typing import Any
 
 import numpy as np
 
-from analysis.estimate import Outlook, Recommendation, ScopeReport, SegmentComparison
+from analysis.estimate import (
+    Interval,
+    Outlook,
+    Recommendation,
+    ScopeReport,
+    SegmentComparison,
+    Selected,
+    Undefined,
+)
 from analysis.inference.recommend import Names, recommend
 from analysis.inference.sequential import mixture_scale
 from analysis.inference.side_by_side import compare_segments
 from analysis.measured import Measured
+from analysis.reasons import UNDEFINED, Why
+
+# Standard errors beyond these leave nothing of other numbers beside them.
+_LARGEST, _FARTHEST = 1e60, 1e6
+_NOT_FINITE = UNDEFINED[Why.NOT_FINITE]
 
 
 def segment_comparisons(measured: Measured) -> tuple[SegmentComparison, ...]:
@@ -42,7 +58,27 @@ def segment_comparisons(measured: Measured) -> tuple[SegmentComparison, ...]:
                 direction=plan.primary.direction,
             )
         )
-    return tuple(answers)
+    return tuple(answers if _moderate(found.std_error[rows]) else map(only_finite, answers))
+
+
+def _moderate(errors: np.ndarray) -> bool:
+    """Far from the ends of floats, and none so small that nothing is left of the others beside it."""
+    known = errors[np.isfinite(errors) & (errors > 0)]
+    return not len(known) or bool(known.max() < _LARGEST and known.max() < _FARTHEST * known.min())
+
+
+def only_finite(value: Any) -> Any:
+    """The same with a reason in place of every number that is none, and of intervals that have such an end."""
+    if isinstance(value, float):
+        return value if isfinite(value) else _NOT_FINITE
+    if isinstance(value, tuple):
+        return tuple(map(only_finite, value))
+    if isinstance(value, Undefined) or not is_dataclass(value) or isinstance(value, type):
+        return value
+    checked = {field.name: only_finite(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Interval | Selected) and _NOT_FINITE in checked.values():
+        return _NOT_FINITE
+    return replace(value, **checked)
 
 
 def recommendation(

@@ -364,6 +364,18 @@ def test_an_effect_far_beyond_the_plan_is_doubted() -> None:
     assert codes == ["too_good_to_be_true"]
 
 
+@pytest.mark.parametrize(("margin", "equal"), [(0.01, False), (0.02, True), (None, False)])
+def test_practically_equal_variants(margin: float | None, equal: bool) -> None:
+    """Rates of .1 among 200,000 an arm: a multiplier of about 3.2 (400,000 units, tuned for 5,000) times √(18/200,000)
+    of the rate makes an interval of the lift of ± .03; among a million an arm ± .014."""
+    arms = {(1, "all", name): {"visits": conversions(100_000, 1_000_000)} for name in "ab"}
+    found = segment(build(plan(minimum_lift=margin), table(arms)))
+    interval = comparison(found).lift_in_family
+    assert isinstance(interval, Interval)
+    assert 0.01 < interval.high < 0.02
+    assert ("practically_equal" in [one.code for one in found.findings]) is equal
+
+
 def test_days_since_exposure_in_the_report() -> None:
     """An effect of 1 on the first day and none later, errors of .05 a day."""
     arms = {(1, "all", name): {"visits": mean_with(10.0, 0.05)} for name in "ab"}
