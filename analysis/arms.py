@@ -2,113 +2,91 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import repeat
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.board import Board
-from analysis.effect_rows import interval_of, number_of
+from analysis.effect_rows import intervals_of, numbers
 from analysis.effects import values
 from analysis.effects.proportions import wilson_intervals
 from analysis.effects.quantiles import distribution_value
 from analysis.estimate import ArmSummary, Interval, Undefined
-from analysis.groups import FIELDS, Groups
-from analysis.plan import MetricPlan
+from analysis.groups import Groups
+from analysis.plan import MetricPlan, Plan
 from analysis.reasons import Why
 from analysis.special import pooled_distribution
-from analysis.tested import ArmValues, mean_values, ratio_values
+from analysis.tested import SMALLEST_DENOMINATOR, ArmValues, Reasons, first_of, ratio_values
 
 Floats: TypeAlias = NDArray[np.float64]
 Summaries: TypeAlias = list[tuple[ArmSummary, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Columns:
-    """Of all arms of all scopes, in lists."""
-
-    units: list[int]
-    total: list[float]
-    value: list[float]
-    std_dev: list[float]
-    low: list[float]
-    high: list[float]
-    why_value: list[int]
-    why_std_dev: list[int]
-    why_interval: list[int]
-
-
-def arm_summaries(board: Board, number: int) -> Summaries:
-    """By scope, the arms' plain pooled numbers on one metric.
+def arm_summaries(board: Board) -> list[Summaries]:
+    """By metric and by scope, the arms' plain pooled numbers.
 
     `total` is the sum over units (of the numerators, for a ratio), `value` the mean, rate, ratio or quantile, `std_dev`
     that of one unit (for a ratio: of its linear part, √n times the standard error). `interval`: Wilson for conversions,
     t for the others, for one look. Pooled over epochs these are descriptions: arms are compared within strata.
     """
-    metric = board.plan.metrics[number]
-    if metric.kind == "quantile":
-        return _quantiles(board, metric, number)
-    columns, method = _columns(board, metric, number), _METHODS.get(metric.kind, "t")
-    level, variants = 1 - board.plan.alpha, board.plan.variants
-
-    def summary(row: int, variant: str) -> ArmSummary:
-        return ArmSummary(
-            variant=variant,
-            units=columns.units[row],
-            total=columns.total[row],
-            value=number_of(columns.value[row], columns.why_value[row]),
-            std_dev=number_of(columns.std_dev[row], columns.why_std_dev[row]),
-            interval=interval_of(columns.low[row], columns.high[row], columns.why_interval[row], level, method),
-        )
-
+    plan, width = board.plan, len(board.plan.variants)
+    rows = _summaries(board, board.arms)
+    size = len(board.scopes) * width
     return [
-        tuple(summary(scope * len(variants) + place, variant) for place, variant in enumerate(variants))
-        for scope in range(len(board.scopes))
+        _quantiles(board, metric, number)
+        if metric.kind == "quantile"
+        else [tuple(rows[start : start + width]) for start in range(number * size, (number + 1) * size, width)]
+        for number, metric in enumerate(plan.metrics)
     ]
 
 
 _METHODS = {"conversion": "wilson", "ratio": "delta_t"}
 
 
-def _columns(board: Board, metric: MetricPlan, number: int) -> _Columns:
-    chosen = board.arms.take(np.s_[:, :, number])
-    groups = Groups(**{name: getattr(chosen, name).ravel() for name in FIELDS})
-    with np.errstate(divide="ignore", invalid="ignore"):
-        arms = ratio_values(groups) if metric.kind == "ratio" else mean_values(groups)
-        low, high, why_interval = _intervals(metric, groups, arms, board.plan.alpha)
-        value = groups.mean / groups.denominator_mean if metric.kind == "ratio" else groups.mean
-        variance = arms.values.variance * groups.n if metric.kind == "ratio" else groups.variance
-    empty = groups.n == 0
-    why_value = np.where(empty, Why.NO_UNITS, np.where(arms.why == Why.ZERO_DENOMINATOR, arms.why, Why.EXISTS))
-    if metric.kind == "ratio":
-        nil = ~empty & (np.abs(groups.denominator_mean) < 1e-50)
-        why_value = np.where(nil, Why.ZERO_DENOMINATOR, why_value)
-    whole = metric.kind == "conversion" or (metric.kind == "count" and metric.cap is None)
-    return _Columns(
-        units=groups.n.astype(int).tolist(),
-        total=(np.round(groups.total) if whole else groups.total).tolist(),
-        value=value.tolist(),
-        std_dev=np.sqrt(variance).tolist(),
-        low=low.tolist(),
-        high=high.tolist(),
-        why_value=why_value.tolist(),
-        why_std_dev=arms.why.tolist(),
-        why_interval=why_interval.tolist(),
+def _summaries(board: Board, groups: Groups) -> list[ArmSummary]:
+    """Of all metrics but quantiles: metric by metric, scope by scope, variant by variant."""
+    plan, each = board.plan, len(board.scopes) * len(board.plan.variants)
+    # A mean is the ratio to the number of units.
+    arms = ratio_values(groups)
+    nil = np.where(np.abs(groups.denominator_mean) < SMALLEST_DENOMINATOR, Why.ZERO_DENOMINATOR, Why.EXISTS)
+    low, high, why = _intervals(plan, groups, arms)
+    methods = [method for metric in plan.metrics for method in repeat(_METHODS.get(metric.kind, "t"), each)]
+    columns = zip(
+        plan.variants * (len(plan.metrics) * len(board.scopes)),
+        groups.n.astype(np.int64).ravel().tolist(),
+        _totals(plan, groups).ravel().tolist(),
+        numbers(arms.values.value.ravel(), np.where(groups.n == 0, Why.NO_UNITS, nil).ravel()),
+        numbers(np.sqrt(arms.values.variance * groups.n).ravel(), arms.why.ravel()),
+        intervals_of(low.ravel(), high.ravel(), why.ravel(), 1 - plan.alpha, methods),
+        strict=True,
     )
+    return [
+        ArmSummary(variant=variant, units=units, total=total, value=value, std_dev=std_dev, interval=interval)
+        for variant, units, total, value, std_dev, interval in columns
+    ]
 
 
-def _intervals(
-    metric: MetricPlan, groups: Groups, arms: ArmValues, alpha: float
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    if metric.kind == "conversion":
-        n = np.maximum(groups.n, 1.0)
-        low, high = wilson_intervals(np.round(groups.total), n, values.critical_values(alpha, np.inf))
-        return low, high, np.where(groups.n > 0, Why.EXISTS, Why.NO_UNITS)
-    half_width = values.critical_values(alpha, np.maximum(arms.values.freedom, 1.0)) * np.sqrt(arms.values.variance)
-    flat = np.where(arms.values.variance > 0, Why.EXISTS, Why.FLAT_ARM)
-    why = np.where(arms.why != 0, arms.why, flat)
-    return arms.values.value - half_width, arms.values.value + half_width, why
+def _totals(plan: Plan, groups: Groups) -> Floats:
+    """Whole numbers where units have whole numbers."""
+    total = groups.total
+    for number, metric in enumerate(plan.metrics):
+        if metric.kind == "conversion" or (metric.kind == "count" and metric.cap is None):
+            total[number] = np.round(total[number])
+    return total
+
+
+def _intervals(plan: Plan, groups: Groups, arms: ArmValues) -> tuple[Floats, Floats, Reasons]:
+    found = arms.values
+    half_width = values.critical_values(plan.alpha, np.maximum(found.freedom, 1.0)) * np.sqrt(found.variance)
+    low, high = found.value - half_width, found.value + half_width
+    why = first_of(arms.why, np.where(found.variance > 0, Why.EXISTS, Why.FLAT_ARM))
+    if rates := [number for number, metric in enumerate(plan.metrics) if metric.kind == "conversion"]:
+        n, successes = np.maximum(groups.n[rates], 1.0), np.round(groups.total[rates])
+        low[rates], high[rates] = wilson_intervals(successes, n, values.critical_values(plan.alpha, np.inf))
+        why[rates] = np.where(groups.n[rates] > 0, Why.EXISTS, Why.NO_UNITS)
+    return low, high, why
 
 
 def _quantiles(board: Board, metric: MetricPlan, number: int) -> Summaries:
@@ -131,11 +109,11 @@ def _quantile(board: Board, metric: MetricPlan, scope: int, place: int, number: 
         reach = float(values.critical_values(board.plan.alpha, np.inf)) * value.variance**0.5
         method, level = "woodruff", 1 - board.plan.alpha
         interval = Interval(low=value.value - reach, high=value.value + reach, level=level, method=method)
-        shown, spread = value.value, value.variance**0.5 * float(board.arms.n[scope, place, number]) ** 0.5
+        shown, spread = value.value, value.variance**0.5 * float(board.arms.n[number, scope, place]) ** 0.5
     return ArmSummary(
         variant=variant,
-        units=int(board.arms.n[scope, place, number]),
-        total=float(board.arms.total[scope, place, number]),
+        units=int(board.arms.n[number, scope, place]),
+        total=float(board.arms.total[number, scope, place]),
         value=shown,
         std_dev=spread,
         interval=interval,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -11,15 +11,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.groups import FIELDS, Groups, pooled, row_of
-from analysis.moments import ArmKey, MomentTable
+from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, row_of
+from analysis.moments import MomentTable
 from analysis.plan import Plan
-from analysis.scopes import Scope, Stratum, scope_of
+from analysis.scopes import Scope, Stratum, scopes_of
 from analysis.tested import Samples
 
 Floats: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[str, str]
 Rows: TypeAlias = NDArray[np.intp]
+# Numbers of the plan's cells, by (epoch, segment).
+Cells: TypeAlias = Mapping[tuple[int, str], int]
 
 
 def pairs(plan: Plan) -> Iterator[Pair]:
@@ -40,18 +42,22 @@ class Board:
         All segments together first, then each.
     strata
         The strata of all scopes, each once.
+    places
+        By scope, the numbers of its strata in the order of time.
     cells : array
-        Shape (strata + 1, variants, metrics, fields of `Groups`); the last stratum is empty and pads.
+        Shape (fields of `Groups`, metrics, strata + 1, variants); the last stratum is empty and pads. What is no ratio
+        has denominators of 1: a mean is the ratio to the number of units, and tested as one.
     units : array
         Shape (strata + 1, variants): units that were first exposed there, whatever their outcomes.
     strata_of : array
-        Shape (scopes, most strata of a scope): numbers of strata in the order of time, padded.
+        Shape (scopes, most strata of a scope): `places`, padded with the number of the empty one.
     """
 
     plan: Plan
     table: MomentTable
     scopes: tuple[Scope, ...]
     strata: tuple[Stratum, ...]
+    places: tuple[list[int], ...]
     cells: Floats
     units: Floats
     strata_of: Rows
@@ -66,16 +72,45 @@ class Board:
         return {variant: number for number, variant in enumerate(self.plan.variants)}
 
     @cached_property
-    def sides(self) -> tuple[Rows, Rows]:
-        """Numbers of the treatment and of the baseline, by pair."""
-        numbers = np.array([[self.variants[one] for one in pair] for pair in self.pairs])
-        return numbers[:, 0], numbers[:, 1]
+    def sides(self) -> Rows:
+        """Numbers of the treatments, then of the baselines, shape (2, pairs)."""
+        return np.array([[self.variants[one] for one in pair] for pair in self.pairs]).T
 
     @cached_property
     def invited(self) -> NDArray[np.bool_]:
         """Shape (strata + 1, variants): whether a variant had a positive weight."""
-        flags = [[variant in stratum.variants for variant in self.plan.variants] for stratum in self.strata]
+        offered = [stratum.variants for stratum in self.strata]
+        flags = [[variant in invited for variant in self.plan.variants] for invited in offered]
         return np.array([*flags, [False] * len(self.plan.variants)])
+
+    @cached_property
+    def offered_together(self) -> NDArray[np.bool_]:
+        """By row: pairs of variants that were ever offered in the scope."""
+        offered = np.array([[variant in scope.offered for variant in self.plan.variants] for scope in self.scopes])
+        together: NDArray[np.bool_] = offered[:, self.sides].all(axis=1).ravel()
+        return together
+
+    @cached_property
+    def counts(self) -> list[list[int]]:
+        """`units` in whole numbers."""
+        found: list[list[int]] = self.units.astype(np.int64).tolist()
+        return found
+
+    @cached_property
+    def units_of(self) -> list[int]:
+        """All units of every scope."""
+        return [sum([sum(self.counts[place]) for place in places]) for places in self.places]
+
+    @cached_property
+    def primary(self) -> int:
+        """Number of the primary metric."""
+        return self.plan.metrics.index(self.plan.primary)
+
+    @cached_property
+    def outcomes(self) -> list[list[float]]:
+        """Of every stratum, the units of each variant that have an outcome on the primary metric."""
+        found: list[list[float]] = self.cells[0, self.primary].tolist()
+        return found
 
     @cached_property
     def epochs(self) -> Floats:
@@ -83,48 +118,51 @@ class Board:
 
     @cached_property
     def arms(self) -> Groups:
-        """Plain sums over a scope's strata, shape (scopes, variants, metrics): to describe arms, never to compare."""
+        """Plain sums over a scope's strata, shape (metrics, scopes, variants): to describe arms, never to compare."""
         if self.strata_of.shape[1] == 1:
-            return Groups.from_array(self.cells[self.strata_of[:, 0]])
-        return Groups.from_array(pooled(np.moveaxis(self.cells[self.strata_of], 1, 0)))
+            return Groups.from_columns(self.cells[:, :, self.strata_of[:, 0]])
+        together = pooled(np.moveaxis(self.cells[:, :, self.strata_of], (3, 0), (0, -1)))
+        return Groups.from_array(together)
+
+    @cached_property
+    def rows(self) -> tuple[Rows, Rows]:
+        """Of each row of the board its strata, shape (rows, strata), and its two variants, shape (2, rows, 1)."""
+        variants = np.tile(self.sides, len(self.scopes))[:, :, None]
+        return np.repeat(self.strata_of, len(self.pairs), axis=0), variants
 
     def samples(self, metrics: Sequence[int]) -> Samples:
         """Rows: metric by metric, scope by scope, pair by pair; columns: strata."""
-        treatment, baseline = self.sides
-        strata = np.repeat(self.strata_of, len(self.pairs), axis=0)
-        variants = [np.tile(side, len(self.scopes))[:, None] for side in (treatment, baseline)]
-        offered = self.invited[strata, variants[0]] & self.invited[strata, variants[1]]
-        chosen = self.cells[:, :, metrics]
-        weights = np.where(self.invited[:, :, None], chosen[..., 0], 0.0).sum(axis=1)
+        strata, variants = self.rows
+        many, width = len(metrics), strata.shape[1]
+        chosen = self.cells[:, metrics]
+        weights = np.where(self.invited, chosen[0], 0.0).sum(axis=2)
+        offered = self.invited[strata, variants].all(axis=0)
+        # (fields, metrics, 2, rows, strata) to (fields, 2, metrics and rows, strata).
+        arms = chosen[:, :, strata, variants].swapaxes(1, 2).reshape(len(FIELDS), 2, -1, width)
         return Samples(
-            treatment=_by_metric(chosen[strata, variants[0]]),
-            baseline=_by_metric(chosen[strata, variants[1]]),
-            units=np.concatenate(np.moveaxis(weights[strata], 2, 0)),
-            epoch=np.tile(self.epochs[strata], (len(metrics), 1)),
-            offered=np.tile(offered, (len(metrics), 1)),
+            arms=Groups.from_columns(arms),
+            units=weights[:, strata].reshape(-1, width),
+            epoch=np.tile(self.epochs[strata], (many, 1)),
+            offered=np.tile(offered, (many, 1)),
         )
 
 
-def _by_metric(chosen: Floats) -> Groups:
-    """(rows, strata, metrics, fields) to (metrics · rows, strata)."""
-    return Groups.from_array(np.concatenate(np.moveaxis(chosen, 2, 0)))
-
-
 def board_of(plan: Plan, table: MomentTable) -> Board:
-    scopes = tuple(scope_of(plan, segment, table) for segment in (None, *plan.segments))
+    scopes = scopes_of(plan, table)
     numbers: dict[Stratum, int] = {}
-    for scope in scopes:
-        for stratum in scope.strata:
-            numbers.setdefault(stratum, len(numbers))
+    places = tuple([[numbers.setdefault(stratum, len(numbers)) for stratum in scope.strata] for scope in scopes])
     strata = tuple(numbers)
+    singles = {(cell.epoch, cell.segment): number for number, cell in enumerate(plan.cells)}
+    members = [[singles[stratum.epoch, segment] for segment in stratum.segments] for stratum in strata]
     return Board(
         plan=plan,
         table=table,
         scopes=scopes,
         strata=strata,
-        cells=_cells(plan, table, strata),
-        units=_units(plan, table, strata),
-        strata_of=_padded([[numbers[stratum] for stratum in scope.strata] for scope in scopes], len(strata)),
+        places=places,
+        cells=np.moveaxis(_over_strata(_cells(plan, table, singles), members), (3, 2), (0, 1)),
+        units=_units(plan, table, singles, members),
+        strata_of=_padded(places, len(strata)),
     )
 
 
@@ -133,33 +171,40 @@ def _padded(rows: Sequence[Sequence[int]], filler: int) -> Rows:
     return np.array([[*row, *[filler] * (width - len(row))] for row in rows], dtype=np.intp)
 
 
-def _cells(plan: Plan, table: MomentTable, strata: Sequence[Stratum]) -> Floats:
+def _cells(plan: Plan, table: MomentTable, singles: Cells) -> Floats:
+    """Shape (cells of the plan, variants, metrics, fields of `Groups`)."""
     variants = {variant: number for number, variant in enumerate(plan.variants)}
     metrics = {metric.key: number for number, metric in enumerate(plan.metrics)}
-    single = {(cell.epoch, cell.segment): number for number, cell in enumerate(plan.cells)}
     filled = np.zeros((len(plan.cells), len(variants), len(metrics), len(FIELDS)))
-    for (epoch, segment, variant, metric), moments in table.moments.items():
-        cell = single.get((epoch, segment))
-        if cell is not None and variant in variants and metric in metrics:
-            filled[cell, variants[variant], metrics[metric]] = row_of(moments)
-    return _over_strata(filled, strata, single)
-
-
-def _units(plan: Plan, table: MomentTable, strata: Sequence[Stratum]) -> Floats:
-    counts = [
-        [
-            float(sum(table.units.get(ArmKey(stratum.epoch, segment, variant), 0) for segment in stratum.segments))
-            for variant in plan.variants
-        ]
-        for stratum in strata
+    rows = [
+        (singles[epoch, segment], variants[variant], metrics[metric], row_of(moments))
+        for (epoch, segment, variant, metric), moments in table.moments.items()
+        if (epoch, segment) in singles and variant in variants and metric in metrics
     ]
-    return np.array([*counts, [0.0] * len(plan.variants)])
+    if rows:
+        cell, variant, metric, found = zip(*rows, strict=True)
+        filled[cell, variant, metric] = found
+    plain = [number for number, metric in enumerate(plan.metrics) if metric.kind in ("conversion", "count", "mean")]
+    filled[:, :, plain, DENOMINATORS] = 1.0, 0.0, 0.0
+    return filled
 
 
-def _over_strata(filled: Floats, strata: Sequence[Stratum], single: dict[tuple[int, str], int]) -> Floats:
+def _units(plan: Plan, table: MomentTable, singles: Cells, members: Sequence[Sequence[int]]) -> Floats:
+    variants = {variant: number for number, variant in enumerate(plan.variants)}
+    counts = [[0] * len(variants) for _ in plan.cells]
+    for (epoch, segment, variant), units in table.units.items():
+        cell = singles.get((epoch, segment))
+        if cell is not None and variant in variants:
+            counts[cell][variants[variant]] = units
+    found = np.zeros((len(members) + 1, len(variants)))
+    for number, cells in enumerate(members):
+        found[number] = counts[cells[0]] if len(cells) == 1 else np.sum([counts[cell] for cell in cells], axis=0)
+    return found
+
+
+def _over_strata(filled: Floats, members: Sequence[Sequence[int]]) -> Floats:
     """Segments of a stratum together, in a fixed order: pooling is only right where their split is the same."""
-    found = np.zeros((len(strata) + 1, *filled.shape[1:]))
-    for number, stratum in enumerate(strata):
-        members = [single[stratum.epoch, segment] for segment in stratum.segments]
-        found[number] = filled[members[0]] if len(members) == 1 else pooled(filled[sorted(members)])
+    found = np.zeros((len(members) + 1, *filled.shape[1:]))
+    for number, cells in enumerate(members):
+        found[number] = filled[cells[0]] if len(cells) == 1 else pooled(filled[sorted(cells)])
     return found

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.effect_rows import Effect, EffectRows
+from analysis.effect_rows import Effect, effects
 from analysis.effects.arms import ArmValue
 from analysis.effects.means import mean_value
 from analysis.effects.proportions import proportion_value
@@ -114,16 +114,14 @@ class EffectColumns:
         return self.intervals.always.lift_high
 
 
-def choose_test(
-    kind: MetricKind, samples: Samples, min_units: int, arms: tuple[ArmValues, ArmValues] | None = None
-) -> Tested:
+def choose_test(kind: MetricKind, samples: Samples, min_units: int, arms: ArmValues | None = None) -> Tested:
     """The test for a kind of metric: scores for conversions, Welch's t for the others and for adjusted `arms`."""
     if arms is not None:
         return of_values(kind, samples, arms, min_units)
     if kind == "conversion":
         return of_rates(samples, min_units)
     own = ratio_values if kind == "ratio" else mean_values
-    return of_values(kind, samples, (own(samples.treatment), own(samples.baseline)), min_units)
+    return of_values(kind, samples, own(samples.arms), min_units)
 
 
 def compare_all(
@@ -166,7 +164,8 @@ def compare_all(
         raise ValueError("quantiles are made of distributions, not of moments")
     order = np.broadcast_to(np.arange(units.shape[1], dtype=float), units.shape) if epoch is None else epoch
     offered = (treatment.n > 0) | (baseline.n > 0)
-    samples = Samples(treatment=treatment, baseline=baseline, units=units, epoch=order, offered=offered)
+    arms = Groups.paired(treatment, baseline)
+    samples = Samples(arms=arms, units=units, epoch=order, offered=offered)
     # Groups without units divide by nothing; what comes of them is never used.
     with np.errstate(all="ignore"):
         return _columns(choose_test(kind, samples, evidence.min_units), evidence, intervals=intervals)
@@ -186,16 +185,19 @@ def _columns(found: Tested, evidence: Evidence, *, intervals: bool) -> EffectCol
 def compare(kind: MetricKind, strata: Sequence[StratumMoments], evidence: Evidence) -> Effect:
     """One comparison; see `compare_all`. `strata`: those in which both arms were offered, in the order of time."""
     samples = Samples(
-        treatment=Groups.of([[stratum.treatment for stratum in strata] or [Moments()]]),
-        baseline=Groups.of([[stratum.baseline for stratum in strata] or [Moments()]]),
+        arms=Groups.of(
+            [
+                [stratum.treatment for stratum in strata] or [Moments()],
+                [stratum.baseline for stratum in strata] or [Moments()],
+            ]
+        ).take(np.s_[:, None]),
         units=np.array([[float(stratum.units) for stratum in strata] or [0.0]]),
         epoch=np.arange(max(len(strata), 1), dtype=float)[None, :],
         offered=np.full((1, max(len(strata), 1)), bool(strata)),
     )
     with np.errstate(all="ignore"):
         columns = _columns(choose_test(kind, samples, evidence.min_units), evidence, intervals=True)
-    rows = EffectRows(kind, columns.tested, columns.p, columns.intervals, alpha=evidence.alpha, rows=slice(None))
-    return rows.effect(0)
+    return effects(kind, columns.tested, columns.p, columns.intervals, alpha=evidence.alpha)[0]
 
 
 def arm_value(kind: MetricKind, moments: Moments) -> ArmValue | Undefined:

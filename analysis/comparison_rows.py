@@ -1,83 +1,115 @@
-"""One metric's comparisons in all scopes, as the words of a report."""
+"""Every metric's comparisons in all scopes, as the words of a report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
 from math import isnan
+from typing import TypeAlias
 
-from analysis.board import Board, Pair
+from analysis.board import Board
 from analysis.comparison import choose_test
-from analysis.effect_rows import Effect, EffectRows, interval_of, number_of
-from analysis.estimate import Comparison, Interval, Outlook, Undefined
+from analysis.effect_rows import Effect, effects, interval_of, numbers
+from analysis.estimate import Comparison, Estimate, GuardrailState, Interval, Outlook, Undefined
 from analysis.inference.guardrails import guardrail_state
 from analysis.measured import InFamily, Measured
-from analysis.plan import MetricPlan
+from analysis.plan import MetricKind, MetricPlan
 from analysis.reasons import UNDEFINED, Why
-from analysis.sections.beliefs import pair_beliefs
+from analysis.sections.beliefs import PairBeliefs, pair_beliefs
 from analysis.sections.outlooks import outlooks
+
+InFamilyWords: TypeAlias = tuple[float | Undefined, Interval | Undefined, Interval | Undefined]
 
 _OUTSIDE = UNDEFINED[Why.NOT_IN_FAMILY]
 
 
-class Rows:
-    """Rows of the board: scope by scope, pair by pair."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRows:
+    """What one metric has to say, by row of the board: scope by scope, pair by pair."""
 
-    def __init__(self, measured: Measured, number: int) -> None:
-        board = measured.board
-        batch, intervals, rows = measured.of(number)
-        self.metric: MetricPlan = board.plan.metrics[number]
-        self.control, self.alpha = board.plan.control, board.plan.alpha
-        self.effects = EffectRows(
-            "mean" if batch.special and batch.kind == "conversion" else batch.kind,
-            batch.tested,
-            batch.p,
-            intervals,
-            alpha=board.plan.alpha,
-            rows=rows,
-        )
-        is_primary = self.metric.role == "primary"
-        self.beliefs = pair_beliefs(measured, number)
-        self.outlooks: Mapping[int, Outlook] = outlooks(measured) if is_primary else {}
-        self.kept = _variance_kept(measured, number)
-        self.family = _Family(board, measured.family) if is_primary else None
+    comparisons: list[Comparison]
+    beliefs: PairBeliefs
+    outlooks: Mapping[int, Outlook]
 
-    def comparison(self, row: int, pair: Pair) -> Comparison:
-        effect = self.effects.effect(row)
-        family = self.family
-        difference, lift = (_OUTSIDE, _OUTSIDE) if family is None else family.intervals(row, effect)
-        guarded = self.metric.role == "guardrail" and pair[1] == self.control
-        return Comparison(
-            treatment=pair[0],
-            baseline=pair[1],
+
+def metric_rows(measured: Measured) -> list[MetricRows]:
+    """By metric of the plan."""
+    size, alpha = len(measured.decisive), measured.board.plan.alpha
+    beliefs = pair_beliefs(measured)
+    found: dict[int, MetricRows] = {}
+    for batch, intervals in zip(measured.batches, measured.intervals, strict=True):
+        kind: MetricKind = "mean" if batch.special else batch.kind
+        written = effects(kind, batch.tested, batch.p, intervals, alpha=alpha)
+        for place, number in enumerate(batch.metrics):
+            own = written[place * size : (place + 1) * size]
+            found[number] = _metric_rows(measured, number, own, beliefs[number])
+    return [found[number] for number in range(len(found))]
+
+
+def _metric_rows(measured: Measured, number: int, effects_of: list[Effect], beliefs: PairBeliefs) -> MetricRows:
+    board = measured.board
+    metric, size = board.plan.metrics[number], len(effects_of)
+    in_family: Iterable[InFamilyWords] = repeat((_OUTSIDE, _OUTSIDE, _OUTSIDE), size)
+    ahead: Mapping[int, Outlook] = {}
+    shown: Iterable[Outlook | None] = repeat(None, size)
+    if metric.role == "primary":
+        family = _Family(board, measured.family)
+        in_family = map(family.words, range(size), effects_of)
+        ahead = outlooks(measured)
+        # While the comparison is open.
+        shown = [None if p < board.plan.alpha else ahead.get(row) for row, p in enumerate(family.p)]
+    columns = zip(
+        board.pairs * len(board.scopes),
+        effects_of,
+        in_family,
+        _guardrails(board, metric, effects_of),
+        beliefs,
+        shown,
+        _variance_kept(measured, number),
+        strict=True,
+    )
+    comparisons = [
+        Comparison(
+            treatment=treatment,
+            baseline=baseline,
             difference=effect.difference,
             lift=effect.lift,
             p_value=effect.p_value,
             p_value_always_valid=effect.p_value_always_valid,
-            p_value_adjusted=_OUTSIDE if family is None else family.p_value(row, effect),
+            p_value_adjusted=p,
             difference_in_family=difference,
             lift_in_family=lift,
-            guardrail=guardrail_state(self.metric, effect.lift) if guarded else None,
-            belief=self.beliefs[row],
-            outlook=self._outlook(row),
-            variance_kept=None if self.kept is None else number_of(self.kept[row], self.effects.why_error[row]),
+            guardrail=guardrail,
+            belief=belief,
+            outlook=outlook,
+            variance_kept=kept,
         )
-
-    def _outlook(self, row: int) -> Outlook | None:
-        """While the comparison is open."""
-        decided = self.family is not None and self.family.p[row] < self.alpha
-        return None if decided else self.outlooks.get(row)
+        for (treatment, baseline), effect, (p, difference, lift), guardrail, belief, outlook, kept in columns
+    ]
+    return MetricRows(comparisons=comparisons, beliefs=beliefs, outlooks=ahead)
 
 
-def _variance_kept(measured: Measured, number: int) -> list[float] | None:
+def _guardrails(board: Board, metric: MetricPlan, found: Sequence[Effect]) -> Iterable[GuardrailState | None]:
+    """Against the control."""
+    if metric.role != "guardrail":
+        return repeat(None, len(found))
+    control, pairs = board.plan.control, board.pairs * len(board.scopes)
+    return [
+        guardrail_state(metric, effect.lift) if baseline == control else None
+        for (_, baseline), effect in zip(pairs, found, strict=True)
+    ]
+
+
+def _variance_kept(measured: Measured, number: int) -> Iterable[float | Undefined | None]:
     """The adjusted comparison's variance over the plain one's, by row."""
-    board = measured.board
-    metric = board.plan.metrics[number]
+    plan = measured.board.plan
     batch, _, rows = measured.of(number)
-    if not (batch.special and metric.covariates):
-        return None
-    plain = choose_test("ratio" if metric.kind == "ratio" else "mean", board.samples([number]), board.plan.min_units)
-    kept: list[float] = ((batch.tested.std_error[rows] / plain.std_error) ** 2).tolist()
-    return kept
+    if not (batch.special and plan.metrics[number].covariates):
+        return repeat(None, len(measured.decisive))
+    plain = choose_test("ratio", batch.samples, plan.min_units)
+    kept = (batch.tested.std_error[rows] / plain.std_error) ** 2
+    return numbers(kept, batch.tested.why_error[rows])
 
 
 class _Family:
@@ -89,37 +121,30 @@ class _Family:
         self.low, self.high = family.ends.low.tolist(), family.ends.high.tolist()
         self.lift_low, self.lift_high = family.ends.lift_low.tolist(), family.ends.lift_high.tolist()
 
-    def p_value(self, row: int, effect: Effect) -> float | Undefined:
-        if self.why[row]:
-            return UNDEFINED[self.why[row]]
+    def words(self, row: int, effect: Effect) -> InFamilyWords:
+        """The adjusted p-value, and the intervals of difference and lift."""
+        if why := self.why[row]:
+            return UNDEFINED[why], UNDEFINED[why], UNDEFINED[why]
+        return (
+            self._p_value(row, effect),
+            self._interval(row, self.low, self.high, effect.difference),
+            self._interval(row, self.lift_low, self.lift_high, effect.lift),
+        )
+
+    def _p_value(self, row: int, effect: Effect) -> float | Undefined:
         shown = effect.p_value_always_valid if self.rule == "always_valid" else effect.p_value
         if isinstance(shown, Undefined):
             return shown
         p: float = self.p[row]
         return UNDEFINED[Why.NOTHING_TO_SPEND] if isnan(p) else p
 
-    def intervals(self, row: int, effect: Effect) -> tuple[Interval | Undefined, Interval | Undefined]:
-        if why := self.why[row]:
-            return UNDEFINED[why], UNDEFINED[why]
-        return (
-            self._interval(row, self.low, self.high, effect.difference.always_valid, effect.difference.fixed),
-            self._interval(row, self.lift_low, self.lift_high, effect.lift.always_valid, effect.lift.fixed),
-        )
-
-    def _interval(
-        self,
-        row: int,
-        low: list[float],
-        high: list[float],
-        always: Interval | Undefined,
-        once: Interval | Undefined,
-    ) -> Interval | Undefined:
-        alike = always if self.rule == "always_valid" else once
+    def _interval(self, row: int, low: list[float], high: list[float], effect: Estimate) -> Interval | Undefined:
+        alike = effect.always_valid if self.rule == "always_valid" else effect.fixed
         missing = isnan(low[row])
         if isinstance(alike, Undefined) and (missing or alike.reason == "too_few_events"):
             return alike
         if missing:
-            return UNDEFINED[Why.NOTHING_TO_SPEND if self.rule == "group_sequential" else Why.UNBOUNDED]
+            return UNDEFINED[Why.NOTHING_TO_SPEND if isnan(self.p[row]) else Why.UNBOUNDED]
         method = alike.method if isinstance(alike, Interval) else ""
         if self.rule == "group_sequential":
             method = f"repeated_{method}"

@@ -1,18 +1,22 @@
-"""Rows of arrays as the words of a report."""
+"""Columns of arrays as the words of a report."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analysis.estimate import Estimate, Interval, Undefined
-from analysis.intervals import Ends, Intervals, PValues
+from analysis.intervals import Intervals, PValues
 from analysis.plan import MetricKind
 from analysis.reasons import UNDEFINED, Why
-from analysis.tested import Tested
+from analysis.tested import Reasons, Tested, first_of
 
-Bounds: TypeAlias = tuple[list[float], list[float]]
+Floats: TypeAlias = NDArray[np.float64]
 
 ALWAYS_VALID = "asymptotic_confidence_sequence"
 
@@ -27,57 +31,69 @@ class Effect:
     p_value_always_valid: float | Undefined
 
 
-class EffectRows:
-    """Effects by row, written only as they are asked for.
+def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *, alpha: float) -> list[Effect]:
+    """All rows; a column of numbers at a time, for most have nothing undefined in them."""
+    names = [
+        _NAMES[kind == "conversion", stratified, normal]
+        for stratified, normal in zip(found.stratified.tolist(), (found.freedom == np.inf).tolist(), strict=True)
+    ]
+    level, once, always = 1 - alpha, intervals.once, intervals.always
+    early = np.where(found.is_supported, Why.EXISTS, Why.TOO_FEW_EVENTS)
+    why, why_lift = found.why_interval, found.why_lift_interval
+    differences = map(
+        _estimate,
+        numbers(found.difference, found.why),
+        numbers(found.std_error, found.why_error),
+        intervals_of(once.low, once.high, why, level, [of.fixed for of in names]),
+        intervals_of(always.low, always.high, first_of(why, early), level, [of.always_valid for of in names]),
+    )
+    lifts = map(
+        _estimate,
+        numbers(found.lift, found.why_lift),
+        numbers(found.lift_std_error, first_of(found.why_lift, found.why_error)),
+        intervals_of(once.lift_low, once.lift_high, why_lift, level, [of.lift_fixed for of in names]),
+        intervals_of(
+            always.lift_low,
+            always.lift_high,
+            first_of(why_lift, early),
+            level,
+            [of.lift_always_valid for of in names],
+        ),
+    )
+    p_once, p_always = numbers(p.once, found.why_p), numbers(p.always, p.why_always)
+    return [
+        Effect(difference=difference, lift=lift, p_value=at_one_look, p_value_always_valid=at_every_look)
+        for difference, lift, at_one_look, at_every_look in zip(differences, lifts, p_once, p_always, strict=True)
+    ]
 
-    Parameters
-    ----------
-    rows
-        Which rows of the arrays; they are numbered from 0 here.
-    """
 
-    def __init__(
-        self, kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *, alpha: float, rows: slice
-    ) -> None:
-        def listed(column: Any) -> list[Any]:
-            return column[rows].tolist()  # type: ignore[no-any-return]
+def _estimate(
+    value: float | Undefined,
+    std_error: float | Undefined,
+    fixed: Interval | Undefined,
+    always_valid: Interval | Undefined,
+) -> Estimate:
+    return Estimate(value=value, std_error=std_error, fixed=fixed, always_valid=always_valid)
 
-        self.kind, self.level = kind, 1 - alpha
-        self.difference, self.std_error = listed(found.difference), listed(found.std_error)
-        self.lift, self.lift_std_error = listed(found.lift), listed(found.lift_std_error)
-        self.p, self.p_always = listed(p.once), listed(p.always)
-        self.why, self.why_p, self.why_always = listed(found.why), listed(found.why_p), listed(p.why_always)
-        self.why_error, self.why_interval = listed(found.why_error), listed(found.why_interval)
-        self.why_lift, self.why_lift_interval = listed(found.why_lift), listed(found.why_lift_interval)
-        self.supported, self.stratified = listed(found.is_supported), listed(found.stratified)
-        self.normal = [value == float("inf") for value in listed(found.freedom)]
-        self.once, self.lift_once = _bounds(intervals.once, rows)
-        self.always, self.lift_always = _bounds(intervals.always, rows)
 
-    def effect(self, row: int) -> Effect:
-        names = _NAMES[self.kind == "conversion", self.stratified[row], self.normal[row]]
-        why, why_lift = self.why_interval[row], self.why_lift_interval[row]
-        early = 0 if self.supported[row] else Why.TOO_FEW_EVENTS
-        why_p = self.why_p[row]
-        return Effect(
-            difference=Estimate(
-                value=number_of(self.difference[row], self.why[row]),
-                std_error=number_of(self.std_error[row], self.why_error[row]),
-                fixed=self._interval(self.once, row, why, names.fixed),
-                always_valid=self._interval(self.always, row, why or early, names.always_valid),
-            ),
-            lift=Estimate(
-                value=number_of(self.lift[row], self.why_lift[row]),
-                std_error=number_of(self.lift_std_error[row], self.why_lift[row] or self.why_error[row]),
-                fixed=self._interval(self.lift_once, row, why_lift, names.lift_fixed),
-                always_valid=self._interval(self.lift_always, row, why_lift or early, names.lift_always_valid),
-            ),
-            p_value=number_of(self.p[row], why_p),
-            p_value_always_valid=number_of(self.p_always[row], self.why_always[row]),
-        )
+def numbers(values: Floats, why: Reasons) -> list[float | Undefined]:
+    """A column of a report, `why` a number does not exist."""
+    shown: list[float | Undefined] = values.tolist()
+    if np.isfinite(values).all() and not why.any():
+        return shown
+    return list(map(number_of, values.tolist(), why.tolist()))
 
-    def _interval(self, bounds: Bounds, row: int, why: int, method: str) -> Interval | Undefined:
-        return interval_of(bounds[0][row], bounds[1][row], why, self.level, method)
+
+def intervals_of(
+    low: Floats, high: Floats, why: Reasons, level: float, methods: Sequence[str]
+) -> list[Interval | Undefined]:
+    rows = zip(low.tolist(), high.tolist(), methods, strict=True)
+    if np.isfinite(high - low).all() and not why.any():
+        return [Interval(low=start, high=end, level=level, method=method) for start, end, method in rows]
+    return [
+        interval_of(start, end, reason, level, method)
+        for (start, end, method), reason in zip(rows, why.tolist(), strict=True)
+    ]
 
 
 def interval_of(low: float, high: float, why: int, level: float, method: str) -> Interval | Undefined:
@@ -92,13 +108,6 @@ def number_of(value: float, why: int) -> float | Undefined:
     if why or not isfinite(value):
         return UNDEFINED[why or Why.NOT_FINITE]
     return value
-
-
-def _bounds(ends: Ends, rows: slice) -> tuple[Bounds, Bounds]:
-    low, high, lift_low, lift_high = (
-        column[rows].tolist() for column in (ends.low, ends.high, ends.lift_low, ends.lift_high)
-    )
-    return (low, high), (lift_low, lift_high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

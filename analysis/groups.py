@@ -45,8 +45,18 @@ class Groups:
         """The last axis holds the fields, in their order."""
         return cls(**{name: filled[..., index] for index, name in enumerate(FIELDS)})
 
+    @classmethod
+    def from_columns(cls, filled: Floats) -> Groups:
+        """The first axis holds the fields, in their order."""
+        return cls(**dict(zip(FIELDS, filled, strict=True)))
+
     def take(self, index: Any) -> Groups:
         return Groups(**{name: getattr(self, name)[index] for name in FIELDS})
+
+    @classmethod
+    def paired(cls, first: Groups, second: Groups) -> Groups:
+        """Two of a shape as one, along a new first axis."""
+        return cls(**{name: np.stack([getattr(first, name), getattr(second, name)]) for name in FIELDS})
 
     @property
     def total(self) -> Floats:
@@ -60,14 +70,22 @@ class Groups:
 
     @property
     def residual_variance(self) -> Floats:
-        """Of numerator - ratio x denominator; denominators not 0."""
+        """Of numerator - ratio x denominator; denominators not 0. With denominators of 1 it is the variance."""
         ratio = self.mean / self.denominator_mean
-        scale = self.m2 + ratio * ratio * self.denominator_m2
+        m2 = np.where(self.m2 > (NOISE * self.mean) ** 2 * self.n, self.m2, 0.0)
+        # In this order: a huge ratio of denominators that do not vary must not overflow.
+        scale = m2 + ratio * (ratio * self.denominator_m2)
         residual = scale - 2 * ratio * self.co_m2
         return np.where(residual > NOISE * scale, residual, 0.0) / np.where(self.n > 1, self.n - 1, np.nan)
 
 
 FIELDS = tuple(field.name for field in fields(Groups))
+# Both means, and the centred sums of squares about them.
+_MEANS = slice(FIELDS.index("mean"), FIELDS.index("denominator_mean") + 1, 2)
+_SQUARES = slice(FIELDS.index("m2"), FIELDS.index("denominator_m2") + 1, 2)
+_CO_M2 = FIELDS.index("co_m2")
+# Of the denominators: their mean, and the sums that are 0 where they do not vary.
+DENOMINATORS = slice(FIELDS.index("denominator_mean"), FIELDS.index("co_m2") + 1)
 
 
 def row_of(moments: Moments) -> tuple[float, ...]:
@@ -86,24 +104,17 @@ def row_of(moments: Moments) -> tuple[float, ...]:
 
 def pooled(filled: Floats) -> Floats:
     """Groups along the first axis as one, the last axis holding the fields: exact in algebra, in a fixed order."""
-    n, mean, m2, other, other_m2, co_m2, absolute = np.moveaxis(filled, -1, 0)
-    total = n.sum(axis=0)
-    share = n / np.where(total > 0, total, 1.0)
+    n = filled[..., 0]
+    together: Floats = np.empty(filled.shape[1:])
+    together[..., 0] = total = n.sum(axis=0)
+    share = (n / np.where(total > 0, total, 1.0))[..., None]
+    means, squares = filled[..., _MEANS], filled[..., _SQUARES]
     # From the first group's value, so that equal values have exactly that mean.
-    start = np.take_along_axis(mean, (n > 0).argmax(axis=0)[None], axis=0)
-    other_start = np.take_along_axis(other, (n > 0).argmax(axis=0)[None], axis=0)
-    pooled_mean = start + (share * (mean - start)).sum(axis=0)
-    pooled_other = other_start + (share * (other - other_start)).sum(axis=0)
-    delta, other_delta = mean - pooled_mean, other - pooled_other
-    return np.stack(
-        [
-            total,
-            pooled_mean[0],
-            (m2 + n * delta * delta).sum(axis=0),
-            pooled_other[0],
-            (other_m2 + n * other_delta * other_delta).sum(axis=0),
-            (co_m2 + n * delta * other_delta).sum(axis=0),
-            (share * absolute).sum(axis=0),
-        ],
-        axis=-1,
-    )
+    first = (n > 0).argmax(axis=0)[None, ..., None]
+    start = np.take_along_axis(means, first, axis=0)
+    together[..., _MEANS] = pooled_means = start[0] + (share * (means - start)).sum(axis=0)
+    delta = means - pooled_means
+    together[..., _SQUARES] = (squares + n[..., None] * delta * delta).sum(axis=0)
+    together[..., _CO_M2] = (filled[..., _CO_M2] + n * delta[..., 0] * delta[..., 1]).sum(axis=0)
+    together[..., -1] = (share[..., 0] * filled[..., -1]).sum(axis=0)
+    return together

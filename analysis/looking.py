@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.board import Board
 from analysis.effects import values
-from analysis.estimate import Undefined
+from analysis.estimate import Finding, Undefined
 from analysis.inference.group_sequential import Spending, spending_boundaries
 from analysis.inference.repeated import repeated_p_value
 from analysis.intervals import PValues, multipliers
@@ -27,7 +27,7 @@ def decisive_p(board: Board, found: Tested, p: PValues, rows: Rows) -> Floats:
         return p.always[rows]
     if board.plan.stopping_rule == "fixed_horizon":
         return p.once[rows]
-    return np.array([_repeated(board, row, found.z[row], p.once[row]) for row in rows], dtype=np.float64)
+    return np.array([_repeated(board, row, found.z[row], p.once[row]) for row in rows.tolist()], dtype=np.float64)
 
 
 def _repeated(board: Board, row: int, z: float, once: float) -> float:
@@ -35,7 +35,10 @@ def _repeated(board: Board, row: int, z: float, once: float) -> float:
         return np.nan
     # The normal score with the same p-value: boundaries are for those.
     score = float(np.copysign(values.critical_values(once, np.inf), z))
-    found = repeated_p_value(_spending(board.plan, board.plan.alpha), fractions(board, row // len(board.pairs)), score)
+    at = fractions(board, _scope(board, row))
+    if at is None:
+        return np.nan
+    found = repeated_p_value(_spending(board.plan, board.plan.alpha), at, score)
     return np.nan if isinstance(found, Undefined) else found
 
 
@@ -45,7 +48,7 @@ def critical(board: Board, found: Tested, rows: Rows, alpha: Floats, rho: Floats
         return multipliers(found.clock[rows], alpha, rho)
     if board.plan.stopping_rule == "fixed_horizon":
         return values.critical_values(alpha, found.freedom[rows])
-    scopes = rows // len(board.pairs)
+    scopes = [_scope(board, row) for row in rows.tolist()]
     normal = [
         _boundary(board.plan, float(one), fractions(board, scope)) for one, scope in zip(alpha, scopes, strict=True)
     ]
@@ -53,12 +56,39 @@ def critical(board: Board, found: Tested, rows: Rows, alpha: Floats, rho: Floats
     return np.where(np.isfinite(normal), values.critical_values(each, found.freedom[rows]), np.nan)
 
 
-def fractions(board: Board, scope: int) -> tuple[float, ...]:
-    """Units at every look so far over the planned ones, this look included."""
+def _scope(board: Board, row: int) -> int:
+    """Rows of a batch are metric by metric, each with those of the board."""
+    return row // len(board.pairs) % len(board.scopes)
+
+
+def fractions(board: Board, scope: int) -> tuple[float, ...] | None:
+    """Units at every look so far over the planned ones, this look included; None where this look sees no more of them.
+
+    Units with an outcome on the primary metric: those whose window is not complete bring no information yet. A look at
+    the same units again, whose outcomes may have changed, has nothing to spend: it would be free otherwise.
+    """
     looks, segment = _looks(board.plan), board.scopes[scope].segment
-    now = float(board.units[board.strata_of[scope]].sum())
-    earlier = [units for units in looks.earlier_units.get(segment, ()) if units < now]
-    return tuple(units / looks.planned_units for units in (*earlier, max(now, 1.0)))
+    now = float(board.arms.n[board.primary, scope].sum())
+    earlier = looks.earlier_units.get(segment, ())
+    if not now or (earlier and now <= earlier[-1]):
+        return None
+    return tuple(units / planned_units(board.plan, segment) for units in (*earlier, now))
+
+
+def planned_units(plan: Plan, segment: str | None) -> float:
+    """Of all segments together, and of each: as many as of any other, unless the plan says more."""
+    looks = _looks(plan)
+    if segment is None:
+        return float(looks.planned_units)
+    return looks.planned_by_segment.get(segment, looks.planned_units / len(plan.segments))
+
+
+def look_findings(plan: Plan) -> list[Finding]:
+    """A reminder where verdicts do not hold at every look."""
+    if plan.stopping_rule != "fixed_horizon":
+        return []
+    message = "The verdicts hold for one look, planned beforehand; looking again and again makes them wrong more often"
+    return [Finding(code="single_look", severity="info", message=message)]
 
 
 def _looks(plan: Plan) -> Looks:
@@ -71,7 +101,9 @@ def _spending(plan: Plan, alpha: float) -> Spending:
     return Spending(family=_looks(plan).shape, alpha=alpha)
 
 
-def _boundary(plan: Plan, alpha: float, at: tuple[float, ...]) -> float:
+def _boundary(plan: Plan, alpha: float, at: tuple[float, ...] | None) -> float:
+    if at is None:
+        return np.nan
     return _critical_at(_spending(plan, alpha), at)
 
 

@@ -19,7 +19,7 @@ from analysis.intervals import intervals as inverted
 from analysis.plan import MetricKind, Plan
 from analysis.reasons import Why
 from analysis.special import is_special, special_arms
-from analysis.tested import Tested
+from analysis.tested import Samples, Tested
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -33,6 +33,7 @@ class Batch:
     metrics: tuple[int, ...]
     kind: MetricKind
     special: bool
+    samples: Samples
     tested: Tested
     p: PValues
     rho: Floats
@@ -72,7 +73,8 @@ def batches(board: Board) -> list[Batch]:
     plan = board.plan
     alike: dict[str, list[int]] = {}
     for number, metric in enumerate(plan.metrics):
-        kind = "mean" if metric.kind == "count" else metric.kind
+        # Means are tested as ratios to the number of units.
+        kind = metric.kind if metric.kind == "conversion" else "ratio"
         alike.setdefault(metric.key if is_special(board, metric) else f"/{kind}", []).append(number)
     return [_batch(board, tuple(metrics)) for metrics in alike.values()]
 
@@ -81,10 +83,14 @@ def _batch(board: Board, metrics: tuple[int, ...]) -> Batch:
     plan = board.plan
     first = plan.metrics[metrics[0]]
     special = is_special(board, first)
+    kind = first.kind if special or first.kind == "conversion" else "ratio"
     arms = special_arms(board, first) if special else None
-    found = choose_test(first.kind, board.samples(metrics), plan.min_units, arms)
+    samples = board.samples(metrics)
+    found = choose_test(kind, samples, plan.min_units, arms)
     rho = np.concatenate([_rho(board, plan.metrics[number].role == "primary") for number in metrics])
-    return Batch(metrics=metrics, kind=first.kind, special=special, tested=found, p=p_values(found, rho), rho=rho)
+    return Batch(
+        metrics=metrics, kind=kind, special=special, samples=samples, tested=found, p=p_values(found, rho), rho=rho
+    )
 
 
 def _rho(board: Board, is_primary: bool) -> Floats:
@@ -95,9 +101,9 @@ def _rho(board: Board, is_primary: bool) -> Floats:
     plan, rows = board.plan, len(board.scopes) * len(board.pairs)
     if not is_primary:
         return np.full(rows, mixture_scale(plan.alpha, plan.tuned_for_units))
-    rho = np.empty(rows)
+    rho, member = np.empty(rows), members(board)
     for family in families(board):
-        size = int(members(board)[family].sum())
+        size = int(np.count_nonzero(member[family]))
         rho[family] = mixture_scale(each_alpha(plan, size), plan.tuned_for_units)
     return rho
 
@@ -113,12 +119,9 @@ def members(board: Board) -> Flags:
     Pairs that the plan never offers in a scope are no members. Those below the minimum are, and count as 1: what is not
     looked at yet still belongs to what was declared. So the size of a family is known before any data.
     """
-    flags = [
-        set(pair) <= set(scope.offered) and _declared(board.plan, pair)
-        for scope in board.scopes
-        for pair in board.pairs
-    ]
-    return np.array(flags)
+    declared = [_declared(board.plan, pair) for pair in board.pairs]
+    member: Flags = board.offered_together & np.tile(declared, len(board.scopes))
+    return member
 
 
 def _declared(plan: Plan, pair: tuple[str, str]) -> bool:
@@ -127,7 +130,7 @@ def _declared(plan: Plan, pair: tuple[str, str]) -> bool:
 
 def home_of(board: Board, found: Sequence[Batch]) -> tuple[Batch, int]:
     """The primary metric's batch, and the first of its rows there."""
-    number = board.plan.metrics.index(board.plan.primary)
+    number = board.primary
     home = next(batch for batch in found if number in batch.metrics)
     return home, home.metrics.index(number) * len(board.scopes) * len(board.pairs)
 

@@ -215,10 +215,12 @@ class Looks:
     Parameters
     ----------
     planned_units
-        Units of a scope at the last look. Later looks find nothing left to spend.
+        Units of all segments together at the last look. Later looks find nothing left to spend.
+    planned_by_segment
+        The same of single segments; those that are not named expect as many as any other.
     earlier_units
-        Units of the scope at the looks before this one, ascending: by segment, and under None for all together. Looks
-        need not have been planned; what matters is that none is left out.
+        Units with an outcome on the primary metric at the looks before this one, in the order of time: by segment, and
+        under None for all together. Looks need not have been planned; what matters is that none is left out.
     shape
         `obrien_fleming` spends late (hard to stop early), `pocock` evenly.
 
@@ -229,12 +231,15 @@ class Looks:
     """
 
     planned_units: int
+    planned_by_segment: Mapping[str, int] = field(default_factory=dict)
     earlier_units: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
     shape: SpendingShape = "obrien_fleming"
 
     def __post_init__(self) -> None:
         if self.planned_units < LEAST_TUNED_FOR_UNITS:
             raise PlanError("looks", f"the planned number of units is at least {LEAST_TUNED_FOR_UNITS}")
+        if any(units < 1 for units in self.planned_by_segment.values()):
+            raise PlanError("looks", "a segment is planned to have units")
         for units in self.earlier_units.values():
             if any(n < 1 for n in units) or list(units) != sorted(set(units)):
                 raise PlanError("looks", "the units at the earlier looks ascend")

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from analysis.arms import arm_summaries
 from analysis.board import Board, board_of
-from analysis.comparison_rows import Rows
+from analysis.comparison_rows import metric_rows
 from analysis.estimate import REPORT_SCHEMA, Finding, Report
+from analysis.looking import look_findings
 from analysis.measured import Batch, batches, home_of, measure
 from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings
 from analysis.quality.minimum import below_minimum
 from analysis.scope_report import ScopeData, scope_data, scope_report
+from analysis.sections.beliefs import arm_rows
 from analysis.sections.segments import recommendation, segment_comparisons
-from analysis.sections.values import cap_findings
+from analysis.sections.values import cap_findings, too_skewed
 from analysis.serialise import canonical_json, to_dict
 from analysis.version import ENGINE_VERSION
 
@@ -51,13 +53,13 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
     early = _early(board, found)
     measured = measure(board, found, _waits(board, early))
     data = [scope_data(board, number, early[number]) for number in range(len(board.scopes))]
-    metrics = [(arm_summaries(board, number), Rows(measured, number)) for number in range(len(plan.metrics))]
+    metrics = list(zip(arm_summaries(board), metric_rows(measured), strict=True))
+    broken = _broken(board, data)
     scopes = [
-        scope_report(measured, number, data[number], metrics, () if number else _broken(board, data))
-        for number in range(len(board.scopes))
+        scope_report(measured, number, data[number], metrics, arms_of=arms_of, inherited=() if number else broken)
+        for number, arms_of in enumerate(arm_rows(board))
     ]
     side_by_side = segment_comparisons(measured)
-    ahead = metrics[plan.metrics.index(plan.primary)][1].outlooks
     return Report(
         schema=REPORT_SCHEMA,
         engine_version=ENGINE_VERSION,
@@ -73,9 +75,9 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
         watermark_at=None if plan.watermark_at is None else plan.watermark_at.astimezone(UTC).isoformat(),
         overall=scopes[0],
         segments=tuple(scopes[1:]),
-        findings=(*exclusion_findings(plan, moments), *cap_findings(board)),
+        findings=(*look_findings(plan), *exclusion_findings(plan, moments), *cap_findings(board)),
         segment_comparisons=side_by_side,
-        recommendation=recommendation(measured, scopes[0], scopes[1:], side_by_side, ahead),
+        recommendation=recommendation(measured, scopes[0], scopes[1:], side_by_side),
     )
 
 
@@ -84,7 +86,10 @@ def _early(board: Board, found: Sequence[Batch]) -> list[list[Finding]]:
     home, offset = home_of(board, found)
     size = len(board.pairs)
     return [
-        below_minimum(board, number, home.tested, slice(offset + number * size, offset + (number + 1) * size))
+        [
+            *below_minimum(board, number, home.tested, slice(offset + number * size, offset + (number + 1) * size)),
+            *too_skewed(board, number),
+        ]
         for number in range(len(board.scopes))
     ]
 
@@ -93,6 +98,9 @@ def _waits(board: Board, early: Sequence[Sequence[Finding]]) -> NDArray[np.bool_
     """Rows where the scope, or one of the two, is below the minimum; a scope is, if a variant still offered is."""
     flags = []
     for scope, findings in zip(board.scopes, early, strict=True):
+        if not findings:
+            flags += [False] * len(board.pairs)
+            continue
         short = {finding.variant for finding in findings}
         everybody = bool(short & set(scope.current))
         flags += [everybody or bool(short & set(pair)) for pair in board.pairs]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from analysis.arms import Summaries
 from analysis.board import Board
-from analysis.comparison_rows import Rows
+from analysis.comparison_rows import MetricRows
 from analysis.estimate import Finding, MetricReport, SampleRatio, ScopeReport
 from analysis.inference.contest import Contest
 from analysis.inference.winners import verdict
 from analysis.measured import Measured
 from analysis.quality.exclusions import scope_findings
-from analysis.quality.srm import sample_ratio, srm_findings
+from analysis.quality.srm import scope_ratio, srm_findings
 from analysis.sections.beliefs import beliefs_of_arms
+from analysis.sections.covariates import covariate_findings
+from analysis.sections.equivalence import practically_equal
 from analysis.sections.novelty import novelties
 from analysis.sections.outlooks import too_good
 from analysis.sections.values import value_findings
@@ -33,11 +33,10 @@ class ScopeData:
 
 
 def scope_data(board: Board, number: int, early: Sequence[Finding]) -> ScopeData:
-    plan, scope, table = board.plan, board.scopes[number], board.table
-    srm = sample_ratio(scope, table, plan)
+    srm = scope_ratio(board, number)
     return ScopeData(
         srm=srm,
-        critical=tuple(srm_findings(plan, scope, srm, table)),
+        critical=(*srm_findings(board, number, srm), *covariate_findings(board, number)),
         early=tuple(early),
         notes=(*scope_findings(board, number), *_pooled_findings(board, number)),
     )
@@ -67,16 +66,19 @@ def scope_report(
     measured: Measured,
     number: int,
     data: ScopeData,
-    metrics: Sequence[tuple[Summaries, Rows]],
+    metrics: Sequence[tuple[Summaries, MetricRows]],
+    *,
+    arms_of: list[int],
     inherited: Sequence[Finding],
 ) -> ScopeReport:
     """The report on one scope, given the findings that others pass on to it.
 
-    `metrics`: in plan order, the arms by scope, and the rows of comparisons.
+    `metrics`: in plan order, the arms by scope, and the rows of comparisons. `arms_of`: see `arm_rows`.
     """
     board, plan = measured.board, measured.board.plan
     scope = board.scopes[number]
     start = number * len(board.pairs)
+    own = slice(start, start + len(board.pairs))
     reports = tuple(
         MetricReport(
             metric=metric.key,
@@ -84,16 +86,20 @@ def scope_report(
             role=metric.role,
             direction=metric.direction,
             arms=arms[number],
-            comparisons=tuple(rows.comparison(start + place, pair) for place, pair in enumerate(board.pairs)),
-            beliefs=beliefs_of_arms(measured, index, number, rows.beliefs),
+            comparisons=tuple(rows.comparisons[own]),
+            beliefs=beliefs_of_arms(measured, index, arms_of, rows.beliefs),
         )
         for index, (metric, (arms, rows)) in enumerate(zip(plan.metrics, metrics, strict=True))
     )
-    primary = reports[plan.metrics.index(plan.primary)].comparisons
+    primary = reports[board.primary].comparisons
     critical = (*data.critical, *inherited)
     by_day, said = novelties(board, number)
-    ahead = metrics[plan.metrics.index(plan.primary)][1].outlooks
-    surprises = (*too_good(board, ahead, number, primary), *value_findings(board, number))
+    ahead = metrics[board.primary][1].outlooks
+    surprises = (
+        *practically_equal(plan, primary),
+        *too_good(board, ahead, number, primary),
+        *value_findings(board, number),
+    )
     contest = Contest(
         plan=plan,
         scope=scope,
@@ -106,7 +112,7 @@ def scope_report(
     )
     return ScopeReport(
         segment=scope.segment,
-        units=int(np.sum(board.units[board.strata_of[number]])),
+        units=board.units_of[number],
         srm=data.srm,
         metrics=reports,
         verdict=verdict(contest),

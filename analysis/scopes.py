@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
-from analysis.moments import ArmKey, Moments, MomentTable
-from analysis.plan import Cell, Plan
+from analysis.moments import ArmKey, MomentTable
+from analysis.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,75 +22,83 @@ class Stratum:
 
     @property
     def variants(self) -> frozenset[str]:
-        return frozenset(variant for variant, _ in self.shares)
-
-    def moments(self, table: MomentTable, variant: str, metric: str) -> Moments:
-        return table.pooled(self.epoch, self.segments, variant, metric)
-
-    def units(self, table: MomentTable, variant: str) -> int:
-        return table.units_in(self.epoch, self.segments, variant)
+        return frozenset([variant for variant, _ in self.shares])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """One segment, or all of them together (`segment` None).
 
-    `offered`: variants that had a positive weight at any time, in plan order. `current`: those that still have one.
+    `cells`: each (epoch, segment) by itself, in the order of the plan. `offered`: variants that had a positive weight
+    at any time, in plan order. `current`: those that still have one.
     """
 
     segment: str | None
     strata: tuple[Stratum, ...]
+    cells: tuple[Stratum, ...]
     offered: tuple[str, ...]
     current: tuple[str, ...]
 
-    def units(self, table: MomentTable, variant: str) -> int:
-        return sum(stratum.units(table, variant) for stratum in self.strata)
 
-    def pooled(self, table: MomentTable, variant: str, metric: str) -> Moments:
-        """Plain sums over all strata: for the description of an arm, never for a comparison."""
-        return reduce(Moments.__add__, (stratum.moments(table, variant, metric) for stratum in self.strata), Moments())
+def scopes_of(plan: Plan, table: MomentTable) -> tuple[Scope, ...]:
+    """All segments together first, then each.
+
+    `table`: segments too small for a stratum of their own are pooled in a post-stratified plan.
+    """
+    cells = [Stratum(epoch=cell.epoch, segments=(cell.segment,), shares=cell.shares) for cell in plan.cells]
+    by_segment: dict[str, list[Stratum]] = {segment: [] for segment in plan.segments}
+    for cell in cells:
+        by_segment[cell.segments[0]].append(cell)
+    return (
+        _scope(plan, None, cells, _pooled(cells, _alone(plan, cells, table))),
+        # A segment has one cell in an epoch: nothing to pool.
+        *(_scope(plan, segment, own, sorted(own, key=_epoch)) for segment, own in by_segment.items()),
+    )
 
 
-def scope_of(plan: Plan, segment: str | None, table: MomentTable | None = None) -> Scope:
-    """`table` is needed for a post-stratified plan: segments too small for a stratum of their own are pooled."""
-    cells = [cell for cell in plan.cells if segment is None or cell.segment == segment]
-    latest: dict[str, Cell] = {}
-    for cell in sorted(cells, key=lambda cell: cell.epoch):
-        latest[cell.segment] = cell
+def _epoch(cell: Stratum) -> int:
+    return cell.epoch
+
+
+def _scope(plan: Plan, segment: str | None, cells: Sequence[Stratum], strata: Sequence[Stratum]) -> Scope:
+    latest = {cell.segments: cell for cell in sorted(cells, key=_epoch)}
+    offered = _offered(plan, cells)
     return Scope(
         segment=segment,
-        strata=_strata(cells, _alone(plan, cells, table) if segment is None else frozenset()),
-        offered=_offered(plan, cells),
-        current=_offered(plan, latest.values()),
+        strata=tuple(strata),
+        cells=tuple(cells),
+        offered=offered,
+        current=offered if len(latest) == len(cells) else _offered(plan, latest.values()),
     )
 
 
-def _strata(cells: Iterable[Cell], alone: frozenset[tuple[int, str]]) -> tuple[Stratum, ...]:
+def _pooled(cells: Sequence[Stratum], alone: frozenset[Stratum]) -> list[Stratum]:
     """Cells of one epoch with the same split together, those apart that stand `alone`."""
-    alike: dict[tuple[int, tuple[tuple[str, float], ...], str | None], list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.epoch, cell.segment)):
-        own = cell.segment if (cell.epoch, cell.segment) in alone else None
-        alike.setdefault((cell.epoch, cell.split, own), []).append(cell)
-    return tuple(
-        Stratum(epoch=epoch, segments=tuple(cell.segment for cell in group), shares=group[0].shares)
+    alike: dict[tuple[int, tuple[tuple[str, float], ...], Stratum | None], list[Stratum]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.epoch, cell.segments)):
+        # To twelve digits: 1:1:1 and 0.1:0.1:0.1 are the same split, whatever the last bit says.
+        split = tuple([(variant, round(share, 12)) for variant, share in cell.shares])
+        alike.setdefault((cell.epoch, split, cell if cell in alone else None), []).append(cell)
+    return [
+        Stratum(epoch=epoch, segments=tuple([cell.segments[0] for cell in group]), shares=group[0].shares)
         for (epoch, _, _), group in alike.items()
-    )
+    ]
 
 
-def _alone(plan: Plan, cells: Iterable[Cell], table: MomentTable | None) -> frozenset[tuple[int, str]]:
+def _alone(plan: Plan, cells: Sequence[Stratum], table: MomentTable) -> frozenset[Stratum]:
     """Cells that are strata of their own in a post-stratified plan: all arms reach the minimum there."""
-    if not plan.post_stratified or table is None:
+    if not plan.post_stratified:
         return frozenset()
     return frozenset(
-        (cell.epoch, cell.segment)
+        cell
         for cell in cells
         if all(
-            table.units.get(ArmKey(cell.epoch, cell.segment, variant), 0) >= plan.min_units
+            table.units.get(ArmKey(cell.epoch, cell.segments[0], variant), 0) >= plan.min_units
             for variant, _ in cell.shares
         )
     )
 
 
-def _offered(plan: Plan, cells: Iterable[Cell]) -> tuple[str, ...]:
+def _offered(plan: Plan, cells: Iterable[Stratum]) -> tuple[str, ...]:
     weighted = {variant for cell in cells for variant, _ in cell.shares}
-    return tuple(variant for variant in plan.variants if variant in weighted)
+    return tuple([variant for variant in plan.variants if variant in weighted])

@@ -34,27 +34,20 @@ def is_special(board: Board, metric: MetricPlan) -> bool:
     return bool(metric.covariates) and any(key.metric == metric.key for key in board.table.cross)
 
 
-def special_arms(board: Board, metric: MetricPlan) -> tuple[ArmValues, ArmValues]:
-    """Treatments and baselines of every row of the board, shape (rows, strata)."""
+def special_arms(board: Board, metric: MetricPlan) -> ArmValues:
+    """Treatments and baselines of every row of the board, shape (2, rows, strata)."""
     arms = _quantiles(board, metric) if metric.kind == "quantile" else _adjusted(board, metric)
     found = np.array([[_numbers(value) for value in arms(stratum)] for stratum in board.strata])
     nobody = np.full((1, len(board.plan.variants), 4), [0.0, 0.0, np.inf, float(Why.NO_UNITS)])
-    filled = np.concatenate([found, nobody])
-    strata = np.repeat(board.strata_of, len(board.pairs), axis=0)
-    return tuple(  # type: ignore[return-value]
-        _arm_values(filled[strata, np.tile(side, len(board.scopes))[:, None]]) for side in board.sides
-    )
+    strata, variants = board.rows
+    value, variance, freedom, why = np.moveaxis(np.concatenate([found, nobody])[strata, variants], -1, 0)
+    return ArmValues(values=Values(value=value, variance=variance, freedom=freedom), why=why.astype(np.int64))
 
 
 def _numbers(value: ArmValue | Undefined) -> tuple[float, float, float, float]:
     if isinstance(value, Undefined):
         return 0.0, 0.0, np.inf, float(why_of(value))
     return value.value, value.variance, value.degrees_of_freedom, float(Why.EXISTS)
-
-
-def _arm_values(chosen: Floats) -> ArmValues:
-    value, variance, freedom, why = np.moveaxis(chosen, -1, 0)
-    return ArmValues(values=Values(value=value, variance=variance, freedom=freedom), why=why.astype(np.int64))
 
 
 def _adjusted(board: Board, metric: MetricPlan) -> ArmsOf:

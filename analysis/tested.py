@@ -8,7 +8,6 @@ out 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -27,7 +26,7 @@ Reasons: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.intp]
 
 # A mean denominator below it is zero but for rounding; its square is still a float.
-_SMALLEST_DENOMINATOR = 1e-50
+SMALLEST_DENOMINATOR = 1e-50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +35,8 @@ class Samples:
 
     Parameters
     ----------
-    treatment, baseline
-        n == 0 where there is none.
+    arms
+        The treatments, then the baselines, shape (2, rows, strata); n == 0 where there is none.
     units
         All units of a stratum, those of other arms included: its weight.
     epoch
@@ -46,8 +45,7 @@ class Samples:
         Whether both arms were offered in the stratum; False also pads rows of fewer strata.
     """
 
-    treatment: Groups
-    baseline: Groups
+    arms: Groups
     units: Floats
     epoch: Floats
     offered: Flags
@@ -55,7 +53,7 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmValues:
-    """The values of an arm, shape (rows, strata), and why there is none."""
+    """The values of arms, shape (2, rows, strata) or any other, and why there is none."""
 
     values: values.Values
     why: Reasons
@@ -75,7 +73,8 @@ class Tested:
 
     `units`: of both arms, in the strata that are in it. `clock`: the units behind the effect, see `multiplier` in
     `analysis.inference.sequential`. `events`: the effective events of the treatment, of the baseline, and those needed
-    for an always-valid statement (0 for rates). `stratified`: more than one stratum is in it.
+    for an always-valid statement (0 for rates); `is_supported`: there are as many. `stratified`: more than one stratum
+    is in it.
     """
 
     difference: Floats
@@ -87,6 +86,7 @@ class Tested:
     units: Floats
     clock: Floats
     events: tuple[Floats, Floats, Floats]
+    is_supported: Flags
     stratified: Flags
     why: Reasons
     why_p: Reasons
@@ -100,15 +100,11 @@ class Tested:
     baseline_variance: Floats
     inverse: Inverse
 
-    @property
-    def is_supported(self) -> Flags:
-        enough: Flags = np.minimum(self.events[0], self.events[1]) >= self.events[2]
-        return enough
-
 
 def entering(samples: Samples, min_units: int) -> Flags:
     """Strata in which both arms have the minimum of units."""
-    enough: Flags = samples.offered & (np.minimum(samples.treatment.n, samples.baseline.n) >= max(min_units, 1))
+    n = samples.arms.n
+    enough: Flags = samples.offered & (np.minimum(n[0], n[1]) >= max(min_units, 1))
     return enough
 
 
@@ -123,7 +119,7 @@ def mean_values(groups: Groups) -> ArmValues:
 def ratio_values(groups: Groups) -> ArmValues:
     """Ratio of sums and its squared standard error by linearisation; see `analysis.effects.ratios`."""
     other = groups.denominator_mean
-    nil = np.abs(other) < _SMALLEST_DENOMINATOR
+    nil = np.abs(other) < SMALLEST_DENOMINATOR
     why = np.where(nil, Why.ZERO_DENOMINATOR, Why.EXISTS)
     return ArmValues(
         values=values.Values(
@@ -136,59 +132,67 @@ def ratio_values(groups: Groups) -> ArmValues:
 
 
 def _too_few(groups: Groups) -> Reasons:
+    if (groups.n >= 2).all():
+        return np.zeros(groups.n.shape, dtype=np.int64)
     return np.where(groups.n >= 2, Why.EXISTS, np.where(groups.n == 1, Why.ONE_UNIT, Why.NO_UNITS))
 
 
-def of_values(kind: MetricKind, samples: Samples, arms: tuple[ArmValues, ArmValues], min_units: int) -> Tested:
+def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: int) -> Tested:
     """Welch's t (of several strata: their average, weighted by units) for values that are near normal in each stratum.
 
-    `arms`: treatment and baseline. The effect is the mean of one contribution per unit: strata weigh by their units.
+    The effect is the mean of one contribution per unit: strata weigh by their units.
     """
     inside = entering(samples, min_units)
-    pair_why = np.where(arms[0].why != 0, arms[0].why, arms[1].why)
+    pair_why = first_of(arms.why[0], arms.why[1])
     usable = inside & (pair_why == 0)
     why = _why(samples.offered, inside, usable, pair_why)
     share = _shares(samples.units, usable)
-    pairs = values.Pairs(treatment=_averaged(arms[0], share), baseline=_averaged(arms[1], share))
-    spread = pairs.variance > 0
-    exists, error = why == 0, np.sqrt(np.where(spread, pairs.variance, np.nan))
+    averages = _averaged(arms.values, share)
+    pairs = values.Pairs(treatment=averages.take(0), baseline=averages.take(1))
+    difference, variance = pairs.difference, pairs.variance
+    spread, missing = variance > 0, why != 0
+    error = np.sqrt(np.where(spread, variance, np.nan))
     lift, lift_error = values.lift(pairs)
-    found = supports(kind, share, samples.treatment, samples.baseline)
-    why_error = np.where(exists, np.where(spread, Why.EXISTS, Why.ZERO_VARIANCE), why)
-    why_lift = np.where(exists, np.where(pairs.baseline.value > 0, Why.EXISTS, Why.NOT_POSITIVE), why)
-    variance = np.where(usable, arms[0].values.variance + arms[1].values.variance, 0.0)
+    found = supports(kind, share, samples.arms)
+    flat = np.where(spread, Why.EXISTS, Why.ZERO_VARIANCE)
+    why_error = first_of(why, flat)
+    why_lift = first_of(why, np.where(pairs.baseline.value > 0, Why.EXISTS, Why.NOT_POSITIVE))
+    each = np.where(usable, arms.values.variance[0] + arms.values.variance[1], 0.0)
     return Tested(
-        difference=_where(exists, pairs.difference),
-        std_error=_where(exists, error),
-        lift=_where(exists, lift),
-        lift_std_error=_where(exists & spread, lift_error),
-        z=_where(exists, pairs.difference / error),
+        difference=_without(difference, missing),
+        std_error=_without(error, missing),
+        lift=_without(lift, missing),
+        lift_std_error=_without(lift_error, missing | ~spread),
+        z=_without(difference / error, missing),
         freedom=pairs.freedom,
         units=_units(samples, usable),
-        clock=_clock(samples, usable, variance),
+        clock=_clock(samples, usable, each),
         events=(found.treatment, found.baseline, found.needed),
+        is_supported=found.is_enough,
         stratified=usable.sum(axis=1) > 1,
         why=why,
         why_p=why_error,
         why_error=why_error,
         why_interval=why_error,
         why_lift=why_lift,
-        why_lift_interval=np.where(why_lift != 0, why_lift, why_error),
+        why_lift_interval=first_of(why_lift, why_error),
         treatment=pairs.treatment.value,
         baseline=pairs.baseline.value,
         treatment_variance=pairs.treatment.variance,
         baseline_variance=pairs.baseline.variance,
-        inverse=_PairInverse(pairs=pairs, error=error, exists=exists & spread),
+        inverse=_PairInverse(pairs=pairs, error=error, exists=why_error == 0),
     )
 
 
-def _averaged(arm: ArmValues, share: Floats) -> values.Values:
+def _averaged(arms: values.Values, share: Floats) -> values.Values:
     inside = share > 0
-    return values.Values(
-        value=np.where(inside, arm.values.value, 0.0),
-        variance=np.where(inside, arm.values.variance, 0.0),
-        freedom=np.where(inside, arm.values.freedom, np.inf),
-    ).averaged(share)
+    known = values.Values(
+        value=np.where(inside, arms.value, 0.0),
+        variance=np.where(inside, arms.variance, 0.0),
+        freedom=np.where(inside, arms.freedom, np.inf),
+    )
+    # One stratum is its own average.
+    return known.take(np.s_[..., 0]) if share.shape[1] == 1 else known.averaged(share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,61 +203,60 @@ class _PairInverse:
 
     def difference(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
         centre = self.pairs.difference[rows]
-        half_width = _where(self.exists[rows], critical * self.error[rows])
+        half_width = _without(critical * self.error[rows], ~self.exists[rows])
         return centre - half_width, centre + half_width
 
     def lift(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
         low, high = values.fieller(self.pairs.take(rows), critical)
-        return _where(self.exists[rows], low), _where(self.exists[rows], high)
+        missing = ~self.exists[rows]
+        return _without(low, missing), _without(high, missing)
 
 
 def of_rates(samples: Samples, min_units: int) -> Tested:
     """Miettinen–Nurminen score tests; see `analysis.effects.rates`."""
     inside = entering(samples, min_units)
-    why = _why(samples.offered, inside, inside, _pair_too_few(samples))
-    rows = np.flatnonzero(why == 0)
+    too_few = _too_few(samples.arms)
+    why = _why(samples.offered, inside, inside, first_of(too_few[0], too_few[1]))
     share = _shares(samples.units, inside)
     counts = _rates(samples, inside, share)
     treatment, baseline = counts.treatment_rate, counts.baseline_rate
-    variances = [
-        (share * share * successes * (n - successes) / n**3).sum(axis=1)
-        for successes, n in ((counts.treatment, counts.treatment_n), (counts.baseline, counts.baseline_n))
-    ]
+    variances = counts.variances
     wald = variances[0] + variances[1]
-    exists, spread = why == 0, wald > 0
-    z = np.full(len(why), np.nan)
-    z[rows] = rates.difference_z(counts.take(rows), np.zeros(len(rows)))
-    base = np.where(baseline > 0, baseline, np.nan)
-    why_lift = np.where(exists, np.where(baseline > 0, Why.EXISTS, Why.NOT_POSITIVE), why)
+    exists, missing, spread = why == 0, why != 0, wald > 0
     why_p = np.where(exists & counts.is_degenerate, Why.SAME_RATE, why)
+    z = _without(rates.null_z(counts), missing)
+    flat, has_base = missing | ~spread, baseline > 0
+    base = np.where(has_base, baseline, np.nan)
+    nothing, everything = np.zeros(len(why)), np.full(len(why), np.inf)
     return Tested(
-        difference=_where(exists, treatment - baseline),
-        std_error=_where(exists & spread, np.sqrt(wald)),
-        lift=_where(exists, (treatment - baseline) / base),
-        lift_std_error=_where(exists & spread, np.sqrt(variances[0] + (treatment / base) ** 2 * variances[1]) / base),
-        z=_where(why_p == 0, z),
-        freedom=np.full(len(why), np.inf),
+        difference=_without(treatment - baseline, missing),
+        std_error=_without(np.sqrt(wald), flat),
+        lift=_without((treatment - baseline) / base, missing),
+        lift_std_error=_without(np.sqrt(variances[0] + (treatment / base) ** 2 * variances[1]) / base, flat),
+        z=np.where(why_p == 0, z, np.nan),
+        freedom=everything,
         units=_units(samples, inside),
-        clock=_clock(samples, inside, _null_variance(counts)),
-        events=(np.full(len(why), np.inf), np.full(len(why), np.inf), np.zeros(len(why))),
+        clock=_clock(samples, inside, counts.null_variance),
+        events=(everything, everything, nothing),
+        is_supported=nothing == 0,
         stratified=inside.sum(axis=1) > 1,
         why=why,
         why_p=why_p,
         why_error=np.where(exists & ~spread, Why.SAME_RATE, why),
         why_interval=why,
-        why_lift=why_lift,
-        why_lift_interval=np.where(exists & ~(baseline > 0), Why.NOBODY, why),
+        why_lift=first_of(why, np.where(has_base, Why.EXISTS, Why.NOT_POSITIVE)),
+        why_lift_interval=np.where(exists & ~has_base, Why.NOBODY, why),
         treatment=treatment,
         baseline=baseline,
         treatment_variance=variances[0],
         baseline_variance=variances[1],
-        inverse=_RateInverse(counts=counts, exists=exists),
+        inverse=_RateInverse(counts=counts, exists=exists, at_zero=z),
     )
 
 
 def _rates(samples: Samples, inside: Flags, share: Floats) -> rates.Rates:
-    successes = [np.where(inside, np.round(arm.total), 0.0) for arm in (samples.treatment, samples.baseline)]
-    sizes = [np.where(inside, arm.n, 1.0) for arm in (samples.treatment, samples.baseline)]
+    successes = np.where(inside, np.rint(samples.arms.total), 0.0)
+    sizes = np.where(inside, samples.arms.n, 1.0)
     return rates.Rates(
         share=share,
         treatment=successes[0],
@@ -263,17 +266,13 @@ def _rates(samples: Samples, inside: Flags, share: Floats) -> rates.Rates:
     )
 
 
-def _null_variance(counts: rates.Rates) -> Floats:
-    """Of the difference in each stratum, were the rates the same."""
-    together = (counts.treatment + counts.baseline) / (counts.treatment_n + counts.baseline_n)
-    variance: Floats = together * (1 - together) * (1 / counts.treatment_n + 1 / counts.baseline_n)
-    return variance
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RateInverse:
+    """`at_zero`: the statistic of "no effect", which both intervals share."""
+
     counts: rates.Rates
     exists: Flags
+    at_zero: Floats
 
     def difference(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
         return self._ends(rates.difference_interval, rows, critical)
@@ -281,29 +280,30 @@ class _RateInverse:
     def lift(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
         return self._ends(rates.lift_interval, rows, critical)
 
-    def _ends(
-        self, invert: Callable[[rates.Rates, Floats], tuple[Floats, Floats]], rows: Rows, critical: Floats
-    ) -> tuple[Floats, Floats]:
+    def _ends(self, invert: _Invert, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
         exists = self.exists[rows]
         low, high = np.full((2, len(rows)), np.nan)
         if exists.any():
-            low[exists], high[exists] = invert(self.counts.take(rows[exists]), critical[exists])
+            those = rows[exists]
+            low[exists], high[exists] = invert(self.counts.take(those), critical[exists], at_zero=self.at_zero[those])
         return low, high
 
 
-def _pair_too_few(samples: Samples) -> Reasons:
-    treatment, baseline = _too_few(samples.treatment), _too_few(samples.baseline)
-    return np.where(treatment != 0, treatment, baseline)
+class _Invert(Protocol):
+    def __call__(self, rates: rates.Rates, critical: Floats, *, at_zero: Floats) -> tuple[Floats, Floats]: ...
 
 
 def _why(offered: Flags, inside: Flags, usable: Flags, pair_why: Reasons) -> Reasons:
     """Why a comparison has no stratum: the last one's reason, if all that might enter have one."""
+    has_some = usable.any(axis=1)
+    if has_some.all():
+        return np.zeros(len(usable), dtype=np.int64)
     candidates = np.where(inside.any(axis=1, keepdims=True), inside, offered)
     named = (pair_why != 0) | ~candidates
     last = candidates.shape[1] - 1 - candidates[:, ::-1].argmax(axis=1)
     reason = np.where(named.all(axis=1), np.take_along_axis(pair_why, last[:, None], axis=1)[:, 0], Why.TOO_FEW_UNITS)
     reason = np.where(offered.any(axis=1), reason, Why.NO_COMMON_STRATUM)
-    return np.where(usable.any(axis=1), Why.EXISTS, reason)
+    return np.where(has_some, Why.EXISTS, reason)
 
 
 def _shares(units: Floats, usable: Flags) -> Floats:
@@ -313,7 +313,7 @@ def _shares(units: Floats, usable: Flags) -> Floats:
 
 
 def _units(samples: Samples, usable: Flags) -> Floats:
-    units: Floats = np.where(usable, samples.treatment.n + samples.baseline.n, 0.0).sum(axis=1)
+    units: Floats = np.where(usable, samples.arms.n.sum(axis=0), 0.0).sum(axis=1)
     return units
 
 
@@ -324,8 +324,10 @@ def _clock(samples: Samples, usable: Flags, variance: Floats) -> Floats:
     place of units keeps confidence sequences valid when it changes for good (time-uniform central limit theory is in
     the summed variance). The scale must not depend on the data to come: the first epoch's is over when it matters.
     """
-    units = np.where(usable, samples.treatment.n + samples.baseline.n, 0.0)
-    together = units.sum(axis=1)
+    units = np.where(usable, samples.arms.n.sum(axis=0), 0.0)
+    together: Floats = units.sum(axis=1)
+    if units.shape[1] == 1:
+        return together
     summed = np.where(usable, samples.units * samples.units * variance, 0.0)
     epoch = np.where(usable, samples.epoch, np.inf)
     first = usable & (epoch == epoch.min(axis=1, keepdims=True, initial=np.inf))
@@ -336,5 +338,12 @@ def _clock(samples: Samples, usable: Flags, variance: Floats) -> Floats:
     return clock
 
 
-def _where(exists: Flags, numbers: Floats) -> Floats:
-    return np.where(exists, numbers, np.nan)
+def _without(numbers: Floats, missing: Flags) -> Floats:
+    """The same array, with NaN where numbers are missing."""
+    numbers[missing] = np.nan
+    return numbers
+
+
+def first_of(why: Reasons, other: Reasons) -> Reasons:
+    """The first reason, or the other one where there is none."""
+    return np.where(why, why, other)

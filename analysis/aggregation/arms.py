@@ -39,7 +39,8 @@ def arms_table(plan: Plan) -> ir.Table:
     return ibis.memtable(pa.Table.from_pylist(rows, schema=schema))
 
 
-def arm_finder(plan: Plan, keys: tuple[str, ...]) -> ArmOf:
+def arm_finder(plan: Plan, keys: tuple[str, ...], epoch: int | None = None) -> ArmOf:
     """From the values of `keys` to the arm: (epoch, segment, variant), without the epoch where there is only one."""
-    found: dict[tuple[Any, ...], ArmKey] = {tuple(getattr(arm, key) for key in keys): arm for arm in arms_of(plan)}
+    arms = [arm for arm in arms_of(plan) if epoch is None or arm.epoch == epoch]
+    found: dict[tuple[Any, ...], ArmKey] = {tuple(getattr(arm, key) for key in keys): arm for arm in arms}
     return found.get

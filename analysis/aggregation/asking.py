@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from weakref import WeakKeyDictionary
 
 import ibis
 import ibis.expr.operations as ops
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 _NAME = "winnow_rows"
 _MOST_KEPT = 256
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Rows = list[dict[str, Any]]
 Question = Callable[[Any], Any]
@@ -25,27 +29,72 @@ class Asked:
     """
 
     _texts: ClassVar[dict[Hashable, str]] = {}
+    # Parsed: reading a long text takes DuckDB as long as answering a short one.
+    _statements: ClassVar[dict[str, Any]] = {}
+    _seen: ClassVar[dict[tuple[str | None, Hashable], Any]] = {}
+    # For as long as somebody has the expression.
+    _sources: ClassVar[WeakKeyDictionary[ops.Relation, str | None]] = WeakKeyDictionary()
 
     def __init__(self, table: ir.Table) -> None:
         self.table = table
         self._backend = ibis.get_backend(table)
-        is_stored = self._backend.name == "duckdb" and not table.op().find(ops.InMemoryTable)
-        self._source = str(ibis.to_sql(table, dialect="duckdb")) if is_stored else None
+        self._source = self._source_of(table)
+
+    def _source_of(self, table: ir.Table) -> str | None:
+        expression = table.op()
+        if expression not in self._sources:
+            is_stored = self._backend.name == "duckdb" and not expression.find(ops.InMemoryTable)
+            self._sources[expression] = str(ibis.to_sql(table, dialect="duckdb")) if is_stored else None
+        return self._sources[expression]
 
     def ask(self, what: Hashable, question: Question) -> Rows:
         """The rows of `question(table)`. The same `what` of a table with the same columns is the same question."""
         if self._source is None:
             found: Rows = question(self.table).to_pyarrow().to_pylist()
             return found
-        cursor = self._backend.raw_sql(f"WITH {_NAME} AS ({self._source}) {self._text(what, question)}")
+        cursor = self._put(self._text(what, question))
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def ask_all(self, questions: Sequence[tuple[Hashable, Question]]) -> list[Rows]:
+        """The rows of each question; DuckDB answers all of them from the same state of the table."""
+        if self._source is None or len(questions) < 2:
+            return [self.ask(what, question) for what, question in questions]
+        texts = (f"(SELECT list(answer) FROM ({self._text(*one)}) AS answer)" for one in questions)
+        return [rows or [] for rows in self._put(f"SELECT {', '.join(texts)}").fetchone()]
+
+    def keep(self, what: Hashable, value: Any) -> None:
+        """What was found, to guess the same the next time."""
+        if self._source is not None:
+            if len(self._seen) >= _MOST_KEPT:
+                self._seen.clear()
+            self._seen[self._source, what] = value
+
+    def seen(self, what: Hashable) -> Any:
+        """What was kept of a table of the same text, if it was."""
+        return self._seen.get((self._source, what))
+
+    def forget(self) -> None:
+        """Everything that was kept: some of it was wrong."""
+        self._seen.clear()
+
+    def _put(self, text: str) -> Any:
+        text = f"WITH {_NAME} AS NOT MATERIALIZED ({self._source}) {text}"
+        connection = self._backend.con
+        return connection.execute(_kept(self._statements, text, lambda: connection.extract_statements(text)[0]))
+
     def _text(self, what: Hashable, question: Question) -> str:
         schema = self.table.schema()
-        key = (tuple(schema.items()), what)
-        if key not in self._texts:
-            if len(self._texts) >= _MOST_KEPT:
-                self._texts.clear()
-            self._texts[key] = str(ibis.to_sql(question(ibis.table(schema, name=_NAME)), dialect="duckdb"))
-        return self._texts[key]
+
+        def translated() -> str:
+            return str(ibis.to_sql(question(ibis.table(schema, name=_NAME)), dialect="duckdb"))
+
+        return _kept(self._texts, (tuple(schema.items()), what), translated)
+
+
+def _kept(kept: dict[K, V], key: K, make: Callable[[], V]) -> V:
+    if key not in kept:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        kept[key] = make()
+    return kept[key]

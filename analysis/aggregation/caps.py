@@ -30,7 +30,8 @@ def winsorised(table: UnitTable) -> tuple[UnitTable, dict[str, float]]:
         rows = table.prepare(source)
         return rows.mutate(**{column: cut(rows[column], cap) for column, (_, cap) in caps.items()})
 
-    found = replace(table, prepare=prepare, what=(table.what, *caps.items()), known=known)
+    copies = {name: other for name, other in table.copies.items() if caps.keys().isdisjoint((name, other))}
+    found = replace(table, prepare=prepare, what=(table.what, *caps.items()), known=known, copies=copies)
     return found, dict(caps.values())
 
 

@@ -1,28 +1,23 @@
-"""A table with one row per unit to sums by group, in two queries: what range the values have, then their sums."""
+"""A table with one row per unit to sums by group, in two questions: what range the values have, then their sums."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import reduce
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isfinite
-from operator import add, mul
 from typing import Any
 
 from analysis.aggregation.asking import Asked, Question
-from analysis.aggregation.exact import Grid, Range, split, total
+from analysis.aggregation.exact import Range
+from analysis.aggregation.passes import BROKEN, Pass, What, grid_of, is_sum, passes
 from analysis.aggregation.sums import ABSOLUTE, Sums
 from analysis.aggregation.variables import Variables
 
 # The cube of such a value, and the sum of as many as there are, is still a float. Nothing that is measured is larger.
 LARGEST_VALUE = 1e50
 
-BROKEN = "broken"
-_PLAIN = ("min", "max", "count", BROKEN)
-_ROUNDING = 1.5 * 2.0**52
 _ROUGH = 8
-
-What = tuple[str, ...]
 
 Group = tuple[Any, ...]
 
@@ -91,6 +86,10 @@ class UnitTable:
         Of all groups together, or more.
     guessed
         Columns that look as if all their values were integers: their sums are quicker, and it is checked on the way.
+    rare
+        Columns that look as if few of their values were anything but 0.
+    copies
+        Columns that hold the same numbers as another, by their names, and the other.
     """
 
     asked: Asked
@@ -102,6 +101,8 @@ class UnitTable:
     units: int
     sizes: Mapping[str, Mapping[Group, int]] | None = None
     guessed: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> Any:
@@ -122,94 +123,84 @@ class UnitTable:
 def sums_by_group(table: UnitTable) -> tuple[dict[Group, int], dict[str, dict[Group, Sums]]]:
     """Rows by group; and sums of every metric: by its key, by group, for every group that has units in it."""
     ranges = {column: table.range_of(one, column) for one in table.metrics for column in one.columns}
-    wanted = {what: None for one in table.metrics for what in _wanted(one, ranges, is_full=table.is_full(one))}
-    if table.guessed:
-        wanted[BROKEN, *table.guessed] = None
+    asked = _without_copies(table, ranges, [what for one in table.metrics for what in _wanted(table, one, ranges)])
+    checks = dict.fromkeys(_checks(table))
+    wanted = dict.fromkeys([*asked.values(), *checks])
     cubes = tuple(what for what in wanted if len(what) == 3 and what[0] == what[2])
     found = _query(table, tuple(wanted), ranges, rough=cubes) if table.units else {}
-    if table.guessed and any(values[BROKEN, *table.guessed] for values in found.values()):
+    if any(values[check] for values in found.values() for check in checks):
+        table.asked.forget()
         return sums_by_group(replace(table, guessed=()))
     if fine := tuple(cube for cube in cubes if _is_too_rough(cube[0], ranges, found)):
         for group, values in _query(table, fine, ranges).items():
             found[group] |= values
+    sums = {group: {what: values[same] for what, same in asked.items()} for group, values in found.items()}
     counted = {group: values["rows",] for group, values in found.items()}
     sizes = table.sizes if table.sizes is not None else {one.metric.key: counted for one in table.metrics}
     return counted, {
         one.metric.key: {
-            group: Sums.of(one, size, ranges, found.get(group, {})) for group, size in sizes[one.metric.key].items()
+            group: Sums.of(one, size, ranges, sums.get(group, {})) for group, size in sizes[one.metric.key].items()
         }
         for one in table.metrics
     }
 
 
-def _wanted(one: Variables, ranges: Mapping[str, Range], *, is_full: bool) -> Iterator[What]:
+def _wanted(table: UnitTable, one: Variables, ranges: Mapping[str, Range]) -> Iterator[What]:
     yield from one.products
     if one.metric.kind == "conversion":
         return
     yield from (("min", one.x), ("max", one.x))
     if ranges[one.x].low < 0 < ranges[one.x].high:
         yield (ABSOLUTE, one.x)
-    if not is_full:
+    if one.x in table.rare or not table.is_full(one):
         yield ("count", one.x)
 
 
+def _without_copies(table: UnitTable, ranges: Mapping[str, Range], wanted: Iterable[What]) -> dict[What, What]:
+    """What is wanted, and which sum of other columns is the same."""
+    names = {name: other for name, other in table.copies.items() if ranges.get(name) == ranges.get(other)}
+    return {what: tuple(names.get(part, part) for part in what) for what in wanted}
+
+
+def _checks(table: UnitTable) -> Iterator[What]:
+    """Whether what was guessed is wrong: of a rare column by itself, of the others together."""
+    guessed = [column for column in table.guessed if table.copies.get(column) not in table.guessed]
+    yield from ((BROKEN, column) for column in guessed if column in table.rare)
+    if usual := tuple(column for column in guessed if column not in table.rare):
+        yield (BROKEN, *usual)
+
+
 def _is_too_rough(x: str, ranges: Mapping[str, Range], found: Mapping[Group, Mapping[What, Any]]) -> bool:
-    """Whether some group's values are so small against the largest of all that their cubes drown in its rounding."""
+    """Whether some group's values are so small against the largest of all that their cubes drown in its rounding.
+
+    The cubes of nothing but 0 do not, whether they were asked for or left out.
+    """
     shift, largest = ranges[x].shift, ranges[x].largest
     ends = [(values["min", x], values["max", x]) for values in found.values() if values["max", x] is not None]
-    return any(_ROUGH * max(abs(low - shift), abs(high - shift)) < largest for low, high in ends)
+    return any(0 < _ROUGH * max(abs(low - shift), abs(high - shift)) < largest for low, high in ends)
 
 
 def _query(
     table: UnitTable, wanted: tuple[What, ...], ranges: Mapping[str, Range], *, rough: tuple[What, ...] = ()
 ) -> dict[Group, dict[What, Any]]:
-    """By group. Sums that may be `rough` keep only the first part of their values: 31 bits among a million rows."""
-    grids = {what: _grid(what, ranges, table.units) for what in wanted if what[0] not in _PLAIN}
-    shifts = {column: one.shift for column, one in ranges.items() if one.shift}
-    # All that the text of the query depends on: not on the exact range, so that it often is the same next time.
-    question = (
-        table.what,
-        table.keys,
-        wanted,
-        *((grid.parts, grid.anchors) for grid in grids.values()),
-        *shifts.items(),
+    """By group."""
+    every = Pass(
+        wanted=wanted,
+        keys=table.keys,
+        grids={what: grid_of(what, ranges, table.units) for what in wanted if is_sum(what)},
+        shifts={column: one.shift for column, one in ranges.items()},
+        rough=rough,
     )
-
-    def asked(source: Any) -> Any:
-        rows = table.prepare(source)
-        parts = {what: _parts(rows, what, grids.get(what), shifts)[: 1 if what in rough else None] for what in wanted}
-        names = {f"s{i}_{j}": part for i, found in enumerate(parts.values()) for j, part in enumerate(found)}
-        return rows.group_by(list(table.keys)).agg(rows=rows.count(), **names)
-
-    found = table.asked.ask(("sums", question), asked)
-    return {tuple(row[key] for key in table.keys): _read(row, wanted) for row in found}
-
-
-def _grid(what: What, ranges: Mapping[str, Range], units: int) -> Grid:
-    factors = [ranges[name] for name in (what[1:] if what[0] == ABSOLUTE else what)]
-    return Grid(largest=reduce(mul, (one.largest for one in factors)), n=units, whole=all(one.whole for one in factors))
+    made = list(passes(every, ranges, table.rare))
+    answers = table.asked.ask_all([(("sums", table.what, one.question), partial(_put, table, one)) for one in made])
+    nothing = {what: value for one in made for what, value in one.nothing.items()}
+    found: dict[Group, dict[What, Any]] = {}
+    for one, rows in zip(made, answers, strict=True):
+        for row in rows:
+            group = tuple(row[key] for key in table.keys)
+            found[group] = found.get(group, nothing) | one.read(row)
+    return found
 
 
-def _parts(rows: Any, what: What, grid: Grid | None, shifts: Mapping[str, float]) -> list[Any]:
-    if what[0] == BROKEN:
-        # Adding and taking away 1.5 x 2^52 leaves integers as they are, and nothing else. (Squares, not comparisons:
-        # those of floats are slow where NaN has a place among them.)
-        over = [rows[name] + _ROUNDING - _ROUNDING - rows[name] for name in what[1:]]
-        return [reduce(add, (part * part for part in over)).sum()]
-    if grid is None:
-        return [getattr(rows[what[1]], what[0])()]
-    names = what[1:] if what[0] == ABSOLUTE else what
-    value = reduce(mul, (_shifted(rows[name], shifts.get(name, 0.0)) for name in names))
-    return [part.sum() for part in split(value.abs() if what[0] == ABSOLUTE else value, grid)]
-
-
-def _shifted(column: Any, shift: float) -> Any:
-    return column - shift if shift else column
-
-
-def _read(row: Mapping[str, Any], wanted: Sequence[What]) -> dict[What, Any]:
-    values: dict[What, Any] = {("rows",): row["rows"]}
-    for index, what in enumerate(wanted):
-        parts = [row.get(f"s{index}_{number}") for number in range(2)]
-        values[what] = parts[0] if what[0] in _PLAIN else total(parts)
-    return values
+def _put(table: UnitTable, one: Pass, source: Any) -> Any:
+    return one.asked(table.prepare(source))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
-from analysis.aggregation.exact import Range
+from analysis.aggregation.exact import ZERO, Exact, Range
 from analysis.aggregation.variables import SHAPED, Variables
 from analysis.moments import CrossMoments, Moments, Shape
 
@@ -94,30 +93,40 @@ class Sums:
     def _is_constant(self) -> bool:
         return self.smallest is not None and self.smallest == self.largest
 
-    def _total(self, *columns: str) -> Fraction:
+    def _total(self, *columns: str) -> Exact:
         if self.variables.metric.kind == "conversion" and columns == (self.variables.x,) * 2:
             columns = columns[:1]
-        found: Fraction | None = self.totals.get(columns)
-        return found or self.totals.get(columns[::-1]) or Fraction(0)
+        found: Exact | None = self.totals.get(columns)
+        return found or self.totals.get(columns[::-1]) or ZERO
 
     def _mean(self, column: str) -> float:
         if column == self.variables.x and self._is_constant:
             return self.smallest or 0.0
-        return float(Fraction(self.shifts[column]) + self._total(column) / self.n)
+        total, shift = self._total(column), Exact.of(self.shifts[column])
+        bits = max(total.bits, shift.bits)
+        return (shift.over(bits) * self.n + total.over(bits)) / (self.n << bits)
 
     def _centred(self, a: str, b: str) -> float:
         """Σ(a - ā)(b - b̄); of equal values exactly 0, where the rounding of their squares would leave something."""
         if self._is_constant and self.variables.x in (a, b):
             return 0.0
-        return float(self._total(a, b) - self._total(a) * self._total(b) / self.n)
+        left, right, both = self._total(a), self._total(b), self._total(a, b)
+        bits = max(both.bits, left.bits + right.bits)
+        product = Exact(left.numerator * right.numerator, left.bits + right.bits)
+        return (self.n * both.over(bits) - product.over(bits)) / (self.n << bits)
 
     def _cubed(self, x: str) -> float:
+        """Σ(x - x̄)³ = Σx³ - 3 Σx Σx² / n + 2 (Σx)³ / n²."""
         if self._is_constant:
             return 0.0
-        mean = self._total(x) / self.n
-        return float(self._total(x, x, x) - 3 * mean * self._total(x, x) + 2 * mean * mean * mean * self.n)
+        n, one, two, three = self.n, self._total(x), self._total(x, x), self._total(x, x, x)
+        mixed = Exact(one.numerator * two.numerator, one.bits + two.bits)
+        cube = Exact(one.numerator**3, 3 * one.bits)
+        bits = max(three.bits, mixed.bits, cube.bits)
+        return (n * n * three.over(bits) - 3 * n * mixed.over(bits) + 2 * cube.over(bits)) / (n * n << bits)
 
     def _absolute_mean(self) -> float | None:
         if self.smallest is None or self.largest is None or not self.smallest < 0 < self.largest:
             return None
-        return float(self._total(ABSOLUTE, self.variables.x) / self.n)
+        total = self._total(ABSOLUTE, self.variables.x)
+        return total.numerator / (self.n << total.bits)

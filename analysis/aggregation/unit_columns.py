@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import ibis.expr.operations as ops
+
 from analysis.aggregation.asking import Question
 from analysis.aggregation.caps import cut
 from analysis.aggregation.exact import Range
@@ -40,6 +42,13 @@ def integers_of(units: ir.Table, plan: Plan) -> frozenset[str]:
     return frozenset(name for name, found in types.items() if found.is_integer() or found.is_boolean())
 
 
+def _origin(number: ops.Node) -> ops.Node:
+    """What a column was before it got other names."""
+    while isinstance(number, ops.Field) and isinstance(number.rel, ops.Project):
+        number = number.rel.values[number.name]
+    return number
+
+
 class UnitColumns:
     """How the columns that metrics need are made from those that were handed in, and what is known of them."""
 
@@ -51,6 +60,16 @@ class UnitColumns:
         for column, value in self._steps:
             rows = rows.mutate(**{column: value(rows)})
         return rows
+
+    def copies_of(self, units: ir.Table, plan: Plan) -> dict[str, str]:
+        """Columns that hold the numbers of another, as they were handed in, and the other."""
+        changed, first, copies = {column for column, _ in self._steps}, dict[Any, str](), {}
+        for column, key in number_columns(plan).items():
+            if column not in changed:
+                other = first.setdefault(_origin(units[key].op()), column)
+                if other != column:
+                    copies[column] = other
+        return copies
 
     def add(self, metric: MetricPlan, index: int) -> Variables:
         x, y = f"x{index}", f"y{index}" if metric.kind in ("ratio", "quantile") else None

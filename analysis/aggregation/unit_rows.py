@@ -10,7 +10,8 @@ from analysis.aggregation.asking import Asked
 from analysis.aggregation.caps import winsorised
 from analysis.aggregation.distributions import distributions_by_group
 from analysis.aggregation.event_values import finite
-from analysis.aggregation.reduce import Group, UnitTable, reaches, sums_by_group
+from analysis.aggregation.first_look import look
+from analysis.aggregation.reduce import Group, Reach, UnitTable, reaches, sums_by_group
 from analysis.aggregation.results import keyed, parts_of
 from analysis.aggregation.unit_columns import UnitColumns, integers_of, number_columns, numbers_of
 from analysis.moments import Distribution, MomentTable
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-# Rows that are looked at to guess which columns hold integers.
-_SAMPLE = 500
+# Kinds whose numbers often are integers.
+_GUESSED = ("count", "ratio")
 
 
 class UnitsError(ValueError):
@@ -65,10 +66,10 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
     # What is common to all arms must not depend on units that are in none.
     is_pooled = any(metric.winsor_quantile or metric.quantile for metric in plan.metrics)
     asked = Asked(units.semi_join(arms_table(plan), keys) if is_pooled else units)
-    table, unusable = _prepared(asked, keys, plan)
+    table, unusable, epoch = _prepared(asked, keys, plan)
     table, caps = winsorised(table)
     counts, sums = sums_by_group(table)
-    arm_of = arm_finder(plan, keys)
+    arm_of = arm_finder(plan, table.keys, epoch)
     found = {arm: size for group, size in counts.items() if (arm := arm_of(group)) is not None}
     everybody = int(units.count().to_pyarrow().as_py()) if is_pooled else table.units
     return MomentTable(
@@ -81,30 +82,34 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
     )
 
 
-def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTable, tuple[str, ...]]:
-    """The table to sum, and the columns in which something is no number."""
-
-    def numbers(source: Any) -> Any:
-        return numbers_of(source, plan, keys)
+def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTable, tuple[str, ...], int | None]:
+    """The table to sum, the columns in which something is no number, and the epoch where all rows have the same."""
 
     def cleaned(source: Any) -> Any:
         """NaN, infinities and what is too large made null."""
-        rows = numbers(source)
+        rows = numbers_of(source, plan, keys)
         return rows.mutate(**{column: finite(rows[column]) for column in unusable}) if unusable else rows
 
-    def uncast(source: Any) -> Any:
-        # The database's statistics are those of its own columns.
-        return source.select(**{name: source[key] for name, key in number_columns(plan).items()})
-
     names = list(number_columns(plan))
-    count, known = reaches(asked, plan.metrics, uncast, names)
-    unusable = tuple(column for column, reach in known.items() if not reach.is_usable)
+    count, known, epoch = _known(asked, plan, keys)
+    if epoch is not None:
+        keys = tuple(key for key in keys if key != "epoch")
+    unusable = tuple(column for column in names if not known[column].is_usable)
     if unusable:
         _, known = reaches(asked, (plan.metrics, keys, unusable), cleaned, names)
     columns = UnitColumns(known=known, count=count, integers=integers_of(asked.table, plan))
     metrics = tuple(columns.add(metric, index) for index, metric in enumerate(plan.metrics))
     absent = tuple(column for column in names if known[column].count < count)
-    looks_whole = _looks_whole(asked, plan, keys, {column for one in metrics for column in one.whole})
+    copies = columns.copies_of(asked.table, plan)
+    of_another = {name: copies.get(name, name) for name in names}
+    perhaps_whole = _perhaps_whole(plan, known) - {column for one in metrics for column in one.whole}
+    seen = look(
+        asked,
+        (plan.metrics, keys, unusable, count.bit_length(), *copies),
+        cleaned,
+        list(dict.fromkeys(of_another.values())),
+        {of_another[name] for name in perhaps_whole},
+    )
     table = UnitTable(
         asked=asked,
         prepare=lambda source: columns.prepare(cleaned(source)),
@@ -113,23 +118,35 @@ def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTabl
         metrics=metrics,
         known=columns.known,
         units=count,
-        guessed=tuple(column for one in metrics for column in one.columns if column in looks_whole),
+        guessed=tuple(name for name in names if name in perhaps_whole and of_another[name] in seen.whole),
+        rare=tuple(name for name in names if of_another[name] in seen.rare),
+        copies=copies,
     )
-    return table, unusable
+    return table, unusable, epoch
 
 
-def _looks_whole(asked: Asked, plan: Plan, keys: tuple[str, ...], whole: set[str]) -> set[str]:
-    """Numbers of counts and ratios that look like integers in the first rows, and are not known to be `whole`."""
-    counted = [f"{side}{i}" for i, m in enumerate(plan.metrics) for side in "xy" if m.kind in ("count", "ratio")]
-    names = tuple(name for name in number_columns(plan) if name in counted and name not in whole)
-    if not names:
-        return set()
+def _known(asked: Asked, plan: Plan, keys: tuple[str, ...]) -> tuple[int, dict[str, Reach], int | None]:
+    """The number of rows, the reach of each number, and the epoch of all rows: then they need not be grouped by it."""
+    columns = number_columns(plan)
+    if "epoch" in keys and asked.table.schema()["epoch"].is_integer():
+        columns["epoch"] = "epoch"
 
-    def first(source: Any) -> Any:
-        return numbers_of(source, plan, keys).select(*names).limit(_SAMPLE)
+    def uncast(source: Any) -> Any:
+        # The database's statistics are those of its own columns.
+        return source.select(**{name: source[key] for name, key in columns.items()})
 
-    sample = asked.ask(("sample", plan.metrics, keys, names), first)
-    return {name for name in names if all(row[name] is None or row[name].is_integer() for row in sample)}
+    count, known = reaches(asked, plan.metrics, uncast, list(columns))
+    epochs = known.pop("epoch", None)
+    if epochs is None or not count or epochs.count < count or epochs.range.low != epochs.range.high:
+        return count, known, None
+    return count, known, int(epochs.range.low)
+
+
+def _perhaps_whole(plan: Plan, known: Mapping[str, Reach]) -> set[str]:
+    """Numbers of counts and ratios that end in integers."""
+    found = [f"{side}{index}" for index, one in enumerate(plan.metrics) if one.kind in _GUESSED for side in "xy"]
+    ends = {name: known[name].range for name in found if name in known}
+    return {name for name, one in ends.items() if one.low.is_integer() and one.high.is_integer()}
 
 
 def _keys(units: ir.Table, plan: Plan) -> tuple[str, ...]:

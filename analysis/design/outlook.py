@@ -97,9 +97,7 @@ def outlook(
     left = _units_left(difference, std_error, units, deciding, FARTHEST * max(planned, units))
     in_scope = left if isinstance(left, Undefined) else ceil(left * per_pair - 1e-9)
     return Outlook(
-        power_left=missing
-        if wanted is None
-        else _conditional_power(difference, wanted, at_end, critical, share=units / planned),
+        power_left=_power_left(difference, wanted, missing, at_end, critical, share=units / planned),
         detectable_lift=NO_VALUE if scale is None else _finite((critical + TARGET_POWER_QUANTILE) * at_end / scale),
         units_left=in_scope,
         days_left=_days(in_scope, units_per_day),
@@ -110,11 +108,13 @@ def _finite(lift: float) -> float | Undefined:
     return lift if isfinite(lift) else NO_VALUE
 
 
-def _conditional_power(
-    difference: float, wanted: float, at_end: float, critical: float, *, share: float
+def _power_left(
+    difference: float, wanted: float | None, missing: Undefined, at_end: float, critical: float, *, share: float
 ) -> float | Undefined:
     if share >= 1:
         return HORIZON_REACHED
+    if wanted is None:
+        return missing
     expected = share * difference + (1 - share) * wanted
     towards = expected if wanted > 0 else -expected
     return float(ndtr((towards / at_end - critical) / sqrt(1 - share)))

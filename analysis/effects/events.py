@@ -53,7 +53,7 @@ class Support:
         return min(self.treatment, self.baseline) >= self.needed
 
 
-def supports(kind: MetricKind, share: Floats, treatment: Groups, baseline: Groups) -> Supports:
+def supports(kind: MetricKind, share: Floats, arms: Groups) -> Supports:
     """What comparisons of counts, means or ratios rest on.
 
     Parameters
@@ -62,8 +62,8 @@ def supports(kind: MetricKind, share: Floats, treatment: Groups, baseline: Group
         For a ratio numerators and denominators are looked at, and the scarcer of them counts.
     share
         Of the strata (last axis) in the effect; they add up to 1, and are 0 for strata that are not in it.
-    treatment, baseline
-        Shape (rows, strata).
+    arms
+        Treatments, then baselines: shape (2, rows, strata).
 
     Notes
     -----
@@ -73,11 +73,12 @@ def supports(kind: MetricKind, share: Floats, treatment: Groups, baseline: Group
     Values of both signs (a margin with losses) count by their size, not by their sum. Two arms are unequal when their
     effective numbers of units, the same of x = 1, are further apart than 3:1.
     """
-    sizes = [1 / _sum(share * share / np.maximum(arm.n, 1.0)) for arm in (treatment, baseline)]
-    unequal = np.maximum(*sizes) > UNEQUAL * np.minimum(*sizes)
+    sizes = 1 / _sum(share * share / np.maximum(arms.n, 1.0))
+    unequal = np.maximum(sizes[0], sizes[1]) > UNEQUAL * np.minimum(sizes[0], sizes[1])
+    events = _events(kind, share, arms)
     return Supports(
-        treatment=_events(kind, share, treatment),
-        baseline=_events(kind, share, baseline),
+        treatment=events[0],
+        baseline=events[1],
         needed=np.where(unequal, float(EVENTS_NEEDED_WHEN_UNEQUAL), float(EVENTS_NEEDED)),
     )
 
@@ -86,7 +87,7 @@ def support(
     kind: MetricKind, shares: Sequence[float], treatment: Sequence[Moments], baseline: Sequence[Moments]
 ) -> Support:
     """The same of one comparison, by stratum; n ≥ 1 in all."""
-    found = supports(kind, np.array([shares]), Groups.of([treatment]), Groups.of([baseline]))
+    found = supports(kind, np.array([shares]), Groups.of([treatment, baseline]).take(np.s_[:, None]))
     return Support(treatment=float(found.treatment[0]), baseline=float(found.baseline[0]), needed=int(found.needed[0]))
 
 

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effects.inversion import Bracket, Known, Rows, falling_roots
+from analysis.effects.joint import Counts, joint_ends, joint_log_ratios
 from analysis.effects.restricted import TwoCounts, restricted_low_rate
 
 Floats: TypeAlias = NDArray[np.float64]
+Flags: TypeAlias = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Rates:
     """Independent binomial counts, shape (rows, strata).
 
@@ -44,13 +47,30 @@ class Rates:
             baseline_n=self.baseline_n[rows],
         )
 
-    @property
+    @cached_property
     def treatment_rate(self) -> Floats:
         return _sum(self.share * (self.treatment / self.treatment_n))
 
-    @property
+    @cached_property
     def baseline_rate(self) -> Floats:
         return _sum(self.share * (self.baseline / self.baseline_n))
+
+    @cached_property
+    def null_variance(self) -> Floats:
+        """Of the difference in each stratum, were the rates the same: p̂q̂(1/n₁ + 1/n₀), p̂ of both arms together."""
+        n1, n0 = self.treatment_n, self.baseline_n
+        together, n = self.treatment + self.baseline, n1 + n0
+        variance: Floats = (together / n) * ((n - together) / n) * (1 / n1 + 1 / n0)
+        return variance
+
+    @property
+    def variances(self) -> tuple[Floats, Floats]:
+        """Wald's, of the two rates."""
+        squared = self.share * self.share
+        return (
+            _sum(squared * self.treatment * (self.treatment_n - self.treatment) / self.treatment_n**3),
+            _sum(squared * self.baseline * (self.baseline_n - self.baseline) / self.baseline_n**3),
+        )
 
     @property
     def is_degenerate(self) -> NDArray[np.bool_]:
@@ -90,6 +110,14 @@ def difference_z(rates: Rates, difference: Floats, *, corrected: bool = True) ->
     if corrected:
         variance *= _correction(rates)
     return _standardise(_sum(rates.share * (observed - delta)), _sum(variance))
+
+
+def null_z(rates: Rates, *, corrected: bool = True) -> Floats:
+    """`difference_z` at 0, where the likeliest rates are those of both arms together."""
+    variance = rates.share * rates.share * rates.null_variance
+    if corrected:
+        variance *= _correction(rates)
+    return _standardise(rates.treatment_rate - rates.baseline_rate, _sum(variance))
 
 
 def _difference_variance(rates: Rates, delta: Floats) -> Floats:
@@ -141,20 +169,43 @@ def _standardise(distance: Floats, variance: Floats) -> Floats:
     return np.where(spread, z, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))
 
 
-def difference_interval(rates: Rates, critical: Floats, *, corrected: bool = True) -> tuple[Floats, Floats]:
+def difference_interval(
+    rates: Rates, critical: Floats, *, corrected: bool = True, at_zero: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Every difference that `difference_z` does not reject at `critical` (one per row, > 0).
 
     Always exists, within [-1, 1], also for 0/n against 0/n. Leaves out 0 exactly when |difference_z(0)| > critical.
+    `at_zero`: `null_z` of the rows, where it is known.
     """
     observed = rates.treatment_rate - rates.baseline_rate
-    at_zero = difference_z(rates, np.zeros_like(observed), corrected=corrected)
-    error = _scale(rates, observed, at_zero)
+    at_zero = null_z(rates, corrected=corrected) if at_zero is None else at_zero
+    around = _Around(observed, _scale(rates, observed, at_zero), floor=-1.0, ceiling=1.0)
 
     def z(difference: Floats, rows: Rows, of: Rates) -> Floats:
         return difference_z(of.take(rows), difference, corrected=corrected)
 
-    low, high = _ends(rates, z, critical, at_zero, _Around(observed, error, floor=-1.0, ceiling=1.0))
+    def at_once(target: Floats, guess: Floats) -> tuple[Floats, Flags]:
+        twice = np.concatenate([observed, observed])
+        error = np.concatenate([around.error, around.error])
+        # What does not converge is not finite, and left out.
+        with np.errstate(all="ignore"):
+            return joint_ends(_counts(rates, corrected=corrected), twice, target, guess, error)
+
+    low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
     return np.where(observed <= -1, -1.0, low), np.where(observed >= 1, 1.0, high)
+
+
+def _counts(rates: Rates, *, corrected: bool) -> Counts:
+    """Of both ends, the rows one after the other; a stratum that only pads has rates of ½, and no weight."""
+    is_real = rates.share > 0
+    weights = rates.share * rates.share
+    if corrected:
+        weights *= _correction(rates)
+    treatment, baseline = rates.treatment, rates.baseline
+    if not is_real.all():
+        treatment, baseline = np.where(is_real, treatment, 0.5), np.where(is_real, baseline, 0.5)
+    columns = np.array((treatment, rates.treatment_n, baseline, rates.baseline_n, weights))
+    return Counts(*np.concatenate([columns, columns], axis=1))
 
 
 def _scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
@@ -164,10 +215,10 @@ def _scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
     plain = np.sqrt(_sum(rates.share * rates.share * spread))
     with np.errstate(divide="ignore", invalid="ignore"):
         told = np.abs(observed / at_zero)
-    return np.where((at_zero != 0) & np.isfinite(told) & (told > 0), told, plain)
+    return np.where(np.isfinite(told) & (told > 0), told, plain)
 
 
-def lift_interval(rates: Rates, critical: Floats) -> tuple[Floats, Floats]:
+def lift_interval(rates: Rates, critical: Floats, *, at_zero: Floats | None = None) -> tuple[Floats, Floats]:
     """Every lift that `lift_z` does not reject at `critical`, within [-1, ∞); NaN where the baseline has no success.
 
     At lift 0 the restricted rates, hence the statistic, are those of the difference: the two intervals and the p-value
@@ -176,14 +227,14 @@ def lift_interval(rates: Rates, critical: Floats) -> tuple[Floats, Floats]:
     low, high = np.full((2, len(critical)), np.nan)
     exists = np.flatnonzero(rates.baseline_rate > 0)
     if len(exists):
-        low[exists], high[exists] = _lift_ends(rates.take(exists), critical[exists])
+        known = null_z(rates) if at_zero is None else at_zero
+        low[exists], high[exists] = _lift_ends(rates.take(exists), critical[exists], known[exists])
     return low, high
 
 
-def _lift_ends(rates: Rates, critical: Floats) -> tuple[Floats, Floats]:
+def _lift_ends(rates: Rates, critical: Floats, at_zero: Floats) -> tuple[Floats, Floats]:
     """Searched in log(ratio), where the statistic is nearly straight."""
     treatment, baseline = rates.treatment_rate, rates.baseline_rate
-    at_zero = difference_z(rates, np.zeros_like(treatment))
     nobody = treatment == 0
     observed = np.where(nobody, -np.inf, np.log(np.where(nobody, 1.0, treatment) / baseline))
 
@@ -191,7 +242,15 @@ def _lift_ends(rates: Rates, critical: Floats) -> tuple[Floats, Floats]:
         return lift_z(of.take(rows), np.exp(log_ratio))
 
     around = _Around(observed, _log_scale(rates, observed, at_zero), floor=-np.inf, ceiling=np.inf)
-    low, high = _ends(rates, z, critical, at_zero, around)
+
+    def at_once(target: Floats, guess: Floats) -> tuple[Floats, Flags]:
+        twice = np.concatenate([treatment, treatment]), np.concatenate([baseline, baseline])
+        error = np.concatenate([around.error, around.error])
+        # What does not converge is not finite, and left out.
+        with np.errstate(all="ignore"):
+            return joint_log_ratios(_counts(rates, corrected=True), twice, target, guess, error)
+
+    low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
     return np.where(nobody, -1.0, np.expm1(low)), np.expm1(high)
 
 
@@ -221,16 +280,17 @@ def _ends(
     critical: Floats,
     at_zero: Floats,
     around: _Around,
+    *,
+    at_once: Callable[[Floats, Floats], tuple[Floats, Flags]],
 ) -> tuple[Floats, Floats]:
     """Both ends of {θ: |z(θ)| ≤ critical} for a falling z with z(observed) = 0.
 
-    Each end is searched on its own side of 0, as the test at 0 decides: no rounding can make them disagree.
+    Each end is searched on its own side of 0, as the test at 0 decides: no rounding can make them disagree. `at_once`
+    finds most of them without a search, from their targets and first guesses, low ends first.
     """
     observed, zero = around.observed, np.zeros_like(around.observed)
     above, below = at_zero > critical, at_zero < -critical
     rows = len(observed)
-    twice = np.concatenate([np.arange(rows), np.arange(rows)])
-    stacked = rates.take(twice)
     start = np.where(np.isfinite(observed), observed, 0.0)
     # An estimate at the end of what is possible is its own bound: nothing to search.
     floor = np.where(observed <= around.floor, start, around.floor)
@@ -239,11 +299,15 @@ def _ends(
     high = np.concatenate([np.where(above, start, np.minimum(start, zero)), np.where(below, zero, ceiling)])
     reach = critical * around.error
     guess = np.concatenate([start - reach, start + reach])
-    found = falling_roots(
-        lambda value, of: z(value, of, stacked),
-        np.concatenate([critical, -critical]),
-        Bracket(low, high),
-        Known(np.concatenate([start, start]), np.tile(np.where(np.isfinite(observed), 0.0, at_zero), 2)),
-        guess,
-    )
+    target = np.concatenate([critical, -critical])
+    found, is_found = at_once(target, guess)
+    is_found &= (low < found) & (found < high)
+    if not is_found.all():
+        left = np.flatnonzero(~is_found)
+        both = left % rows
+        known = Known(start[both], np.where(np.isfinite(observed), 0.0, at_zero)[both])
+        bracket = Bracket(low[left], high[left])
+        found[left] = falling_roots(
+            lambda value, of: z(value, both[of], rates), target[left], bracket, known, guess[left]
+        )
     return found[:rows], found[rows:]

@@ -6,7 +6,7 @@ Arrays have one row per comparison; `analysis.effects.means` and `.lift` have th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class Values:
     variance: Floats
     freedom: Floats
 
-    def take(self, rows: NDArray[np.intp]) -> Values:
+    def take(self, rows: Any) -> Values:
         return Values(value=self.value[rows], variance=self.variance[rows], freedom=self.freedom[rows])
 
     def averaged(self, share: Floats) -> Values:

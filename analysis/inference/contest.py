@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from analysis.estimate import Comparison, Finding, Undefined
 from analysis.plan import Plan
@@ -12,7 +13,7 @@ from analysis.scopes import Scope
 Pair = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Contest:
     """What a verdict is made of.
 
@@ -33,25 +34,29 @@ class Contest:
     critical: Sequence[Finding]
     early: Sequence[Finding]
 
-    @property
+    @cached_property
     def measured(self) -> list[str]:
         """Variants that were offered and have reached the minimum."""
         short = {finding.variant for finding in self.early}
         return [variant for variant in self.scope.offered if variant not in short]
 
-    @property
+    @cached_property
     def contestants(self) -> list[str]:
         """Treatments that may win: measured, and still offered."""
         return [one for one in self.measured if one in self.scope.current and one != self.plan.control]
 
-    @property
+    @cached_property
     def retired(self) -> list[str]:
         """Treatments that were measured and are not offered any more."""
         return [one for one in self.measured if one not in self.scope.current and one != self.plan.control]
 
+    @cached_property
+    def _sign(self) -> float:
+        return 1.0 if self.plan.primary.direction == "increase" else -1.0
+
     def advantage(self, variant: str, other: str) -> float:
         """How much better `variant` is, in the direction that is wished for; 0 where that is unknown."""
-        sign = 1.0 if self.plan.primary.direction == "increase" else -1.0
+        sign = self._sign
         if (variant, other) not in self.comparisons:
             variant, other, sign = other, variant, -sign
         value = self.comparisons[variant, other].difference.value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+from analysis.design.outlook import HORIZON_REACHED
 from analysis.estimate import Advice, Outlook, Recommendation, SegmentComparison, Undefined, Verdict
 
 
@@ -30,6 +31,7 @@ def recommend(
     *,
     control: str,
     names: Names | None = None,
+    unfit: Mapping[str, frozenset[str]] | None = None,
 ) -> Recommendation:
     """One piece of advice from the verdicts and from whether segments differ.
 
@@ -40,9 +42,11 @@ def recommend(
     comparisons
         Of the treatments between segments.
     outlooks
-        Of the overall comparisons with the control, for when something can be said.
+        Of the overall comparisons that are still open, for when something can be said.
     control
         Its key.
+    unfit
+        By segment, the variants that are shown to be worse there than another one, or are not on offer.
 
     Returns
     -------
@@ -60,7 +64,13 @@ def recommend(
     differ does not show that they are alike: a small segment that is harmed may go unseen in `one_for_all`.
     """
     call = _Call(
-        overall=overall, segments=segments, outlooks=outlooks, control=control, names=names or Names(), differ=False
+        overall=overall,
+        segments=segments,
+        outlooks=outlooks,
+        control=control,
+        names=names or Names(),
+        differ=False,
+        unfit=unfit or {},
     )
     if overall.outcome == "untrustworthy":
         return call.advise("none", "Nothing can be recommended yet: these data cannot be trusted, see the warnings.")
@@ -80,6 +90,7 @@ class _Call:
     control: str
     names: Names
     differ: bool
+    unfit: Mapping[str, frozenset[str]]
 
     @property
     def winners(self) -> tuple[tuple[str, str], ...]:
@@ -90,12 +101,15 @@ class _Call:
         )
 
     def contradicts(self, variant: str) -> bool:
-        """Somewhere another one is shown to be better."""
-        return any(
+        """Somewhere another one is shown to be better, or it is not on offer."""
+        return bool(self.unfit_for(variant)) or any(
             (verdict.outcome in ("winner", "control_wins") and verdict.variant != variant)
             or (verdict.outcome == "tied" and variant not in verdict.leaders)
             for verdict in self.segments.values()
         )
+
+    def unfit_for(self, variant: str) -> list[str]:
+        return [segment for segment, variants in self.unfit.items() if variant in variants]
 
     def advise(self, advice: Advice, sentence: str, variant: str | None = None) -> Recommendation:
         winners = self.winners if advice == "per_segment" else ()
@@ -114,6 +128,9 @@ def _with_winner(call: _Call, variant: str) -> Recommendation:
     if call.winners:
         return call.advise("per_segment", f"{_why(call)}: {_each(call)}.")
     start = f"{name} wins over all, but not equally in all segments, and in no segment alone is it sure yet"
+    if unfit := call.unfit_for(variant):
+        where = _list([call.names.segment(segment) for segment in unfit])
+        start = f"{name} wins over all, but not for {where}, where it is worse or not on offer"
     return call.advise("wait", f"{start}. {_when(call)}")
 
 
@@ -172,6 +189,8 @@ def _when(call: _Call) -> str:
     if in_units := [one.units_left for one in call.outlooks if not isinstance(one.units_left, Undefined)]:
         return f"If things stay as they are, something can be said after {min(in_units):,} more {call.names.units}."
     if lifts := [one.detectable_lift for one in call.outlooks if not isinstance(one.detectable_lift, Undefined)]:
+        if any(one.power_left == HORIZON_REACHED for one in call.outlooks):
+            return "All units that were planned are in: nothing more can be expected at this size."
         seen = f"a difference of {100 * min(lifts):.2g}% or more would probably be seen"
         return f"Nothing is in sight so far; {seen} by the planned end."
     return f"Let it run: more {call.names.units} are needed."

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from analysis.board import Board
 from analysis.estimate import Finding
 from analysis.moments import MetricKey, MomentTable
-from analysis.plan import MetricPlan, Plan
+from analysis.plan import Plan
 from analysis.scopes import Scope, Stratum
 
 # Above this share of all units, leaving the mixed ones out may itself distort the comparison.
@@ -62,15 +62,16 @@ def scope_findings(board: Board, number: int) -> list[Finding]:
 
 
 def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
+    if not (table.maturing or table.cut_short):
+        return []
+    recent, cut_short = _incomplete(scope, table.maturing), _incomplete(scope, table.cut_short)
     findings = []
     for metric in plan.metrics:
-        recent = _incomplete(scope, metric, table.maturing)
-        cut_short = _incomplete(scope, metric, table.cut_short)
         reasons = []
-        if recent:
-            reasons.append(f"{recent:,} {plan.units_name} are too recent and will count later")
-        if cut_short:
-            reasons.append(f"{cut_short:,} {plan.units_name} were cut off by a new split and never will")
+        if units := recent.get(metric.key):
+            reasons.append(f"{units:,} {plan.units_name} are too recent and will count later")
+        if units := cut_short.get(metric.key):
+            reasons.append(f"{units:,} {plan.units_name} were cut off by a new split and never will")
         if reasons and metric.window_seconds is not None:
             window = _duration(metric.window_seconds)
             findings.append(
@@ -84,9 +85,14 @@ def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
     return findings
 
 
-def _incomplete(scope: Scope, metric: MetricPlan, found: Mapping[MetricKey, int]) -> int:
-    cells = {(stratum.epoch, segment) for stratum in scope.strata for segment in stratum.segments}
-    return sum(size for key, size in found.items() if key.metric == metric.key and (key.epoch, key.segment) in cells)
+def _incomplete(scope: Scope, found: Mapping[MetricKey, int]) -> dict[str, int]:
+    """Units of a scope by metric."""
+    cells = {(cell.epoch, cell.segments[0]) for cell in scope.cells}
+    units: dict[str, int] = {}
+    for (epoch, segment, _, metric), size in found.items():
+        if (epoch, segment) in cells:
+            units[metric] = units.get(metric, 0) + size
+    return units
 
 
 def _duration(seconds: int) -> str:
@@ -104,7 +110,7 @@ def _strata_left_out(board: Board, number: int) -> list[Finding]:
     plan, scope = board.plan, board.scopes[number]
     if len(scope.strata) < 2:
         return []
-    counts = board.cells[board.strata_of[number], :, plan.metrics.index(plan.primary), 0]
+    counts = board.cells[0, board.primary, board.strata_of[number]]
     units = board.units[board.strata_of[number]]
     offered = [(variant, board.variants[variant]) for variant in scope.offered]
     return [

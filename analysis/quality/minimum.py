@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import floor
 from typing import TypeAlias
 
@@ -30,14 +30,10 @@ def below_minimum(board: Board, number: int, primary: Tested, rows: slice) -> li
         The tests of the primary metric, and which of their rows are the pairs of this scope.
     """
     plan, scope = board.plan, board.scopes[number]
-    findings = [
-        *_few_units(board, number),
-    ]
+    findings = list(_few_units(board, number))
     short = {finding.variant for finding in findings}
     if plan.primary.kind == "conversion":
-        findings += [
-            few for variant in scope.offered if variant not in short for few in _few_conversions(board, number, variant)
-        ]
+        findings += _few_conversions(board, number, [variant for variant in scope.offered if variant not in short])
         return sorted(findings, key=lambda finding: scope.offered.index(finding.variant or ""))
     return [*findings, *_few_events(board, number, primary, rows, short)]
 
@@ -45,16 +41,18 @@ def below_minimum(board: Board, number: int, primary: Tested, rows: slice) -> li
 def _few_units(board: Board, number: int) -> Iterator[Finding]:
     """Strata are compared one by one, so the minimum has to be met in one of them, next to a control that meets it."""
     plan, scope = board.plan, board.scopes[number]
-    counts = board.cells[board.strata_of[number], :, primary_number(plan), 0]
-    beside = counts[:, board.variants[plan.control]] >= plan.min_units
+    # A scope without cells has no stratum, and nobody in it.
+    counts = [board.outcomes[place] for place in board.places[number]] or board.outcomes[-1:]
+    control = board.variants[plan.control]
+    beside = [units for units in counts if units[control] >= plan.min_units]
     for variant in scope.offered:
-        units = counts[:, board.variants[variant]]
-        most = units.max()
-        if most >= plan.min_units and beside.any():
-            most = units[beside].max()
+        column = board.variants[variant]
+        most = max([units[column] for units in counts])
+        if most >= plan.min_units and beside:
+            most = max([units[column] for units in beside])
         if most >= plan.min_units:
             continue
-        in_one = "" if units.sum() < plan.min_units else " while the split does not change"
+        in_one = "" if sum([units[column] for units in counts]) < plan.min_units else " while the split does not change"
         window = "" if plan.primary.window_seconds is None else " with a complete window"
         yield Finding(
             code="few_units",
@@ -65,24 +63,22 @@ def _few_units(board: Board, number: int) -> Iterator[Finding]:
         )
 
 
-def primary_number(plan: Plan) -> int:
-    return plan.metrics.index(plan.primary)
-
-
-def _few_conversions(board: Board, number: int, variant: str) -> Iterator[Finding]:
-    plan = board.plan
-    place = number, board.variants[variant], primary_number(plan)
-    units, converted = round(board.arms.n[place]), round(board.arms.total[place])
-    for count, who in ((converted, "with an event"), (units - converted, "without an event")):
-        if count < plan.min_conversions:
-            yield Finding(
-                code="few_conversions",
-                severity="info",
-                message=f"{plan.variant_name(variant)} has {count} of the {plan.min_conversions} {plan.units_name} "
-                f"{who} needed",
-                variant=variant,
-                metric=plan.primary.key,
-            )
+def _few_conversions(board: Board, number: int, variants: Sequence[str]) -> Iterator[Finding]:
+    plan, at = board.plan, (board.primary, number)
+    counts = zip(board.arms.n[at].tolist(), board.arms.total[at].tolist(), strict=True)
+    found = dict(zip(plan.variants, counts, strict=True))
+    for variant in variants:
+        units, converted = map(round, found[variant])
+        for count, who in ((converted, "with an event"), (units - converted, "without an event")):
+            if count < plan.min_conversions:
+                yield Finding(
+                    code="few_conversions",
+                    severity="info",
+                    message=f"{plan.variant_name(variant)} has {count} of the {plan.min_conversions} {plan.units_name} "
+                    f"{who} needed",
+                    variant=variant,
+                    metric=plan.primary.key,
+                )
 
 
 def _few_events(board: Board, number: int, primary: Tested, rows: slice, short: set[str | None]) -> Iterator[Finding]:

@@ -114,15 +114,16 @@ def novelty_finding(
     half = len(differences) // 2
     early, late = differences[0], sum(differences[-half:]) / half
     grows = abs(late) > abs(early) and early * late >= 0
-    message = (
-        f"The effect of {treatment_name} grows with the days: what is seen so far may be too little"
-        if grows
-        else f"The effect of {treatment_name} wears off with the days: what is seen so far may not last"
-    )
+    if early * late < 0:
+        how = "turns round with the days: what is seen so far is a mixture of both"
+    elif grows:
+        how = "grows with the days: what is seen so far may be too little"
+    else:
+        how = "wears off with the days: what is seen so far may not last"
     return Finding(
         code="primacy" if grows else "novelty",
         severity="warning",
-        message=message,
+        message=f"The effect of {treatment_name} {how}",
         variant=found.treatment,
         metric=metric,
     )

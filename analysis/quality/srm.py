@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import lru_cache
 from math import exp, fsum, log
+from operator import add, itemgetter
+from typing import NamedTuple
 
 from scipy.special import chdtrc
 
+from analysis.board import Board
 from analysis.estimate import SMALLEST_P, Finding, SampleRatio, SequentialRatio, Undefined
 from analysis.moments import ArmKey, MomentTable
-from analysis.plan import LEAST_TUNED_FOR_UNITS, Cell, Plan
-from analysis.quality.srm_sequential import concentration_for, sequential_ratio
+from analysis.plan import LEAST_TUNED_FOR_UNITS, Plan
+from analysis.quality.srm_sequential import ONE_ARM, concentration_for, evidence_of_cells
 from analysis.scopes import Scope, Stratum
 
 # Cochran's rule: below five expected units the chi-square is no chi-square (1 unit where .04 are expected gives 24).
@@ -23,16 +26,32 @@ ANY_LOOK_ALPHA = 0.01
 _FAR_MORE = 100
 
 
-def sample_ratio(scope: Scope, table: MomentTable, plan: Plan) -> SampleRatio:
+class Split(NamedTuple):
+    """Units of all variants in plan order, in a stratum (or a cell) with these intended shares."""
+
+    shares: Sequence[tuple[str, float]]
+    counts: Sequence[int]
+
+
+def scope_ratio(board: Board, number: int) -> SampleRatio:
+    """Of all units that count in a scope, by the number of the scope."""
+    strata = board.scopes[number].strata
+    counted = [board.counts[place] for place in board.places[number]]
+    return sample_ratio(
+        board.plan, [Split(stratum.shares, counts) for stratum, counts in zip(strata, counted, strict=True)]
+    )
+
+
+def sample_ratio(plan: Plan, splits: Sequence[Split]) -> SampleRatio:
     """Chi-square test of the arm counts against the intended split, over all strata of a scope.
 
     Parameters
     ----------
-    scope, table
-        Counts of units that were first exposed there; those in arms of weight 0 are no part of the test, they are an
-        alarm of their own.
     plan
         Variants in display order; error rate and planned units of the test that holds at every look.
+    splits
+        Counts of units that were first exposed there; those in arms of weight 0 are no part of the test, they are an
+        alarm of their own.
 
     Returns
     -------
@@ -48,25 +67,26 @@ def sample_ratio(scope: Scope, table: MomentTable, plan: Plan) -> SampleRatio:
     over 60 daily looks.
     Fabijan et al., "Diagnosing sample ratio mismatch in online controlled experiments", KDD 2019.
     """
-    variants = plan.variants
-    observed, expected = dict.fromkeys(variants, 0), dict.fromkeys(variants, 0.0)
-    cells: list[tuple[list[int], list[float]]] = []
+    observed, expected = dict.fromkeys(plan.variants, 0), dict.fromkeys(plan.variants, 0.0)
+    cells: list[tuple[list[int], tuple[float, ...]]] = []
     chi_square, freedom, arms = 0.0, 0, 0
-    for stratum in scope.strata:
-        counts = {variant: stratum.units(table, variant) for variant in variants}
-        in_play = sum(counts[variant] for variant, _ in stratum.shares)
+    for shares, units in splits:
+        counts = dict(zip(plan.variants, units, strict=True))
         for variant, count in counts.items():
             observed[variant] += count
+        seen = [counts[variant] for variant, _ in shares]
+        in_play = sum(seen)
         if not in_play:
             continue
-        arms = max(arms, len(stratum.shares))
-        cells.append(([counts[variant] for variant, _ in stratum.shares], [share for _, share in stratum.shares]))
-        wanted = {variant: share * in_play for variant, share in stratum.shares}
-        for variant, meant in wanted.items():
+        arms = max(arms, len(shares))
+        cells.append((seen, tuple([share for _, share in shares])))
+        wanted = [share * in_play for _, share in shares]
+        for (variant, _), meant in zip(shares, wanted, strict=True):
             expected[variant] += meant
-        classes = _classes(wanted, counts)
+        classes = _classes(wanted, seen)
         freedom += len(classes) - 1
-        chi_square += sum((seen - fair) ** 2 / fair for seen, fair in classes if len(classes) > 1)
+        if len(classes) > 1:
+            chi_square += sum([(found - fair) ** 2 / fair for fair, found in classes])
     reason = _untestable(arms, freedom)
     return SampleRatio(
         chi_square=reason or chi_square,
@@ -83,51 +103,64 @@ def _at_any_look(cells: Sequence[tuple[Sequence[int], Sequence[float]]], plan: P
 
     One alone is blind to large mismatches early, and to small ones late.
     """
-    tuned = (LEAST_TUNED_FOR_UNITS, plan.tuned_for_units, _FAR_MORE * plan.tuned_for_units)
-    found = [sequential_ratio(cells, concentration_for(ANY_LOOK_ALPHA, units)) for units in tuned]
-    logs = [one.log_evidence for one in found if isinstance(one, SequentialRatio)]
-    if len(logs) < len(found):
-        return found[0]
-    highest = max(logs)
-    evidence = highest + log(fsum(exp(one - highest) for one in logs) / len(logs))
+    logs = [evidence_of_cells(cells, concentration) for concentration in _concentrations(plan.tuned_for_units)]
+    known = [one for one in logs if one is not None]
+    if len(known) < len(logs):
+        return ONE_ARM
+    highest = max(known)
+    evidence = highest + log(fsum([exp(one - highest) for one in known]) / len(known))
     return SequentialRatio(log_evidence=evidence, p_value=max(exp(-max(evidence, 0.0)), SMALLEST_P))
 
 
-def _classes(wanted: Mapping[str, float], counts: Mapping[str, int]) -> list[tuple[int, float]]:
-    """(observed, expected) of every arm, the rare ones together with the next larger until they expect enough."""
-    classes: list[tuple[int, float]] = []
+@lru_cache(maxsize=64)
+def _concentrations(tuned_for_units: int) -> tuple[float, ...]:
+    tuned = (LEAST_TUNED_FOR_UNITS, tuned_for_units, _FAR_MORE * tuned_for_units)
+    return tuple(concentration_for(ANY_LOOK_ALPHA, units) for units in tuned)
+
+
+def _classes(wanted: Sequence[float], counts: Sequence[int]) -> list[tuple[float, int]]:
+    """(expected, observed) of every arm, the rare ones together with the next larger until they expect enough."""
+    classes: list[tuple[float, int]] = []
     seen, meant = 0, 0.0
-    for variant in sorted(wanted, key=lambda variant: (wanted[variant], variant)):
-        seen, meant = seen + counts[variant], meant + wanted[variant]
+    # Equal ones stay in the order of their keys.
+    for fair, found in sorted(zip(wanted, counts, strict=True), key=itemgetter(0)):
+        seen, meant = seen + found, meant + fair
         if meant >= _LEAST_EXPECTED:
-            classes.append((seen, meant))
+            classes.append((meant, seen))
             seen, meant = 0, 0.0
     if meant:
-        last_seen, last_meant = classes.pop() if classes else (0, 0.0)
-        classes.append((last_seen + seen, last_meant + meant))
+        last_meant, last_seen = classes.pop() if classes else (0.0, 0)
+        classes.append((last_meant + meant, last_seen + seen))
     return classes
 
 
+_TOO_FEW = Undefined(reason="too_few_units", message="Too few units yet to test how they were split.")
+
+
 def _untestable(arms: int, freedom: int) -> Undefined | None:
-    if arms < 2:
-        return Undefined(reason="one_arm", message="There are no two arms with units to compare the sizes of.")
-    if not freedom:
-        return Undefined(reason="too_few_units", message="Too few units yet to test how they were split.")
-    return None
+    return ONE_ARM if arms < 2 else None if freedom else _TOO_FEW
 
 
-def srm_findings(plan: Plan, scope: Scope, ratio: SampleRatio, table: MomentTable) -> list[Finding]:
+def srm_findings(board: Board, number: int, ratio: SampleRatio) -> list[Finding]:
     """What is wrong with the split of a scope: as a whole, in one cell, in those left out, in arms meant for nobody."""
+    plan, scope = board.plan, board.scopes[number]
     findings = []
     if mismatch := _mismatch(plan, scope, ratio, None):
         findings.append(mismatch)
-    cells = [cell for cell in plan.cells if scope.segment in (None, cell.segment)]
-    if scope.segment is not None and len(cells) > 1:
-        for cell in cells:
-            alone = _cell_scope(cell)
-            if mismatch := _mismatch(plan, alone, sample_ratio(alone, table, plan), cell.epoch):
+    if scope.segment is not None and len(scope.cells) > 1:
+        for cell in scope.cells:
+            alone = sample_ratio(plan, [_split(plan, cell, board.table.units)])
+            if mismatch := _mismatch(plan, scope, alone, cell.epoch, share=len(scope.cells)):
                 findings.append(mismatch)
-    return [*findings, *mixed_imbalance(plan, scope, ratio, table), *_uninvited(plan, cells, table)]
+    return [*findings, *mixed_imbalance(plan, scope, ratio, board.table), *_uninvited(plan, scope, board.table)]
+
+
+def _split(plan: Plan, stratum: Stratum, units: Mapping[ArmKey, int]) -> Split:
+    counts = [
+        sum([units.get(ArmKey(stratum.epoch, segment, variant), 0) for segment in stratum.segments])
+        for variant in plan.variants
+    ]
+    return Split(stratum.shares, counts)
 
 
 def mixed_imbalance(plan: Plan, scope: Scope, ratio: SampleRatio, table: MomentTable) -> list[Finding]:
@@ -137,23 +170,31 @@ def mixed_imbalance(plan: Plan, scope: Scope, ratio: SampleRatio, table: MomentT
     makes customers sign out and be taken for somebody else. Two tests: of the mixed units alone, and, where those that
     count are split well, of all together: few, but lost from one arm, they may hide a mismatch of the whole.
     """
-    mixed = replace(table, units=table.mixed)
-    units = sum(scope.units(mixed, variant) for variant in plan.variants)
-    alone = sample_ratio(scope, mixed, plan)
+    mixed = [_split(plan, stratum, table.mixed) for stratum in scope.strata] if table.mixed else []
+    units = sum(sum(split.counts) for split in mixed)
+    if not units:
+        return []
+    alone = sample_ratio(plan, mixed)
     if _alarms(plan, alone):
         return [_imbalance_finding(plan, units, alone, who="of them")]
-    together = sample_ratio(scope, replace(table, units=table.units_first_seen), plan)
-    if units and _alarms(plan, together) and not _alarms(plan, ratio):
-        return [_imbalance_finding(plan, units, together, who="together with the others")]
-    return []
+    if _alarms(plan, ratio):
+        return []
+    counted = [_split(plan, stratum, table.units) for stratum in scope.strata]
+    together = sample_ratio(
+        plan,
+        [Split(one.shares, [*map(add, one.counts, other.counts)]) for one, other in zip(counted, mixed, strict=True)],
+    )
+    return (
+        [_imbalance_finding(plan, units, together, who="together with the others")] if _alarms(plan, together) else []
+    )
 
 
-def _alarms(plan: Plan, ratio: SampleRatio) -> bool:
-    """By the test that holds at every look, unless the plan has a single one."""
+def _alarms(plan: Plan, ratio: SampleRatio, share: int = 1) -> bool:
+    """By the test that holds at every look, unless the plan has a single one; one of `share` tests of a kind."""
     if plan.stopping_rule == "fixed_horizon":
-        return not isinstance(ratio.p_value, Undefined) and ratio.p_value < plan.srm_alpha
+        return not isinstance(ratio.p_value, Undefined) and ratio.p_value < plan.srm_alpha / share
     sequential = ratio.sequential
-    return isinstance(sequential, SequentialRatio) and sequential.p_value < ANY_LOOK_ALPHA
+    return isinstance(sequential, SequentialRatio) and sequential.p_value < ANY_LOOK_ALPHA / share
 
 
 def _imbalance_finding(plan: Plan, mixed: int, ratio: SampleRatio, *, who: str) -> Finding:
@@ -177,14 +218,8 @@ def _worst(ratio: SampleRatio) -> tuple[str, str, str]:
     return worst, *_percentages(observed[worst] / total, expected[worst] / wanted)
 
 
-def _cell_scope(cell: Cell) -> Scope:
-    offered = tuple(variant for variant, _ in cell.shares)
-    stratum = Stratum(epoch=cell.epoch, segments=(cell.segment,), shares=cell.shares)
-    return Scope(segment=cell.segment, strata=(stratum,), offered=offered, current=offered)
-
-
-def _mismatch(plan: Plan, scope: Scope, ratio: SampleRatio, epoch: int | None) -> Finding | None:
-    if not _alarms(plan, ratio):
+def _mismatch(plan: Plan, scope: Scope, ratio: SampleRatio, epoch: int | None, share: int = 1) -> Finding | None:
+    if not _alarms(plan, ratio, share):
         return None
     worst, seen, meant = _worst(ratio)
     where = "all segments together" if scope.segment is None else f"segment {plan.segment_name(scope.segment)}"
@@ -198,22 +233,23 @@ def _mismatch(plan: Plan, scope: Scope, ratio: SampleRatio, epoch: int | None) -
     )
 
 
-def _uninvited(plan: Plan, cells: Sequence[Cell], table: MomentTable) -> list[Finding]:
+def _uninvited(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
     findings = []
-    for cell in cells:
-        invited = {variant for variant, _ in cell.shares}
+    for cell in scope.cells:
+        if len(cell.shares) == len(plan.variants):
+            continue
         for variant in plan.variants:
-            count = table.units.get(ArmKey(cell.epoch, cell.segment, variant), 0)
-            if count and variant not in invited:
+            count = table.units.get(ArmKey(cell.epoch, cell.segments[0], variant), 0)
+            if count and variant not in cell.variants:
                 findings.append(_uninvited_finding(plan, cell, variant, count))
     return findings
 
 
-def _uninvited_finding(plan: Plan, cell: Cell, variant: str, count: int) -> Finding:
+def _uninvited_finding(plan: Plan, cell: Stratum, variant: str, count: int) -> Finding:
     return Finding(
         code="zero_weight_arm",
         severity="critical",
-        message=f"{count} {plan.units_name} of segment {plan.segment_name(cell.segment)} saw "
+        message=f"{count} {plan.units_name} of segment {plan.segment_name(cell.segments[0])} saw "
         f"{plan.variant_name(variant)} in epoch {cell.epoch}, which should have shown it to nobody",
         variant=variant,
         epoch=cell.epoch,

@@ -186,6 +186,14 @@ def sequential_ratio(
     within 20,000 in .98; tuned for 100,000, one of 51:49 within 50,000 in .85 and within 100,000 in .998, and one of
     50.5:49.5 in .42.
     """
+    evidence = evidence_of_cells(cells, concentration)
+    if evidence is None:
+        return ONE_ARM
+    return SequentialRatio(log_evidence=evidence, p_value=max(exp(-max(evidence, 0.0)), SMALLEST_P))
+
+
+def evidence_of_cells(cells: Sequence[tuple[Sequence[int], Sequence[float]]], concentration: float) -> float | None:
+    """The `log_evidence` of `sequential_ratio`; None where no cell has two arms."""
     evidence, testable = 0.0, False
     base = lgamma(concentration)
     for counts, weights in cells:
@@ -193,13 +201,11 @@ def sequential_ratio(
         if len(arms) < 2:
             continue
         testable = True
-        total = sum(counts[place] for place, *_ in arms)
-        evidence += base - lgamma(concentration + total)
+        evidence += base - lgamma(concentration + sum([counts[arm[0]] for arm in arms]))
         for place, prior, log_gamma, log_share in arms:
-            evidence += lgamma(prior + counts[place]) - log_gamma - counts[place] * log_share
-    if not testable:
-        return ONE_ARM
-    return SequentialRatio(log_evidence=evidence, p_value=max(exp(-max(evidence, 0.0)), SMALLEST_P))
+            count = counts[place]
+            evidence += lgamma(prior + count) - log_gamma - count * log_share
+    return evidence if testable else None
 
 
 def _over_looks(evidence: Floats) -> SequentialSampleRatio:

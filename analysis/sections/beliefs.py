@@ -5,77 +5,112 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from analysis.board import Board
 from analysis.estimate import ArmBelief, Belief, Undefined
 from analysis.inference.beliefs import arm_beliefs, normal_beliefs, rate_arm_beliefs, rate_beliefs, two_arm_beliefs
-from analysis.measured import Measured
+from analysis.measured import Batch, Measured
+from analysis.plan import Direction, EffectPrior
+from analysis.tested import Tested, entering
 
 PairBeliefs: TypeAlias = list[Belief | Undefined]
+Rows: TypeAlias = NDArray[np.intp]
 
 
-def pair_beliefs(measured: Measured, number: int) -> PairBeliefs:
-    """By row of the board, on one metric.
+def pair_beliefs(measured: Measured) -> dict[int, PairBeliefs]:
+    """By metric, and by row of the board.
 
     Rates in one stratum with a flat prior have Beta posteriors; everything else is near-normal.
     """
-    plan, metric = measured.board.plan, measured.board.plan.metrics[number]
-    batch, _, rows = measured.of(number)
+    plan, size = measured.board.plan, len(measured.decisive)
+    found = {}
+    for batch in measured.batches:
+        alike: dict[tuple[Direction, bool], list[int]] = {}
+        for number in batch.metrics:
+            metric = plan.metrics[number]
+            has_prior = plan.lift_prior is not None and metric.role == "primary"
+            alike.setdefault((metric.direction, has_prior), []).append(number)
+        for (direction, has_prior), metrics in alike.items():
+            starts = [batch.metrics.index(number) * size for number in metrics]
+            rows = np.concatenate([np.arange(start, start + size) for start in starts])
+            beliefs = _of_rows(measured.board, batch, rows, direction, plan.lift_prior if has_prior else None)
+            for place, number in enumerate(metrics):
+                found[number] = beliefs[place * size : (place + 1) * size]
+    return found
+
+
+def _of_rows(board: Board, batch: Batch, rows: Rows, direction: Direction, prior: EffectPrior | None) -> PairBeliefs:
     found = batch.tested
-    controls = np.array([baseline == plan.control for _, baseline in measured.board.pairs] * len(measured.board.scopes))
-    prior = plan.lift_prior if metric.role == "primary" else None
+    has_counts = batch.kind == "conversion" and not batch.special and prior is None
+    plain = np.flatnonzero((found.why[rows] == 0) & ~found.stratified[rows]) if has_counts else rows[:0]
+    exact = rate_beliefs(*_counts(board, batch, rows[plain]), direction=direction) if len(plain) else []
+    if len(exact) == len(rows):
+        return exact
     beliefs = normal_beliefs(
         found.difference[rows],
         found.std_error[rows],
-        metric.direction,
+        direction,
         prior=prior,
-        baseline_values=None if prior is None else np.where(controls, found.baseline[rows], np.nan),
+        baseline_values=None if prior is None else _control_values(board, found, rows),
     )
-    if metric.kind != "conversion" or batch.special or prior is not None:
-        return beliefs
-    plain = np.flatnonzero((found.why[rows] == 0) & ~found.stratified[rows])
-    if not len(plain):
-        return beliefs
-    exact = rate_beliefs(*_counts(measured, number, plain), direction=metric.direction)
     for row, belief in zip(plain.tolist(), exact, strict=True):
         beliefs[row] = belief
     return beliefs
 
 
-def _counts(measured: Measured, number: int, rows: np.ndarray) -> list[np.ndarray]:
+def _control_values(board: Board, found: Tested, rows: Rows) -> NDArray[np.float64]:
+    """Baselines that are the control; NaN for others."""
+    controls = np.array([baseline == board.plan.control for _, baseline in board.pairs])
+    return np.where(controls[rows % len(controls)], found.baseline[rows], np.nan)
+
+
+def _counts(board: Board, batch: Batch, rows: Rows) -> list[NDArray[np.float64]]:
     """Successes and units of both arms, of rows with one stratum."""
-    board = measured.board
-    samples = board.samples([number])
-    inside = samples.offered & (samples.treatment.n > 0) & (samples.baseline.n > 0)
-    inside &= np.minimum(samples.treatment.n, samples.baseline.n) >= max(board.plan.min_units, 1)
-    column = inside.argmax(axis=1)
-    sides = (samples.treatment, samples.baseline)
-    return [array[rows, column[rows]] for side in sides for array in (np.round(side.total), side.n)]
+    arms, column = batch.samples.arms, entering(batch.samples, board.plan.min_units)[rows].argmax(axis=1)
+    n, mean = arms.n[:, rows, column], arms.mean[:, rows, column]
+    successes = np.rint(n * mean)
+    return [successes[0], n[0], successes[1], n[1]]
 
 
-def beliefs_of_arms(measured: Measured, number: int, scope: int, pairs: PairBeliefs) -> tuple[ArmBelief, ...]:
-    """The arms that are still offered in a scope; none while one of them has no estimate."""
-    board = measured.board
-    current, control = board.scopes[scope].current, board.plan.control
-    if control not in current or len(current) < 2:
+def arm_rows(board: Board) -> list[list[int]]:
+    """By scope, the rows of the arms that are still offered against the control; none where there are not two."""
+    places = {pair: place for place, pair in enumerate(board.pairs)}
+    control = board.plan.control
+    return [
+        [
+            number * len(board.pairs) + places[variant, control]
+            for variant in (scope.current if control in scope.current else ())
+            if variant != control
+        ]
+        for number, scope in enumerate(board.scopes)
+    ]
+
+
+def beliefs_of_arms(measured: Measured, number: int, rows: list[int], pairs: PairBeliefs) -> tuple[ArmBelief, ...]:
+    """The arms of these rows and the control on one metric; none while one of them has no estimate."""
+    if not rows:
         return ()
-    places = [board.pairs.index((variant, control)) for variant in current if variant != control]
-    rows = [scope * len(board.pairs) + place for place in places]
-    if len(rows) == 1:
-        belief = pairs[rows[0]]
-        return () if isinstance(belief, Undefined) else two_arm_beliefs(*board.pairs[places[0]], belief)
-    return _several(measured, number, scope, rows)
+    if len(rows) > 1:
+        return _several(measured, number, rows)
+    belief, board = pairs[rows[0]], measured.board
+    if isinstance(belief, Undefined):
+        return ()
+    return two_arm_beliefs(*board.pairs[rows[0] % len(board.pairs)], belief)
 
 
-def _several(measured: Measured, number: int, scope: int, rows: list[int]) -> tuple[ArmBelief, ...]:
+def _several(measured: Measured, number: int, rows: list[int]) -> tuple[ArmBelief, ...]:
     board, metric = measured.board, measured.board.plan.metrics[number]
     batch, _, of = measured.of(number)
     found, at = batch.tested, of.start + np.array(rows)
-    if found.why_error[at].any():
+    # A prior is on lifts over the control; for several treatments at once there is no posterior here.
+    has_prior = metric.role == "primary" and board.plan.lift_prior is not None
+    if has_prior or found.why_error[at].any():
         return ()
     variants = [board.plan.control, *(board.pairs[row % len(board.pairs)][0] for row in rows)]
     if metric.kind == "conversion" and not batch.special and not found.stratified[at].any():
         places = [board.variants[variant] for variant in variants]
-        arms = board.arms.take(np.s_[scope, places, number])
+        arms = board.arms.take(np.s_[number, rows[0] // len(board.pairs), places])
         return rate_arm_beliefs(variants, np.round(arms.total), arms.n, metric.direction)
     # Relative to the control, whose own error all comparisons share.
     values = np.concatenate([[0.0], found.difference[at]])

@@ -11,6 +11,8 @@ from analysis.plan import Plan
 def practically_equal(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Finding]:
     """Of one scope's comparisons on the primary metric: the family's interval of the lift lies within ±minimum_lift.
 
+    Not of pairs of which one is shown to be the better one, be it by little.
+
     Two one-sided tests, at the level of the family and under the plan's rule for looking: with an interval of level
     1 - α they err in at most α/2 for each pair. Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15 (1987), pp.
     657-680.
@@ -19,7 +21,9 @@ def practically_equal(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator
     if margin is None:
         return
     for one in comparisons:
-        interval = one.lift_in_family
+        interval, p = one.lift_in_family, one.p_value_adjusted
+        if isinstance(p, float) and p < plan.alpha:
+            continue
         if isinstance(interval, Interval) and -margin < interval.low and interval.high < margin:
             names = plan.variant_name(one.treatment), plan.variant_name(one.baseline)
             yield Finding(

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.board import Board
 from analysis.comparison import Evidence, compare_all
-from analysis.estimate import Finding, Novelty
+from analysis.estimate import Finding, Novelty, Undefined
 from analysis.groups import FIELDS, Groups, pooled, row_of
 from analysis.moments import DayKey
 from analysis.quality.novelty import novelty, novelty_finding
 from analysis.scopes import Stratum
 
+Floats: TypeAlias = NDArray[np.float64]
+
 
 def novelties(board: Board, number: int) -> tuple[tuple[Novelty, ...], list[Finding]]:
     """Of one scope: every treatment that was offered against the control, and what stands out."""
     plan, scope = board.plan, board.scopes[number]
-    if not board.table.by_day or plan.control not in scope.offered:
+    if not board.table.by_day or plan.control not in scope.offered or plan.primary.kind == "quantile":
         return (), []
     together = [variant for variant in scope.offered if variant != plan.control and _common(board, number, variant)]
-    found = tuple(_novelty(board, number, variant) for variant in together)
-    said = [
-        novelty_finding(one, metric=plan.primary.key, treatment_name=plan.variant_name(one.treatment)) for one in found
-    ]
-    return found, [finding for finding in said if finding]
+    found = [_novelty(board, number, variant) for variant in together]
+    return tuple(novelty for novelty, _ in found), [finding for _, finding in found if finding]
 
 
 def _common(board: Board, number: int, treatment: str) -> list[int]:
@@ -34,24 +36,26 @@ def _common(board: Board, number: int, treatment: str) -> list[int]:
     return [place for place, stratum in enumerate(board.scopes[number].strata) if both <= stratum.variants]
 
 
-def _novelty(board: Board, number: int, treatment: str) -> Novelty:
+def _novelty(board: Board, number: int, treatment: str) -> tuple[Novelty, Finding | None]:
     plan = board.plan
     days = range(plan.novelty_days)
     shared = [one for one in board.scopes[number].strata if {treatment, plan.control} <= one.variants]
     one, other = (Groups.from_array(_groups(board, shared, variant)) for variant in (treatment, plan.control))
-    kind = "mean" if plan.primary.covariates or plan.primary.kind == "quantile" else plan.primary.kind
     units = one.n + other.n
     rule = Evidence(alpha=plan.alpha, rho=1.0, min_units=plan.min_units)
-    effects = compare_all(kind, one, other, units, rule, intervals=False)
-    return novelty(
-        treatment,
-        plan.control,
-        list(days),
-        units.sum(axis=1).astype(int).tolist(),
-        effects.difference,
-        variances=effects.std_error**2,
-        alpha=plan.alpha,
-    )
+    effects = compare_all(plan.primary.kind, one, other, units, rule, intervals=False)
+    days, counts = range(plan.novelty_days), units.sum(axis=1).astype(int).tolist()
+
+    def followed(values: Floats, errors: Floats) -> Novelty:
+        return novelty(treatment, plan.control, days, counts, values, variances=errors**2, alpha=plan.alpha)
+
+    shown = followed(effects.difference, effects.std_error)
+    # A lift that stays is a difference that falls where the metric itself does: days are judged by lifts.
+    judged = followed(effects.lift, effects.lift_std_error)
+    if isinstance(judged.trend_p_value, Undefined):
+        judged = shown
+    finding = novelty_finding(judged, metric=plan.primary.key, treatment_name=plan.variant_name(treatment))
+    return replace(shown, trend_p_value=judged.trend_p_value), finding
 
 
 def _groups(board: Board, strata: Sequence[Stratum], variant: str) -> np.ndarray:

@@ -9,10 +9,11 @@ from typing import TypeAlias
 
 from analysis.board import Board
 from analysis.design.outlook import Deciding, outlook
-from analysis.effects.means import critical_value
-from analysis.estimate import Comparison, Finding, Outlook, Undefined
+from analysis.estimate import Comparison, Finding, Interval, Outlook, Undefined
+from analysis.looking import planned_units
 from analysis.measured import Measured
-from analysis.quality.too_good import too_good_finding
+from analysis.plan import Plan
+from analysis.quality.too_good import nearest_to_zero, too_good_finding
 
 # Traffic is that of the last whole weeks: days of the week differ.
 _TRAFFIC_DAYS = 7
@@ -23,9 +24,8 @@ ByRow: TypeAlias = Mapping[int, Outlook]
 def outlooks(measured: Measured) -> dict[int, Outlook]:
     """By row of the board: of the primary metric's comparisons with the control that belong to a family."""
     board, plan = measured.board, measured.board.plan
-    batch, _, rows = measured.of(plan.metrics.index(plan.primary))
+    batch, _, rows = measured.of(board.primary)
     found = batch.tested
-    planned = plan.tuned_for_units if plan.looks is None else plan.looks.planned_units
     units = found.units[rows]
     traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
     answers = {}
@@ -40,13 +40,17 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
             _number(found.baseline[at]),
             units=int(units[row]),
             units_in_scope=max(board.units_of[scope], int(units[row])),
-            planned_units=planned,
+            planned_units=_planned(plan, board.scopes[scope].segment),
             deciding=Deciding(alpha=alpha, rho=float(batch.rho[at]) if plan.stopping_rule == "always_valid" else None),
             minimum_lift=plan.minimum_lift,
             increase=plan.primary.direction == "increase",
             units_per_day=traffic[scope],
         )
     return answers
+
+
+def _planned(plan: Plan, segment: str | None) -> int:
+    return plan.tuned_for_units if plan.looks is None else round(planned_units(plan, segment))
 
 
 _NO_NUMBER = Undefined(reason="no_estimate", message="There is no estimate yet.")
@@ -77,13 +81,13 @@ def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Seque
     plan = board.plan
     for place, comparison in enumerate(rows):
         ahead = found.get(scope * len(board.pairs) + place)
-        if ahead is None or not isinstance(comparison.p_value_adjusted, float):
+        interval = comparison.lift_in_family
+        if ahead is None or not isinstance(interval, Interval):
             continue
         finding = too_good_finding(
             comparison.lift.value,
-            comparison.lift.std_error,
+            nearest_to_zero(interval.low, interval.high),
             ahead.detectable_lift,
-            critical=critical_value(plan.alpha),
             metric=plan.primary.key,
             treatment=comparison.treatment,
             treatment_name=plan.variant_name(comparison.treatment),

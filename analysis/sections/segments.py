@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from analysis.board import Board
 from analysis.estimate import (
     Interval,
-    Outlook,
     Recommendation,
     ScopeReport,
     SegmentComparison,
@@ -22,6 +22,7 @@ from analysis.inference.recommend import Names, recommend
 from analysis.inference.sequential import mixture_scale
 from analysis.inference.side_by_side import compare_segments
 from analysis.measured import Measured
+from analysis.plan import Plan
 from analysis.reasons import UNDEFINED, Why
 
 # Standard errors beyond these leave nothing of other numbers beside them.
@@ -34,7 +35,7 @@ def segment_comparisons(measured: Measured) -> tuple[SegmentComparison, ...]:
     board, plan = measured.board, measured.board.plan
     if len(plan.segments) < 2:
         return ()
-    batch, _, rows = measured.of(plan.metrics.index(plan.primary))
+    batch, _, rows = measured.of(board.primary)
     found, open_ = batch.tested, measured.family.why == 0
     size = len(board.pairs)
     rho = mixture_scale(plan.alpha, plan.tuned_for_units)
@@ -58,7 +59,14 @@ def segment_comparisons(measured: Measured) -> tuple[SegmentComparison, ...]:
                 direction=plan.primary.direction,
             )
         )
-    return tuple(answers if _moderate(found.std_error[rows]) else map(only_finite, answers))
+    named = [_among(answer, len(answers), plan) for answer in answers]
+    return tuple(named if _moderate(found.std_error[rows]) else map(only_finite, named))
+
+
+def _among(answer: SegmentComparison, treatments: int, plan: Plan) -> SegmentComparison:
+    """One of several treatments whose segments are looked at: Bonferroni."""
+    p = answer.p_value if plan.stopping_rule == "fixed_horizon" else answer.p_value_always_valid
+    return replace(answer, differ=isinstance(p, float) and p < plan.alpha / treatments)
 
 
 def _moderate(errors: np.ndarray) -> bool:
@@ -86,14 +94,27 @@ def recommendation(
     overall: ScopeReport,
     segments: Sequence[ScopeReport],
     comparisons: Sequence[SegmentComparison],
-    found: Mapping[int, Outlook],
 ) -> Recommendation:
-    plan = measured.board.plan
+    board, plan = measured.board, measured.board.plan
+    over_all = overall.metrics[board.primary].comparisons
     return recommend(
         overall.verdict,
         {scope.segment or "": scope.verdict for scope in segments},
         comparisons,
-        [one for row, one in sorted(found.items()) if row < len(measured.board.pairs)],
+        [one.outlook for one in over_all if one.outlook is not None],
         control=plan.control,
         names=Names(variant=plan.variant_name, segment=plan.segment_name, units=plan.units_name),
+        unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in enumerate(segments, start=1)},
     )
+
+
+def _unfit(board: Board, number: int, scope: ScopeReport) -> frozenset[str]:
+    """Variants that are shown to be worse than another one in this segment, or are not on offer there."""
+    plan = board.plan
+    worse = set(plan.variants) - set(board.scopes[number].current)
+    for one in scope.metrics[board.primary].comparisons:
+        p, value = one.p_value_adjusted, one.difference.value
+        if isinstance(p, float) and p < plan.alpha and isinstance(value, float) and value:
+            treatment_is_better = (value > 0) == (plan.primary.direction == "increase")
+            worse.add(one.baseline if treatment_is_better else one.treatment)
+    return frozenset(worse)

@@ -18,6 +18,12 @@ def earlier_units(reports: Iterable[Doc]) -> Looks:
     seen: dict[str | None, set[int]] = {}
     for report in reports:
         for scope in (report["overall"], *report["segments"]):
-            if scope["units"]:
-                seen.setdefault(scope["segment"], set()).add(scope["units"])
+            if units := _with_outcome(scope):
+                seen.setdefault(scope["segment"], set()).add(units)
     return {segment: tuple(sorted(units)) for segment, units in seen.items()}
+
+
+def _with_outcome(scope: Doc) -> int:
+    """Units that had an outcome on the primary metric: what a look has seen."""
+    primary = next(metric for metric in scope["metrics"] if metric["role"] == "primary")
+    return sum(arm["units"] for arm in primary["arms"])

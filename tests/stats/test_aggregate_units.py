@@ -318,6 +318,85 @@ def test_stored_tables_threads_and_row_order_give_the_same_bytes(tmp_path: Any) 
     assert found.m2 == pytest.approx(float(((part - part.mean()) ** 2).sum()), rel=1e-12)
 
 
+def mostly_zero(size: int, seed: int) -> pa.Table:
+    """One in ten spends; nobody does in a/t. Visits are few integers, some of them null."""
+    rng = np.random.default_rng(seed)
+    variant, segment = rng.choice(["a", "b"], size), rng.choice(["s", "t"], size)
+    spends = (rng.random(size) < 0.1) & ~((variant == "a") & (segment == "t"))
+    spend = np.where(spends, np.round(rng.normal(30, 20, size), 2), 0.0)
+    visits = rng.integers(0, 9, size).astype(float)
+    return pa.table(
+        {
+            "variant": variant,
+            "segment": segment,
+            "epoch": np.ones(size, int),
+            "spend": pa.array(spend, mask=rng.random(size) < 0.01),
+            "spent": spends,
+            "visits": pa.array(visits, mask=rng.random(size) < 0.01),
+            "past": np.where(spends, 2.5, 0.0),
+        }
+    )
+
+
+MOSTLY_ZERO = plan(
+    metric(key="spent"),
+    replace(SPEND, role="secondary", covariates=(past(),)),
+    metric(key="visits", kind="count", role="secondary"),
+    metric(key="basket", kind="ratio", role="secondary", denominator_event_name="visit"),
+    segments=("s", "t"),
+)
+
+
+def basket(table: Any) -> Any:
+    return table.mutate(basket=table.spend, basket_denominator=table.visits)
+
+
+def test_what_is_mostly_zero_is_summed_the_same_however_the_first_rows_look(tmp_path: Any) -> None:
+    """First those who spend: then it does not look as if they were few."""
+    table = mostly_zero(5000, seed=2)
+    expected = json.dumps(aggregate_units(basket(ibis.memtable(table)), MOSTLY_ZERO).to_dict())
+    for number, order in enumerate(("ascending", "descending")):
+        rows = stored(tmp_path, table.sort_by([("spend", order), ("visits", order)]), number + 1)
+        assert json.dumps(aggregate_units(basket(rows), MOSTLY_ZERO).to_dict()) == expected
+
+
+def test_mostly_zero_against_numpy() -> None:
+    table = mostly_zero(5000, seed=3)
+    found = aggregate_units(basket(ibis.memtable(table)), MOSTLY_ZERO)
+    columns = {name: np.array(table[name].fill_null(0.0)) for name in ("spend", "visits")}
+    for arm in found.units:
+        is_there = (np.array(table["variant"]) == arm.variant) & (np.array(table["segment"]) == arm.segment)
+        spend, visits = (columns[name][is_there].tolist() for name in ("spend", "visits"))
+        shape = found.shapes[MetricKey(*arm, "spend")]
+        assert astuple(shape) == pytest.approx(astuple(shape_of(spend)), rel=1e-7)
+        assert astuple(found.shapes[MetricKey(*arm, "visits")]) == pytest.approx(astuple(shape_of(visits)), rel=1e-12)
+        near(found.moments[MetricKey(*arm, "basket")], mixed_signs(moments_of(spend, visits), spend), 100.0)
+
+
+def mixed_signs(found: Moments, values: list[float]) -> Moments:
+    return replace(found, absolute_mean=float(np.abs(values).mean())) if min(values) < 0 < max(values) else found
+
+
+def test_what_was_seen_before_does_not_change_sums(tmp_path: Any) -> None:
+    """The same question of the same view, after its file got other rows: integers first, then others, then integers."""
+    whole = many(3000, seed=5).set_column(3, "r", pa.array(np.arange(3000) % 7, pa.float64()))
+    broken = whole.set_column(3, "r", pa.array(np.where(np.arange(3000) == 2000, 1.5, np.arange(3000) % 7)))
+    rows = stored(tmp_path, whole, 2).mutate(r_denominator=ibis._.past)
+    for table in (whole, whole, broken, broken, whole):
+        pq.write_table(table, tmp_path / "units2.parquet", row_group_size=2048)
+        fresh = aggregate_units(ibis.memtable(table).mutate(r_denominator=ibis._.past), QUESTION)
+        assert json.dumps(aggregate_units(rows, QUESTION).to_dict()) == json.dumps(fresh.to_dict())
+
+
+@pytest.mark.parametrize("epochs", [[2, 2, 2], [2, None, 2], [1, 2, 2], [3, 3, 3]], ids=["one", "null", "two", "none"])
+def test_a_table_of_one_epoch_is_not_grouped_by_it(epochs: list[int | None]) -> None:
+    found = aggregate_units(
+        units(spend=[1.0, 2.0, 4.0], epoch=pa.array(epochs, pa.int64())), plan(SPEND, cells=TWO_EPOCHS)
+    )
+    expected = {ArmKey(epoch, "all", "a"): epochs.count(epoch) for epoch in (1, 2) if epoch in epochs}
+    assert (found.units, found.units_outside) == (expected, 3 - sum(expected.values()))
+
+
 def test_one_arms_outlier_does_not_drown_the_others_skew() -> None:
     rng = np.random.default_rng(3)
     values = np.concatenate([rng.exponential(size=500), [1e7]])

@@ -64,7 +64,9 @@ def test_the_finding(differences: list[float], code: str | None) -> None:
     assert (found.code if found else None) == code
     if found:
         assert (found.severity, found.variant, found.metric) == ("warning", "b", "visits")
-        assert found.message.startswith(f"The effect of New {'wears off' if code == 'novelty' else 'grows'}")
+        turned = differences[0] * differences[-1] < 0 and code == "novelty" and differences[-1] < -2
+        how = "turns round" if turned else "wears off" if code == "novelty" else "grows"
+        assert found.message.startswith(f"The effect of New {how}")
 
 
 def test_it_warns_at_its_level() -> None:
