@@ -54,6 +54,11 @@ _MEANING = {
         "A few make up most of this metric",
         "",
     ),
+    "covariate_imbalance": (
+        "The groups differed before they saw anything",
+        "What was known beforehand is used to take noise out of the numbers. Do not act on them until it is repaired.",
+    ),
+    "practically_equal": ("Two variants are practically the same", "Keep the cheaper one, or test something bolder."),
     "outlier_influence": (
         "One value weighs too much",
         "It may be a test order, or an error.",
@@ -91,7 +96,8 @@ def notices_of(report: StoredReport, names: Names) -> tuple[Notice, ...]:
     alike: dict[tuple[str, str, str], list[Finding]] = {}
     told: set[tuple[str, str]] = set()
     for where, finding in _findings(report, names):
-        if (finding.code, finding.message) not in told:
+        # `circumstances` says it, beside what else time does to results.
+        if finding.code != "single_look" and (finding.code, finding.message) not in told:
             told.add((finding.code, finding.message))
             alike.setdefault((where, finding.code, finding.severity), []).append(finding)
     notices = (_notice(found, where) for (where, _, _), found in alike.items())

@@ -581,3 +581,30 @@ def test_a_table_without_anything_gives_reasons() -> None:
     assert isinstance(row.belief, Undefined)
     assert found.recommendation is not None
     assert found.recommendation.advice == "wait"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("watched", "names_somebody"), [(True, False), (False, True)], ids=["with shapes", "without"])
+def test_an_uneven_split_of_a_floor_with_peaks_names_nobody_by_chance(watched: bool, names_somebody: bool) -> None:
+    """100 A/A tests split 9:1, 30 looks of 200 units: 100 for everybody, 5,100 for one in 500."""
+    rng = np.random.default_rng(17)
+    cells = [Cell(epoch=1, segment="all", weights={"a": 9, "b": 1})]
+    question = plan(metric(kind="mean"), cells=cells)
+    wrong = 0
+    for _ in range(100):
+        peaks = {"a": np.cumsum(rng.binomial(180, 0.002, 30)), "b": np.cumsum(rng.binomial(20, 0.002, 30))}
+        for look in range(9, 30, 2):
+            arms, shapes = {}, {}
+            for arm, n in (("a", 180 * (look + 1)), ("b", 20 * (look + 1))):
+                share = peaks[arm][look] / n
+                sums = {"mean": 100 + 5_000 * share, "m2": 5_000.0**2 * n * share * (1 - share)}
+                cubes = 5_000.0**3 * n * share * (1 - share) * (1 - 2 * share)
+                arms[1, "all", arm] = {"visits": Moments(n=n, **sums)}
+                shapes[MetricKey(1, "all", arm, "visits")] = Shape(
+                    n=n, m3=cubes, smallest=100.0, largest=5_100.0 if share else 100.0, **sums
+                )
+            found = segment(build(question, table(arms, shapes=shapes if watched else {})))
+            if found.verdict.outcome not in ("undecided", "too_early"):
+                wrong += 1
+                break
+    assert (wrong / 100 > 0.05 + 4 * sqrt(0.05 * 0.95 / 100)) is names_somebody, wrong
