@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, replace
+from math import ceil, frexp, isfinite
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -18,23 +18,32 @@ if TYPE_CHECKING:
 # Few units have more: then the sums are made again. Two roundings keep 2 x 35 bits below the largest value.
 EVENTS_OF_A_UNIT = 2**16 - 1
 _LARGE = 2.0**24
+# Of the smallest value that is not 0, where values differ by so much that two roundings would not keep them.
+_BITS = 44
+_MOST_PARTS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
     """What the values of the events of one name are within.
 
-    `has_missing`: some may be null, NaN, infinite or too large. `is_usable`: null at most.
+    `smallest` of |value|, but for 0; None: not asked. `has_missing`: some may be null, NaN, infinite or too large.
+    `is_usable`: null at most.
     """
 
     largest: float
+    smallest: float | None
     events: int
     has_missing: bool
     is_usable: bool
 
     def grid(self, busiest: int) -> Grid:
         """To add up those of one unit, which has up to `busiest` events."""
-        return Grid(largest=self.largest, n=min(self.events, busiest))
+        grid = Grid(largest=self.largest, n=min(self.events, busiest))
+        if not self.smallest:
+            return grid
+        wanted = frexp(self.largest)[1] - frexp(self.smallest)[1] + _BITS
+        return replace(grid, rounded=min(max(ceil(wanted / grid.bits), 2), _MOST_PARTS))
 
 
 def finite(value: Any) -> Any:
@@ -67,13 +76,20 @@ def _named(events: ir.Table, names: Sequence[str]) -> ir.Table:
 
 def _ranges(events: Any) -> dict[str, Mapping[str, Any]]:
     value = finite(events.value)
-    asked = events.group_by("name").agg(low=value.min(), high=value.max(), values=value.count(), rows=events.count())
+    asked = events.group_by("name").agg(
+        low=value.min(),
+        high=value.max(),
+        smallest=value.abs().min(where=value != 0),
+        values=value.count(),
+        rows=events.count(),
+    )
     return {row["name"]: row for row in asked.to_pyarrow().to_pylist()}
 
 
 def _values(row: Mapping[str, Any], *, is_usable: bool) -> Values:
     return Values(
         largest=max(abs(float(row["low"] or 0)), abs(float(row["high"] or 0))),
+        smallest=row.get("smallest"),
         events=row["rows"],
         has_missing=row["values"] < row["rows"],
         is_usable=is_usable,

@@ -9,6 +9,7 @@ SIAM J. Sci. Comput. 31 (2008), pp. 189-224; used for reproducibility by Demmel 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import frexp
 from typing import Any, NamedTuple
@@ -45,39 +46,61 @@ class Range:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """How to round so that up to `n` values of up to `largest` add up exactly; `parts` rounded values make one."""
+    """How to round so that up to `n` values of up to `largest` add up exactly; `parts` rounded values make one.
+
+    `rounded`: how many those are that are not exact as they are.
+    """
 
     largest: float
     n: int
     whole: bool = False
+    rounded: int = 2
 
     @property
     def parts(self) -> int:
         """Integers need no rounding while their sum is one that a float can hold."""
         if not self.largest:
             return 0
-        return 1 if self.is_exact else 2
+        return 1 if self.is_exact else self.rounded
 
     @property
     def is_exact(self) -> bool:
         return self.whole and self.largest * self.n <= 2.0**53
 
     @property
-    def anchors(self) -> tuple[float, float]:
-        """Numbers that, added and taken away again, round to the coarse and the fine grid."""
-        bits = 51 - self.n.bit_length()
-        coarse = max(frexp(self.largest)[1] - bits, _LEAST_EXPONENT)
-        fine = max(coarse - bits, _LEAST_EXPONENT)
-        return 1.5 * 2.0 ** (coarse + 52), 1.5 * 2.0 ** (fine + 52)
+    def anchors(self) -> tuple[float, ...]:
+        """Numbers that, added and taken away again, round to the grids, the coarsest first."""
+        return tuple(1.5 * 2.0 ** (exponent + 52) for exponent in self._exponents)
+
+    @property
+    def dropped(self) -> float:
+        """How much of one value is lost at most."""
+        return 0.0 if self.parts < 2 else 2.0 ** (self._exponents[-1] - 1)
+
+    @property
+    def _exponents(self) -> tuple[int, ...]:
+        bits, first = self.bits, frexp(self.largest)[1]
+        return tuple(max(first - bits * part, _LEAST_EXPONENT) for part in range(1, self.rounded + 1))
+
+    @property
+    def bits(self) -> int:
+        """Of a value, in each part."""
+        return 51 - self.n.bit_length()
 
 
 def split(value: Any, grid: Grid) -> list[Any]:
     """The rounded values of an Ibis column that add up to it: their sums are exact."""
-    if grid.parts < 2:
-        return [value][: grid.parts]
-    coarse, fine = grid.anchors
-    high = value + coarse - coarse
-    return [high, value - high + fine - fine]
+    return [value][: grid.parts] if grid.parts < 2 else rounded(value, grid.anchors)
+
+
+def rounded(value: Any, anchors: Iterable[Any]) -> list[Any]:
+    """A value, and what is left of it, rounded to each grid."""
+    parts: list[Any] = []
+    for anchor in anchors:
+        left = value - parts[-1] if parts else value
+        parts.append(left + anchor - anchor)
+        value = left
+    return parts
 
 
 class Exact(NamedTuple):

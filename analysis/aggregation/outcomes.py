@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import reduce
+from itertools import count, takewhile
 from operator import add, or_
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,8 @@ class Outcomes:
     def _number(self, grouped: ir.Table, source: Source, metric: MetricPlan) -> Any:
         """One number per unit, from its parts."""
         name = self._names[source.what]
-        parts = [grouped[part] for part in (name, f"{name}_0", f"{name}_1") if part in grouped.columns]
+        numbered = takewhile(grouped.columns.__contains__, (f"{name}_{number}" for number in count()))
+        parts = [grouped[part] for part in (name, *numbered) if part in grouped.columns]
         value = reduce(add, (part.fill_null(0) for part in parts), ibis.literal(0.0))
         if metric.kind == "conversion" and source.lookback_seconds is None:
             return (value > 0).cast("float64")
