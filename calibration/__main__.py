@@ -20,6 +20,8 @@ from calibration.scenario import Bound, Scenario
 from calibration.scenarios import SCENARIOS
 
 _FOLDER = Path(__file__).parents[1] / "docs" / "statistics"
+# A trial with fewer experiments is no result to publish.
+_ENOUGH, _TRIAL = 10_000, Path(__file__).parents[1] / "var" / "calibration"
 
 
 @click.command()
@@ -40,10 +42,12 @@ def main(runs: int, seed: int, workers: int, only: tuple[str, ...]) -> None:
     for bound in bounds:
         console.print(bound.line, highlight=False, soft_wrap=True)
     if not only:
+        folder = _FOLDER if runs >= _ENOUGH else _TRIAL
+        (folder / "images").mkdir(parents=True, exist_ok=True)
         by_key = {on.scenario.key: (on, off) for on, off in measured}
-        plots.draw_all(by_key, _FOLDER / "images")
+        plots.draw_all(by_key, folder / "images")
         facts = page.Facts(date=datetime.now(UTC).date(), runs=runs, seed=seed, seconds=seconds)
-        (_FOLDER / "calibration.md").write_text(page.text(measured, facts), encoding="utf-8")
+        (folder / "calibration.md").write_text(page.text(measured, facts), encoding="utf-8")
     sys.exit(0 if all(bound.ok for bound in bounds) else 1)
 
 

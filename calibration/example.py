@@ -19,7 +19,7 @@ COUNTS = {
     "women": {"none": (912, 9_519), "men's": (1_592, 9_568), "women's": (1_638, 9_647)},
     "both": {"none": (388, 2_149), "men's": (687, 2_181), "women's": (533, 2_118)},
 }
-_SEGMENTS = {"men": "Bought men's goods", "women": "Bought women's goods", "both": "Bought both"}
+_SEGMENTS = {"men": "Bought men's goods only", "women": "Bought women's goods only", "both": "Bought both"}
 _VARIANTS = {"none": "No e-mail", "men's": "Men's e-mail", "women's": "Women's e-mail"}
 
 
@@ -42,7 +42,6 @@ def report() -> Report:
         segments=tuple(_SEGMENTS),
         metrics=(MetricPlan(key="visits", name="Visits", kind="conversion", role="primary", event_name="visit"),),
         cells=tuple(Cell(epoch=1, segment=segment, weights=dict.fromkeys(_VARIANTS, 1)) for segment in _SEGMENTS),
-        tuned_for_units=20_000,
         units_name="customers",
         variant_names=_VARIANTS,
         segment_names=_SEGMENTS,

@@ -156,7 +156,7 @@ def _why(call: _Call) -> str:
 
 
 def _each(call: _Call) -> str:
-    """'show New to Women and Men; keep Old for Kids; wait for the other 2'"""
+    """'show New to Women and Men; keep Old for Kids; wait for Dogs'"""
     of: dict[str, list[str]] = {}
     for segment, variant in call.winners:
         of.setdefault(variant, []).append(call.names.segment(segment))
@@ -166,15 +166,22 @@ def _each(call: _Call) -> str:
         else f"show {call.names.variant(variant)} to {_list(where)}"
         for variant, where in of.items()
     ]
-    open_ones = len(call.segments) - len(call.winners)
-    if open_ones:
-        parts.append("wait for the other one" if open_ones == 1 else f"wait for the other {open_ones}")
+    decided = {segment for segment, _ in call.winners}
+    waiting = []
+    for segment, verdict in call.segments.items():
+        if verdict.outcome == "tied":
+            either = _list([call.names.variant(one) for one in verdict.leaders], "or")
+            parts.append(f"either {either} to {call.names.segment(segment)}, or wait to know which")
+        elif segment not in decided:
+            waiting.append(call.names.segment(segment))
+    if waiting:
+        parts.append(f"wait for {_list(waiting)}" if len(waiting) <= 3 else f"wait for the other {len(waiting)}")
     return "; ".join(parts)
 
 
 def _so_far(call: _Call) -> str:
     if call.overall.outcome == "too_early":
-        return f"It is too early to say anything: too few {call.names.units} have been seen"
+        return call.overall.sentence.rstrip(".")
     if call.overall.leaders:
         leaders = _list([call.names.variant(one) for one in call.overall.leaders])
         verb = "is" if len(call.overall.leaders) == 1 else "are"
@@ -204,6 +211,6 @@ def _days(days: float) -> str:
     return f"{ceil(days / 7)} weeks" if days <= 140 else f"{ceil(days / 30.4)} months"
 
 
-def _list(parts: Sequence[str]) -> str:
+def _list(parts: Sequence[str], conjunction: str = "and") -> str:
     *rest, last = parts
-    return f"{', '.join(rest)} and {last}" if rest else last
+    return f"{', '.join(rest)} {conjunction} {last}" if rest else last

@@ -16,7 +16,7 @@ MIXED_SHARE = 0.01
 
 def exclusion_findings(plan: Plan, table: MomentTable) -> list[Finding]:
     """Findings about the tables as a whole."""
-    return [*_mixed(plan, table), *_outside(plan, table), *_missing(plan, table)]
+    return [*_mixed(plan, table), *_outside(plan, table), *_missing(plan, table), *_silent(plan, table)]
 
 
 def _mixed(plan: Plan, table: MomentTable) -> list[Finding]:
@@ -40,7 +40,27 @@ def _outside(plan: Plan, table: MomentTable) -> list[Finding]:
         f"{table.units_outside} {plan.units_name} were first exposed outside of the plan (unknown segment, epoch or "
         "variant); they are left out"
     )
-    return [Finding(code="exposures_outside", severity="warning", message=message)]
+    most = table.units_outside > sum(table.units.values())
+    return [Finding(code="exposures_outside", severity="critical" if most else "warning", message=message)]
+
+
+def _silent(plan: Plan, table: MomentTable) -> list[Finding]:
+    """Metrics without a single event, though many were exposed: mostly a wrong name, or ids that do not match."""
+    units = sum(table.units.values())
+    if units < 2 * plan.min_units:
+        return []
+    heard = {key.metric for key, moments in table.moments.items() if moments.mean or moments.m2}
+    return [
+        Finding(
+            code="no_events",
+            severity="warning",
+            message=f"No event of {metric.label} belongs to any of the {units:,} {plan.units_name}: is the event's "
+            "name right, and are ids the same in both tables?",
+            metric=metric.key,
+        )
+        for metric in plan.metrics
+        if metric.key not in heard
+    ]
 
 
 def _missing(plan: Plan, table: MomentTable) -> list[Finding]:

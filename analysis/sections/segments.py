@@ -97,14 +97,16 @@ def recommendation(
 ) -> Recommendation:
     board, plan = measured.board, measured.board.plan
     over_all = overall.metrics[board.primary].comparisons
+    # Nobody waits for a segment that has nobody.
+    inhabited = {number: scope for number, scope in enumerate(segments, start=1) if scope.units}
     return recommend(
         overall.verdict,
-        {scope.segment or "": scope.verdict for scope in segments},
+        {scope.segment or "": scope.verdict for scope in inhabited.values()},
         comparisons,
         [one.outlook for one in over_all if one.outlook is not None],
         control=plan.control,
         names=Names(variant=plan.variant_name, segment=plan.segment_name, units=plan.units_name),
-        unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in enumerate(segments, start=1)},
+        unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
     )
 
 

@@ -41,6 +41,10 @@ _MEANING = {
         "Some were shown variants outside of the plan",
         "The integration may send an old or misspelt segment or variant.",
     ),
+    "no_events": (
+        "A metric has no events at all",
+        "The event may have another name, or people other ids, than this experiment expects.",
+    ),
     "values_missing": ("Some events came without a usable value", "They count as 0, so totals may be too low."),
     "stratum_left_out": ("Part of the data cannot be compared fairly and is left out", ""),
     "few_units": ("Not enough data for a verdict yet", ""),

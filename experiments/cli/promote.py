@@ -11,8 +11,8 @@ from rich.table import Table
 from experiments.cli.console import err, out
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.errors import PromotionRefused
-from experiments.domain.promotion import Action, split_of
-from experiments.services.promote import Proposal
+from experiments.domain.promotion import Action, Promotion, split_of
+from experiments.services.promote import Promoter, Proposal
 
 
 @click.command()
@@ -23,24 +23,34 @@ def promote(key: str, segment: str | None, dry_run: bool) -> None:
     """Put the winner live in each segment whose evidence the policy accepts."""
     promoter = wired().promoter
     proposals = promoter.propose(key, segment)
-    out().print(_table(proposals))
     if dry_run:
+        out().print(_table(proposals))
         click.echo("Dry run: nothing was changed.")
         return
     chosen = [p.segment for p in proposals if segment or p.decision.action is Action.PROMOTE]
-    refused = 0
-    for name in chosen:
-        try:
-            promotion = promoter.apply(key, name, actor=ACTOR)
-        except PromotionRefused as refusal:
-            refused += 1
-            err().print(f"winnow: {refusal.code}: {name}: {refusal.message}", soft_wrap=True, markup=False)
-        else:
-            click.echo(f"{promotion.variant} is live in {name} (promotion {promotion.id}).")
+    # All of it first: who reads may go away (`| head`) after the first line.
+    live, refused = _apply(promoter, key, chosen)
+    out().print(_table(proposals))
+    for name, refusal in refused:
+        err().print(f"winnow: {refusal.code}: {name}: {refusal.message}", soft_wrap=True, markup=False)
+    for promotion in live:
+        click.echo(f"{promotion.variant} is live in {promotion.segment} (promotion {promotion.id}).")
     if not chosen:
         click.echo("Nothing to promote.")
     if refused:
         raise SystemExit(1)
+
+
+def _apply(
+    promoter: Promoter, key: str, segments: Sequence[str]
+) -> tuple[list[Promotion], list[tuple[str, PromotionRefused]]]:
+    live, refused = [], []
+    for name in segments:
+        try:
+            live.append(promoter.apply(key, name, actor=ACTOR))
+        except PromotionRefused as refusal:
+            refused.append((name, refusal))
+    return live, refused
 
 
 @click.command()

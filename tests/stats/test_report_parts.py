@@ -574,6 +574,22 @@ def test_ends_of_intervals_are_ordered_at_rising_levels() -> None:
     assert row.difference.value is not inf
 
 
+def test_a_metric_without_any_event_is_named() -> None:
+    arms = {(1, "all", arm): {"visits": conversions(0, 2_000)} for arm in "ab"}
+    found = build(plan(), table(arms))
+    assert [(one.code, one.severity, one.metric) for one in found.findings] == [("no_events", "warning", "visits")]
+    assert "4,000" in found.findings[0].message
+    few = {(1, "all", arm): {"visits": conversions(0, 90)} for arm in "ab"}
+    assert build(plan(), table(few)).findings == ()
+
+
+@pytest.mark.parametrize(("outside", "severity"), [(200, "warning"), (201, "critical")])
+def test_where_most_are_outside_of_the_plan_nothing_can_be_trusted(outside: int, severity: str) -> None:
+    arms = {(1, "all", arm): {"visits": conversions(10, 100)} for arm in "ab"}
+    found = build(plan(), table(arms, units_outside=outside))
+    assert [(one.code, one.severity) for one in found.findings] == [("exposures_outside", severity)]
+
+
 def test_a_table_without_anything_gives_reasons() -> None:
     found = build(plan(segments=("x", "y")), MomentTable())
     assert found.units == 0

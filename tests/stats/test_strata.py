@@ -252,7 +252,7 @@ def test_units_and_values_that_were_left_out() -> None:
     arms = table({}, units_outside=7, values_missing={"visits": 2})
     found = build(plan(metric(kind="mean")), arms)
     assert [(finding.code, finding.severity, finding.metric) for finding in found.findings] == [
-        ("exposures_outside", "warning", None),
+        ("exposures_outside", "critical", None),
         ("values_missing", "warning", "visits"),
     ]
     assert found.findings[0].message.startswith("7 units")
