@@ -61,7 +61,8 @@ class Asked:
         if self._source is None or len(questions) < 2:
             return [self.ask(what, question) for what, question in questions]
         texts = (f"(SELECT list(answer) FROM ({self._text(*one)}) AS answer)" for one in questions)
-        return [rows or [] for rows in self._put(f"SELECT {', '.join(texts)}").fetchone()]
+        # Fetching all of it, one row, lets the connection go.
+        return [rows or [] for rows in self._put(f"SELECT {', '.join(texts)}").fetchall()[0]]
 
     def keep(self, what: Hashable, value: Any) -> None:
         """What was found, to guess the same the next time."""

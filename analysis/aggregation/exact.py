@@ -114,6 +114,10 @@ class Exact(NamedTuple):
         numerator, denominator = value.as_integer_ratio()
         return cls(numerator, denominator.bit_length() - 1)
 
+    @property
+    def value(self) -> float:
+        return self.numerator / (1 << self.bits)
+
     def over(self, bits: int) -> int:
         """Its numerator over 2^bits, of which it has no more."""
         return self.numerator << (bits - self.bits)

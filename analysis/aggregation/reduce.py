@@ -1,4 +1,7 @@
-"""A table with one row per unit to sums by group, in two questions: what range the values have, then their sums."""
+"""A table with one row per unit to sums by group, in two questions: what range the values have, then their sums.
+
+Only where a value is out of all proportion are there more (`analysis.aggregation.finer`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 from analysis.aggregation.asking import Asked, Question
 from analysis.aggregation.exact import Range
+from analysis.aggregation.finer import refined
 from analysis.aggregation.passes import BROKEN, Pass, What, grid_of, is_sum, passes
 from analysis.aggregation.sums import ABSOLUTE, Sums
 from analysis.aggregation.variables import Variables
@@ -137,12 +141,13 @@ def sums_by_group(table: UnitTable) -> tuple[dict[Group, int], dict[str, dict[Gr
     sums = {group: {what: values[same] for what, same in asked.items()} for group, values in found.items()}
     counted = {group: values["rows",] for group, values in found.items()}
     sizes = table.sizes if table.sizes is not None else {one.metric.key: counted for one in table.metrics}
-    return counted, {
+    made = {
         one.metric.key: {
             group: Sums.of(one, size, ranges, sums.get(group, {})) for group, size in sizes[one.metric.key].items()
         }
         for one in table.metrics
     }
+    return counted, refined(table, ranges, counted, made)
 
 
 def _wanted(table: UnitTable, one: Variables, ranges: Mapping[str, Range]) -> Iterator[What]:

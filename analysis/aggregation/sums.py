@@ -89,6 +89,14 @@ class Sums:
             centred=tuple(tuple(self._centred(a, b) for b in columns) for a in columns),
         )
 
+    def approximate(self, what: tuple[str, ...]) -> float:
+        """The sum as a float."""
+        return self._total(*what).value
+
+    def is_constant(self, column: str) -> bool:
+        """Whether all units are known to have the same value."""
+        return column == self.variables.x and self._is_constant
+
     @property
     def _is_constant(self) -> bool:
         return self.smallest is not None and self.smallest == self.largest

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence, Set
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from analysis.aggregation.arms import arm_finder, arms_table
-from analysis.aggregation.asking import Asked
+from analysis.aggregation.asking import Asked, Question
 from analysis.aggregation.caps import winsorised
 from analysis.aggregation.distributions import distributions_by_group
 from analysis.aggregation.event_values import finite
@@ -19,14 +21,20 @@ from analysis.plan import Plan
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    from ibis.expr.datatypes import DataType
 
 
 # Kinds whose numbers often are integers.
 _GUESSED = ("count", "ratio")
+# Adding three times as much and taking it away again leaves integers as they are, and nothing else.
+_LARGEST_EPOCH = 2.0**51
 
 
 class UnitsError(ValueError):
-    """The table of units is not what the plan asks for; `code` is stable: `missing_columns`, `unknown_epoch`."""
+    """The table of units is not what the plan asks for.
+
+    `code` is stable: `missing_columns`, `unknown_epoch`, `not_numeric`, `epoch_not_integer`.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -53,7 +61,7 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
     Raises
     ------
     UnitsError
-        `missing_columns`, `unknown_epoch`.
+        `missing_columns`, `unknown_epoch`, `not_numeric` (text, dates), `epoch_not_integer`.
 
     Notes
     -----
@@ -63,6 +71,7 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
     covariates come as many indicators, 1 where one was missing, in the order of the covariates.
     """
     keys = _keys(units, plan)
+    _check_types(units, plan, keys)
     # What is common to all arms must not depend on units that are in none.
     is_pooled = any(metric.winsor_quantile or metric.quantile for metric in plan.metrics)
     asked = Asked(units.semi_join(arms_table(plan), keys) if is_pooled else units)
@@ -84,32 +93,17 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
 
 def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTable, tuple[str, ...], int | None]:
     """The table to sum, the columns in which something is no number, and the epoch where all rows have the same."""
-
-    def cleaned(source: Any) -> Any:
-        """NaN, infinities and what is too large made null."""
-        rows = numbers_of(source, plan, keys)
-        return rows.mutate(**{column: finite(rows[column]) for column in unusable}) if unusable else rows
-
     names = list(number_columns(plan))
     count, known, epoch = _known(asked, plan, keys)
     if epoch is not None:
         keys = tuple(key for key in keys if key != "epoch")
     unusable = tuple(column for column in names if not known[column].is_usable)
+    cleaned = partial(_cleaned, plan=plan, keys=keys, unusable=unusable)
     if unusable:
         _, known = reaches(asked, (plan.metrics, keys, unusable), cleaned, names)
     columns = UnitColumns(known=known, count=count, integers=integers_of(asked.table, plan))
     metrics = tuple(columns.add(metric, index) for index, metric in enumerate(plan.metrics))
     absent = tuple(column for column in names if known[column].count < count)
-    copies = columns.copies_of(asked.table, plan)
-    of_another = {name: copies.get(name, name) for name in names}
-    perhaps_whole = _perhaps_whole(plan, known) - {column for one in metrics for column in one.whole}
-    seen = look(
-        asked,
-        (plan.metrics, keys, unusable, count.bit_length(), *copies),
-        cleaned,
-        list(dict.fromkeys(of_another.values())),
-        {of_another[name] for name in perhaps_whole},
-    )
     table = UnitTable(
         asked=asked,
         prepare=lambda source: columns.prepare(cleaned(source)),
@@ -118,11 +112,35 @@ def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTabl
         metrics=metrics,
         known=columns.known,
         units=count,
+        copies=columns.copies_of(asked.table, plan),
+    )
+    perhaps_whole = _perhaps_whole(plan, known) - {column for one in metrics for column in one.whole}
+    return _guessed(table, cleaned, (plan.metrics, keys, unusable), names, perhaps_whole), unusable, epoch
+
+
+def _cleaned(source: Any, *, plan: Plan, keys: tuple[str, ...], unusable: tuple[str, ...]) -> Any:
+    """NaN, infinities and what is too large made null."""
+    rows = numbers_of(source, plan, keys)
+    return rows.mutate(**{column: finite(rows[column]) for column in unusable}) if unusable else rows
+
+
+def _guessed(
+    table: UnitTable, cleaned: Question, what: tuple[Hashable, ...], names: Sequence[str], perhaps_whole: Set[str]
+) -> UnitTable:
+    """With what the first rows look like."""
+    of_another = {name: table.copies.get(name, name) for name in names}
+    seen = look(
+        table.asked,
+        (*what, table.units.bit_length(), *table.copies),
+        cleaned,
+        list(dict.fromkeys(of_another.values())),
+        {of_another[name] for name in perhaps_whole},
+    )
+    return replace(
+        table,
         guessed=tuple(name for name in names if name in perhaps_whole and of_another[name] in seen.whole),
         rare=tuple(name for name in names if of_another[name] in seen.rare),
-        copies=copies,
     )
-    return table, unusable, epoch
 
 
 def _known(asked: Asked, plan: Plan, keys: tuple[str, ...]) -> tuple[int, dict[str, Reach], int | None]:
@@ -162,6 +180,30 @@ def _keys(units: ir.Table, plan: Plan) -> tuple[str, ...]:
     if len({cell.epoch for cell in plan.cells}) > 1:
         raise UnitsError("unknown_epoch", "the plan has several epochs: the table of units needs a column epoch")
     return ("segment", "variant")
+
+
+def _check_types(units: ir.Table, plan: Plan, keys: tuple[str, ...]) -> None:
+    """Refuse text and dates where numbers are wanted (a cast would read some of them), and parts of an epoch."""
+    types = units.schema()
+    wrong = [key for key in dict.fromkeys(number_columns(plan).values()) if not _is_number(types[key])]
+    if wrong:
+        found = ", ".join(f"{key} ({types[key]})" for key in wrong)
+        raise UnitsError("not_numeric", f"the table of units has columns that are no numbers: {found}")
+    if "epoch" not in keys or types["epoch"].is_integer() or types["epoch"].is_null():
+        return
+    if not types["epoch"].is_numeric() or _has_parts(units.epoch):
+        raise UnitsError("epoch_not_integer", f"the table of units has epochs that are no integers ({types['epoch']})")
+
+
+def _is_number(found: DataType) -> bool:
+    return bool(found.is_numeric() or found.is_boolean() or found.is_null())
+
+
+def _has_parts(epoch: Any) -> bool:
+    """Whether any is no integer, as NaN and infinities are not."""
+    value = epoch.cast("float64")
+    is_integer = (value.abs() <= _LARGEST_EPOCH) & (value + 3 * _LARGEST_EPOCH - 3 * _LARGEST_EPOCH == value)
+    return bool((epoch.notnull() & ~is_integer).any().to_pyarrow().as_py())
 
 
 def _values_missing(units: ir.Table, keys: tuple[str, ...], plan: Plan, unusable: tuple[str, ...]) -> dict[str, int]:
