@@ -23,7 +23,7 @@ from calibration.scenarios.winners import TAUS
 ENGINE, NAIVE, BOUND, INK, QUIET = "#0072B2", "#D55E00", "#999999", "#222222", "#6b6b6b"
 Pair = tuple[Measured, Measured]
 
-_STYLE = {
+_STYLE: Any = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "axes.spines.top": False,
