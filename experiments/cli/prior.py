@@ -29,3 +29,7 @@ def prior(metric: str, as_json: bool) -> None:
         click.echo(f"Nothing to learn from them: {found.reason}")
         return
     click.echo(f"mean = {found.prior.mean:.4g}, std_dev = {found.prior.std_dev:.4g}")
+    click.echo(
+        f"Lifts of {100 * found.prior.mean:+.1f} %, give or take {100 * found.prior.std_dev:.1f}. Write it into "
+        "analysis.lift_prior of the next experiment."
+    )
