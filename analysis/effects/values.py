@@ -112,15 +112,17 @@ def fieller(pairs: Pairs, critical: Floats) -> tuple[Floats, Floats]:
     The quadratic is written in θ, not in 1 + θ, so that its constant term is the test statistic itself and the roots'
     signs are decided without cancellation.
     """
-    treatment, baseline = pairs.treatment, pairs.baseline
-    difference, squared = pairs.difference, critical * critical
-    leading = baseline.value * baseline.value - squared * baseline.variance
-    exists = (baseline.value > 0) & (leading > 0)
+    base = np.where(pairs.baseline.value > 0, pairs.baseline.value, np.nan)
+    # In units of the baseline: squares of what may be 1e-100 would be nothing.
+    difference, ratio = pairs.difference / base, pairs.treatment.value / base
+    own, other = pairs.treatment.variance / base / base, pairs.baseline.variance / base / base
+    squared = critical * critical
+    leading = 1.0 - squared * other
+    exists = leading > 0
     safe = np.where(exists, leading, 1.0)
-    half = -baseline.value * difference - squared * baseline.variance
-    constant = difference * difference - squared * pairs.variance
-    inner = treatment.variance * safe + treatment.value * treatment.value * baseline.variance
-    outer = -(half + np.copysign(critical * np.sqrt(inner), half))
+    half = -difference - squared * other
+    constant = difference * difference - squared * (own + other)
+    outer = -(half + np.copysign(critical * np.sqrt(own * safe + ratio * ratio * other), half))
     nil = outer == 0
     first, second = np.where(nil, 0.0, outer / safe), np.where(nil, 0.0, constant / np.where(nil, 1.0, outer))
     return (
