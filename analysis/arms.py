@@ -13,12 +13,13 @@ from analysis.effect_rows import intervals_of, numbers
 from analysis.effects import values
 from analysis.effects.proportions import wilson_intervals
 from analysis.effects.quantiles import distribution_value
+from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.estimate import ArmSummary, Interval, Undefined
 from analysis.groups import Groups
 from analysis.plan import MetricPlan, Plan
 from analysis.reasons import Why
 from analysis.special import pooled_distribution
-from analysis.tested import SMALLEST_DENOMINATOR, ArmValues, Reasons, first_of, ratio_values
+from analysis.tested import ArmValues, Reasons, first_of, ratio_values
 
 Floats: TypeAlias = NDArray[np.float64]
 Summaries: TypeAlias = list[tuple[ArmSummary, ...]]

@@ -13,11 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effect_rows import Effect, effects
-from analysis.effects.arms import ArmValue
-from analysis.effects.means import mean_value
-from analysis.effects.proportions import proportion_value
-from analysis.effects.ratios import ratio_value
-from analysis.estimate import Undefined
 from analysis.groups import Groups
 from analysis.intervals import Ends, Intervals, PValues, p_values
 from analysis.intervals import intervals as inverted
@@ -198,10 +193,3 @@ def compare(kind: MetricKind, strata: Sequence[StratumMoments], evidence: Eviden
     with np.errstate(all="ignore"):
         columns = _columns(choose_test(kind, samples, evidence.min_units), evidence, intervals=True)
     return effects(kind, columns.tested, columns.p, columns.intervals, alpha=evidence.alpha)[0]
-
-
-def arm_value(kind: MetricKind, moments: Moments) -> ArmValue | Undefined:
-    """One arm alone."""
-    if kind == "conversion":
-        return proportion_value(moments)
-    return ratio_value(moments) if kind == "ratio" else mean_value(moments)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.effects import rates, values
 from analysis.effects.events import supports
+from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.groups import Groups
 from analysis.plan import MetricKind
 from analysis.reasons import Why
@@ -24,9 +25,6 @@ Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 Reasons: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.intp]
-
-# A mean denominator below it is zero but for rounding; its square is still a float.
-SMALLEST_DENOMINATOR = 1e-50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

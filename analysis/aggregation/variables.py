@@ -37,10 +37,6 @@ class Variables:
         return (self.x, *(() if self.y is None else (self.y,)), *self.covariates)
 
     @property
-    def has_extremes(self) -> bool:
-        return self.metric.kind != "conversion"
-
-    @property
     def products(self) -> Iterator[tuple[str, ...]]:
         """Whose sums over units are needed: a conversion is its own square."""
         yield from ((column,) for column in self.columns)

@@ -10,6 +10,7 @@ from scipy.special import ndtr
 
 from analysis.effects.means import critical_value
 from analysis.estimate import Outlook, Undefined
+from analysis.inference.sequential import multiplier
 
 TARGET_POWER_QUANTILE = 0.8416212335729143
 # More than so many times the planned units (or those that are in, if more) is beyond all reason.
@@ -34,8 +35,7 @@ class Deciding:
         """In standard errors, at so many units of the two arms together."""
         if self.rho is None:
             return _normal(self.alpha)
-        v = units * self.rho * self.rho
-        return sqrt((v + 1) / v * (log1p(v) - 2 * log(self.alpha)))
+        return float(multiplier(units, self.alpha, self.rho))
 
 
 def outlook(

@@ -8,7 +8,7 @@ from analysis.estimate import Undefined
 from analysis.moments import Moments
 
 # Its square is still a float. A mean denominator below it is zero but for rounding.
-_SMALLEST_DENOMINATOR = 1e-50
+SMALLEST_DENOMINATOR = 1e-50
 
 
 def ratio_value(moments: Moments) -> ArmValue | Undefined:
@@ -47,6 +47,6 @@ def ratio_value(moments: Moments) -> ArmValue | Undefined:
 
 def ratio_of_sums(moments: Moments) -> float | Undefined:
     """Σx / Σy, for any number of units."""
-    if abs(moments.denominator_mean) < _SMALLEST_DENOMINATOR:
+    if abs(moments.denominator_mean) < SMALLEST_DENOMINATOR:
         return Undefined(reason="zero_denominator", message="The denominators add up to zero.")
     return moments.mean / moments.denominator_mean

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from analysis.effects.arms import ArmPair, ArmValue
-from analysis.effects.means import satterthwaite
+from analysis.effects.values import Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,11 @@ def combine(strata: Sequence[StratumPair]) -> ArmPair:
 def _average(shares: Sequence[float], arms: Sequence[ArmValue]) -> ArmValue:
     if len(arms) == 1:
         return arms[0]
-    variances = [share * share * arm.variance for share, arm in zip(shares, arms, strict=True)]
+    together = Values(
+        value=np.array([arm.value for arm in arms]),
+        variance=np.array([arm.variance for arm in arms]),
+        freedom=np.array([arm.degrees_of_freedom for arm in arms]),
+    ).averaged(np.array(shares))
     return ArmValue(
-        value=sum(share * arm.value for share, arm in zip(shares, arms, strict=True)),
-        variance=sum(variances),
-        degrees_of_freedom=satterthwaite(variances, [arm.degrees_of_freedom for arm in arms]),
+        value=float(together.value), variance=float(together.variance), degrees_of_freedom=float(together.freedom)
     )

@@ -30,7 +30,7 @@ from analysis.inference.heterogeneity import (
     spread_at,
 )
 from analysis.inference.selection import TIED, hybrid_interval
-from analysis.inference.sequential import mixture_scale
+from analysis.inference.sequential import always_valid_p, mixture_scale, multiplier
 from analysis.inference.shrinkage import show
 from analysis.plan import Direction, StoppingRule
 
@@ -58,15 +58,12 @@ class _Rule:
         """Of the standard errors, for intervals that hold for all segments together."""
         if not self.peeks:
             return np.full_like(np.asarray(units, dtype=float), _normal(self.each))
-        v = np.asarray(units) * _scale(self.each, self.alpha, self.rho) ** 2
-        wide: Floats = np.sqrt((v + 1) / v * (np.log1p(v) - 2 * np.log(self.each)))
-        return wide
+        return multiplier(np.asarray(units, dtype=float), self.each, _scale(self.each, self.alpha, self.rho))
 
     def p_values(self, z: Floats, units: Floats) -> Floats:
         """Corrected for all segments: below alpha exactly when the interval with `multipliers` leaves out 0."""
         if self.peeks:
-            v = units * _scale(self.each, self.alpha, self.rho) ** 2
-            alone = np.exp(0.5 * np.minimum(np.log1p(v) - z * z * v / (1 + v), 0.0))
+            alone = always_valid_p(z, units, _scale(self.each, self.alpha, self.rho))
         else:
             alone = 2 * ndtr(-np.abs(z))
         corrected: Floats = np.clip(self.declared * alone, SMALLEST_P, 1.0)
@@ -229,8 +226,7 @@ def _rows(
 
 
 def _pooled(value: float, std_error: float, units: float, rule: _Rule) -> Estimate:
-    v = units * rule.rho * rule.rho
-    anytime = sqrt((v + 1) / v * (np.log1p(v) - 2 * np.log(rule.alpha))) * std_error
+    anytime = float(multiplier(units, rule.alpha, rule.rho)) * std_error
     once = _normal(rule.alpha) * std_error
     level = 1 - rule.alpha
     return Estimate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
@@ -71,11 +71,6 @@ class MomentTable:
     def units_mixed(self) -> int:
         return sum(self.mixed.values())
 
-    @property
-    def units_first_seen(self) -> dict[ArmKey, int]:
-        """Units per (epoch, segment, variant), the mixed ones included where they were first."""
-        return _added(self.units, self.mixed)
-
     def __add__(self, other: MomentTable) -> MomentTable:
         """Merge tables of *disjoint* sets of units (of two epochs, of two shards of the customers).
 
@@ -99,14 +94,6 @@ class MomentTable:
 
     def of(self, key: MetricKey) -> Moments:
         return self.moments.get(key, Moments())
-
-    def pooled(self, epoch: int, segments: Iterable[str], variant: str, metric: str) -> Moments:
-        """The segments together, in a fixed order: pooling is only right where their split is the same."""
-        groups = (self.of(MetricKey(epoch, segment, variant, metric)) for segment in sorted(segments))
-        return reduce(Moments.__add__, groups, Moments())
-
-    def units_in(self, epoch: int, segments: Iterable[str], variant: str) -> int:
-        return sum(self.units.get(ArmKey(epoch, segment, variant), 0) for segment in segments)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe and lossless: a float's shortest decimal form reads back to the same float."""

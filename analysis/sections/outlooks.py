@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import isnan
-from typing import TypeAlias
 
 from analysis.board import Board
 from analysis.design.outlook import Deciding, outlook
@@ -17,8 +16,6 @@ from analysis.quality.too_good import nearest_to_zero, too_good_finding
 
 # Traffic is that of the last whole weeks: days of the week differ.
 _TRAFFIC_DAYS = 7
-
-ByRow: TypeAlias = Mapping[int, Outlook]
 
 
 def outlooks(measured: Measured) -> dict[int, Outlook]:
