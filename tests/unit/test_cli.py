@@ -158,6 +158,21 @@ def test_promoting_shows_first_and_acts_once(winnow: Winnow) -> None:
     assert winnow("revert", promotion_id, "--reason", "again").stderr.startswith("winnow: already_reverted: ")
 
 
+def test_whoever_stops_reading_does_not_stop_a_promotion(winnow: Winnow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`winnow promote sale | head -1`: the pipe breaks at the first print, when all that is to be done is done."""
+
+    def gone() -> None:
+        raise BrokenPipeError
+
+    winnow.replay(100, 200)
+    winnow("analyse", "sale")
+    monkeypatch.setattr("experiments.cli.promote.out", gone)
+    assert winnow("promote", "sale").exit_code == 1
+    monkeypatch.undo()
+    again = winnow("promote", "sale", "--segment", "mens")
+    assert again.stderr == "winnow: already_promoted: mens: new is live in mens already.\n"
+
+
 def test_nothing_is_promoted_without_a_winner(winnow: Winnow) -> None:
     winnow.replay(100, 101)
     winnow("analyse", "sale")
