@@ -27,11 +27,11 @@ from experiments.services.ports import OpenUnitOfWork
 from experiments.storage import migrate
 from experiments.storage.unit_of_work import Database, open_database
 
-# No deadlines: how long an example takes says more about the machine. Where a change is judged, the examples are the
-# same every time; at a desk they are new ones.
-settings.register_profile("desk", deadline=None)
-settings.register_profile("ci", parent=settings.get_profile("desk"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "desk")
+# No deadlines: how long an example takes says more about the machine. The same examples every time, so that a change is
+# judged by itself; new ones with `--hypothesis-profile=explore`.
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 MEMORY = "memory"
 SQLITE = "sqlite"
