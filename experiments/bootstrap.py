@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from experiments.services.advance import Advancer
 from experiments.services.assign import Assigner
 from experiments.services.author import Author
 from experiments.services.catalog import CatalogHolder
@@ -31,6 +32,7 @@ class Winnow:
     recorder: Recorder
     results: Results
     promoter: Promoter
+    advancer: Advancer
     keys: Keys
     sign_in_links: SignInLinks
 
@@ -54,6 +56,7 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         recorder=Recorder(catalog, opened, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
+        advancer=Advancer(catalog, opened, clock),
         keys=keys,
         sign_in_links=SignInLinks(keys, opened, clock),
     )

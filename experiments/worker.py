@@ -1,4 +1,4 @@
-"""The worker: computes results where there is something new, and promotes where a policy lets it act alone."""
+"""The worker: computes results where there is something new, and takes promotions on their way."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import click
 import structlog
 
 from experiments.bootstrap import Winnow, build
-from experiments.domain.errors import DomainError, PromotionRefused
+from experiments.domain.errors import AlreadyExists, DomainError, PromotionRefused
 from experiments.domain.experiment import Experiment, Status
-from experiments.domain.promotion import Action
+from experiments.services.advance import MOST_STEPS
 from experiments.services.analyse import Analyst
 from experiments.services.ports import Snapshot
 from experiments.settings import Settings
@@ -143,22 +143,22 @@ class Worker:
         if self._analyst.is_due(key, MAXIMUM_AGE_SECONDS if running else AFTER_STOP_SECONDS):
             snapshot = self._analyst.analyse(key, progress=self._keep_lease)
             log.info("analysed", experiment=key, snapshot=snapshot.id, version=snapshot.version)
-        if running and experiment.definition.promotion.automatic:
-            self._promote(key)
+        for segment in self._winnow.advancer.due(key):
+            self._advance(key, segment)
 
-    def _promote(self, key: str) -> None:
-        promoter = self._winnow.promoter
-        for proposal in promoter.propose(key, unattended=True):
-            if proposal.decision.action is not Action.PROMOTE:
-                continue
+    def _advance(self, key: str, segment: str) -> None:
+        """One step after another, each a transaction, as long as there is one to do."""
+        for _ in range(MOST_STEPS):
             self._renew()
             try:
-                promotion = promoter.apply(key, proposal.segment, actor="worker", unattended=True)
-            except PromotionRefused as refusal:
-                log.info("promotion_refused", experiment=key, segment=proposal.segment, code=refusal.code)
-            else:
-                what = {"segment": promotion.segment, "variant": promotion.variant, "promotion": promotion.id}
-                log.info("promoted", experiment=key, **what)
+                promotion = self._winnow.advancer.step(key, segment)
+            except (AlreadyExists, PromotionRefused) as refusal:
+                log.info("promotion_refused", experiment=key, segment=segment, code=refusal.code)
+                return
+            if promotion is None:
+                return
+            what = {"segment": segment, "variant": promotion.variant, "promotion": promotion.id}
+            log.info(promotion.state.value, experiment=key, **what)
 
 
 def holder_name() -> str:

@@ -23,7 +23,7 @@ from experiments.domain.experiment import Experiment
 from experiments.domain.metric import MetricRole
 from experiments.domain.names import plural
 from experiments.services.ports import Snapshot
-from experiments.services.promote import Proposal
+from experiments.services.proposals import Proposal
 from experiments.services.results import Overview
 
 

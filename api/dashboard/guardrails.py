@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from api.dashboard.names import Names
 from api.dashboard.stored import Scope, StoredReport
-from experiments.domain.promotion import Evidence
+from experiments.domain.evidence import Evidence
 
 _WORDS = {
     "safe": "safe",

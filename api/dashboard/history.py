@@ -30,6 +30,19 @@ class Entry:
     revertible: bool
 
 
+_WORDS = {
+    PromotionState.PROPOSED: "Waiting",
+    PromotionState.APPROVED: "Approved",
+    PromotionState.RAMPING: "Going live",
+    PromotionState.HELD: "Live",
+    PromotionState.KEPT: "Kept",
+    PromotionState.REVERTED: "Taken back",
+    PromotionState.EXPIRED: "Expired",
+    PromotionState.REJECTED: "Rejected",
+    PromotionState.SUPERSEDED: "Replaced",
+}
+
+
 def history_of(experiment: Experiment, promotions: Iterable[Promotion], names: Names) -> tuple[Entry, ...]:
     """Return the promotions in the order given."""
     return tuple(_entry(experiment, promotion, names) for promotion in promotions)
@@ -37,19 +50,20 @@ def history_of(experiment: Experiment, promotions: Iterable[Promotion], names: N
 
 def _entry(experiment: Experiment, promotion: Promotion, names: Names) -> Entry:
     live = _is_live(experiment, promotion)
-    applied = promotion.state is PromotionState.APPLIED
+    first = promotion.went_live or promotion.proposal
+    sha256 = promotion.proposal.evidence_sha256 or ""
     return Entry(
         id=promotion.id,
-        when=say.instant(promotion.applied_at),
-        who=_person(promotion.applied_by),
+        when=say.instant(first.at),
+        who=_person(first.by),
         segment=names.segment(promotion.segment),
         variant=names.variant(promotion.variant),
-        reasons=tuple(reason.message for reason in promotion.reasons),
-        state="live" if live else str(promotion.state) if not applied else "superseded",
-        state_word="Live" if live else "Replaced" if applied else "Taken back",
+        reasons=tuple(reason.message for reason in promotion.proposal.reasons),
+        state="live" if live else str(promotion.state),
+        state_word=_WORDS[promotion.state],
         reverted=_reverted(promotion),
-        evidence=promotion.evidence_sha256,
-        evidence_short=promotion.evidence_sha256[:12],
+        evidence=sha256,
+        evidence_short=sha256[:12],
         snapshot_id=promotion.evidence.snapshot_id,
         revertible=live and experiment.status in (Status.RUNNING, Status.PAUSED),
     )
@@ -57,15 +71,15 @@ def _entry(experiment: Experiment, promotion: Promotion, names: Names) -> Entry:
 
 def _is_live(experiment: Experiment, promotion: Promotion) -> bool:
     plan = experiment.definition.plan_of(promotion.segment)
-    return promotion.state is PromotionState.APPLIED and plan is not None and plan.promoted == promotion.variant
+    return promotion.is_live and plan is not None and plan.promotion == promotion.id
 
 
 def _reverted(promotion: Promotion) -> str:
-    if promotion.reverted_at is None:
+    last = promotion.steps[-1]
+    if last.state is not PromotionState.REVERTED:
         return ""
-    who = f" by {_person(promotion.reverted_by)}" if promotion.reverted_by else ""
-    why = f": {promotion.revert_reason}" if promotion.revert_reason else ""
-    return f"Taken back {say.instant(promotion.reverted_at)}{who}{why}"
+    why = last.note or (last.reasons[0].message if last.reasons else "")
+    return f"Taken back {say.instant(last.at)} by {_person(last.by)}{': ' if why else ''}{why}"
 
 
 def _person(actor: str) -> str:

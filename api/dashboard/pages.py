@@ -18,7 +18,7 @@ from api.dashboard.stored import read_report
 from api.dashboard.table_csv import results_csv
 from experiments.domain.errors import DomainError, InvalidInput, NotFound
 from experiments.services.ports import Snapshot
-from experiments.services.promote import Proposal
+from experiments.services.proposals import Proposal
 from experiments.services.results import Overview
 
 ROWS_PER_PAGE = 20

@@ -10,9 +10,9 @@ from api.dashboard.live import Piece, pieces, split_sentence
 from api.dashboard.names import names_of
 from api.dashboard.reasons import reasons_of
 from experiments.domain.allocation import Allocation
+from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment
-from experiments.domain.promotion import Action
-from experiments.services.promote import Proposal
+from experiments.services.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

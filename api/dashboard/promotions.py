@@ -11,7 +11,7 @@ from api.dashboard.names import names_of
 from api.dashboard.promotion_page import promotion_page
 from api.dashboard.session import require_sign_in, require_write
 from experiments.domain.errors import DomainError, NotFound
-from experiments.services.promote import Proposal
+from experiments.services.proposals import Proposal
 
 REASON_LENGTH = 500
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.domain.promotion import Decision
+from experiments.domain.decision import Decision
 
 _SENTENCES = {
     "split_changed": "The split of this segment has changed since this analysis. The next one decides.",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from api.dashboard.names import Names
 from api.dashboard.reasons import reasons_of
 from api.dashboard.stored import Recommendation, StoredReport
+from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment, Status
-from experiments.domain.promotion import Action
-from experiments.services.promote import Proposal
+from experiments.services.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from api.current import actor, winnow
 from api.paging import page_of, paged
 from api.routes import Routes
 from api.schemas.promotion import (
+    ApproveSchema,
+    PresentSchema,
     PromoteSchema,
     PromotionSchema,
     PromotionsQuery,
@@ -44,20 +46,50 @@ def promote(body: dict[str, Any], key: str) -> object:
     if body["dry_run"]:
         (proposal,) = promoter.propose(key, segment)
         return jsonify(_PROPOSED.dump({"proposal": proposal}))
-    made = promoter.apply(key, segment, actor=actor())
+    made = promoter.apply(key, segment, actor=actor(), note=body["reason"])
     return made, 201, {"Location": url_for("Promotions.read", promotion_id=made.id)}
 
 
 @routes.get("/promotions", scope=Scope.READ, query=PromotionsQuery, out=page_of(PromotionSchema))
 def walk(query: dict[str, Any]) -> object:
-    """List newest first, of one experiment or of all."""
-    return paged(query, winnow().promoter.history, experiment=query["experiment"])
+    """List newest first, of one experiment or of all; `state=proposed` are those that wait for a person."""
+    return paged(query, winnow().promoter.history, experiment=query["experiment"], state=query["state"])
 
 
 @routes.get("/promotions/<key:promotion_id>", scope=Scope.READ, out=PromotionSchema, refuses=(404,))
 def read(promotion_id: str) -> object:
     """Read one."""
     return winnow().promoter.get(promotion_id)
+
+
+@routes.get("/promotions/<key:promotion_id>/evidence", scope=Scope.READ, out=PresentSchema, refuses=(404,))
+def present(promotion_id: str) -> object:
+    """Say what it has come to: the realised gain beside the predicted one, while it is under way."""
+    return {"evidence": winnow().promoter.present_evidence(promotion_id)}
+
+
+@routes.post(
+    "/promotions/<key:promotion_id>/approve",
+    scope=Scope.WRITE,
+    body=ApproveSchema,
+    out=PromotionSchema,
+    refuses=(404, 409),
+)
+def approve(body: dict[str, Any], promotion_id: str) -> object:
+    """Let a proposal go live: now, or in quiet hours as soon as they are over."""
+    return winnow().promoter.approve(promotion_id, note=body["reason"], actor=actor())
+
+
+@routes.post(
+    "/promotions/<key:promotion_id>/reject",
+    scope=Scope.WRITE,
+    body=RevertSchema,
+    out=PromotionSchema,
+    refuses=(404, 409),
+)
+def reject(body: dict[str, Any], promotion_id: str) -> object:
+    """Turn a proposal down, for good: only a person can put its variant live there."""
+    return winnow().promoter.reject(promotion_id, reason=body["reason"], actor=actor())
 
 
 @routes.post(

@@ -22,6 +22,7 @@ from api.schemas.fields import (
     choice,
     seconds,
 )
+from api.schemas.promotion_policy import PromotionPolicySchema
 from experiments.domain.definition import (
     MAX_FORCED,
     MAX_SEGMENTS,
@@ -38,9 +39,7 @@ from experiments.domain.metric import MetricRole
 from experiments.domain.policy import (
     AnalysisPlan,
     Family,
-    GuardrailRule,
     LiftPrior,
-    PromotionPolicy,
     Spending,
     StoppingRule,
 )
@@ -124,16 +123,6 @@ class AnalysisPlanSchema(Built):
         allow_none=True,
         metadata={"description": "Of the chances to be best and the expected losses, and of nothing else; null: flat."},
     )
-
-
-class PromotionPolicySchema(Built):
-    builds = PromotionPolicy
-
-    automatic = Flag()
-    minimum_lift = Number()
-    holdback_bp = Whole()
-    guardrails = choice(GuardrailRule)
-    maximum_age_seconds = seconds()
 
 
 class ExperimentWishSchema(Built):

@@ -10,9 +10,11 @@ from rich.table import Table
 
 from experiments.cli.console import err, out
 from experiments.cli.wired import ACTOR, wired
+from experiments.domain.decision import Action
 from experiments.domain.errors import PromotionRefused
-from experiments.domain.promotion import Action, Promotion, split_of
-from experiments.services.promote import Promoter, Proposal
+from experiments.domain.promotion import Promotion, split_of
+from experiments.services.promote import Promoter
+from experiments.services.proposals import Proposal
 
 
 @click.command()

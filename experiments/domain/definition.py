@@ -14,7 +14,8 @@ from experiments.domain.errors import InvalidInput
 from experiments.domain.layer import LayerClaim
 from experiments.domain.metric import MetricRole, MetricUse
 from experiments.domain.names import check_id, check_key, check_text, pointer
-from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.domain.policy import AnalysisPlan
+from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment, everyone
 
 MAX_VARIANTS = 20

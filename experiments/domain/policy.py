@@ -1,4 +1,4 @@
-"""What an author declares before the start: how results are judged, and when a winner may go live."""
+"""What an author declares before the start: how results are judged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from experiments.domain.bucketing import BUCKETS
 from experiments.domain.errors import InvalidInput
 
 DAY_SECONDS = 86_400
@@ -16,7 +15,8 @@ MAX_NOVELTY_DAYS = 90
 
 class StoppingRule(StrEnum):
     """`always_valid`: look whenever you like. `fixed_horizon`: one look, planned in advance. `group_sequential`: every
-    analysis is a look that spends some of the error rate, until `planned_units` have come. Only the first promotes.
+    analysis is a look that spends some of the error rate, until `planned_units` have come. The last needs a policy
+    that promotes at a boundary; the second promotes nothing.
     """
 
     ALWAYS_VALID = "always_valid"
@@ -129,40 +129,3 @@ class AnalysisPlan:
         wanted = _RULE_OF_FAMILY.get(self.family, self.stopping_rule)
         if self.stopping_rule is not wanted:
             raise InvalidInput("family_unfit", f"{self.family} needs the stopping rule {wanted}.", path="/family")
-
-
-class GuardrailRule(StrEnum):
-    """`not_harmed`: promote unless harm is shown, beyond the margin or perhaps within it. What is not known yet does
-    not stop it, also where no person looks: an automation that has to be sure takes `proven_safe`, which promotes only
-    when harm beyond the margin is ruled out.
-    """
-
-    NOT_HARMED = "not_harmed"
-    PROVEN_SAFE = "proven_safe"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromotionPolicy:
-    """`minimum_lift` is the practical threshold that the always-valid lower bound must pass.
-
-    `holdback_bp` of the segment keep seeing the control, so that the winner goes on being measured. An `automatic`
-    policy lets the worker act alone. Evidence older than `maximum_age_seconds` is stale.
-    """
-
-    automatic: bool = False
-    minimum_lift: float = 0.0
-    holdback_bp: int = 500
-    guardrails: GuardrailRule = GuardrailRule.NOT_HARMED
-    maximum_age_seconds: int = DAY_SECONDS
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.minimum_lift) and 0 <= self.minimum_lift <= 10):
-            raise InvalidInput(
-                "minimum_lift_invalid", "`minimum_lift` is a fraction from 0 to 10.", path="/minimum_lift"
-            )
-        if not 0 < self.holdback_bp < BUCKETS:
-            raise InvalidInput(
-                "holdback_invalid", f"A holdback is 1 to {BUCKETS - 1} basis points.", path="/holdback_bp"
-            )
-        if self.maximum_age_seconds <= 0:
-            raise InvalidInput("age_invalid", "A maximum age is longer than 0 seconds.", path="/maximum_age_seconds")

@@ -15,6 +15,7 @@ from experiments.domain.metric import Metric
 from experiments.domain.segment import EVERYONE, Segment
 from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, Page, Stored, UnitOfWork
+from experiments.services.promotion_acts import Actor, supersede
 from experiments.services.retry import retried
 from experiments.services.wishes import ExperimentWish, refuse_rename, resolve
 
@@ -194,11 +195,21 @@ def _check_layer(work: UnitOfWork, experiment: Experiment) -> None:
 
 
 def _supersede(work: UnitOfWork, before: Experiment, after: Experiment, actor: str, now: datetime) -> None:
-    """End the promotions that are not live any more."""
+    """End the promotions that are not live any more, and those of segments that are gone."""
     live = {plan.promotion for plan in after.definition.segments}
-    for plan in before.definition.segments:
-        if plan.promotion is not None and plan.promotion not in live:
-            work.promotions.save(work.promotions.get(plan.promotion).supersede(by=actor, now=now))
+    ended = [
+        work.promotions.get(plan.promotion)
+        for plan in before.definition.segments
+        if plan.promotion is not None and plan.promotion not in live
+    ]
+    segments = {plan.segment.key for plan in after.definition.segments}
+    ended += [
+        one
+        for one in work.promotions.standing(before.key)
+        if one.is_open and not one.is_live and one.segment not in segments
+    ]
+    for promotion in ended:
+        supersede(work, promotion, version=before.current.number, actor=Actor(name=actor, now=now))
 
 
 def _move_in_layer(work: UnitOfWork, before: Experiment, after: Experiment, now: datetime) -> None:

@@ -2,68 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
+from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, Live
 from experiments.domain.experiment import Experiment
+from experiments.domain.holdback import detectable_lift
 from experiments.domain.metric import Direction, MetricRole
-from experiments.domain.promotion import Evidence, GuardrailEvidence, GuardrailState
-from experiments.services.ports import Snapshot
+from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.promotion_policy import PromotionScope, WinnerRule
+from experiments.services.look import Look
+from experiments.services.stored_report import (
+    Doc,
+    against_control,
+    beliefs_of,
+    critical_of,
+    gain_ends,
+    gain_of,
+    guardrails_of,
+    metric_of,
+    number,
+    relative_spread,
+    shrunk_gain,
+    units_of,
+)
 
-Doc = Mapping[str, Any]
 
-
-def evidence_of(experiment: Experiment, versions: Sequence[Version], snapshot: Snapshot, segment: str) -> Evidence:
-    """Return the evidence on one segment; `versions` are all of the experiment's, oldest first.
+def evidence_of(look: Look, segment: str) -> Evidence:
+    """Return the evidence on one segment.
 
     Raises InvalidInput where the segment is not in the experiment, or was not when the snapshot was taken.
     """
-    seen = next(version for version in versions if version.number == snapshot.version)
-    plan, then = experiment.definition.plan_of(segment), seen.definition.plan_of(segment)
-    scope: Doc | None = next((scope for scope in snapshot.report["segments"] if scope["segment"] == segment), None)
-    if plan is None or then is None or scope is None:
+    experiment, snapshot = look.experiment, look.snapshot
+    seen = next(version for version in look.versions if version.number == snapshot.version)
+    definition = experiment.definition
+    plan, then = definition.plan_of(segment), seen.definition.plan_of(segment)
+    own: Doc | None = next((scope for scope in snapshot.report["segments"] if scope["segment"] == segment), None)
+    if plan is None or then is None or own is None:
         raise InvalidInput("segment_unknown", f"The latest snapshot knows no segment {segment!r}.", path="/segment")
-    verdict = scope["verdict"]
-    control = experiment.definition.control.key
-    shown = _against_control(_metric(scope, MetricRole.PRIMARY), verdict["variant"], control)
-    low, high = _gain(shown, experiment.definition.primary.metric.direction)
+    basis, scope = _basis(experiment, snapshot.report, own)
+    verdict, control = scope["verdict"], definition.control.key
+    direction = definition.primary.metric.direction
+    offered = tuple(key for key, share in definition.intended_shares(plan).items() if share)
+    beliefs = tuple(beliefs_of(scope, control))
+    variant = verdict["variant"]
+    if definition.promotion.winner is WinnerRule.EXPECTED_LOSS:
+        losses = {one.variant: one.expected_loss for one in beliefs if one.expected_loss is not None}
+        variant = min(losses, key=lambda key: losses[key]) if losses else None
+    metric = metric_of(scope, MetricRole.PRIMARY)
+    shown = against_control(metric, variant, control)
+    low, high = gain_ends(shown, direction)
+    since = _since(look.versions, plan)
+    promotion = look.open_in(segment)
+    shrunk = shrunk_gain(snapshot.report, segment, variant, control, direction) if basis is Basis.SEGMENT else None
     return Evidence(
         experiment=experiment.key,
         segment=segment,
+        segment_name=plan.segment.name,
         status=experiment.status,
         snapshot_id=snapshot.id,
         version=snapshot.version,
+        epoch=seen.epoch,
         watermark_at=snapshot.watermark.at,
         started_at=experiment.started_at,
         since_epoch=then.since_epoch,
         current_since_epoch=plan.since_epoch,
-        segment_since=_since(versions, plan),
-        offered=tuple(key for key, share in experiment.definition.intended_shares(plan).items() if share),
+        segment_since=since,
+        offered=offered,
         already_promoted=plan.promoted,
-        declined=plan.declined,
-        stopping_rule=experiment.definition.analysis.stopping_rule,
+        declined=look.declined_in(segment),
+        stopping_rule=definition.analysis.stopping_rule,
         control=control,
+        basis=basis,
         outcome=verdict["outcome"],
-        variant=verdict["variant"],
+        segment_outcome=own["verdict"]["outcome"],
+        variant=variant,
         leaders=tuple(verdict["leaders"]),
         verdict=verdict["sentence"],
-        units=tuple((arm["variant"], arm["units"]) for arm in _metric(scope, MetricRole.PRIMARY)["arms"]),
-        lift=_number(shown["lift"]["value"]) if shown else None,
+        units=units_of(scope),
+        gain=gain_of(shown, direction),
+        predicted_gain=gain_of(shown, direction) if shrunk is None else shrunk,
         gain_low=low,
         gain_high=high,
-        p_value_adjusted=_number(shown["p_value_adjusted"]) if shown else None,
-        srm_p_value=_number(scope["srm"]["p_value"]),
-        critical=tuple(
-            finding["message"]
-            for finding in (*snapshot.report["findings"], *scope["findings"])
-            if finding["severity"] == "critical"
-        ),
-        guardrails=tuple(_guardrails(scope, control)),
+        best_gain_high=_best_high(metric, offered, control, direction),
+        p_value_adjusted=number(shown["p_value_adjusted"]) if shown else None,
+        beliefs=beliefs,
+        srm_p_value=number(scope["srm"]["p_value"]),
+        critical=tuple(dict.fromkeys(critical_of(snapshot.report, scope, own))),
+        guardrails=_guardrails(own, scope, control),
+        holdback=_forecast(experiment, own, max(since, experiment.started_at or since), snapshot.watermark.at),
+        live=None if promotion is None else _live(promotion, snapshot.realised, control, direction),
     )
+
+
+def _basis(experiment: Experiment, report: Doc, own: Doc) -> tuple[Basis, Doc]:
+    """One winner for all is read from all together, as long as segments are not shown to differ."""
+    if experiment.definition.promotion.scope is PromotionScope.PER_SEGMENT:
+        return Basis.SEGMENT, own
+    advice = (report.get("recommendation") or {}).get("advice")
+    return (Basis.SEGMENT, own) if advice == "per_segment" else (Basis.OVERALL, report["overall"])
+
+
+def _guardrails(own: Doc, scope: Doc, control: str) -> tuple[GuardrailEvidence, ...]:
+    """Of all together, where these decide; harm that the segment alone shows counts as well."""
+    found = tuple(guardrails_of(scope, control))
+    if scope is own:
+        return found
+    return (*found, *(one for one in guardrails_of(own, control) if one.state in ("harmed", "worse")))
 
 
 def _since(versions: Sequence[Version], plan: SegmentPlan) -> datetime:
@@ -76,38 +126,62 @@ def _since(versions: Sequence[Version], plan: SegmentPlan) -> datetime:
     )
 
 
-def _metric(scope: Doc, role: MetricRole) -> Doc:
-    found: Doc = next(metric for metric in scope["metrics"] if metric["role"] == role)
-    return found
+def _best_high(metric: Doc, offered: Sequence[str], control: str, direction: Direction) -> float | None:
+    """The highest of the treatments' upper ends; None where one of them is not known."""
+    highs = [
+        gain_ends(against_control(metric, variant, control), direction)[1] for variant in offered if variant != control
+    ]
+    known = [high for high in highs if high is not None]
+    return max(known) if known and len(known) == len(highs) else None
 
 
-def _against_control(metric: Doc, variant: str | None, control: str) -> Doc | None:
-    found: Doc | None = next(
-        (c for c in metric["comparisons"] if c["treatment"] == variant and c["baseline"] == control), None
+def _forecast(experiment: Experiment, own: Doc, since: datetime, until: datetime) -> Forecast | None:
+    """At the segment's traffic so far, by the end of the hold."""
+    policy, plan = experiment.definition.promotion, experiment.definition.analysis
+    spread = relative_spread(own, experiment.definition.control.key)
+    seconds = (until - since).total_seconds()
+    units = sum(units for _, units in units_of(own))
+    if not spread or seconds <= 0 or not units or not policy.hold_seconds:
+        return None
+    coming = units / seconds * policy.hold_seconds
+    held = coming * policy.holdback_bp / BUCKETS
+    lift = detectable_lift(
+        relative_spread=spread,
+        held_units=held,
+        live_units=coming - held,
+        alpha=plan.alpha,
+        tuned_for_units=plan.tuned_for_units,
     )
-    return found
+    return Forecast(lift=lift, at=until + timedelta(seconds=policy.hold_seconds))
 
 
-def _gain(comparison: Doc | None, direction: Direction) -> tuple[float | None, float | None]:
-    """Both ends of the interval that holds for the whole family; an end that is no number is not known."""
-    interval = comparison.get("lift_in_family", {}) if comparison else {}
-    low, high = _number(interval.get("low")), _number(interval.get("high"))
-    if direction is Direction.INCREASE:
-        return low, high
-    return None if high is None else 0 - high, None if low is None else 0 - low
+def _live(promotion: Promotion, realised: Mapping[str, Any], control: str, direction: Direction) -> Live | None:
+    began = promotion.went_live
+    if began is None or not promotion.is_live:
+        return None
+    last = promotion.shares[-1]
+    report: Doc | None = realised.get(promotion.id)
+    scope: Doc | None = report["segments"][0] if report else None
+    shown = against_control(metric_of(scope, MetricRole.PRIMARY), promotion.variant, control) if scope else None
+    low, high = gain_ends(shown, direction)
+    return Live(
+        promotion=promotion.id,
+        variant=promotion.variant,
+        began_at=began.at,
+        share_bp=last.share_bp or 0,
+        share_since=last.at,
+        is_final=promotion.state is not PromotionState.RAMPING,
+        predicted_gain=promotion.evidence.predicted_gain,
+        units=_counted(scope),
+        gain=gain_of(shown, direction),
+        gain_low=low,
+        gain_high=high,
+        srm_p_value=number(scope["srm"]["p_value"]) if scope else None,
+        critical=critical_of(report, scope) if report and scope else (),
+        guardrails=tuple(guardrails_of(scope, control)) if scope else (),
+    )
 
 
-def _guardrails(scope: Doc, control: str) -> Iterator[GuardrailEvidence]:
-    for metric in scope["metrics"]:
-        for comparison in metric["comparisons"]:
-            if metric["role"] == MetricRole.GUARDRAIL and comparison["baseline"] == control:
-                yield GuardrailEvidence(
-                    metric=metric["metric"],
-                    variant=comparison["treatment"],
-                    state=GuardrailState(comparison["guardrail"] or "unknown"),
-                )
-
-
-def _number(value: Any) -> float | None:
-    """A stored number, or None where the report says that it does not exist."""
-    return value if isinstance(value, int | float) else None
+def _counted(scope: Doc | None) -> tuple[tuple[str, int], ...]:
+    units = units_of(scope) if scope else ()
+    return units if any(count for _, count in units) else ()

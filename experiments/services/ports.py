@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -13,7 +13,7 @@ from experiments.domain.event import Event, Exposure
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
-from experiments.domain.promotion import Promotion
+from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.segment import Segment
 
 T = TypeVar("T")
@@ -119,7 +119,10 @@ class EventLog(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSnapshot:
-    """A stored report: what it says, what it saw, and by which engine."""
+    """A stored report: what it says, what it saw, and by which engine.
+
+    `realised` has a report for every promotion that is live: its winner against the holdback, since it went live.
+    """
 
     experiment: str
     version: int
@@ -130,6 +133,7 @@ class NewSnapshot:
     report_sha256: str
     moments: Mapping[str, Any]
     report: Mapping[str, Any]
+    realised: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,15 +157,21 @@ class SnapshotStore(Protocol):
 
 
 class PromotionStore(Protocol):
-    def add(self, promotion: Promotion) -> None: ...
+    def add(self, promotion: Promotion) -> None:
+        """Raise AlreadyExists, also where another one is open in that segment: of two adders exactly one succeeds."""
 
     def get(self, promotion_id: str) -> Promotion:
         """Raise NotFound."""
 
-    def save(self, promotion: Promotion) -> None:
-        """Raise NotFound."""
+    def save(self, promotion: Promotion, *, expected_revision: int) -> None:
+        """Raise RevisionMismatch, NotFound. The check and the write are one step."""
 
-    def page(self, *, experiment: str | None, after: str | None, limit: int) -> Page[Promotion]:
+    def standing(self, experiment: str) -> tuple[Promotion, ...]:
+        """Those that still bear on decisions, oldest first: open or rejected ones."""
+
+    def page(
+        self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int
+    ) -> Page[Promotion]:
         """Newest first."""
 
 

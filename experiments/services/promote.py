@@ -1,45 +1,22 @@
-"""Promote: put a segment's winner live, and take it back."""
+"""Promote: what people do with winners: look, put live, approve, reject, take back."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-
-from experiments.domain.allocation import Allocation
-from experiments.domain.definition import SegmentPlan
-from experiments.domain.epoch import Version
-from experiments.domain.errors import NoResults, NotFound, PromotionRefused
-from experiments.domain.experiment import Experiment
+from experiments.domain.candidacy import quiet
+from experiments.domain.decision import Action
+from experiments.domain.errors import NoResults, PromotionRefused
+from experiments.domain.evidence import Evidence
 from experiments.domain.names import check_text
-from experiments.domain.promotion import (
-    Action,
-    Decision,
-    Evidence,
-    Promotion,
-    PromotionState,
-    decide,
-    promoted_plan,
-    reverted_plan,
-)
+from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.catalog import CatalogHolder
 from experiments.services.evidence import evidence_of
-from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, Page, Snapshot, UnitOfWork
+from experiments.services.look import Look, look_at
+from experiments.services.ports import Clock, OpenUnitOfWork, Page, UnitOfWork
+from experiments.services.promotion_acts import Actor, give_share, move, open_promotion, take_back
+from experiments.services.proposals import Proposal, propose
 from experiments.services.retry import retried
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What would happen in one segment; `allocation_after` only where the answer is to promote."""
-
-    experiment: str
-    segment: str
-    evidence: Evidence
-    evidence_sha256: str
-    decision: Decision
-    allocation_before: Allocation
-    allocation_after: Allocation | None
+NOTE_LENGTH = 500
 
 
 class Promoter:
@@ -51,154 +28,128 @@ class Promoter:
         self._clock = clock
 
     def propose(self, key: str, segment: str | None = None, *, unattended: bool = False) -> list[Proposal]:
-        """Return what `apply` would do now in one segment, or in each that was analysed; nothing is stored.
+        """Return what would be done now in one segment, or in each that was analysed; nothing is stored.
 
         Raises NotFound.
         """
         with self._open(read_only=True) as work:
-            experiment = work.experiments.get(key)
-            snapshot = _latest(work, key)
-            names = [segment] if segment else _analysed(experiment, snapshot)
-            versions = work.experiments.versions(key)
-            return [self._propose(versions, experiment, snapshot, name, unattended) for name in names]
+            look = look_at(work, key)
+        names = [segment] if segment else look.analysed
+        return [propose(look, name, self._clock(), unattended=unattended) for name in names]
 
-    def apply(self, key: str, segment: str, *, actor: str, unattended: bool = False) -> Promotion:
-        """Promote the segment's winner. Raises PromotionRefused with the first reason where the policy says no.
+    def apply(self, key: str, segment: str, *, actor: str, note: str = "") -> Promotion:
+        """Put the segment's winner live, as a person who needs no approval; with a ramp, its first share.
 
-        `unattended`: no person has asked for it, so what a person took back stays back.
+        Raises PromotionRefused with the first reason where the policy says no.
         """
-        return retried(lambda: self._apply(key, segment, actor, unattended))
+        check_text(note, "/reason", most=NOTE_LENGTH)
+        return retried(lambda: self._apply(key, segment, actor, note))
+
+    def approve(self, promotion_id: str, *, note: str = "", actor: str) -> Promotion:
+        """Let a proposal go live: now, or in quiet hours as soon as they are over.
+
+        Raises NotFound; PromotionRefused where it is not waiting, or where the evidence as it stands says no.
+        """
+        check_text(note, "/reason", most=NOTE_LENGTH)
+        return retried(lambda: self._approve(promotion_id, note, actor))
+
+    def reject(self, promotion_id: str, *, reason: str, actor: str) -> Promotion:
+        """Turn a proposal down: its variant is not proposed there again. Raises PromotionRefused, NotFound."""
+        check_text(reason, "/reason", least=1, most=NOTE_LENGTH)
+        return retried(lambda: self._reject(promotion_id, reason, actor))
 
     def revert(self, promotion_id: str, *, reason: str, actor: str) -> Promotion:
         """Restore the segment's allocation of before, bucket for bucket. Raises PromotionRefused, NotFound."""
-        check_text(reason, "/reason", least=1)
+        check_text(reason, "/reason", least=1, most=NOTE_LENGTH)
         return retried(lambda: self._revert(promotion_id, reason, actor))
 
-    def history(self, *, experiment: str | None, after: str | None, limit: int) -> Page[Promotion]:
+    def history(
+        self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int
+    ) -> Page[Promotion]:
         """List newest first."""
         with self._open(read_only=True) as work:
-            return work.promotions.page(experiment=experiment, after=after, limit=limit)
+            return work.promotions.page(experiment=experiment, state=state, after=after, limit=limit)
 
     def get(self, promotion_id: str) -> Promotion:
         """Raise NotFound."""
         with self._open(read_only=True) as work:
             return work.promotions.get(promotion_id)
 
-    def _propose(
-        self, versions: Sequence[Version], experiment: Experiment, snapshot: Snapshot, segment: str, unattended: bool
-    ) -> Proposal:
-        definition = experiment.definition
-        evidence = evidence_of(experiment, versions, snapshot, segment)
-        decision = decide(evidence, definition.promotion, definition.analysis, self._clock(), unattended=unattended)
-        plan = _plan_of(experiment, segment)
-        after = (
-            promoted_plan(plan, decision.variant, definition.control.key, definition.promotion).allocation
-            if decision.action is Action.PROMOTE and decision.variant
-            else None
-        )
-        return Proposal(
-            experiment=experiment.key,
-            segment=segment,
-            evidence=evidence,
-            evidence_sha256=evidence.sha256(),
-            decision=decision,
-            allocation_before=plan.allocation,
-            allocation_after=after,
-        )
+    def present_evidence(self, promotion_id: str) -> Evidence | None:
+        """Return what an open promotion's segment shows now, None where it has ended. Raises NotFound."""
+        with self._open(read_only=True) as work:
+            promotion = work.promotions.get(promotion_id)
+            try:
+                look = look_at(work, promotion.experiment)
+            except NoResults:
+                return None
+        is_there = promotion.is_open and promotion.segment in look.analysed
+        return evidence_of(look, promotion.segment) if is_there else None
 
-    def _apply(self, key: str, segment: str, actor: str, unattended: bool) -> Promotion:
-        now = self._clock()
+    def _apply(self, key: str, segment: str, name: str, note: str) -> Promotion:
+        actor = Actor(name=name, now=self._clock(), note=note)
         with self._open() as work:
-            before = work.experiments.get(key)
-            versions = work.experiments.versions(key)
-            proposal = self._propose(versions, before, _latest(work, key), segment, unattended)
-            variant = proposal.decision.variant
-            if proposal.decision.action is not Action.PROMOTE or variant is None:
-                first = proposal.decision.reasons[0]
-                raise PromotionRefused(first.code, first.message)
-            definition = before.definition
-            promotion_id = str(uuid.uuid4())
-            plan = promoted_plan(
-                _plan_of(before, segment),
-                variant,
-                definition.control.key,
-                definition.promotion,
-                promotion=promotion_id,
-            )
-            after = before.replan(plan, by=actor, now=now)
-            promotion = Promotion(
-                id=promotion_id,
-                experiment=key,
-                segment=segment,
-                variant=variant,
-                state=PromotionState.APPLIED,
-                evidence=proposal.evidence,
-                evidence_sha256=proposal.evidence_sha256,
-                reasons=proposal.decision.reasons,
-                version_before=before.current.number,
-                version_after=after.current.number,
-                applied_at=now,
-                applied_by=actor,
-            )
-            work.experiments.save(after, expected_revision=before.revision)
-            work.promotions.add(promotion)
-            work.audit.append(_entry(promotion, "promotion.apply", actor, now))
+            look = look_at(work, key)
+            waiting = look.open_in(segment)
+            if waiting is not None and not waiting.is_live:
+                promotion = self._go(work, look, waiting, actor)
+            else:
+                proposal = self._agreed(look, segment, actor)
+                opened = open_promotion(work, look, proposal, actor)
+                approved = move(work, look, opened, PromotionState.APPROVED, actor)
+                promotion, _ = give_share(work, look, approved, proposal, actor)
             work.commit()
         self._catalog.catch_up()
         return promotion
 
-    def _revert(self, promotion_id: str, reason: str, actor: str) -> Promotion:
-        now = self._clock()
+    def _approve(self, promotion_id: str, note: str, name: str) -> Promotion:
+        actor = Actor(name=name, now=self._clock(), note=note)
         with self._open() as work:
             promotion = work.promotions.get(promotion_id)
-            reverted = promotion.revert(by=actor, reason=reason, now=now)
-            before = work.experiments.get(promotion.experiment)
-            old = work.experiments.version(promotion.experiment, promotion.version_before).definition
-            old_plan, now_plan = old.plan_of(promotion.segment), before.definition.plan_of(promotion.segment)
-            if old_plan is None or now_plan is None:
-                raise PromotionRefused("superseded", f"The experiment has no segment {promotion.segment!r} any more.")
-            plan = reverted_plan(now_plan, old_plan, promotion)
-            after = before.replan(plan, by=actor, now=now)
-            work.experiments.save(after, expected_revision=before.revision)
-            work.promotions.save(reverted)
-            work.audit.append(_entry(reverted, "promotion.revert", actor, now))
+            look = look_at(work, promotion.experiment)
+            if any(quiet(look.experiment.definition.promotion, actor.now)):
+                self._agreed(look, promotion.segment, actor, promotion.variant)
+                approved = move(work, look, promotion, PromotionState.APPROVED, actor)
+            else:
+                approved = self._go(work, look, promotion, actor)
+            work.commit()
+        self._catalog.catch_up()
+        return approved
+
+    def _go(self, work: UnitOfWork, look: Look, waiting: Promotion, actor: Actor) -> Promotion:
+        approved = waiting
+        if waiting.state is not PromotionState.APPROVED:
+            approved = move(work, look, waiting, PromotionState.APPROVED, actor)
+        proposal = self._agreed(look, waiting.segment, actor, waiting.variant)
+        promotion, _ = give_share(work, look, approved, proposal, actor)
+        return promotion
+
+    def _agreed(self, look: Look, segment: str, actor: Actor, variant: str | None = None) -> Proposal:
+        """The evidence as it stands must still say so, and of the same variant."""
+        proposal = propose(look, segment, actor.now, unattended=False)
+        decision = proposal.decision
+        if decision.action is not Action.PROMOTE or decision.variant is None:
+            first = decision.reasons[0]
+            raise PromotionRefused(first.code, first.message)
+        if variant not in (None, decision.variant):
+            raise PromotionRefused("evidence_changed", f"The evidence now speaks for {decision.variant}.")
+        return proposal
+
+    def _reject(self, promotion_id: str, reason: str, name: str) -> Promotion:
+        actor = Actor(name=name, now=self._clock(), note=reason)
+        with self._open() as work:
+            promotion = work.promotions.get(promotion_id)
+            look = look_at(work, promotion.experiment)
+            rejected = move(work, look, promotion, PromotionState.REJECTED, actor)
+            work.commit()
+        return rejected
+
+    def _revert(self, promotion_id: str, reason: str, name: str) -> Promotion:
+        actor = Actor(name=name, now=self._clock(), note=reason)
+        with self._open() as work:
+            promotion = work.promotions.get(promotion_id)
+            experiment = work.experiments.get(promotion.experiment)
+            reverted = take_back(work, experiment, promotion, actor)
             work.commit()
         self._catalog.catch_up()
         return reverted
-
-
-def _latest(work: UnitOfWork, key: str) -> Snapshot:
-    snapshot = work.snapshots.latest(key)
-    if snapshot is None:
-        raise NoResults(key)
-    return snapshot
-
-
-def _analysed(experiment: Experiment, snapshot: Snapshot) -> list[str]:
-    """The experiment's segments that the snapshot knows: a new one has to wait for the next."""
-    known = {scope["segment"] for scope in snapshot.report["segments"]}
-    return [plan.segment.key for plan in experiment.definition.segments if plan.segment.key in known]
-
-
-def _plan_of(experiment: Experiment, segment: str) -> SegmentPlan:
-    plan = experiment.definition.plan_of(segment)
-    if plan is None:
-        raise NotFound("segment", segment)
-    return plan
-
-
-def _entry(promotion: Promotion, action: str, actor: str, now: datetime) -> AuditEntry:
-    return AuditEntry(
-        at=now,
-        actor=actor,
-        action=action,
-        subject=promotion.experiment,
-        detail={
-            "promotion": promotion.id,
-            "segment": promotion.segment,
-            "variant": promotion.variant,
-            "snapshot": promotion.evidence.snapshot_id,
-            "reason": promotion.revert_reason or promotion.reasons[0].message,
-        },
-        evidence_sha256=promotion.evidence_sha256,
-    )

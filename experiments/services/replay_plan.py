@@ -15,12 +15,11 @@ from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole
 from experiments.domain.policy import (
     AnalysisPlan,
     Family,
-    GuardrailRule,
     LiftPrior,
-    PromotionPolicy,
     Spending,
     StoppingRule,
 )
+from experiments.domain.promotion_policy import GuardrailRule, PromotionPolicy, PromotionScope, QuietHours, WinnerRule
 from experiments.domain.segment import EVERYONE, Segment
 from experiments.services.plan_document import Doc, one_of, only, table_of, tables_of, text_of, under
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
@@ -244,5 +243,13 @@ def _analysis(table: Doc) -> AnalysisPlan:
 
 def _promotion(table: Doc) -> PromotionPolicy:
     with under("/promotion"):
-        words = {"guardrails": one_of(GuardrailRule, table, "guardrails", GuardrailRule.NOT_HARMED)}
+        words: dict[str, Any] = {
+            "guardrails": one_of(GuardrailRule, table, "guardrails", GuardrailRule.PROVEN_SAFE),
+            "winner": one_of(WinnerRule, table, "winner", WinnerRule.LOWER_BOUND),
+            "scope": one_of(PromotionScope, table, "scope", PromotionScope.PER_SEGMENT),
+            "ramp_bp": tuple(table.get("ramp_bp", ())),
+        }
+        hours = table.get("quiet_hours")
+        with under("/quiet_hours"):
+            words["quiet_hours"] = None if hours is None else QuietHours(**hours)
         return PromotionPolicy(**{**table, **words})

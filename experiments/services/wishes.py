@@ -11,7 +11,8 @@ from experiments.domain.definition import Definition, ExposurePolicy, Randomisat
 from experiments.domain.errors import DomainError, FrozenField, InvalidInput, NotFound
 from experiments.domain.layer import LayerClaim
 from experiments.domain.metric import MetricRole, MetricUse
-from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.domain.policy import AnalysisPlan
+from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import EVERYONE, Segment, everyone
 from experiments.services.ports import UnitOfWork
 

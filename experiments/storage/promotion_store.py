@@ -1,4 +1,4 @@
-"""Promotions in SQL; the database itself refuses to apply the same one twice."""
+"""Promotions in SQL; the database itself refuses a second open one in a segment, and a step from an old revision."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from experiments.domain.errors import AlreadyExists, NotFound
-from experiments.domain.promotion import Promotion
+from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
+from experiments.domain.promotion import OPEN_STATES, Promotion, PromotionState
 from experiments.services.ports import Page
 from experiments.storage.documents.promotion import promotion_from_document, promotion_to_document
 from experiments.storage.paging import before_id, cut
@@ -15,6 +15,7 @@ from experiments.storage.statements import insert_new
 from experiments.storage.tables import promotions
 
 _columns = promotions.c
+_STANDING = sorted({*OPEN_STATES, PromotionState.REJECTED})
 
 
 class SqlPromotionStore:
@@ -32,15 +33,32 @@ class SqlPromotionStore:
             raise NotFound("promotion", promotion_id)
         return _promotion(row)
 
-    def save(self, promotion: Promotion) -> None:
-        statement = update(promotions).where(_columns.promotion_id == promotion.id).values(_values(promotion))
+    def save(self, promotion: Promotion, *, expected_revision: int) -> None:
+        statement = (
+            update(promotions)
+            .where(_columns.promotion_id == promotion.id, _columns.revision == expected_revision)
+            .values(_values(promotion))
+        )
         if self._connection.execute(statement).rowcount != 1:
-            raise NotFound("promotion", promotion.id)
+            self.get(promotion.id)
+            raise RevisionMismatch("promotion", promotion.id)
 
-    def page(self, *, experiment: str | None, after: str | None, limit: int) -> Page[Promotion]:
+    def standing(self, experiment: str) -> tuple[Promotion, ...]:
+        wanted = (
+            select(promotions)
+            .where(_columns.experiment_key == experiment, _columns.state.in_(_STANDING))
+            .order_by(_columns.id)
+        )
+        return tuple(_promotion(row) for row in self._connection.execute(wanted))
+
+    def page(
+        self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int
+    ) -> Page[Promotion]:
         wanted = select(promotions).where(_columns.id < before_id(after)).order_by(_columns.id.desc()).limit(limit + 1)
         if experiment is not None:
             wanted = wanted.where(_columns.experiment_key == experiment)
+        if state is not None:
+            wanted = wanted.where(_columns.state == state)
         return cut(self._connection.execute(wanted).all(), limit, _promotion, lambda row: row.id)
 
 
@@ -49,8 +67,8 @@ def _values(promotion: Promotion) -> dict[str, Any]:
         "promotion_id": promotion.id,
         "experiment_key": promotion.experiment,
         "segment": promotion.segment,
-        "version_after": promotion.version_after,
         "state": promotion.state,
+        "revision": promotion.revision,
         "document": promotion_to_document(promotion),
     }
 

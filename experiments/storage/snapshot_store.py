@@ -71,6 +71,7 @@ def _values(snapshot: NewSnapshot) -> dict[str, Any]:
         "report_sha256": snapshot.report_sha256,
         "moments": dict(snapshot.moments),
         "report": dict(snapshot.report),
+        "realised": dict(snapshot.realised),
     }
 
 
@@ -86,4 +87,5 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         report_sha256=row.report_sha256,
         moments=row.moments,
         report=row.report,
+        realised=row.realised,
     )

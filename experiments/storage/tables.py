@@ -22,8 +22,11 @@ from sqlalchemy import (
 
 from experiments.storage.columns import Instant, Key, Number, RowId
 
-SCHEMA_REVISION = "0001"
+SCHEMA_REVISION = "0002"
 """The migration that this model belongs to; a test holds it to the newest script."""
+
+IS_OPEN = "state IN ('proposed', 'approved', 'ramping', 'held')"
+"""A segment has at most one promotion under way; the database itself sees to it."""
 
 metadata = MetaData(
     naming_convention={
@@ -132,6 +135,7 @@ snapshots = Table(
     Column("report_sha256", Text, nullable=False),
     Column("moments", JSON, nullable=False),
     Column("report", JSON, nullable=False),
+    Column("realised", JSON, nullable=False, server_default="{}"),
     Index(None, "experiment_key", "id"),
     sqlite_autoincrement=True,
 )
@@ -143,19 +147,19 @@ promotions = Table(
     Column("promotion_id", Key, nullable=False),
     Column("experiment_key", Key, nullable=False),
     Column("segment", Key, nullable=False),
-    Column("version_after", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     Column("document", JSON, nullable=False),
     UniqueConstraint("promotion_id"),
     Index(None, "experiment_key", "id"),
+    Index(None, "state", "id"),
     Index(
-        "uq_promotions_applied",
+        "uq_promotions_open",
         "experiment_key",
         "segment",
-        "version_after",
         unique=True,
-        postgresql_where=text("state = 'applied'"),
-        sqlite_where=text("state = 'applied'"),
+        postgresql_where=text(IS_OPEN),
+        sqlite_where=text(IS_OPEN),
     ),
     sqlite_autoincrement=True,
 )

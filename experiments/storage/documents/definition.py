@@ -12,9 +12,7 @@ from experiments.domain.metric import MetricRole, MetricUse
 from experiments.domain.policy import (
     AnalysisPlan,
     Family,
-    GuardrailRule,
     LiftPrior,
-    PromotionPolicy,
     Spending,
     StoppingRule,
 )
@@ -24,10 +22,11 @@ from experiments.storage.documents.library import (
     segment_from_document,
     segment_to_document,
 )
+from experiments.storage.documents.promotion_policy import policy_from_document, policy_to_document
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
-DEFINITION_SCHEMA = 2
-"""1: an analysis without what follows `tuned_for_units`."""
+DEFINITION_SCHEMA = 3
+"""1: an analysis without what follows `tuned_for_units`. 2: a promotion policy of five fields."""
 
 
 def definition_to_document(definition: Definition) -> Document:
@@ -45,7 +44,7 @@ def definition_to_document(definition: Definition) -> Document:
         "unit_type": definition.unit_type,
         "layer": _claim_to(definition.layer),
         "analysis": _analysis_to(definition.analysis),
-        "promotion": _policy_to(definition.promotion),
+        "promotion": policy_to_document(definition.promotion),
         "exposure_policy": definition.exposure_policy,
         "randomisation": definition.randomisation,
         "forced": dict(definition.forced),
@@ -67,7 +66,7 @@ def definition_from_document(document: Mapping[str, Any]) -> Definition:
         unit_type=document["unit_type"],
         layer=_claim_from(document["layer"]),
         analysis=_analysis_from(document["analysis"]),
-        promotion=_policy_from(document["promotion"]),
+        promotion=policy_from_document(document["promotion"]),
         exposure_policy=ExposurePolicy(document["exposure_policy"]),
         randomisation=Randomisation(document["randomisation"]),
         forced=document["forced"],
@@ -185,23 +184,3 @@ def _prior_to(prior: LiftPrior | None) -> Document | None:
 
 def _prior_from(document: Document | None) -> LiftPrior | None:
     return None if document is None else LiftPrior(mean=document["mean"], std_dev=document["std_dev"])
-
-
-def _policy_to(policy: PromotionPolicy) -> Document:
-    return {
-        "automatic": policy.automatic,
-        "minimum_lift": policy.minimum_lift,
-        "holdback_bp": policy.holdback_bp,
-        "guardrails": policy.guardrails,
-        "maximum_age_seconds": policy.maximum_age_seconds,
-    }
-
-
-def _policy_from(document: Document) -> PromotionPolicy:
-    return PromotionPolicy(
-        automatic=document["automatic"],
-        minimum_lift=document["minimum_lift"],
-        holdback_bp=document["holdback_bp"],
-        guardrails=GuardrailRule(document["guardrails"]),
-        maximum_age_seconds=document["maximum_age_seconds"],
-    )

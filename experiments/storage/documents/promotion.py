@@ -1,4 +1,4 @@
-"""Promotions as documents, with the evidence they rest on; its hash can be checked again after reading."""
+"""Promotions as documents: every step, with the evidence it rests on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from experiments.domain.experiment import Status
-from experiments.domain.policy import StoppingRule
-from experiments.domain.promotion import (
-    DecisionReason,
-    Evidence,
-    GuardrailEvidence,
-    GuardrailState,
-    Promotion,
-    PromotionState,
-)
-from experiments.storage.documents.versioned import Document, instant_from, instant_text, refuse_other_schema
+from experiments.domain.bucketing import BUCKETS
+from experiments.domain.decision import DecisionReason
+from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
+from experiments.storage.documents.evidence import evidence_from_document, evidence_to_document
+from experiments.storage.documents.versioned import Document, refuse_other_schema
 
-PROMOTION_SCHEMA = EVIDENCE_SCHEMA = 1
+PROMOTION_SCHEMA = 2
+"""1: one act, applied at once, and perhaps reverted or superseded."""
 
 
 def promotion_to_document(promotion: Promotion) -> Document:
@@ -28,112 +23,91 @@ def promotion_to_document(promotion: Promotion) -> Document:
         "experiment": promotion.experiment,
         "segment": promotion.segment,
         "variant": promotion.variant,
-        "state": promotion.state,
-        "evidence": evidence_to_document(promotion.evidence),
-        "evidence_sha256": promotion.evidence_sha256,
-        "reasons": [{"code": reason.code, "message": reason.message} for reason in promotion.reasons],
-        "version_before": promotion.version_before,
-        "version_after": promotion.version_after,
-        "applied_at": promotion.applied_at.isoformat(),
-        "applied_by": promotion.applied_by,
-        "reverted_at": instant_text(promotion.reverted_at),
-        "reverted_by": promotion.reverted_by,
-        "revert_reason": promotion.revert_reason,
+        "steps": [_step_to(step) for step in promotion.steps],
     }
 
 
 def promotion_from_document(document: Mapping[str, Any]) -> Promotion:
     refuse_other_schema(document, "promotion", PROMOTION_SCHEMA)
+    steps = (
+        tuple(_step_from(step) for step in document["steps"])
+        if document["schema"] == PROMOTION_SCHEMA
+        else _steps_of_schema_1(document)
+    )
     return Promotion(
         id=document["id"],
         experiment=document["experiment"],
         segment=document["segment"],
         variant=document["variant"],
-        state=PromotionState(document["state"]),
-        evidence=evidence_from_document(document["evidence"]),
-        evidence_sha256=document["evidence_sha256"],
-        reasons=tuple(DecisionReason(code=reason["code"], message=reason["message"]) for reason in document["reasons"]),
-        version_before=document["version_before"],
-        version_after=document["version_after"],
-        applied_at=datetime.fromisoformat(document["applied_at"]),
-        applied_by=document["applied_by"],
-        reverted_at=instant_from(document["reverted_at"]),
-        reverted_by=document["reverted_by"],
-        revert_reason=document["revert_reason"],
+        steps=steps,
     )
 
 
-def evidence_to_document(evidence: Evidence) -> Document:
+def _step_to(step: PromotionStep) -> Document:
     return {
-        "schema": EVIDENCE_SCHEMA,
-        "experiment": evidence.experiment,
-        "segment": evidence.segment,
-        "status": evidence.status,
-        "snapshot_id": evidence.snapshot_id,
-        "version": evidence.version,
-        "watermark_at": evidence.watermark_at.isoformat(),
-        "started_at": instant_text(evidence.started_at),
-        "since_epoch": evidence.since_epoch,
-        "current_since_epoch": evidence.current_since_epoch,
-        "segment_since": evidence.segment_since.isoformat(),
-        "offered": list(evidence.offered),
-        "already_promoted": evidence.already_promoted,
-        "declined": evidence.declined,
-        "stopping_rule": evidence.stopping_rule,
-        "control": evidence.control,
-        "outcome": evidence.outcome,
-        "variant": evidence.variant,
-        "leaders": list(evidence.leaders),
-        "verdict": evidence.verdict,
-        "units": [[variant, units] for variant, units in evidence.units],
-        "lift": evidence.lift,
-        "gain_low": evidence.gain_low,
-        "gain_high": evidence.gain_high,
-        "p_value_adjusted": evidence.p_value_adjusted,
-        "srm_p_value": evidence.srm_p_value,
-        "critical": list(evidence.critical),
-        "guardrails": [_guardrail_to(guardrail) for guardrail in evidence.guardrails],
+        "state": step.state,
+        "at": step.at.isoformat(),
+        "by": step.by,
+        "version": step.version,
+        "unattended": step.unattended,
+        "reasons": [{"code": reason.code, "message": reason.message} for reason in step.reasons],
+        "note": step.note,
+        "evidence": None if step.evidence is None else evidence_to_document(step.evidence),
+        "evidence_sha256": step.evidence_sha256,
+        "share_bp": step.share_bp,
+        "version_after": step.version_after,
     }
 
 
-def evidence_from_document(document: Mapping[str, Any]) -> Evidence:
-    refuse_other_schema(document, "evidence", EVIDENCE_SCHEMA)
-    return Evidence(
-        experiment=document["experiment"],
-        segment=document["segment"],
-        status=Status(document["status"]),
-        snapshot_id=document["snapshot_id"],
+def _step_from(document: Mapping[str, Any]) -> PromotionStep:
+    return PromotionStep(
+        state=PromotionState(document["state"]),
+        at=datetime.fromisoformat(document["at"]),
+        by=document["by"],
         version=document["version"],
-        watermark_at=datetime.fromisoformat(document["watermark_at"]),
-        started_at=instant_from(document["started_at"]),
-        since_epoch=document["since_epoch"],
-        current_since_epoch=document["current_since_epoch"],
-        segment_since=datetime.fromisoformat(document["segment_since"]),
-        offered=tuple(document["offered"]),
-        already_promoted=document["already_promoted"],
-        declined=document["declined"],
-        stopping_rule=StoppingRule(document["stopping_rule"]),
-        control=document["control"],
-        outcome=document["outcome"],
-        variant=document["variant"],
-        leaders=tuple(document["leaders"]),
-        verdict=document["verdict"],
-        units=tuple((variant, units) for variant, units in document["units"]),
-        lift=document["lift"],
-        gain_low=document["gain_low"],
-        gain_high=document["gain_high"],
-        p_value_adjusted=document["p_value_adjusted"],
-        srm_p_value=document["srm_p_value"],
-        critical=tuple(document["critical"]),
-        guardrails=tuple(_guardrail_from(guardrail) for guardrail in document["guardrails"]),
+        unattended=document["unattended"],
+        reasons=_reasons(document),
+        note=document["note"],
+        evidence=None if document["evidence"] is None else evidence_from_document(document["evidence"]),
+        evidence_sha256=document["evidence_sha256"],
+        share_bp=document["share_bp"],
+        version_after=document["version_after"],
     )
 
 
-def _guardrail_to(guardrail: GuardrailEvidence) -> Document:
-    return {"metric": guardrail.metric, "variant": guardrail.variant, "state": guardrail.state}
+def _reasons(document: Mapping[str, Any]) -> tuple[DecisionReason, ...]:
+    return tuple(DecisionReason(code=reason["code"], message=reason["message"]) for reason in document["reasons"])
 
 
-def _guardrail_from(document: Document) -> GuardrailEvidence:
-    return GuardrailEvidence(
-        metric=document["metric"], variant=document["variant"], state=GuardrailState(document["state"])
+def _steps_of_schema_1(document: Mapping[str, Any]) -> tuple[PromotionStep, ...]:
+    """Proposed, approved and live in one act; then perhaps its end. The migration counts these as revisions 3 and 4."""
+    at, by = datetime.fromisoformat(document["applied_at"]), document["applied_by"]
+    before, evidence = document["version_before"], evidence_from_document(document["evidence"])
+    shared: dict[str, Any] = {"at": at, "by": by, "version": before}
+    steps = (
+        PromotionStep(
+            state=PromotionState.PROPOSED,
+            reasons=_reasons(document),
+            evidence=evidence,
+            evidence_sha256=document["evidence_sha256"],
+            **shared,
+        ),
+        PromotionStep(state=PromotionState.APPROVED, **shared),
+        PromotionStep(
+            state=PromotionState.HELD,
+            # What the holdback was is told by the version; it was 5 % unless the policy said otherwise.
+            share_bp=BUCKETS - 500,
+            version_after=document["version_after"],
+            **shared,
+        ),
     )
+    if document["state"] == "applied":
+        return steps
+    ended = PromotionStep(
+        state=PromotionState(document["state"]),
+        at=datetime.fromisoformat(document["reverted_at"]),
+        by=document["reverted_by"],
+        version=document["version_after"],
+        note=document["revert_reason"] or "",
+    )
+    return (*steps, ended)

@@ -30,7 +30,10 @@ class MemorySnapshotStore:
 
     def add(self, snapshot: NewSnapshot) -> Snapshot:
         row_id = len(self._rows) + 1
-        kept = replace(snapshot, moments=as_stored(snapshot.moments), report=as_stored(snapshot.report))
+        documents: dict[str, Any] = {
+            name: as_stored(getattr(snapshot, name)) for name in ("moments", "report", "realised")
+        }
+        kept = replace(snapshot, **documents)
         self._rows[row_id] = numbered(kept, row_id)
         return self._rows[row_id]
 

@@ -116,18 +116,33 @@ class MemoryPromotionStore:
         self._rows = state.promotions
 
     def add(self, promotion: Promotion) -> None:
-        if any(row.id == promotion.id or _same_act(row, promotion) for row in self._rows.values()):
+        if any(row.id == promotion.id or _both_open(row, promotion) for row in self._rows.values()):
             raise AlreadyExists("promotion", promotion.id)
         self._rows[len(self._rows) + 1] = promotion
 
     def get(self, promotion_id: str) -> Promotion:
         return self._rows[self._row_id(promotion_id)]
 
-    def save(self, promotion: Promotion) -> None:
-        self._rows[self._row_id(promotion.id)] = promotion
+    def save(self, promotion: Promotion, *, expected_revision: int) -> None:
+        row_id = self._row_id(promotion.id)
+        if self._rows[row_id].revision != expected_revision:
+            raise RevisionMismatch("promotion", promotion.id)
+        self._rows[row_id] = promotion
 
-    def page(self, *, experiment: str | None, after: str | None, limit: int) -> Page[Promotion]:
-        return page_newest_first(self._rows, after, limit, lambda row: experiment in (None, row.experiment))
+    def standing(self, experiment: str) -> tuple[Promotion, ...]:
+        return tuple(
+            row
+            for row in self._rows.values()
+            if row.experiment == experiment and (row.is_open or row.state is PromotionState.REJECTED)
+        )
+
+    def page(
+        self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int
+    ) -> Page[Promotion]:
+        def wanted(row: Promotion) -> bool:
+            return experiment in (None, row.experiment) and state in (None, row.state)
+
+        return page_newest_first(self._rows, after, limit, wanted)
 
     def _row_id(self, promotion_id: str) -> int:
         found = next((row_id for row_id, row in self._rows.items() if row.id == promotion_id), None)
@@ -136,10 +151,9 @@ class MemoryPromotionStore:
         return found
 
 
-def _same_act(one: Promotion, other: Promotion) -> bool:
-    return one.state is other.state is PromotionState.APPLIED and (
-        (one.experiment, one.segment, one.version_after) == (other.experiment, other.segment, other.version_after)
-    )
+def _both_open(one: Promotion, other: Promotion) -> bool:
+    same_place = (one.experiment, one.segment) == (other.experiment, other.segment)
+    return one.is_open and other.is_open and same_place
 
 
 class MemoryKeyStore:

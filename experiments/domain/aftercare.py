@@ -1,0 +1,92 @@
+"""A winner that is live: give it its next share, leave it, or take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from experiments.domain.candidacy import not_running, quiet, stale
+from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionReason
+from experiments.domain.evidence import Evidence, GuardrailState, Live
+from experiments.domain.promotion_policy import PromotionPolicy
+
+Reasons = Iterator[DecisionReason]
+
+
+def judge_live(evidence: Evidence, live: Live, policy: PromotionPolicy, now: datetime, *, unattended: bool) -> Decision:
+    """Roll back on harm that is shown; ramp when the step has soaked; hold otherwise.
+
+    Numbers that cannot be trusted neither ramp nor roll back: they say nothing of the variant.
+    """
+    objections = (*not_running(evidence), *stale(evidence, policy, now), *_not_trustworthy(live))
+    if objections:
+        return Decision(action=Action.HOLD, variant=live.variant, reasons=objections)
+    harm = (*_broken(live), *_lost(live, policy))
+    if harm:
+        return Decision(action=Action.ROLL_BACK, variant=live.variant, reasons=harm)
+    if live.is_final:
+        return Decision(action=Action.HOLD, variant=live.variant, reasons=(_holding(evidence, live, policy),))
+    waiting = (
+        *(quiet(policy, now) if unattended else ()),
+        *_soaking(evidence, live, policy),
+        *_suspect(live),
+    )
+    if waiting:
+        return Decision(action=Action.HOLD, variant=live.variant, reasons=waiting)
+    share = policy.next_share_bp(live.share_bp)
+    sentence = f"{live.variant} has done no harm at {live.share_bp / 100:g}%: it goes to {share / 100:g}%."
+    return Decision(
+        action=Action.RAMP, variant=live.variant, reasons=(DecisionReason(code="soaked", message=sentence),)
+    )
+
+
+def _not_trustworthy(live: Live) -> Reasons:
+    for sentence in live.critical:
+        yield DecisionReason(code="untrustworthy", message=sentence)
+
+
+def _broken(live: Live) -> Reasons:
+    for guardrail in live.guardrails:
+        if guardrail.variant == live.variant and guardrail.state is GuardrailState.HARMED:
+            yield DecisionReason(
+                code="guardrail_harmed",
+                message=f"Since it went live, {live.variant} harms {guardrail.metric} beyond its margin.",
+            )
+
+
+def _lost(live: Live, policy: PromotionPolicy) -> Reasons:
+    if live.gain_high is not None and live.gain_high < policy.revert_below_lift:
+        yield DecisionReason(
+            code="lift_lost",
+            message=f"Since it went live, the lift is surely below {live.gain_high:+.1%}; "
+            f"the policy takes back below {policy.revert_below_lift:+.1%}.",
+        )
+
+
+def _suspect(live: Live) -> Reasons:
+    for guardrail in live.guardrails:
+        if guardrail.variant == live.variant and guardrail.state is GuardrailState.WORSE:
+            yield DecisionReason(
+                code="guardrail_worse",
+                message=f"{live.variant} does harm to {guardrail.metric}, perhaps within its margin.",
+            )
+
+
+def _soaking(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Reasons:
+    until = live.share_since + timedelta(seconds=policy.soak_seconds)
+    if evidence.watermark_at < until:
+        yield DecisionReason(
+            code="soaking", message=f"{live.share_bp / 100:g}% are watched until {until:%Y-%m-%d %H:%M} UTC."
+        )
+    elif not live.units:
+        yield DecisionReason(code="not_measured", message=f"Nobody has been counted at {live.share_bp / 100:g}% yet.")
+
+
+def _holding(evidence: Evidence, live: Live, policy: PromotionPolicy) -> DecisionReason:
+    until = live.share_since + timedelta(seconds=policy.hold_seconds)
+    if evidence.watermark_at < until:
+        return DecisionReason(code="holding_back", message=f"The holdback measures until {until:%Y-%m-%d %H:%M} UTC.")
+    return DecisionReason(
+        code=HOLD_OVER,
+        message=f"The holdback has measured until {until:%Y-%m-%d %H:%M} UTC, all is well.",
+    )

@@ -1,0 +1,187 @@
+"""Policy: when a variant may go live, how it gets there, and when it is taken back. A part of every version."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, time
+from enum import StrEnum
+from itertools import pairwise
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from experiments.domain.bucketing import BUCKETS
+from experiments.domain.errors import InvalidInput
+from experiments.domain.policy import DAY_SECONDS, AnalysisPlan, StoppingRule
+
+WEEK_SECONDS = 7 * DAY_SECONDS
+MAX_RAMP_STEPS = 10
+
+
+class WinnerRule(StrEnum):
+    """`lower_bound`: the lift's lower bound, which holds at every look, passes `minimum_lift`. `boundary`: the same at
+    a group-sequential plan's looks. `expected_loss`: choosing the best arm is expected to cost at most
+    `loss_tolerance`; that bounds the harm and no error rate, so among equal variants it will promote one.
+    """
+
+    LOWER_BOUND = "lower_bound"
+    BOUNDARY = "boundary"
+    EXPECTED_LOSS = "expected_loss"
+
+
+RULE_OF_WINNER = {
+    WinnerRule.LOWER_BOUND: StoppingRule.ALWAYS_VALID,
+    WinnerRule.BOUNDARY: StoppingRule.GROUP_SEQUENTIAL,
+    WinnerRule.EXPECTED_LOSS: StoppingRule.ALWAYS_VALID,
+}
+
+
+class PromotionScope(StrEnum):
+    """`one_for_all`: one winner goes live in all segments unless these are shown to differ; then each has its own."""
+
+    PER_SEGMENT = "per_segment"
+    ONE_FOR_ALL = "one_for_all"
+
+
+class GuardrailRule(StrEnum):
+    """`proven_safe`: promote only when harm beyond the margin is ruled out. `not_harmed`: promote unless harm is shown,
+    beyond the margin or perhaps within it; what is not known yet does not stop it.
+    """
+
+    PROVEN_SAFE = "proven_safe"
+    NOT_HARMED = "not_harmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """From `start` to `end` by the clock of `timezone`, across midnight where the end is earlier."""
+
+    start: time
+    end: time
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo or self.end.tzinfo or self.start == self.end:
+            raise InvalidInput("quiet_hours_invalid", "Quiet hours have a start and another end, without a zone.")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InvalidInput(
+                "timezone_unknown", f"There is no time zone {self.timezone!r}.", path="/timezone"
+            ) from None
+
+    def contain(self, now: datetime) -> bool:
+        local = now.astimezone(ZoneInfo(self.timezone)).time()
+        if self.start < self.end:
+            return self.start <= local < self.end
+        return local >= self.start or local < self.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionPolicy:
+    """What has to be true before a variant goes live in a segment, and what happens afterwards.
+
+    An `automatic` policy needs no approval: the machine acts alone, except in `quiet_hours`, in which it only ever
+    takes back. Otherwise a proposal waits for a person, and expires after `expires_after_seconds`.
+
+    `minimum_weeks` and `minimum_units` (per variant) come on top of the analysis plan's own minima; after
+    `maximum_weeks` without a winner the answer is to stop. `minimum_lift` is the practical threshold.
+
+    The winner's share goes up in steps of `ramp_bp`, each of which lasts at least `soak_seconds`, to everybody but the
+    control's `holdback_bp`. The holdback measures for `hold_seconds`; as soon as the realised lift is surely below
+    `revert_below_lift`, or a guardrail breaks, the winner is taken back. Evidence older than `maximum_age_seconds` is
+    stale: nothing is done on it.
+    """
+
+    automatic: bool = False
+    winner: WinnerRule = WinnerRule.LOWER_BOUND
+    scope: PromotionScope = PromotionScope.PER_SEGMENT
+    minimum_lift: float = 0.0
+    loss_tolerance: float | None = None
+    guardrails: GuardrailRule = GuardrailRule.PROVEN_SAFE
+    minimum_weeks: int = 0
+    minimum_units: int = 0
+    maximum_weeks: int | None = None
+    ramp_bp: tuple[int, ...] = ()
+    soak_seconds: int = DAY_SECONDS
+    holdback_bp: int = 500
+    hold_seconds: int = 4 * WEEK_SECONDS
+    revert_below_lift: float = 0.0
+    quiet_hours: QuietHours | None = None
+    expires_after_seconds: int = WEEK_SECONDS
+    maximum_age_seconds: int = DAY_SECONDS
+
+    def __post_init__(self) -> None:
+        self._check_lifts()
+        self._check_shares()
+        self._check_times()
+
+    def _check_lifts(self) -> None:
+        if not (math.isfinite(self.minimum_lift) and 0 <= self.minimum_lift <= 10):
+            raise InvalidInput(
+                "minimum_lift_invalid", "`minimum_lift` is a fraction from 0 to 10.", path="/minimum_lift"
+            )
+        if not (math.isfinite(self.revert_below_lift) and -1 < self.revert_below_lift <= self.minimum_lift):
+            raise InvalidInput(
+                "revert_below_lift_invalid",
+                "`revert_below_lift` is above -1, up to `minimum_lift`: no winner is taken back for what made it one.",
+                path="/revert_below_lift",
+            )
+        wants_tolerance = self.winner is WinnerRule.EXPECTED_LOSS
+        if wants_tolerance != (self.loss_tolerance is not None):
+            raise InvalidInput(
+                "loss_tolerance_misplaced",
+                "`expected_loss`, and no other rule, has a `loss_tolerance`.",
+                path="/loss_tolerance",
+            )
+        if self.loss_tolerance is not None and not 0 < self.loss_tolerance <= 1:
+            raise InvalidInput(
+                "loss_tolerance_invalid", "A tolerance is a fraction, above 0, up to 1.", path="/loss_tolerance"
+            )
+
+    def _check_shares(self) -> None:
+        if not 0 < self.holdback_bp < BUCKETS:
+            raise InvalidInput(
+                "holdback_invalid", f"A holdback is 1 to {BUCKETS - 1} basis points.", path="/holdback_bp"
+            )
+        shares = (0, *self.ramp_bp, BUCKETS - self.holdback_bp)
+        if any(later <= earlier for earlier, later in pairwise(shares)):
+            raise InvalidInput(
+                "ramp_invalid", "The steps of a ramp grow, and end below all but the holdback.", path="/ramp_bp"
+            )
+        if len(self.ramp_bp) > MAX_RAMP_STEPS:
+            raise InvalidInput("ramp_invalid", f"A ramp has at most {MAX_RAMP_STEPS} steps.", path="/ramp_bp")
+
+    def _check_times(self) -> None:
+        for name in ("minimum_weeks", "minimum_units"):
+            if getattr(self, name) < 0:
+                raise InvalidInput("minimum_invalid", f"`{name}` is 0 or more.", path=f"/{name}")
+        if self.maximum_weeks is not None and self.maximum_weeks <= self.minimum_weeks:
+            raise InvalidInput(
+                "maximum_invalid", "`maximum_weeks` are more than `minimum_weeks`.", path="/maximum_weeks"
+            )
+        if self.maximum_age_seconds <= 0:
+            raise InvalidInput("age_invalid", "A maximum age is longer than 0 seconds.", path="/maximum_age_seconds")
+        for name in ("soak_seconds", "hold_seconds"):
+            if getattr(self, name) < 0:
+                raise InvalidInput("duration_invalid", "A duration is 0 or more seconds.", path=f"/{name}")
+        if self.expires_after_seconds <= 0:
+            raise InvalidInput(
+                "duration_invalid", "A proposal lives longer than 0 seconds.", path="/expires_after_seconds"
+            )
+
+    @property
+    def shares_bp(self) -> tuple[int, ...]:
+        """Every share of the winner on its way, the last one included."""
+        return (*self.ramp_bp, BUCKETS - self.holdback_bp)
+
+    def next_share_bp(self, present_bp: int) -> int:
+        """Return the next step's share: the first that gives the winner more than it has, or the last."""
+        return next((share for share in self.shares_bp if share > present_bp), self.shares_bp[-1])
+
+    def fits(self, plan: AnalysisPlan) -> None:
+        """Refuse an analysis plan that this rule cannot be read from."""
+        wanted = RULE_OF_WINNER[self.winner]
+        if self.automatic and plan.stopping_rule is not wanted:
+            raise InvalidInput(
+                "winner_rule_unfit", f"`{self.winner}` needs the stopping rule {wanted}.", path="/promotion/winner"
+            )

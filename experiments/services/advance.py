@@ -1,0 +1,113 @@
+"""Advance: what the machine does with promotions by itself, one step of one segment at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.domain.candidacy import quiet
+from experiments.domain.decision import Action, DecisionReason
+from experiments.domain.errors import NoResults
+from experiments.domain.experiment import Status
+from experiments.domain.next_step import lapse, next_state
+from experiments.domain.promotion import Promotion, PromotionState
+from experiments.services.catalog import CatalogHolder
+from experiments.services.look import Look, look_at
+from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.promotion_acts import Actor, give_share, move, open_promotion, take_back
+from experiments.services.proposals import Proposal, propose
+from experiments.services.retry import retried
+
+MACHINE = "worker"
+MOST_STEPS = 5
+"""In one go, of one segment: proposed, approved, live. More would be a loop that does not end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """The one step that is due in a segment; `promotion` None: to propose one."""
+
+    promotion: Promotion | None
+    state: PromotionState
+    proposal: Proposal
+    reasons: tuple[DecisionReason, ...] = ()
+
+
+class Advancer:
+    """Every step is a transaction of its own, decided again inside it: killed in between, the next round goes on."""
+
+    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+        self._catalog = catalog
+        self._open = open_unit_of_work
+        self._clock = clock
+
+    def due(self, key: str) -> tuple[str, ...]:
+        """Return the segments in which something is to be done now. Raises NotFound."""
+        with self._open(read_only=True) as work:
+            try:
+                look = look_at(work, key)
+            except NoResults:
+                return ()
+        now = self._clock()
+        actor = Actor(name=MACHINE, now=now, unattended=True)
+        return tuple(segment for segment in look.analysed if self._intent(look, segment, actor) is not None)
+
+    def step(self, key: str, segment: str, *, name: str = MACHINE) -> Promotion | None:
+        """Do the one step that is due in that segment, None where there is none (any more). Raises NotFound."""
+        return retried(lambda: self._step(key, segment, name))
+
+    def _step(self, key: str, segment: str, name: str) -> Promotion | None:
+        actor = Actor(name=name, now=self._clock(), unattended=True)
+        with self._open() as work:
+            look = look_at(work, key)
+            intent = self._intent(look, segment, actor)
+            if intent is None:
+                return None
+            proposal, before = intent.proposal, intent.promotion
+            if before is None:
+                after = open_promotion(work, look, proposal, actor)
+            elif intent.state in (PromotionState.RAMPING, PromotionState.HELD):
+                after, _ = give_share(work, look, before, proposal, actor)
+            elif intent.state is PromotionState.REVERTED:
+                after = take_back(work, look.experiment, before, actor, proposal=proposal, reasons=intent.reasons)
+            else:
+                after = move(work, look, before, intent.state, actor, proposal=proposal, reasons=intent.reasons)
+            work.commit()
+        self._catalog.catch_up()
+        return after
+
+    def _intent(self, look: Look, segment: str, actor: Actor) -> Intent | None:
+        policy, promotion = look.experiment.definition.promotion, look.open_in(segment)
+        # What a person has approved is held to what a person may do.
+        by_machine = promotion is None or promotion.is_live or not _approved_by_person(promotion)
+        proposal = propose(look, segment, actor.now, unattended=by_machine)
+        if promotion is None:
+            wanted = proposal.decision.action is Action.PROMOTE
+            return Intent(promotion=None, state=PromotionState.PROPOSED, proposal=proposal) if wanted else None
+        stopped = look.experiment.status in (Status.STOPPED, Status.ARCHIVED)
+        over = tuple(lapse(promotion, proposal.decision, policy, actor.now, stopped=stopped))
+        if over:
+            return Intent(promotion=promotion, state=PromotionState.EXPIRED, proposal=proposal, reasons=over)
+        if stopped:
+            ending, reasons = _AT_STOP[promotion.state]
+            return Intent(promotion=promotion, state=ending, proposal=proposal, reasons=reasons)
+        if any(quiet(policy, actor.now)) and promotion.state is PromotionState.APPROVED:
+            return None
+        state = next_state(promotion, proposal.decision, policy)
+        return None if state is None else Intent(promotion=promotion, state=state, proposal=proposal)
+
+
+_AT_STOP = {
+    PromotionState.HELD: (
+        PromotionState.KEPT,
+        (DecisionReason(code="stopped", message="The experiment has been stopped; its winner stays."),),
+    ),
+    PromotionState.RAMPING: (
+        PromotionState.REVERTED,
+        (DecisionReason(code="stopped", message="The experiment was stopped in the middle of the ramp."),),
+    ),
+}
+"""Only a winner that has had its last share stays on show when an experiment stops."""
+
+
+def _approved_by_person(promotion: Promotion) -> bool:
+    return promotion.state is PromotionState.APPROVED and not promotion.approved_unattended

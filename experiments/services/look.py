@@ -1,0 +1,61 @@
+"""A look: everything that is read before a decision, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiments.domain.definition import SegmentPlan
+from experiments.domain.epoch import Version
+from experiments.domain.errors import NoResults, NotFound
+from experiments.domain.experiment import Experiment
+from experiments.domain.promotion import Promotion, PromotionState
+from experiments.services.ports import Snapshot, UnitOfWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """`promotions` are those that still bear on decisions: open or rejected ones."""
+
+    experiment: Experiment
+    versions: Sequence[Version]
+    snapshot: Snapshot
+    promotions: Sequence[Promotion]
+
+    @property
+    def analysed(self) -> tuple[str, ...]:
+        """The experiment's segments that the snapshot knows: a new one has to wait for the next."""
+        known = {scope["segment"] for scope in self.snapshot.report["segments"]}
+        return tuple(plan.segment.key for plan in self.experiment.definition.segments if plan.segment.key in known)
+
+    def open_in(self, segment: str) -> Promotion | None:
+        return next((one for one in self.promotions if one.segment == segment and one.is_open), None)
+
+    def declined_in(self, segment: str) -> tuple[str, ...]:
+        """Variants that a person took back or rejected there."""
+        rejected = [
+            one.variant for one in self.promotions if one.segment == segment and one.state is PromotionState.REJECTED
+        ]
+        taken_back = self.plan_of(segment).declined
+        return tuple(sorted({*rejected, *([taken_back] if taken_back else [])}))
+
+    def plan_of(self, segment: str) -> SegmentPlan:
+        """Raise NotFound."""
+        plan = self.experiment.definition.plan_of(segment)
+        if plan is None:
+            raise NotFound("segment", segment)
+        return plan
+
+
+def look_at(work: UnitOfWork, key: str) -> Look:
+    """Raise NotFound; NoResults where nothing was analysed yet."""
+    experiment = work.experiments.get(key)
+    snapshot = work.snapshots.latest(key)
+    if snapshot is None:
+        raise NoResults(key)
+    return Look(
+        experiment=experiment,
+        versions=work.experiments.versions(key),
+        snapshot=snapshot,
+        promotions=work.promotions.standing(key),
+    )

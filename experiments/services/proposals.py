@@ -1,0 +1,64 @@
+"""What would be done in each segment now, and why. Nothing is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from experiments.domain.allocation import Allocation
+from experiments.domain.bucketing import BUCKETS
+from experiments.domain.decide import decide
+from experiments.domain.decision import Action, Decision
+from experiments.domain.definition import SegmentPlan
+from experiments.domain.evidence import Evidence
+from experiments.domain.promotion import Promotion, share_plan
+from experiments.services.evidence import evidence_of
+from experiments.services.look import Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What would happen in one segment. `promotion` is the open one there, if any; `allocation_after` is only there
+    where the answer moves anybody.
+    """
+
+    experiment: str
+    segment: str
+    evidence: Evidence
+    evidence_sha256: str
+    decision: Decision
+    promotion: Promotion | None
+    allocation_before: Allocation
+    allocation_after: Allocation | None
+
+
+def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Proposal:
+    """Judge one segment. Raises NotFound, InvalidInput."""
+    definition, plan = look.experiment.definition, look.plan_of(segment)
+    evidence = evidence_of(look, segment)
+    decision = decide(evidence, definition.promotion, definition.analysis, now, unattended=unattended)
+    after = None
+    if decision.action in (Action.PROMOTE, Action.RAMP) and decision.variant is not None:
+        after = plan_with_next_share(look, segment, decision.variant, promotion=None)[0].allocation
+    return Proposal(
+        experiment=look.experiment.key,
+        segment=segment,
+        evidence=evidence,
+        evidence_sha256=evidence.sha256(),
+        decision=decision,
+        promotion=look.open_in(segment),
+        allocation_before=plan.allocation,
+        allocation_after=after,
+    )
+
+
+def plan_with_next_share(
+    look: Look, segment: str, variant: str, *, promotion: str | None
+) -> tuple[SegmentPlan, int, bool]:
+    """Return the segment's plan with the variant's next share, that share, and whether it is the last one."""
+    definition, plan = look.experiment.definition, look.plan_of(segment)
+    policy = definition.promotion
+    share = policy.next_share_bp(plan.allocation.weights_bp.get(variant, 0))
+    is_final = share >= BUCKETS - policy.holdback_bp
+    after = share_plan(plan, variant, definition.control.key, share, promotion=promotion, is_final=is_final)
+    return after, share, is_final
