@@ -11,9 +11,11 @@ from typing import Any
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis import ENGINE_VERSION
 from analysis.aggregate import aggregate
+from analysis.plan import Plan
 from analysis.report import build
 from analysis.serialise import canonical_json as report_bytes
 from experiments.domain.canonical import canonical_json
@@ -21,9 +23,11 @@ from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput, NoResults, RevisionMismatch
 from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
+from experiments.domain.promotion import Promotion
 from experiments.services.looks import Looks, earlier_units
 from experiments.services.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
+from experiments.services.realised import measured, realised_plan
 from experiments.services.retry import retried
 
 Progress = Callable[[int, int], None]
@@ -80,7 +84,8 @@ class Analyst:
             versions = work.experiments.versions(key)
             latest = work.snapshots.latest(key)
             looks = _looks(work, versions[-1], below=None)
-            computed = _compute(work, versions, experiment.stopped_at, watermark, looks=looks, progress=progress)
+            live = tuple(measured(work.promotions.standing(key), versions))
+            computed = _compute(work, versions, experiment.stopped_at, watermark, live, looks=looks, progress=progress)
         with self._open() as work:
             if looks is not None:
                 _refuse_look_between(work, key, latest)
@@ -101,12 +106,16 @@ class Analyst:
                 raise NoResults(key)
             versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
             looks = _looks(work, versions[-1], below=stored.id)
-            again = _compute(work, versions, experiment.stopped_at, stored.watermark, looks=looks, progress=progress)
+            live = [(work.promotions.get(one), found["since_epoch"]) for one, found in stored.realised.items()]
+            again = _compute(
+                work, versions, experiment.stopped_at, stored.watermark, live, looks=looks, progress=progress
+            )
         document = canonical_json(stored.report).encode()
         return Verification(
             snapshot_id=stored.id,
             identical=again.report_sha256 == stored.report_sha256 == _sha256(document)
-            and again.input_sha256 == stored.input_sha256,
+            and again.input_sha256 == stored.input_sha256
+            and again.realised == stored.realised,
             stored_sha256=stored.report_sha256,
             recomputed_sha256=again.report_sha256,
             stored_engine=stored.engine_version,
@@ -156,6 +165,7 @@ def _compute(
     versions: Sequence[Version],
     stopped_at: datetime | None,
     watermark: Watermark,
+    live: Sequence[tuple[Promotion, int]],
     *,
     looks: Looks | None,
     progress: Progress | None,
@@ -179,7 +189,15 @@ def _compute(
         report_sha256=_sha256(report),
         moments=document,
         report=json.loads(report),
+        realised={promotion.id: _realised(plan, promotion, epoch, exposures, events) for promotion, epoch in live},
     )
+
+
+def _realised(plan: Plan, promotion: Promotion, since_epoch: int, exposures: pa.Table, events: pa.Table) -> Any:
+    since = (pc.field("epoch") >= since_epoch) & (pc.field("segment") == promotion.segment)
+    own = realised_plan(plan, promotion, since_epoch)
+    counted = aggregate(ibis.memtable(exposures.filter(since)), ibis.memtable(events), own)
+    return {"since_epoch": since_epoch, "report": json.loads(report_bytes(build(own, counted)))}
 
 
 class _Counter:

@@ -160,7 +160,7 @@ def _live(promotion: Promotion, realised: Mapping[str, Any], control: str, direc
     if began is None or not promotion.is_live:
         return None
     last = promotion.shares[-1]
-    report: Doc | None = realised.get(promotion.id)
+    report: Doc | None = realised.get(promotion.id, {}).get("report")
     scope: Doc | None = report["segments"][0] if report else None
     shown = against_control(metric_of(scope, MetricRole.PRIMARY), promotion.variant, control) if scope else None
     low, high = gain_ends(shown, direction)

@@ -1,0 +1,53 @@
+"""What a live winner has come to: its own small report, against the control's holdback. Heavy to import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from analysis.plan import Plan
+from experiments.domain.epoch import Version
+from experiments.domain.promotion import Promotion, PromotionState
+
+
+def measured_from(promotion: Promotion, versions: Sequence[Version]) -> int | None:
+    """Return the epoch from which on a promotion is measured, None where it is not live.
+
+    On a ramp that is its first step; once all but the holdback have it, everybody is counted anew, as the split will
+    not change again: so it is what customers do now, those of before included.
+    """
+    if not (promotion.is_live and promotion.is_open):
+        return None
+    step = promotion.shares[0] if promotion.state is PromotionState.RAMPING else promotion.shares[-1]
+    return next(version.epoch for version in versions if version.number == step.version_after)
+
+
+def measured(promotions: Sequence[Promotion], versions: Sequence[Version]) -> Iterator[tuple[Promotion, int]]:
+    """Give the promotions that are measured, each with its first epoch."""
+    for promotion in promotions:
+        epoch = measured_from(promotion, versions)
+        if epoch is not None:
+            yield promotion, epoch
+
+
+def realised_plan(plan: Plan, promotion: Promotion, since_epoch: int) -> Plan:
+    """Return the plan of winner against holdback in that segment, from that epoch on: one comparison, at any look."""
+    variants = (plan.control, promotion.variant)
+    cells = tuple(
+        replace(cell, weights={key: cell.weights.get(key, 0.0) for key in variants})
+        for cell in plan.cells
+        if cell.segment == promotion.segment and cell.epoch >= since_epoch
+    )
+    return replace(
+        plan,
+        variants=variants,
+        segments=(promotion.segment,),
+        cells=cells,
+        stopping_rule="always_valid",
+        family="holm",
+        looks=None,
+        lift_prior=None,
+        minimum_lift=None,
+        novelty_days=0,
+        post_stratified=False,
+    )
