@@ -17,7 +17,7 @@ import click
 import structlog
 
 from experiments.bootstrap import Winnow, build
-from experiments.domain.errors import AlreadyExists, DomainError, PromotionRefused
+from experiments.domain.errors import DomainError, PromotionRefused
 from experiments.domain.experiment import Experiment, Status
 from experiments.services.advance import MOST_STEPS
 from experiments.services.analyse import Analyst
@@ -152,7 +152,7 @@ class Worker:
             self._renew()
             try:
                 promotion = self._winnow.advancer.step(key, segment)
-            except (AlreadyExists, PromotionRefused) as refusal:
+            except PromotionRefused as refusal:
                 log.info("promotion_refused", experiment=key, segment=segment, code=refusal.code)
                 return
             if promotion is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.domain.decision import DecisionReason
 from experiments.domain.definition import SegmentPlan
-from experiments.domain.errors import PromotionRefused
+from experiments.domain.errors import AlreadyExists, PromotionRefused, RevisionMismatch
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep, reverted_plan
 from experiments.services.look import Look
@@ -53,7 +53,11 @@ def open_promotion(work: UnitOfWork, look: Look, proposal: Proposal, actor: Acto
         variant=variant,
         steps=(_step(look.experiment, PromotionState.PROPOSED, actor, proposal=proposal),),
     )
-    work.promotions.add(promotion)
+    try:
+        work.promotions.add(promotion)
+    except AlreadyExists:
+        # Somebody else has just opened one there: look again.
+        raise RevisionMismatch("promotion", promotion.id) from None
     _record(work, promotion)
     return promotion
 

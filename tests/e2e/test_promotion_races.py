@@ -13,7 +13,8 @@ from experiments.bootstrap import Winnow, build
 from experiments.domain.definition import Variant
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.metric import MetricRole
-from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.domain.policy import AnalysisPlan
+from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
@@ -80,8 +81,9 @@ def assert_promoted_once(winnow: Winnow) -> None:
     promotions = winnow.promoter.history(experiment="banner", after=None, limit=10).items
     entries = winnow.results.audit(subject="banner", after=None, limit=50).items
     plan = experiment.definition.plan_of("mens")
-    assert [(p.segment, p.variant, p.version_before, p.version_after) for p in promotions] == [("mens", "b", 1, 2)]
-    assert [entry.action for entry in entries].count("promotion.apply") == 1
+    assert [(p.segment, p.variant) for p in promotions] == [("mens", "b")]
+    assert [(step.version, step.version_after) for step in promotions[0].shares] == [(1, 2)]
+    assert [entry.action for entry in entries].count("promotion.hold") == 1
     assert [version.number for version in winnow.author.versions("banner")] == [1, 2]
     assert plan is not None
     assert plan.allocation.weights_bp == {"a": 500, "b": 9_500}
