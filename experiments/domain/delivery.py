@@ -18,7 +18,7 @@ GROWTH = 3
 """Seven delays from 80 s, each three times the one before: 24 hours in all."""
 JITTER = 0.1
 MOST_RETRY_AFTER_SECONDS = 6 * 3_600
-LEASE_SECONDS = 60
+LEASE_SECONDS = 120
 """Far more than one attempt may take; who has not finished by then is taken for dead, and it is sent again."""
 
 
