@@ -38,6 +38,7 @@ WRITES = {
     "experiments": ("save",),
     "promotions": ("add", "save"),
     "audit": ("append",),
+    "notices": ("append",),
 }
 POLICY = PromotionPolicy(automatic=True, ramp_bp=(6_000,), soak_seconds=DAY_SECONDS)
 

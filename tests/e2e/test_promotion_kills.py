@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
 
-from experiments.bootstrap import build
+from experiments.bootstrap import Winnow, build
 from experiments.domain.promotion import PromotionState
 from experiments.services.verify_promotion import verify_promotion
 from experiments.settings import Settings
@@ -23,9 +24,23 @@ LIFE = [
     PromotionState.REVERTED,
 ]
 TRAIL = ["promotion.propose", "promotion.approve", "promotion.ramp", "promotion.hold", "promotion.revert"]
+TOLD = ["promotion.promoted", "promotion.promoted", "promotion.proposed", "promotion.reverted"]
 # Every step writes a promotion and an audit entry and commits; three of the five write an experiment too. Each of
 # these has a moment before and one after.
 LEAST_BOUNDARIES = 2 * (5 * 3 + 3)
+
+
+def notices_of(winnow: Winnow) -> dict[str | None, list[str]]:
+    """The kinds of all notices of each experiment, in order of name."""
+    kinds: dict[str | None, list[str]] = defaultdict(list)
+    after: str | None = None
+    with winnow.open_unit_of_work(read_only=True) as work:
+        while True:
+            page = work.notices.page(state=None, target=None, after=after, limit=500)
+            for letter in page.items:
+                kinds[letter.notice.experiment].append(letter.notice.kind.value)
+            if (after := page.next_after) is None:
+                return {experiment: sorted(found) for experiment, found in kinds.items()}
 
 
 @pytest.mark.timeout(400)
@@ -45,12 +60,14 @@ def test_struck_at_every_boundary_exactly_one_outcome_stands(sql_url: str, how: 
     struck = int(done.stdout.split()[-1])
     assert struck >= LEAST_BOUNDARIES
     winnow = build(Settings(database_url=sql_url))
+    told = notices_of(winnow)
     for number in range(1, struck + 1):
         key = f"banner-{number}"
         (promotion,) = winnow.promoter.history(experiment=key, after=None, limit=10).items
         assert [step.state for step in promotion.steps] == LIFE, f"boundary {number}"
         entries = winnow.results.audit(subject=key, after=None, limit=50).items
         assert [entry.action for entry in reversed(entries) if entry.action.startswith("promotion.")] == TRAIL
+        assert told[key] == TOLD
         versions = winnow.author.versions(key)
         splits = [version.definition.segments[0].allocation for version in versions]
         assert [split.weights_bp for split in splits] == [
