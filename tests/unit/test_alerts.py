@@ -44,14 +44,14 @@ def test_what_cannot_be_trusted_is_told_once(started: Winnow, clock: FakeClock) 
     clock.advance(hours=1)
     worse = scope("mens", "untrustworthy") | {"findings": [SRM | {"message": "SRM in segment mens: 53.0%"}]}
     assert look(started, clock, worse) == 0
-    assert told(started) == [("alert", "mens", f"Banner, Men: {SRM['message']}")]
+    assert told(started) == [("alert", "mens", f"Banner, Mens: {SRM['message']}")]
 
 
 def test_segments_in_which_waiting_is_no_use(started: Winnow, clock: FakeClock) -> None:
     scopes = scope("mens", "control_wins", -0.5, -0.1), scope("new", "undecided", -0.1, 0.2)
     assert look(started, clock, *scopes) == 2
     assert told(started) == [
-        ("alert", "mens", "Banner, Men: control_wins in mens."),
+        ("alert", "mens", "Banner, Mens: control_wins in mens."),
         ("alert", "new", "Banner, New: No winner after 2 weeks, the most the policy gives."),
     ]
 
@@ -70,9 +70,9 @@ def test_every_step_that_people_wait_for_is_told(started: Winnow, clock: FakeClo
     [promotion] = started.promoter.history(experiment="banner", after=None, limit=10).items
     started.promoter.revert(promotion.id, reason="off brand", actor="eve")
     assert told(started) == [
-        ("promotion.proposed", "mens", "banner: b is proposed for Men"),
-        ("promotion.promoted", "mens", "banner: b is live for 95% of Men"),
-        ("promotion.reverted", "mens", "banner: b is taken back for Men"),
+        ("promotion.proposed", "mens", "banner: b is proposed for Mens"),
+        ("promotion.promoted", "mens", "banner: b is live for 95% of Mens"),
+        ("promotion.reverted", "mens", "banner: b is taken back for Mens"),
     ]
     with started.open_unit_of_work(read_only=True) as work:
         last = work.notices.page(state=None, target=None, after=None, limit=1).items[0].notice
