@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from experiments.bootstrap import Winnow, build
+from experiments.bootstrap import Winnow, build, utc_now
 from experiments.domain.definition import Variant
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.metric import MetricRole
@@ -113,3 +114,20 @@ def test_a_worker_and_people_promote_at_once(winnows: list[Winnow]) -> None:
     worker = Worker(winnows[0], NothingDue(), holder="worker", stop=threading.Event())
     at_once([worker.round, *(promoting(winnow) for winnow in winnows[1:])])
     assert_promoted_once(winnows[0])
+
+
+def test_workers_whose_clocks_disagree_by_minutes_do_nothing_twice(sql_url: str, winnows: list[Winnow]) -> None:
+    """Each thinks that the lease of the others has expired: the lease saves work, the revisions keep the order."""
+    skewed = [
+        build(Settings(database_url=sql_url), clock=lambda minutes=minutes: utc_now() + timedelta(minutes=minutes))
+        for minutes in (-6, -2, 2, 6)
+    ]
+    for _ in range(3):
+        workers = [
+            Worker(winnow, NothingDue(), holder=f"worker {number}", stop=threading.Event(), lease_seconds=1)
+            for number, winnow in enumerate(skewed)
+        ]
+        at_once([worker.round for worker in workers])
+    assert_promoted_once(winnows[0])
+    (promotion,) = winnows[0].promoter.history(experiment="banner", after=None, limit=10).items
+    assert [step.state.value for step in promotion.steps] == ["proposed", "approved", "held"]
