@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.domain.adaptive import AdaptivePolicy
 from experiments.domain.allocation import Allocation, BucketRange
 from experiments.domain.definition import Definition, ExposurePolicy, Randomisation, SegmentPlan, Variant
 from experiments.domain.layer import LayerClaim
@@ -26,8 +27,8 @@ from experiments.storage.documents.library import (
 )
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
-DEFINITION_SCHEMA = 2
-"""1: an analysis without what follows `tuned_for_units`."""
+DEFINITION_SCHEMA = 3
+"""1: an analysis without what follows `tuned_for_units`. 2: nothing adaptive."""
 
 
 def definition_to_document(definition: Definition) -> Document:
@@ -49,6 +50,7 @@ def definition_to_document(definition: Definition) -> Document:
         "exposure_policy": definition.exposure_policy,
         "randomisation": definition.randomisation,
         "forced": dict(definition.forced),
+        "adaptive": _adaptive_to(definition.adaptive),
     }
 
 
@@ -71,6 +73,7 @@ def definition_from_document(document: Mapping[str, Any]) -> Definition:
         exposure_policy=ExposurePolicy(document["exposure_policy"]),
         randomisation=Randomisation(document["randomisation"]),
         forced=document["forced"],
+        adaptive=_adaptive_from(document.get("adaptive")),
     )
 
 
@@ -204,4 +207,28 @@ def _policy_from(document: Document) -> PromotionPolicy:
         holdback_bp=document["holdback_bp"],
         guardrails=GuardrailRule(document["guardrails"]),
         maximum_age_seconds=document["maximum_age_seconds"],
+    )
+
+
+def _adaptive_to(policy: AdaptivePolicy | None) -> Document | None:
+    if policy is None:
+        return None
+    return {
+        "batch_seconds": policy.batch_seconds,
+        "floor_bp": policy.floor_bp,
+        "draws": policy.draws,
+        "seed": policy.seed,
+        "warm_up_units": policy.warm_up_units,
+    }
+
+
+def _adaptive_from(document: Document | None) -> AdaptivePolicy | None:
+    if document is None:
+        return None
+    return AdaptivePolicy(
+        batch_seconds=document["batch_seconds"],
+        floor_bp=document["floor_bp"],
+        draws=document["draws"],
+        seed=document["seed"],
+        warm_up_units=document["warm_up_units"],
     )
