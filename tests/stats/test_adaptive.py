@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from analysis.comparison import Evidence, compare_all
 from analysis.effects.adaptive import stabilised
-from analysis.estimate import Interval
+from analysis.estimate import AdaptiveComparison, Interval
 from analysis.groups import Groups
+from analysis.inference.sequential import mixture_scale, multiplier
 from analysis.moments import Moments, MomentTable
 from analysis.plan import Cell, Looks, PlanError
 from analysis.report import build, canonical_json
+from analysis.sections.adaptive import NO_BATCH, NO_SPREAD, NO_SUM, ONE_LOOK
 from tests.stats.builders import comparison, conversions, metric, plan, segment, table
 
 EVEN = {"a": 1.0, "b": 1.0}
@@ -184,3 +186,131 @@ def test_other_metrics_are_weighted_alike() -> None:
     assert canonical_json(report) == canonical_json(
         build(plan(metric(), spend, cells=cells(adaptive=True), min_units=20), table(moments))
     )
+
+
+def adapted(**changes: Any) -> AdaptiveComparison:
+    found = segment(build(plan(cells=cells(adaptive=True), **{"min_units": 20} | changes), counted("all"))).adaptive
+    assert found is not None
+    return found
+
+
+def test_the_gain_by_hand() -> None:
+    """Batches of 1,000: 0, then 400 and 450 units more than declared saw b."""
+    found = adapted()
+    gain = 400 * (140 / 900 - 0.11) + 450 * (130 / 950 - 0.08)
+    assert found.gained.value == pytest.approx(gain)
+    assert found.expected_if_fixed == pytest.approx(140 + 500 * (140 / 900 + 0.11) + 500 * (130 / 950 + 0.08))
+    assert found.shown == (("a", 650), ("b", 2_350))
+    assert found.if_fixed == (("a", 1_500.0), ("b", 1_500.0))
+    within = {
+        key: sum(x * (n - x) / n for x, n in counts) / sum(n - 1 for _, n in counts)
+        for key, counts in {v: [COUNTS[e][v] for e in (1, 2, 3)] for v in ("a", "b")}.items()
+    }
+    variance = within["a"] * (400**2 / 100 + 450**2 / 50) + within["b"] * (400**2 / 900 + 450**2 / 950)
+    assert found.gained.std_error == pytest.approx(variance**0.5)
+    assert found.gained.fixed == ONE_LOOK
+    typical = (650 * within["a"] + 2_350 * within["b"]) / 3_000
+    reach = float(multiplier(variance / typical, 0.05, mixture_scale(0.05, 5_000))) * variance**0.5
+    assert isinstance(found.gained.always_valid, Interval)
+    assert found.gained.always_valid.low == pytest.approx(gain - reach)
+    assert found.gained.always_valid.high == pytest.approx(gain + reach)
+
+
+def test_the_cost_by_hand() -> None:
+    [cost] = adapted().costs
+    within = np.array(
+        [
+            sum(x * (n - x) / n for x, n in counts) / sum(n - 1 for _, n in counts)
+            for counts in ([COUNTS[e][v] for e in (1, 2, 3)] for v in ("b", "a"))
+        ]
+    )
+    n1, n0 = np.array([500, 900, 950]), np.array([500, 100, 50])
+    w = np.sqrt(n1 * n0)
+    share = w / w.sum()
+    now = (share**2 * (within[0] / n1 + within[1] / n0)).sum()
+    fixed = within.sum() / 1_500
+    assert cost.std_error == pytest.approx(now**0.5)
+    assert cost.if_fixed == pytest.approx(fixed**0.5)
+    assert cost.units_missing == pytest.approx(1 - fixed / now)
+    assert (cost.treatment, cost.baseline) == ("b", "a")
+
+
+def test_a_split_that_stays_gains_and_costs_nothing() -> None:
+    same = [Cell(epoch=1, segment="all", weights=EVEN, declared=EVEN)]
+    moments = {(1, "all", v): {"visits": conversions(x, 1_000)} for v, x in (("a", 100), ("b", 130))}
+    found = segment(build(plan(cells=same), table(moments))).adaptive
+    assert found is not None
+    assert found.gained.value == 0
+    assert found.gained.std_error == NO_SPREAD
+    assert found.costs[0].units_missing == pytest.approx(0)
+
+
+def test_where_less_is_better_less_is_a_gain() -> None:
+    up = adapted().gained
+    question = plan(metric(direction="decrease"), cells=cells(adaptive=True), min_units=20)
+    down = segment(build(question, counted("all"))).adaptive
+    assert down is not None
+    assert down.gained.value == -up.value  # type: ignore[operator]
+    assert down.gained.std_error == up.std_error
+
+
+def test_segments_add_up() -> None:
+    both = [*cells(adaptive=True, name="s"), *cells(adaptive=True, name="t")]
+    report = build(plan(cells=both, segments=("s", "t"), min_units=20), counted("s", "t"))
+    one, together = report.segments[0].adaptive, report.overall.adaptive
+    assert one is not None
+    assert together is not None
+    assert together.units == 2 * one.units
+    assert together.gained.value == pytest.approx(2 * one.gained.value)  # type: ignore[operator]
+    assert together.gained.std_error == pytest.approx(2**0.5 * one.gained.std_error)  # type: ignore[operator]
+    assert together.costs[0].std_error == pytest.approx(one.costs[0].std_error / 2**0.5)  # type: ignore[operator]
+    assert together.costs[0].units_missing == pytest.approx(one.costs[0].units_missing)
+
+
+def test_the_reported_error_is_that_of_the_costs() -> None:
+    """Wald's in one place, within batches together in the other: the same but for the estimate of the variance."""
+    report = segment(build(plan(cells=cells(adaptive=True), min_units=20), counted("all")))
+    assert report.adaptive is not None
+    assert report.adaptive.costs[0].std_error == pytest.approx(comparison(report).difference.std_error, rel=0.05)
+
+
+def test_batches_without_enough_units_are_left_out_and_counted() -> None:
+    thin = COUNTS | {3: {"a": (2, 19), "b": (130, 950)}}
+    moments = {(e, "all", v): {"visits": conversions(*c)} for e, arms in thin.items() for v, c in arms.items()}
+    found = segment(build(plan(cells=cells(adaptive=True), min_units=20), table(moments))).adaptive
+    assert found is not None
+    assert (found.units, found.units_left_out) == (2_000, 969)
+    assert found.gained.value == pytest.approx(400 * (140 / 900 - 0.11))
+
+
+def test_fewer_batches_in_the_comparison_cost_certainty() -> None:
+    assert adapted(min_units=60).costs[0].units_missing > adapted().costs[0].units_missing  # type: ignore[operator]
+
+
+def test_nothing_is_compared_where_nothing_adapts_or_nobody_came() -> None:
+    assert segment(build(plan(cells=cells(adaptive=False), min_units=20), counted("all"))).adaptive is None
+    empty = segment(build(plan(cells=cells(adaptive=True)), MomentTable())).adaptive
+    assert empty is not None
+    assert (empty.units, empty.gained.value, empty.costs[0].std_error) == (0, NO_BATCH, NO_BATCH)
+
+
+def test_a_promoted_epoch_is_not_the_adaptive_policys() -> None:
+    promoted = [*cells(adaptive=True)[:2], Cell(epoch=3, segment="all", weights=SPLITS[2])]
+    found = segment(build(plan(cells=promoted, min_units=20), counted("all"))).adaptive
+    assert found is not None
+    assert found.units == 2_000
+
+
+def test_a_ratio_has_a_cost_but_no_sum() -> None:
+    each = {
+        (epoch, "all", variant): {
+            "visits": Moments(n=n, mean=2.0, m2=float(n), denominator_mean=4.0, denominator_m2=float(n), co_m2=0.3 * n)
+        }
+        for epoch, arms in COUNTS.items()
+        for variant, (_, n) in arms.items()
+    }
+    question = plan(metric(kind="ratio", denominator_event_name="call"), cells=cells(adaptive=True), min_units=20)
+    found = segment(build(question, table(each)))
+    assert found.adaptive is not None
+    assert (found.adaptive.gained.value, found.adaptive.expected_if_fixed) == (NO_SUM, NO_SUM)
+    assert found.adaptive.costs[0].std_error == pytest.approx(comparison(found).difference.std_error, rel=0.02)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
 
 from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
 from experiments.bootstrap import Winnow
+from experiments.cli.tables import adaptive_lines
 from experiments.domain.adaptive import AdaptivePolicy, read_step, recompute
 from experiments.domain.canonical import canonical_json
 from experiments.domain.errors import NotFound
+from experiments.domain.event import Event, ExposureClaim
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole
 from experiments.services.adapt import ACTION, Adapted, Adapter
+from experiments.services.analyse import Analyst
+from experiments.services.assign import Unit
 from experiments.services.ports import NewSnapshot, Watermark
 from experiments.services.wishes import ExperimentWish, MetricWish
 from tests.conftest import FakeClock
@@ -267,3 +273,42 @@ def test_of_two_workers_one_makes_the_step(
     assert made[0] is not None
     after = started.author.get("banner").current
     assert (after.number, after.created_by) == (2, "other")
+
+
+def test_the_report_after_a_step_is_verified_and_says_what_was_gained(
+    started: Winnow, adapter: Adapter, clock: FakeClock
+) -> None:
+    """From rows to rows: 600 men on day one, 600 on day two, of whom most see b."""
+    analyst = Analyst(started.open_unit_of_work, clock)
+
+    def day(number: int, rates: dict[str, float]) -> None:
+        version = started.author.get("banner").current.number
+        began = clock.now - timedelta(hours=20)
+        items: list[Any] = []
+        for unit in (f"{number}-{k}" for k in range(600)):
+            [answer] = started.assigner.assign([Unit(unit_id=unit, attributes={"mens": 1})], "banner")[0]
+            claim = {"unit_id": unit, "experiment": "banner", "version": version, "segment": "mens"}
+            items.append(ExposureClaim(**claim, event_id=f"x{unit}", variant=str(answer.variant), occurred_at=began))
+            if Random(unit).random() < rates[str(answer.variant)]:
+                at = began + timedelta(minutes=5)
+                items.append(Event(event_id=f"v{unit}", unit_id=unit, name="visit", occurred_at=at))
+        for first in range(0, len(items), 500):
+            assert {one.status for one in started.recorder.record(items[first : first + 500])} == {"accepted"}
+
+    day(1, {"a": 0.1, "b": 0.3})
+    analyst.analyse("banner")
+    assert adapter.step("banner", actor="worker") is not None
+    clock.advance(days=1)
+    day(2, {"a": 0.1, "b": 0.3})
+    snapshot = analyst.analyse("banner")
+    assert analyst.verify("banner").identical
+    found = next(one for one in snapshot.report["segments"] if one["segment"] == "mens")["adaptive"]
+    assert found["units"] == 1_200
+    assert 250 < dict(found["shown"])["b"] - 600 < 290
+    # 600 · .45 · .2 and three standard errors.
+    assert found["gained"]["value"] == pytest.approx(54, abs=50)
+    assert found["costs"][0]["units_missing"] > 0.3
+    [told, cost] = adaptive_lines(snapshot.report, {"b": "Other"})
+    assert told.startswith("Adaptive split: visit +")
+    assert cost.startswith("  Other: as certain as if ")
+    assert cost.endswith("of the units were missing.")
