@@ -42,7 +42,8 @@ def measure(world: World, kind: Kind, rng: Generator, runs: int) -> Found:
         if day == DAYS:
             found = {
                 "covered": ~_outside(truth, effect.fixed_low, effect.fixed_high),
-                "bias": (effect.difference - truth) / effect.std_error,
+                "error": effect.difference - truth,
+                "std_error": effect.std_error,
                 "gain": gain,
                 "gain_error": value - gain,
             }

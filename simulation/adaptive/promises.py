@@ -46,6 +46,11 @@ class Row:
         return mean, mean - _Z * error, mean + _Z * error
 
     @property
+    def bias(self) -> float:
+        """Of the estimate, in its usual standard errors."""
+        return self.rate("error") / self.rate("std_error")
+
+    @property
     def regret_kept(self) -> tuple[float, float, float]:
         """Regret as a share of the fixed split's, which is the same in every experiment; with its interval."""
         fixed = float(np.mean(self.found["regret_fixed"]))
@@ -53,6 +58,8 @@ class Row:
         return (mean / fixed, low / fixed, high / fixed) if fixed else (0.0, 0.0, 0.0)
 
 
+# Of the estimate, in standard errors: it is divided by weights that depend on the outcomes.
+_BIAS = 0.2
 # Largest regret, as a share of the fixed split's: the upper end of its interval is held to it.
 _REGRET = {"null": 0.0, "winner": 0.35, "small": 0.85, "five": 0.7, "drift": 0.5, "change": 1.0}
 
@@ -66,6 +73,7 @@ def bounds(row: Row) -> Iterator[Bound]:
     )
     error, spread = row.mean("gain_error")
     yield Bound(name=f"{row.name}.gain_bias_in_errors", measured=abs(error) / spread, relation="<=", bound=4)
+    yield Bound(name=f"{row.name}.bias", measured=abs(row.bias), relation="<=", bound=_BIAS)
 
 
 def _misses(row: Row, what: str, name: str) -> Bound:

@@ -92,5 +92,5 @@ def test_the_same_seed_gives_the_same_page() -> None:
     said = text()
     assert said == text()
     assert "| no difference | conversions |" in said
-    assert said.count("BOUND adaptive.") == 12
+    assert said.count("BOUND adaptive.") == 14
     assert len(list(page.cells([measured("null", "mean", 20)]))) == 2
