@@ -19,7 +19,8 @@ import structlog
 from experiments.bootstrap import Winnow, build, deliverer
 from experiments.domain.errors import DomainError, PromotionRefused
 from experiments.domain.experiment import Experiment, Status
-from experiments.services.advance import MOST_STEPS
+from experiments.services.adapt import Adapter
+from experiments.services.advance import MACHINE, MOST_STEPS
 from experiments.services.analyse import Analyst
 from experiments.services.ports import Snapshot
 from experiments.settings import Settings
@@ -60,6 +61,7 @@ class Worker:
         stop: threading.Event,
         lease_seconds: int = LEASE_SECONDS,
         deliver: Callable[[], int] = lambda: 0,
+        adapt: Callable[[str], object] = lambda key: None,
     ) -> None:
         self._winnow = winnow
         self._analyst = analyst
@@ -67,6 +69,7 @@ class Worker:
         self._stop = stop
         self._lease_seconds = lease_seconds
         self._deliver = deliver
+        self._adapt = adapt
         self._renewed_at: datetime | None = None
 
     def run(self, interval_seconds: float) -> None:
@@ -160,6 +163,10 @@ class Worker:
         for segment in self._winnow.advancer.due(key):
             self._advance(key, segment)
         self._winnow.alerter.tell(key)
+        if running and experiment.definition.adaptive is not None:
+            # Last: a new split makes the snapshot one of the past.
+            self._renew()
+            self._adapt(key)
 
     def _advance(self, key: str, segment: str) -> None:
         """One step after another, each a transaction, as long as there is one to do."""
@@ -205,7 +212,15 @@ def worker(once: bool, interval: float | None) -> None:
     signal.signal(signal.SIGINT, finish)
     analyst = Analyst(winnow.open_unit_of_work, winnow.clock)
     deliver = deliverer(winnow).deliver_due
-    working = Worker(winnow, analyst, holder=holder_name(), stop=stop, deliver=lambda: deliver(DELIVERIES))
+    adapter = Adapter(winnow.catalog, winnow.open_unit_of_work, winnow.clock)
+    working = Worker(
+        winnow,
+        analyst,
+        holder=holder_name(),
+        stop=stop,
+        deliver=lambda: deliver(DELIVERIES),
+        adapt=lambda key: adapter.step(key, actor=MACHINE),
+    )
     log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
     if not once:
         working.run(interval or settings.worker_interval_seconds)
