@@ -89,7 +89,7 @@ def test_the_history_keeps_the_hash_of_the_evidence(site: Site) -> None:
     put_live(site)
     [promotion] = site.winnow.promoter.history(experiment="mail", after=None, limit=9).items
     page = site.get(PAGE)
-    assert f'title="{promotion.evidence_sha256}">{promotion.evidence_sha256[:12]}</code>' in page
+    assert f'title="{promotion.evidence.sha256()}">{promotion.evidence.sha256()[:12]}</code>' in page
     assert promotion.applied_by == "key:Ada"
 
 
@@ -177,7 +177,7 @@ def test_taking_back_twice_is_refused_in_words(site: Site) -> None:
     [promotion] = site.winnow.promoter.history(experiment="mail", after=None, limit=9).items
     for _ in range(2):
         site.submit(PAGE, f"{PAGE}/revert/{promotion.id}", reason="Enough.")
-    assert "is reverted already" in site.read(PAGE)
+    assert "Not taken back: Promotion" in site.read(PAGE)
 
 
 def test_a_promotion_is_taken_back_only_from_its_own_page(site: Site) -> None:
