@@ -1,4 +1,4 @@
-"""`winnow analyse` and `winnow verify`: compute results, and compute them again."""
+"""`winnow analyse`: compute results now."""
 
 from __future__ import annotations
 
@@ -28,20 +28,3 @@ def analyse(key: str, as_json: bool) -> None:
     segments = {plan.segment.key: plan.segment.name for plan in definition.segments}
     print_report(out(), snapshot.report, variants, segments)
     click.echo(f"Snapshot {snapshot.id}, data until {snapshot.watermark.at:%Y-%m-%d %H:%M:%S} UTC.")
-
-
-@click.command()
-@click.argument("key")
-def verify(key: str) -> None:
-    """Compute the latest snapshot again from the rows it saw; exit code 1 where the report differs."""
-    winnow = wired()
-    with progress_bar(f"Reading {key}") as tell:
-        found = Analyst(winnow.open_unit_of_work, winnow.clock).verify(key, progress=tell)
-    if found.identical:
-        click.echo(f"Snapshot {found.snapshot_id} is identical: {found.stored_sha256}")
-        return
-    click.echo(
-        f"Snapshot {found.snapshot_id} differs: stored {found.stored_sha256} by engine {found.stored_engine}, "
-        f"computed now {found.recomputed_sha256} by engine {found.present_engine}."
-    )
-    raise SystemExit(1)

@@ -88,7 +88,7 @@ class Advancer:
         if over:
             return Intent(promotion=promotion, state=PromotionState.EXPIRED, proposal=proposal, reasons=over)
         if stopped:
-            ending, reasons = _AT_STOP[promotion.state]
+            ending, reasons = AT_STOP[promotion.state]
             return Intent(promotion=promotion, state=ending, proposal=proposal, reasons=reasons)
         if any(quiet(policy, actor.now)) and promotion.state is PromotionState.APPROVED:
             return None
@@ -96,7 +96,7 @@ class Advancer:
         return None if state is None else Intent(promotion=promotion, state=state, proposal=proposal)
 
 
-_AT_STOP = {
+AT_STOP = {
     PromotionState.HELD: (
         PromotionState.KEPT,
         (DecisionReason(code="stopped", message="The experiment has been stopped; its winner stays."),),

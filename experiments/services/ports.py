@@ -121,7 +121,7 @@ class EventLog(Protocol):
 class NewSnapshot:
     """A stored report: what it says, what it saw, and by which engine.
 
-    `realised` has, for every promotion that is live, a report on its winner against the holdback, and since which epoch.
+    `realised` has, for every promotion that is live, a report on its winner against the holdback, and its first epoch.
     """
 
     experiment: str

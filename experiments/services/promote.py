@@ -91,7 +91,10 @@ class Promoter:
         with self._open() as work:
             look = look_at(work, key)
             waiting = look.open_in(segment)
-            if waiting is not None and not waiting.is_live:
+            if waiting is not None and waiting.is_live:
+                message = f"{waiting.variant} is live in {segment} already."
+                raise PromotionRefused("already_promoted", message)
+            if waiting is not None:
                 promotion = self._go(work, look, waiting, actor)
             else:
                 proposal = self._agreed(look, segment, actor)

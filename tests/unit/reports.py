@@ -91,7 +91,13 @@ def report(*scopes: dict[str, Any]) -> dict[str, Any]:
 
 
 def store(
-    open_unit_of_work: OpenUnitOfWork, experiment: str, document: dict[str, Any], *, at: datetime, version: int = 1
+    open_unit_of_work: OpenUnitOfWork,
+    experiment: str,
+    document: dict[str, Any],
+    *,
+    at: datetime,
+    version: int = 1,
+    realised: dict[str, Any] | None = None,
 ) -> Snapshot:
     """Put a snapshot into the store, as the worker would."""
     content = json.dumps(document, sort_keys=True, separators=(",", ":"))
@@ -107,6 +113,7 @@ def store(
                 report_sha256=hashlib.sha256(content.encode()).hexdigest(),
                 moments={},
                 report=document,
+                realised=realised or {},
             )
         )
         work.commit()

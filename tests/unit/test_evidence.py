@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from experiments.bootstrap import Winnow
-from experiments.domain.promotion import Action, Evidence
+from experiments.domain.decision import Action
+from experiments.domain.evidence import Evidence
 from experiments.domain.segment import Segment
 from experiments.services.wishes import ExperimentWish, SegmentWish
 from tests.conftest import FakeClock

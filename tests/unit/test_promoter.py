@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from experiments.bootstrap import Winnow
+from experiments.domain.decision import Action
 from experiments.domain.errors import NotFound, PromotionRefused
-from experiments.domain.promotion import Action, PromotionState
+from experiments.domain.promotion import PromotionState
 from experiments.domain.segment import Segment
 from experiments.services.assign import Unit
 from experiments.services.wishes import ExperimentWish, SegmentWish
@@ -52,7 +53,7 @@ def test_exactly_the_winning_segment_changes(started: Winnow) -> None:
     ]
     assert [(plan.promoted, plan.since_epoch) for plan in plans] == [("b", 2), (None, 1), (None, 1)]
     entry = started.results.audit(subject="banner", after=None, limit=1).items[0]
-    assert (entry.action, entry.evidence_sha256) == ("promotion.apply", promotion.evidence.sha256())
+    assert (entry.action, entry.evidence_sha256) == ("promotion.hold", promotion.evidence.sha256())
     shown = [
         started.assigner.assign([Unit(unit_id=f"u{n}", attributes={"mens": 1})], "banner")[0][0].variant
         for n in range(2_000)
@@ -102,7 +103,7 @@ def test_reverting_restores_the_split_bucket_for_bucket(started: Winnow) -> None
     assert after.definition.segments[0].allocation == before.segments[0].allocation
     assert after.definition.segments[0].promoted is None
     assert (after.current.number, after.current.epoch) == (3, 3)
-    assert (reverted.state, reverted.reverted_by, reverted.revert_reason) == (
+    assert (reverted.state, reverted.steps[-1].by, reverted.steps[-1].note) == (
         PromotionState.REVERTED,
         "bob",
         "changed our mind",
@@ -136,14 +137,13 @@ def test_without_a_snapshot_there_is_nothing_to_go_by(winnow: Winnow, wish: Expe
 
 
 def test_the_worker_does_not_undo_what_a_person_took_back(started: Winnow, clock: FakeClock) -> None:
-    promotion = started.promoter.apply("banner", "mens", actor="worker", unattended=True)
+    promotion = started.promoter.apply("banner", "mens", actor="ann")
     started.promoter.revert(promotion.id, reason="legal said so", actor="bob")
     store(started.open_unit_of_work, "banner", report(scope("mens"), scope("new")), at=clock.now, version=3)
     [unattended] = started.promoter.propose("banner", "mens", unattended=True)
     assert [reason.code for reason in unattended.decision.reasons] == ["taken_back"]
-    with pytest.raises(PromotionRefused) as refusal:
-        started.promoter.apply("banner", "mens", actor="worker", unattended=True)
-    assert refusal.value.code == "taken_back"
+    assert started.advancer.due("banner") == ("new",)
+    assert started.advancer.step("banner", "mens") is None
     assert started.promoter.apply("banner", "mens", actor="ann").variant == "b"
 
 
@@ -162,7 +162,7 @@ def test_an_edit_of_the_split_ends_a_promotion_and_an_old_one_cannot_undo_a_newe
     with pytest.raises(PromotionRefused) as refusal:
         started.promoter.revert(first.id, reason="old", actor="bob")
     assert refusal.value.code == "already_superseded"
-    assert started.promoter.get(second.id).state is PromotionState.APPLIED
+    assert started.promoter.get(second.id).state is PromotionState.HELD
 
 
 def test_a_stopped_experiment_can_still_lose_its_winner(started: Winnow) -> None:

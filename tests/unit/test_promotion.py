@@ -1,167 +1,175 @@
-"""decide(): what it looks at, in which order, and what it says; and what a promotion does to a split."""
+"""A promotion's steps: which may follow which, what they do to a split, and what the machine does next."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from itertools import product
 
 import pytest
 
-from experiments.domain.errors import InvalidInput, PromotionRefused
-from experiments.domain.experiment import Status
-from experiments.domain.policy import AnalysisPlan, Family, GuardrailRule, PromotionPolicy, StoppingRule
-from experiments.domain.promotion import (
-    Action,
-    Evidence,
-    GuardrailEvidence,
-    GuardrailState,
-    Promotion,
-    PromotionState,
-    decide,
-    promoted_plan,
-    reverted_plan,
-)
-from tests.unit.builders import NOW, plan
+from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionReason
+from experiments.domain.errors import PromotionRefused
+from experiments.domain.next_step import lapse, next_state
+from experiments.domain.promotion import PromotionState, reverted_plan, share_plan
+from experiments.domain.promotion_policy import PromotionPolicy
+from tests.unit.builders import plan
+from tests.unit.promotions import GOOD, LOOK, promotion, step
 
-LOOK = NOW + timedelta(days=15)
-GOOD = Evidence(
-    experiment="banner",
-    segment="mens",
-    status=Status.RUNNING,
-    snapshot_id=7,
-    version=1,
-    watermark_at=LOOK,
-    started_at=NOW,
-    since_epoch=1,
-    current_since_epoch=1,
-    segment_since=NOW,
-    offered=("a", "b", "c"),
-    already_promoted=None,
-    declined=None,
-    stopping_rule=StoppingRule.ALWAYS_VALID,
-    control="a",
-    outcome="winner",
-    variant="b",
-    leaders=("b",),
-    verdict="B wins for men.",
-    units=(("a", 5_000), ("b", 5_000)),
-    lift=0.3,
-    gain_low=0.1,
-    gain_high=0.5,
-    p_value_adjusted=0.001,
-    srm_p_value=0.4,
-    critical=(),
-    guardrails=(),
-)
-HARMED = GuardrailEvidence(metric="spend", variant="b", state=GuardrailState.HARMED)
-WORSE = replace(HARMED, state=GuardrailState.WORSE)
-UNKNOWN = replace(HARMED, state=GuardrailState.UNKNOWN)
-OTHER = replace(HARMED, variant="c")
+S = PromotionState
+PATHS = {
+    S.PROPOSED: (),
+    S.APPROVED: (S.APPROVED,),
+    S.RAMPING: (S.APPROVED, S.RAMPING),
+    S.HELD: (S.APPROVED, S.HELD),
+    S.KEPT: (S.APPROVED, S.HELD, S.KEPT),
+    S.REVERTED: (S.APPROVED, S.HELD, S.REVERTED),
+    S.EXPIRED: (S.EXPIRED,),
+    S.REJECTED: (S.REJECTED,),
+    S.SUPERSEDED: (S.APPROVED, S.HELD, S.SUPERSEDED),
+}
+LEGAL = {
+    (S.PROPOSED, S.APPROVED),
+    (S.PROPOSED, S.REJECTED),
+    (S.PROPOSED, S.EXPIRED),
+    (S.PROPOSED, S.SUPERSEDED),
+    (S.APPROVED, S.RAMPING),
+    (S.APPROVED, S.HELD),
+    (S.APPROVED, S.REJECTED),
+    (S.APPROVED, S.EXPIRED),
+    (S.APPROVED, S.SUPERSEDED),
+    (S.RAMPING, S.RAMPING),
+    (S.RAMPING, S.HELD),
+    (S.RAMPING, S.REVERTED),
+    (S.RAMPING, S.SUPERSEDED),
+    (S.HELD, S.KEPT),
+    (S.HELD, S.REVERTED),
+    (S.HELD, S.SUPERSEDED),
+    (S.KEPT, S.REVERTED),
+    (S.KEPT, S.SUPERSEDED),
+}
 
 
-def codes(policy: PromotionPolicy | None = None, **changes: Any) -> tuple[Action, list[str]]:
-    decision = decide(replace(GOOD, **changes), policy or PromotionPolicy(), AnalysisPlan(), LOOK)
-    return decision.action, [reason.code for reason in decision.reasons]
-
-
-def test_a_sound_winner_is_promoted() -> None:
-    decision = decide(GOOD, PromotionPolicy(), AnalysisPlan(), LOOK)
-    assert (decision.action, decision.variant, decision.reasons[0].message) == (Action.PROMOTE, "b", "B wins for men.")
+@pytest.mark.parametrize(("before", "after"), list(product(S, S)), ids=str)
+def test_every_pair_of_states(before: S, after: S) -> None:
+    standing = promotion(*PATHS[before])
+    assert standing.state is before
+    if (before, after) in LEGAL:
+        moved = standing.step(step(after))
+        assert (moved.state, moved.revision) == (after, standing.revision + 1)
+        return
+    with pytest.raises(PromotionRefused) as refusal:
+        standing.step(step(after))
+    ended = before in (S.REVERTED, S.EXPIRED, S.REJECTED, S.SUPERSEDED) or before is after
+    assert refusal.value.code == (f"already_{before}" if ended else f"illegal_{before}_to_{after}")
 
 
 @pytest.mark.parametrize(
-    ("changes", "action", "first"),
+    ("state", "is_open", "is_live"),
     [
-        ({"status": Status.PAUSED}, Action.HOLD, "not_running"),
-        ({"stopping_rule": StoppingRule.FIXED_HORIZON}, Action.HOLD, "not_always_valid"),
-        ({"stopping_rule": StoppingRule.GROUP_SEQUENTIAL}, Action.HOLD, "not_always_valid"),
-        ({"already_promoted": "b"}, Action.HOLD, "already_promoted"),
-        ({"current_since_epoch": 2}, Action.HOLD, "split_changed"),
-        ({"watermark_at": LOOK - timedelta(days=1, seconds=1)}, Action.HOLD, "stale"),
-        ({"critical": ("SRM in segment mens",)}, Action.HOLD, "untrustworthy"),
-        ({"guardrails": (HARMED,)}, Action.HOLD, "guardrail_harmed"),
-        ({"guardrails": (WORSE,)}, Action.HOLD, "guardrail_worse"),
-        ({"guardrails": (UNKNOWN,)}, Action.PROMOTE, "winner"),
-        ({"guardrails": (OTHER,)}, Action.PROMOTE, "winner"),
-        ({"started_at": LOOK - timedelta(days=14) + timedelta(seconds=1)}, Action.HOLD, "minimum_duration"),
-        ({"started_at": LOOK - timedelta(days=14)}, Action.PROMOTE, "winner"),
-        ({"segment_since": LOOK - timedelta(days=14) + timedelta(seconds=1)}, Action.HOLD, "minimum_duration"),
-        ({"segment_since": NOW - timedelta(days=3)}, Action.PROMOTE, "winner"),
-        ({"units": (("a", 99), ("b", 5_000))}, Action.HOLD, "minimum_units"),
-        ({"units": (("a", 5_000), ("b", 99))}, Action.HOLD, "minimum_units"),
-        ({"units": (("a", 5_000), ("b", 5_000), ("c", 0), ("d", 0))}, Action.PROMOTE, "winner"),
-        ({"outcome": "undecided", "variant": None, "units": (("c", 99), ("d", 0))}, Action.HOLD, "minimum_units"),
-        ({"outcome": "undecided", "variant": None, "units": (("d", 0),)}, Action.HOLD, "undecided"),
-        ({"offered": ("a", "c")}, Action.HOLD, "not_offered"),
-        ({"outcome": "control_wins", "variant": "a"}, Action.NO_WINNER, "control_wins"),
-        ({"outcome": "tied", "variant": None}, Action.HOLD, "tied"),
-        ({"outcome": "undecided", "variant": None}, Action.HOLD, "undecided"),
-        ({"variant": "a"}, Action.HOLD, "winner"),
-        ({"gain_low": None}, Action.HOLD, "below_minimum_lift"),
-        # An interval that ends at 0 leaves it out: Holm has rejected what Bonferroni alone does not.
-        ({"gain_low": 0.0}, Action.PROMOTE, "winner"),
-        ({"gain_low": -1e-9}, Action.HOLD, "below_minimum_lift"),
-        ({"gain_low": -0.1, "lift": 0.3}, Action.HOLD, "below_minimum_lift"),
+        (S.PROPOSED, True, False),
+        (S.APPROVED, True, False),
+        (S.RAMPING, True, True),
+        (S.HELD, True, True),
+        (S.KEPT, False, True),
+        (S.REVERTED, False, False),
+        (S.EXPIRED, False, False),
+        (S.REJECTED, False, False),
+        (S.SUPERSEDED, False, False),
     ],
 )
-def test_each_objection(changes: dict[str, Any], action: Action, first: str) -> None:
-    got, reasons = codes(**changes)
-    assert (got, reasons[0]) == (action, first)
+def test_what_is_open_and_what_is_live(state: S, is_open: bool, is_live: bool) -> None:
+    standing = promotion(*PATHS[state])
+    assert (standing.is_open, standing.is_live) == (is_open, is_live)
 
 
-def test_the_practical_threshold_is_passed_by_the_lower_bound_not_by_the_lift() -> None:
-    policy = PromotionPolicy(minimum_lift=0.2)
-    assert codes(policy, lift=0.3, gain_low=0.1) == (Action.HOLD, ["below_minimum_lift"])
-    assert codes(policy, lift=0.3, gain_low=0.21) == (Action.PROMOTE, ["winner"])
+def test_the_winner_goes_live_for_all_but_the_holdback_and_comes_back_bucket_for_bucket() -> None:
+    before = plan(weights={"a": 1, "b": 1, "c": 1})
+    after = share_plan(before, "b", "a", 9_500, promotion="p1", is_final=True)
+    assert after.allocation.weights_bp == {"a": 500, "b": 9_500}
+    assert after.promoted == "b"
+    kept = [after.allocation.variant_at(n) for n in range(10_000) if before.allocation.variant_at(n) == "b"]
+    assert kept == ["b"] * 3_333
+    back = reverted_plan(replace(after, traffic_bp=1_000), before, promotion(S.APPROVED, S.HELD))
+    assert (back.allocation, back.weights) == (before.allocation, before.weights)
+    assert (back.promoted, back.promotion, back.declined) == (None, None, "b")
+    assert back.traffic_bp == 1_000
+
+
+def test_a_share_on_the_way_is_no_winner_yet() -> None:
+    after = share_plan(plan(weights={"a": 1, "b": 1, "c": 1}), "b", "a", 5_000, promotion="p1", is_final=False)
+    assert after.allocation.weights_bp == {"a": 5_000, "b": 5_000}
+    assert (after.promoted, after.promotion) == (None, "p1")
 
 
 @pytest.mark.parametrize(
-    ("family", "unattended", "action", "first"),
+    ("present", "share"), [(0, 2_000), (1_999, 2_000), (2_000, 5_000), (5_000, 9_500), (9_500, 9_500), (9_900, 9_500)]
+)
+def test_the_next_share_is_the_first_that_gives_more(present: int, share: int) -> None:
+    assert PromotionPolicy(ramp_bp=(2_000, 5_000)).next_share_bp(present) == share
+
+
+def test_what_was_replaced_is_not_reverted() -> None:
+    with pytest.raises(PromotionRefused) as refusal:
+        reverted_plan(replace(plan(), promoted="b", promotion="p2"), plan(), promotion(S.APPROVED, S.HELD))
+    assert refusal.value.code == "superseded"
+
+
+def decision(action: Action, code: str = "winner", variant: str | None = "b") -> Decision:
+    return Decision(action=action, variant=variant, reasons=(DecisionReason(code=code, message=code),))
+
+
+AUTOMATIC, BY_HAND = PromotionPolicy(automatic=True), PromotionPolicy()
+
+
+@pytest.mark.parametrize(
+    ("state", "policy", "action", "code", "wanted"),
     [
-        (Family.HOLM, True, Action.PROMOTE, "winner"),
-        (Family.HOCHBERG, True, Action.PROMOTE, "winner"),
-        (Family.BONFERRONI, True, Action.PROMOTE, "winner"),
-        (Family.BENJAMINI_HOCHBERG, False, Action.PROMOTE, "winner"),
-        (Family.BENJAMINI_YEKUTIELI, True, Action.HOLD, "family_too_weak"),
-        (Family.E_BENJAMINI_HOCHBERG, True, Action.HOLD, "family_too_weak"),
-        (Family.BENJAMINI_HOCHBERG, True, Action.HOLD, "family_too_weak"),
+        (S.PROPOSED, AUTOMATIC, Action.PROMOTE, "winner", S.APPROVED),
+        (S.PROPOSED, BY_HAND, Action.PROMOTE, "winner", None),
+        (S.PROPOSED, AUTOMATIC, Action.HOLD, "stale", None),
+        (S.APPROVED, BY_HAND, Action.PROMOTE, "winner", S.RAMPING),
+        (S.APPROVED, AUTOMATIC, Action.HOLD, "stale", None),
+        (S.RAMPING, AUTOMATIC, Action.RAMP, "soaked", S.RAMPING),
+        (S.RAMPING, AUTOMATIC, Action.HOLD, "soaking", None),
+        (S.RAMPING, BY_HAND, Action.ROLL_BACK, "lift_lost", S.REVERTED),
+        (S.HELD, BY_HAND, Action.ROLL_BACK, "guardrail_harmed", S.REVERTED),
+        (S.HELD, AUTOMATIC, Action.HOLD, "holding_back", None),
+        (S.HELD, AUTOMATIC, Action.HOLD, HOLD_OVER, S.KEPT),
     ],
 )
-def test_without_a_person_only_a_family_that_limits_wrong_winners_acts(
-    family: Family, unattended: bool, action: Action, first: str
+def test_what_the_machine_does_next(
+    state: S, policy: PromotionPolicy, action: Action, code: str, wanted: S | None
 ) -> None:
-    decision = decide(GOOD, PromotionPolicy(), AnalysisPlan(family=family), LOOK, unattended=unattended)
-    assert (decision.action, decision.reasons[0].code) == (action, first)
+    assert next_state(promotion(*PATHS[state]), decision(action, code), policy) is wanted
 
 
-@pytest.mark.parametrize(("name", "least"), [("minimum_units", 20), ("tuned_for_units", 100)])
-def test_a_plan_waits_until_standard_errors_have_settled(name: str, least: int) -> None:
-    assert getattr(AnalysisPlan(**{name: least}), name) == least
-    with pytest.raises(InvalidInput) as refusal:
-        AnalysisPlan(**{name: least - 1})
-    assert refusal.value.code == "minimum_invalid"
+@pytest.mark.parametrize(
+    ("state", "judged", "wanted"),
+    [
+        (S.PROPOSED, decision(Action.PROMOTE), []),
+        (S.PROPOSED, decision(Action.PROMOTE, variant="c"), ["evidence_changed"]),
+        (S.PROPOSED, decision(Action.NO_WINNER, "control_wins", None), ["evidence_changed"]),
+        (S.PROPOSED, decision(Action.HOLD, "stale", None), []),
+        (S.PROPOSED, decision(Action.HOLD, "undecided", None), []),
+        (S.PROPOSED, decision(Action.HOLD, "untrustworthy", None), ["untrustworthy"]),
+        (S.APPROVED, decision(Action.HOLD, "guardrail_worse", None), ["guardrail_worse"]),
+        (S.APPROVED, decision(Action.HOLD, "split_changed", None), ["split_changed"]),
+        (S.HELD, decision(Action.HOLD, "untrustworthy"), []),
+    ],
+)
+def test_what_nothing_speaks_for_any_more_lapses(state: S, judged: Decision, wanted: list[str]) -> None:
+    found = lapse(promotion(*PATHS[state]), judged, BY_HAND, LOOK, stopped=False)
+    assert [reason.code for reason in found] == wanted
 
 
-def test_a_strict_policy_wants_guardrails_proven() -> None:
-    policy = PromotionPolicy(guardrails=GuardrailRule.PROVEN_SAFE)
-    assert codes(policy, guardrails=(UNKNOWN,)) == (Action.HOLD, ["guardrail_unproven"])
-    assert codes(policy, guardrails=(WORSE,)) == (Action.HOLD, ["guardrail_worse"])
-    assert codes(policy, guardrails=(replace(HARMED, state=GuardrailState.SAFE),)) == (Action.PROMOTE, ["winner"])
-
-
-def test_trust_and_guardrails_come_before_lift() -> None:
-    action, reasons = codes(critical=("SRM",), guardrails=(HARMED,), outcome="undecided", units=(("a", 1),))
-    assert (action, reasons) == (Action.HOLD, ["untrustworthy", "guardrail_harmed", "minimum_units"])
-
-
-def test_what_a_person_took_back_only_a_person_puts_live_again() -> None:
-    declined = replace(GOOD, declined="b")
-    alone = decide(declined, PromotionPolicy(), AnalysisPlan(), LOOK, unattended=True)
-    assert (alone.action, alone.reasons[0].code) == (Action.HOLD, "taken_back")
-    assert decide(declined, PromotionPolicy(), AnalysisPlan(), LOOK).action is Action.PROMOTE
-    other = decide(replace(GOOD, declined="c"), PromotionPolicy(), AnalysisPlan(), LOOK, unattended=True)
-    assert other.action is Action.PROMOTE
+def test_what_nobody_acts_on_expires_and_a_stop_ends_it_at_once() -> None:
+    policy = PromotionPolicy(expires_after_seconds=3_600)
+    waiting, judged = promotion(), decision(Action.PROMOTE)
+    for seconds, wanted in ((3_599, []), (3_600, ["expired"])):
+        found = lapse(waiting, judged, policy, LOOK + timedelta(seconds=seconds), stopped=False)
+        assert [reason.code for reason in found] == wanted
+    assert [reason.code for reason in lapse(waiting, judged, policy, LOOK, stopped=True)] == ["stopped"]
 
 
 def test_evidence_has_one_hash() -> None:
@@ -169,42 +177,3 @@ def test_evidence_has_one_hash() -> None:
     assert replace(GOOD).sha256() == GOOD.sha256()
     assert replace(GOOD, gain_low=0.1000001).sha256() != GOOD.sha256()
     assert '"watermark_at":"2026-01-20T09:00:00+00:00"' in GOOD.canonical()
-
-
-def promotion(state: PromotionState = PromotionState.APPLIED) -> Promotion:
-    return Promotion(
-        id="p1",
-        experiment="banner",
-        segment="everyone",
-        variant="b",
-        state=state,
-        evidence=GOOD,
-        evidence_sha256=GOOD.sha256(),
-        reasons=(),
-        version_before=1,
-        version_after=2,
-        applied_at=LOOK,
-        applied_by="ann",
-    )
-
-
-def test_the_winner_goes_live_for_all_but_the_holdback_and_comes_back_bucket_for_bucket() -> None:
-    before = plan(weights={"a": 1, "b": 1, "c": 1})
-    after = promoted_plan(before, "b", "a", PromotionPolicy(holdback_bp=500), promotion="p1")
-    assert after.allocation.weights_bp == {"a": 500, "b": 9_500}
-    assert after.promoted == "b"
-    kept = [after.allocation.variant_at(n) for n in range(10_000) if before.allocation.variant_at(n) == "b"]
-    assert kept == ["b"] * 3_333
-    back = reverted_plan(replace(after, traffic_bp=1_000), before, promotion())
-    assert (back.allocation, back.weights) == (before.allocation, before.weights)
-    assert (back.promoted, back.promotion, back.declined) == (None, None, "b")
-    assert back.traffic_bp == 1_000
-
-
-def test_what_was_replaced_or_reverted_is_not_reverted_again() -> None:
-    with pytest.raises(PromotionRefused) as refusal:
-        promotion(PromotionState.REVERTED).revert(by="ann", reason="again", now=LOOK)
-    assert refusal.value.code == "already_reverted"
-    with pytest.raises(PromotionRefused) as refusal:
-        reverted_plan(replace(plan(), promoted="b", promotion="p2"), plan(), promotion())
-    assert refusal.value.code == "superseded"

@@ -10,7 +10,8 @@ import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import Unavailable
-from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.domain.policy import AnalysisPlan
+from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.services.ports import Snapshot
 from experiments.services.wishes import ExperimentWish
 from experiments.worker import AFTER_STOP_SECONDS, LEASE, LEASE_SECONDS, MAXIMUM_AGE_SECONDS, Worker
@@ -118,7 +119,7 @@ def test_an_automatic_policy_promotes_the_winner_of_exactly_its_segment(
     worker.round()
     worker.round()
     (promotion,) = winnow.promoter.history(experiment="banner", after=None, limit=10).items
-    assert (promotion.segment, promotion.variant, promotion.applied_by) == ("mens", "b", "worker")
+    assert (promotion.segment, promotion.variant, promotion.steps[-1].by) == ("mens", "b", "worker")
     assert (live_in(winnow, "mens"), live_in(winnow, "new"), live_in(winnow, "everyone")) == ("b", None, None)
 
 

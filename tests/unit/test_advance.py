@@ -1,0 +1,341 @@
+"""The machine through the services: one step at a time, each with its evidence, and the way back exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import time
+from typing import Any
+
+import pytest
+
+from experiments.bootstrap import Winnow
+from experiments.domain.definition import SegmentPlan
+from experiments.domain.errors import PromotionRefused
+from experiments.domain.policy import DAY_SECONDS
+from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours
+from experiments.services.verify_promotion import verify_promotion
+from experiments.services.wishes import ExperimentWish, SegmentWish
+from tests.conftest import FakeClock
+from tests.unit.reports import comparison, metric, report, scope, store
+
+S = PromotionState
+AUTOMATIC = PromotionPolicy(automatic=True)
+RAMP = PromotionPolicy(automatic=True, ramp_bp=(6_000, 9_000), soak_seconds=DAY_SECONDS)
+
+
+@dataclass
+class World:
+    """A running experiment of 15 days, and snapshots in which b wins for men; `realised` is what it comes to later."""
+
+    winnow: Winnow
+    clock: FakeClock
+    wish: ExperimentWish
+
+    def start(self, policy: PromotionPolicy) -> None:
+        self.winnow.author.create(replace(self.wish, promotion=policy), actor="ann")
+        self.winnow.author.step("banner", "start", actor="ann")
+        self.clock.advance(days=15)
+        self.look()
+
+    def look(self, *, realised: tuple[float, float] | None = None, **changes: Any) -> None:
+        """Store a snapshot as of now; where a promotion is live, with its realised gain between these ends."""
+        document = report(scope("mens"), scope("new", "undecided", -0.1, 0.2)) | changes
+        low, high = realised or (0.0, 0.4)
+        live = self.winnow.promoter.history(experiment="banner", after=None, limit=1).items
+        reports = {one.id: {"since_epoch": 2, "report": report(scope("mens", "winner", low, high))} for one in live}
+        number = self.winnow.author.get("banner").current.number
+        store(self.winnow.open_unit_of_work, "banner", document, at=self.clock.now, version=number, realised=reports)
+
+    def advance(self, segment: str = "mens") -> list[PromotionState]:
+        """Do every step that is due, and say which."""
+        done = []
+        while (promotion := self.winnow.advancer.step("banner", segment)) is not None:
+            done.append(promotion.state)
+        return done
+
+    def after(self, days: float, **look: Any) -> list[PromotionState]:
+        self.clock.advance(days=days)
+        self.look(**look)
+        return self.advance()
+
+    @property
+    def promotion(self) -> Promotion:
+        (promotion,) = self.winnow.promoter.history(experiment="banner", after=None, limit=10).items
+        return promotion
+
+    @property
+    def plan(self) -> SegmentPlan:
+        return self.winnow.author.get("banner").definition.segments[0]
+
+    @property
+    def shares(self) -> dict[str, int]:
+        return self.plan.allocation.weights_bp
+
+    def audited(self) -> list[str]:
+        entries = self.winnow.results.audit(subject="banner", after=None, limit=50).items
+        return [entry.action for entry in reversed(entries) if entry.action.startswith("promotion.")]
+
+
+@pytest.fixture
+def begin(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> Callable[[PromotionPolicy], World]:
+    def build(policy: PromotionPolicy) -> World:
+        world = World(winnow, clock, wish)
+        world.start(policy)
+        return world
+
+    return build
+
+
+def test_without_approval_nothing_goes_live(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(PromotionPolicy())
+    assert world.winnow.advancer.due("banner") == ("mens",)
+    assert world.advance() == [S.PROPOSED]
+    assert world.shares == {"a": 5_000, "b": 5_000}
+    assert world.winnow.advancer.due("banner") == ()
+    waiting = world.winnow.promoter.history(experiment=None, state=S.PROPOSED, after=None, limit=10).items
+    assert [(one.segment, one.variant) for one in waiting] == [("mens", "b")]
+
+
+def test_a_person_approves_and_it_goes_live_at_once(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(PromotionPolicy())
+    world.advance()
+    approved = world.winnow.promoter.approve(world.promotion.id, note="looks right", actor="eve")
+    assert [(one.state, one.by, one.note) for one in approved.steps] == [
+        (S.PROPOSED, "worker", ""),
+        (S.APPROVED, "eve", "looks right"),
+        (S.HELD, "eve", "looks right"),
+    ]
+    assert world.shares == {"a": 500, "b": 9_500}
+
+
+def test_an_automatic_policy_goes_all_the_way_in_audited_steps(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(AUTOMATIC)
+    assert world.advance() == [S.PROPOSED, S.APPROVED, S.HELD]
+    assert world.audited() == ["promotion.propose", "promotion.approve", "promotion.hold"]
+    assert {step.unattended for step in world.promotion.steps} == {True}
+    assert world.plan.promoted == "b"
+    assert world.advance() == []
+
+
+def test_a_ramp_takes_its_steps_and_only_when_they_have_soaked(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(RAMP)
+    assert world.advance() == [S.PROPOSED, S.APPROVED, S.RAMPING]
+    assert (world.shares, world.plan.promoted) == ({"a": 4_000, "b": 6_000}, None)
+    assert world.after(0.9) == []
+    assert world.after(0.1) == [S.RAMPING]
+    assert world.shares == {"a": 1_000, "b": 9_000}
+    assert world.after(1) == [S.HELD]
+    assert (world.shares, world.plan.promoted) == ({"a": 500, "b": 9_500}, "b")
+    assert [step.share_bp for step in world.promotion.shares] == [6_000, 9_000, 9_500]
+
+
+def test_shares_that_it_has_already_are_no_steps(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(replace(RAMP, ramp_bp=(4_000, 5_000, 8_000)))
+    assert world.advance()[-1] is S.RAMPING
+    assert world.shares == {"a": 2_000, "b": 8_000}
+
+
+@pytest.mark.parametrize("days", [1, 2, 3])
+def test_what_stops_winning_is_taken_back_to_exactly_the_split_of_before(
+    begin: Callable[[PromotionPolicy], World], days: int
+) -> None:
+    """At each of the three shares."""
+    world = begin(RAMP)
+    before = world.plan.allocation
+    world.advance()
+    for _ in range(days - 1):
+        world.after(1)
+    assert world.after(0.5, realised=(-0.3, -0.01)) == [S.REVERTED]
+    assert (world.plan.allocation, world.plan.declined) == (before, "b")
+    last = world.promotion.steps[-1]
+    assert (last.reasons[0].code, last.by, last.unattended) == ("lift_lost", "worker", True)
+    assert world.after(1) == [], "what was taken back does not come again by itself"
+
+
+def test_a_guardrail_that_breaks_takes_it_back(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(AUTOMATIC)
+    world.advance()
+    world.clock.advance(days=1)
+    broken = scope("mens", "winner", 0.1, 0.4)
+    broken["metrics"].append(metric("spend", "guardrail", [comparison("b", -0.3, -0.2, "harmed")]))
+    store(
+        world.winnow.open_unit_of_work,
+        "banner",
+        report(scope("mens")),
+        at=world.clock.now,
+        version=2,
+        realised={world.promotion.id: {"since_epoch": 2, "report": report(broken)}},
+    )
+    assert world.advance() == [S.REVERTED]
+    assert world.promotion.steps[-1].reasons[0].code == "guardrail_harmed"
+
+
+def test_after_the_hold_it_is_kept(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(replace(AUTOMATIC, hold_seconds=7 * DAY_SECONDS))
+    world.advance()
+    assert world.after(6.9) == []
+    assert world.after(0.1) == [S.KEPT]
+    assert world.shares == {"a": 500, "b": 9_500}
+    assert world.after(1, realised=(-0.3, -0.1)) == [], "the machine is done with it"
+    reverted = world.winnow.promoter.revert(world.promotion.id, reason="the season is over", actor="eve")
+    assert (reverted.state, world.shares) == (S.REVERTED, {"a": 5_000, "b": 5_000})
+
+
+def test_what_a_person_rejects_is_not_proposed_again(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(PromotionPolicy())
+    world.advance()
+    world.winnow.promoter.reject(world.promotion.id, reason="off brand", actor="eve")
+    assert world.after(1) == []
+    assert world.promotion.steps[-1].note == "off brand"
+    assert world.winnow.promoter.apply("banner", "mens", actor="eve").state is S.HELD
+
+
+def test_what_nobody_approves_expires_and_may_be_proposed_anew(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(PromotionPolicy(expires_after_seconds=2 * DAY_SECONDS))
+    world.advance()
+    first = world.promotion.id
+    assert world.after(2) == [S.EXPIRED, S.PROPOSED]
+    assert [step.state for step in world.winnow.promoter.get(first).steps] == [S.PROPOSED, S.EXPIRED]
+    with pytest.raises(PromotionRefused) as refusal:
+        world.winnow.promoter.approve(first, actor="eve")
+    assert refusal.value.code == "already_expired"
+
+
+def test_a_proposal_is_withdrawn_when_the_data_cannot_be_trusted_any_more(
+    begin: Callable[[PromotionPolicy], World],
+) -> None:
+    world = begin(PromotionPolicy())
+    world.advance()
+    srm = {"code": "srm", "severity": "critical", "message": "SRM in segment mens: 52.1% in b, expected 50%"}
+    assert world.after(1, findings=[srm]) == [S.EXPIRED]
+    assert world.promotion.steps[-1].reasons[0].message == srm["message"]
+
+
+def test_approved_in_quiet_hours_it_goes_live_after_them(begin: Callable[[PromotionPolicy], World]) -> None:
+    """It is nine o'clock."""
+    world = begin(PromotionPolicy(quiet_hours=QuietHours(start=time(10), end=time(12))))
+    world.advance()
+    world.clock.advance(hours=1)
+    assert world.winnow.promoter.approve(world.promotion.id, actor="eve").state is S.APPROVED
+    assert (world.advance(), world.shares) == ([], {"a": 5_000, "b": 5_000})
+    world.clock.advance(hours=2)
+    assert (world.advance(), world.shares) == ([S.HELD], {"a": 500, "b": 9_500})
+
+
+def test_approval_is_refused_when_the_evidence_has_changed(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(PromotionPolicy())
+    world.advance()
+    world.clock.advance(days=2)
+    with pytest.raises(PromotionRefused) as refusal:
+        world.winnow.promoter.approve(world.promotion.id, actor="eve")
+    assert refusal.value.code == "stale"
+    assert world.promotion.state is S.PROPOSED
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted", "shares"),
+    [(AUTOMATIC, S.KEPT, {"a": 500, "b": 9_500}), (RAMP, S.REVERTED, {"a": 5_000, "b": 5_000})],
+    ids=["held", "ramping"],
+)
+def test_a_stop_ends_it(
+    begin: Callable[[PromotionPolicy], World], policy: PromotionPolicy, wanted: S, shares: dict[str, int]
+) -> None:
+    world = begin(policy)
+    world.advance()
+    world.winnow.author.step("banner", "stop", actor="ann")
+    assert (world.advance(), world.shares) == ([wanted], shares)
+
+
+def test_a_segment_that_is_gone_has_nothing_waiting(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(PromotionPolicy())
+    world.advance()
+    fewer = replace(world.wish, segments=(SegmentWish(segment="new"),), promotion=PromotionPolicy())
+    revision = world.winnow.author.get("banner").revision
+    world.winnow.author.edit("banner", fewer, expected_revision=revision, actor="ann")
+    assert world.promotion.state is S.SUPERSEDED
+
+
+def one_for_all(advice: str, outcome: str = "winner") -> dict[str, Any]:
+    overall = scope(None, outcome, 0.05, 0.3)
+    return {"overall": overall, "recommendation": {"advice": advice, "variant": "b", "winners": [], "sentence": ""}}
+
+
+@pytest.mark.parametrize(
+    ("advice", "outcome", "live_in"),
+    [
+        pytest.param("one_for_all", "winner", ["mens", "new"], id="all"),
+        pytest.param("per_segment", "winner", ["mens"], id="segments differ"),
+        pytest.param("wait", "undecided", [], id="nobody yet"),
+    ],
+)
+def test_one_winner_for_all_unless_segments_differ(
+    begin: Callable[[PromotionPolicy], World], advice: str, outcome: str, live_in: list[str]
+) -> None:
+    world = begin(replace(AUTOMATIC, scope=PromotionScope.ONE_FOR_ALL))
+    world.look(**one_for_all(advice, outcome))
+    for segment in ("mens", "new"):
+        world.advance(segment)
+    plans = world.winnow.author.get("banner").definition.segments
+    assert [plan.segment.key for plan in plans if plan.promoted == "b"] == live_in
+
+
+def test_every_step_can_be_decided_again(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(RAMP)
+    world.advance()
+    for _ in range(2):
+        world.after(1)
+    world.after(1, realised=(-0.3, -0.01))
+    found = verify_promotion(world.winnow.open_unit_of_work, world.promotion.id)
+    assert [step.state for step in found.steps] == [S.PROPOSED, S.APPROVED, S.RAMPING, S.RAMPING, S.HELD, S.REVERTED]
+    assert [(one.same_hash, one.same_answer, one.same_evidence) for one in found.steps] == [(True, True, True)] * 6
+
+
+def test_a_person_who_acts_leaves_what_can_be_decided_again(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(replace(RAMP, automatic=False, expires_after_seconds=DAY_SECONDS))
+    world.advance()
+    world.winnow.promoter.approve(world.promotion.id, actor="eve")
+    world.after(1)
+    found = verify_promotion(world.winnow.open_unit_of_work, world.promotion.id)
+    assert [step.state for step in found.steps] == [S.PROPOSED, S.RAMPING, S.RAMPING]
+    assert found.holds
+
+
+def _other_evidence(step: Any) -> Any:
+    return replace(step, evidence=replace(step.evidence, gain_low=0.5))
+
+
+@pytest.mark.parametrize(
+    ("forge", "broken"),
+    [
+        pytest.param(
+            lambda step: replace(step, evidence=replace(step.evidence, gain_low=0.5)), "same_hash", id="evidence"
+        ),
+        pytest.param(lambda step: replace(step, reasons=()), "same_answer", id="reasons"),
+    ],
+)
+def test_a_forged_record_does_not_hold(
+    begin: Callable[[PromotionPolicy], World], forge: Callable[[Any], Any], broken: str
+) -> None:
+    world = begin(AUTOMATIC)
+    world.advance()
+    promotion = world.promotion
+    forged = replace(promotion, steps=(forge(promotion.steps[0]), *promotion.steps[1:]))
+    with world.winnow.open_unit_of_work() as work:
+        work.promotions.save(forged, expected_revision=forged.revision)
+        work.commit()
+    found = verify_promotion(world.winnow.open_unit_of_work, promotion.id)
+    assert getattr(found.steps[0], broken) is False
+    assert not found.holds
+
+
+def test_a_snapshot_that_was_changed_gives_other_evidence(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(AUTOMATIC)
+    world.advance()
+    with world.winnow.open_unit_of_work() as work:
+        snapshot = work.snapshots.get("banner", world.promotion.evidence.snapshot_id)
+        snapshot.report["segments"][0]["verdict"]["sentence"] = "b wins by far."  # type: ignore[index]
+        work.commit()
+    found = verify_promotion(world.winnow.open_unit_of_work, world.promotion.id)
+    assert [(one.same_hash, one.same_answer, one.same_evidence) for one in found.steps] == [(True, True, False)] * 3
