@@ -31,7 +31,11 @@ def advice_of(
     found = report.recommendation
     if found is None:
         return None
-    ready = [proposal.segment for proposal in proposals.values() if proposal.decision.action is Action.PROMOTE]
+    ready = [
+        proposal.segment
+        for proposal in proposals.values()
+        if proposal.decision.action is Action.PROMOTE and proposal.promotion is None
+    ]
     code, word = _word(found, report, names)
     acts = bool(ready) and found.advice in ("one_for_all", "per_segment")
     return Advice(
@@ -93,7 +97,10 @@ def _held(found: Recommendation, judged: list[Proposal], names: Names) -> str:
     if not judged:
         # An earlier snapshot: there is nothing to be done about it.
         return ""
-    live = [one.segment for one in judged if one.evidence.already_promoted is not None]
+    live = [one.segment for one in judged if one.evidence.already_promoted or one.evidence.live]
+    proposed = [one.segment for one in judged if one.promotion is not None and one.segment not in live]
+    if proposed:
+        return f"Approve or reject what is proposed for {', '.join(map(names.segment, proposed))}."
     waiting = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in live]
     if waiting:
         return f"It does not go live yet. {reasons_of(waiting[0].decision)[0]}"
