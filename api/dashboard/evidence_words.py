@@ -25,7 +25,9 @@ class Fact:
 
 
 def lead(definition: Definition, evidence: Evidence, variant: str, names: Names) -> str:
-    """Say in one sentence what speaks for a variant."""
+    """Say in one sentence what speaks for a variant, as far as the data can be trusted."""
+    if evidence.critical:
+        return "Something is wrong with the data, so nothing can be said about who wins."
     if definition.promotion.winner is WinnerRule.EXPECTED_LOSS:
         control = names.variant(definition.control.key)
         return (
@@ -36,7 +38,9 @@ def lead(definition: Definition, evidence: Evidence, variant: str, names: Names)
 
 
 def facts_of(definition: Definition, evidence: Evidence, names: Names, measure: Measure) -> tuple[Fact, ...]:
-    """Return everything that the evidence says of its variant."""
+    """Return everything that the evidence says of its variant; no figures where the data cannot be trusted."""
+    if evidence.critical:
+        return (_sizes(evidence), _data_until(evidence))
     return tuple(_facts(definition, evidence, names, measure))
 
 
@@ -57,8 +61,12 @@ def _facts(definition: Definition, evidence: Evidence, names: Names, measure: Me
             if variant in (evidence.control, evidence.variant)
         ),
     )
-    yield Fact(term="Data until", text=say.instant(evidence.watermark_at))
+    yield _data_until(evidence)
     yield _holdback(definition, evidence, measure)
+
+
+def _data_until(evidence: Evidence) -> Fact:
+    return Fact(term="Data until", text=say.instant(evidence.watermark_at))
 
 
 def surely(definition: Definition) -> str:
@@ -66,7 +74,7 @@ def surely(definition: Definition) -> str:
     plan = definition.analysis
     rate = f"{100 * plan.alpha:g}"
     if plan.family in FAMILYWISE:
-        return f"“Surely”: at most {rate} in 100 experiments say anything wrong."
+        return f"“Surely”: of 100 such experiments, at most {rate} say anything wrong."
     return f"“Surely”: of all that is concluded, at most {rate}% is wrong on average."
 
 

@@ -42,6 +42,7 @@ class Waiting:
     coming: tuple[str, ...]
     obstacles: tuple[str, ...]
     outdated: bool
+    trusted: bool
 
 
 def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> Waiting:
@@ -72,6 +73,7 @@ def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal |
         coming=coming(experiment, names, present_bp),
         obstacles=_obstacles(promotion, present),
         outdated=not speaks,
+        trusted=not evidence.critical,
     )
 
 

@@ -55,7 +55,7 @@ def _rules(definition: Definition, measure: Measure) -> Iterator[tuple[str, str]
     yield "Approval", approval(definition)
     yield "On the way", ramp(policy, 0)
     yield "Held back", holdback(policy, measure.control)
-    yield "Taken back", taken_back(policy, measure)
+    yield "Taken back", f"By itself, {taken_back(policy, measure)}"
     yield "Quiet hours", quiet_hours(policy) or "None: winners go live at any hour."
 
 
@@ -137,7 +137,7 @@ def coming(experiment: Experiment, names: Names, present_bp: int) -> tuple[str, 
             (
                 ramp(policy, present_bp),
                 holdback(policy, measure.control),
-                f"It is taken back {taken_back(policy, measure)[0].lower()}{taken_back(policy, measure)[1:]}",
+                f"It is taken back by itself, {taken_back(policy, measure)}",
                 quiet_hours(policy),
             ),
         )
@@ -145,14 +145,14 @@ def coming(experiment: Experiment, names: Names, present_bp: int) -> tuple[str, 
 
 
 def taken_back(policy: PromotionPolicy, measure: Measure) -> str:
-    """When the machine takes a winner back by itself."""
+    """When a winner is taken back by itself."""
     at = policy.revert_below_lift
     worse = (
         f"surely worse than {measure.control}"
         if at == 0
         else f"surely {measure.short_of(at)} against {measure.control}"
     )
-    return f"By itself, as soon as it is {worse}, or harms a guardrail beyond what is tolerated."
+    return f"as soon as it is {worse}, or harms a guardrail beyond what is tolerated."
 
 
 def quiet_hours(policy: PromotionPolicy) -> str:

@@ -13,6 +13,7 @@ from api.dashboard.guardrails import Guardrail, guardrails_of_evidence, guardrai
 from api.dashboard.inbox import Waiting, waiting_of
 from api.dashboard.live import Split, split_of
 from api.dashboard.names import Names, names_of
+from api.dashboard.policy_words import taken_back
 from api.dashboard.reasons import in_words, reasons_of
 from api.dashboard.standing import WORDS, Standing, person_of, standing_of
 from experiments.domain.evidence import Evidence, Live
@@ -47,6 +48,8 @@ class Realised:
     units: str
     data_until: str
     threshold: str
+    taken_back: str
+    level: str
     wide: GainPlot | None
     narrow: GainPlot | None
     left_side: str
@@ -78,6 +81,9 @@ class PromotionPage:
     snapshot_id: int
 
 
+_DONE = {PromotionState.PROPOSED: "Proposed"}
+
+
 def promotion_page(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> PromotionPage:
     """Put a promotion into words; `present` is what would be done now, where it is under way."""
     definition, names = experiment.definition, names_of(experiment)
@@ -98,7 +104,7 @@ def promotion_page(experiment: Experiment, promotion: Promotion, present: Propos
         realised=_realised(experiment, promotion, present, names, measure),
         next_reasons=reasons_of(present.decision) if present is not None and promotion.is_live else (),
         split=split_of(experiment, plan.allocation, names, plan.promoted) if plan and standing.is_shown else None,
-        steps=tuple(_step(step, names.segment(promotion.segment)) for step in promotion.steps),
+        steps=tuple(_steps(promotion, names.segment(promotion.segment))),
         lead=lead(definition, promotion.evidence, promotion.variant, names),
         facts=facts_of(definition, promotion.evidence, names, measure),
         guardrails=guardrails_of_evidence(promotion.evidence, names),
@@ -108,16 +114,25 @@ def promotion_page(experiment: Experiment, promotion: Promotion, present: Propos
     )
 
 
-def _step(step: PromotionStep, segment: str) -> Step:
+def _steps(promotion: Promotion, segment: str) -> Iterator[Step]:
+    """What was said at the step before, at the same time, is not said again."""
+    for position, step in enumerate(promotion.steps):
+        before = [earlier for earlier in promotion.steps[:position] if earlier.at == step.at]
+        noted = any(earlier.note == step.note for earlier in before)
+        argued = position > 0 and step.reasons == promotion.proposal.reasons
+        yield _step(step, segment, note="" if noted else step.note, reasons=() if argued else in_words(step.reasons))
+
+
+def _step(step: PromotionStep, segment: str, *, note: str, reasons: tuple[str, ...]) -> Step:
     sha256 = step.evidence_sha256 or ""
     return Step(
         state=str(step.state),
-        word=WORDS[step.state],
+        word=_DONE.get(step.state, WORDS[step.state]),
         when=say.instant(step.at),
         who=person_of(step),
         share="" if step.share_bp is None else f"{say.basis_points(step.share_bp)} of {segment}",
-        note=step.note,
-        reasons=in_words(step.reasons),
+        note=note,
+        reasons=reasons,
         evidence=sha256,
         evidence_short=sha256[:12],
         snapshot_id=step.evidence.snapshot_id if step.evidence else None,
@@ -167,6 +182,8 @@ def _realised(
         units=_units(live, names),
         data_until=say.instant(counted[0].watermark_at) if counted else "",
         threshold=measure.said(threshold),
+        taken_back=taken_back(experiment.definition.promotion, measure) if promotion.is_live else "",
+        level=f"{100 * (1 - experiment.definition.analysis.alpha):g}%",
         wide=plots[0],
         narrow=plots[1],
         left_side="worse" if measure.rises else "better",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
+from api.dashboard import format as say
 from experiments.domain.decision import Decision, DecisionReason
 from experiments.domain.errors import DomainError
 
@@ -51,6 +54,8 @@ SPEAK_FOR_THEMSELVES = frozenset(
 )
 """Codes whose own sentences have no keys in them; as have the verdicts, whose codes are the outcomes of a report."""
 
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
+
 
 def reasons_of(decision: Decision) -> tuple[str, ...]:
     """Return each reason once, in the order in which the policy looked at them."""
@@ -63,9 +68,14 @@ def refusal_in_words(refusal: DomainError) -> str:
         return SENTENCES[refusal.code]
     if refusal.code.startswith(("already_", "illegal_")):
         return "It has moved on meanwhile; the page now shows where it stands."
-    return refusal.message
+    return _dated(refusal.message)
 
 
 def in_words(reasons: Iterable[DecisionReason]) -> tuple[str, ...]:
     """Return each reason once, in the order given."""
-    return tuple(dict.fromkeys(SENTENCES.get(reason.code, reason.message) for reason in reasons))
+    return tuple(dict.fromkeys(SENTENCES.get(reason.code) or _dated(reason.message) for reason in reasons))
+
+
+def _dated(message: str) -> str:
+    """Write the instants of a sentence as all pages do."""
+    return _INSTANT.sub(lambda at: say.instant(datetime.fromisoformat(at[1]).replace(tzinfo=UTC)), message)
