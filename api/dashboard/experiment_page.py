@@ -15,6 +15,7 @@ from api.dashboard.names import Names, names_of
 from api.dashboard.notices import Notice, circumstances, notices_of
 from api.dashboard.novelty import ByDay, by_day
 from api.dashboard.outlook import Outlooks, outlooks_of
+from api.dashboard.policy_words import Rules, rules_of
 from api.dashboard.quality import Quality, quality_of
 from api.dashboard.recommendation import Advice, advice_of
 from api.dashboard.side_by_side import SideBySide, side_by_side
@@ -59,6 +60,7 @@ class ExperimentPage:
     figures: Figures | None
     history: tuple[Entry, ...]
     holdback: str
+    rules: Rules
     looking: str
     advice: Advice | None
     outlooks: Outlooks | None
@@ -99,12 +101,13 @@ def experiment_page(
         snapshot_id=None if is_latest or snapshot is None else snapshot.id,
         warnings=tuple(notice for notice in notices if notice.severity != "info"),
         notes=tuple(notice for notice in notices if notice.severity == "info"),
-        verdicts=verdicts_of(experiment, report, names, proposals if is_latest else {}),
+        verdicts=verdicts_of(experiment, report, names, proposals if is_latest else {}, overview.promotions),
         overall=overall_verdict(report, names) if report else None,
         tabs=_tabs(report, metric, names) if report else (),
         figures=_figures(experiment, report, metric, names) if report else None,
         history=history_of(experiment, overview.promotions, names),
         holdback=say.basis_points(definition.promotion.holdback_bp),
+        rules=rules_of(definition, names),
         looking=report.stopping_rule if report else definition.analysis.stopping_rule,
         advice=advice_of(experiment, report, names, proposals if is_latest else {}) if report else None,
         outlooks=outlooks_of(report, names, definition.analysis.minimum_lift) if report else None,
