@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaln, expit, log_expit, ndtr
 
 from analysis.estimate import ArmBelief, Belief, Report, Undefined
+from analysis.in_rows import rows
 from analysis.inference.bayes import Normal, compare_means, learn_prior
 from analysis.inference.heterogeneity import EffectEstimate
 from analysis.plan import Direction, EffectPrior
@@ -80,10 +81,8 @@ def _with_prior(mean: Floats, error: Floats, prior: EffectPrior, values: Floats)
 def _beliefs(chance: Floats, loss: Floats, gain: Floats, usable: Any) -> list[Belief | Undefined]:
     chance = np.clip(chance, 0.0, 1.0)
     usable = usable & np.isfinite(chance + loss + gain)
-    return [
-        Belief(chance_to_beat=p, loss_if_treatment=down, loss_if_baseline=up) if there else NO_SCALE
-        for p, down, up, there in zip(chance.tolist(), loss.tolist(), gain.tolist(), usable.tolist(), strict=True)
-    ]
+    beliefs = rows(Belief, chance.tolist(), loss.tolist(), gain.tolist())
+    return [belief if there else NO_SCALE for belief, there in zip(beliefs, usable.tolist(), strict=True)]
 
 
 def rate_beliefs(
@@ -112,8 +111,8 @@ def rate_beliefs(
     the logit, f being the narrower of the two posteriors: the other's F is smooth where f is not 0. The trapezoidal
     rule on 32 nodes is then right to 1e-7, from no unit to 10⁹.
     """
-    rows = [successes, units, baseline_successes, baseline_units]
-    s, n, s0, n0 = counts = np.array(rows, dtype=np.float64).reshape(4, -1)
+    given = [successes, units, baseline_successes, baseline_units]
+    s, n, s0, n0 = counts = np.array(given, dtype=np.float64).reshape(4, -1)
     usable = (s >= 0) & (s <= n) & (n < np.inf) & (s0 >= 0) & (s0 <= n0) & (n0 < np.inf)
     if not usable.all():
         s, n, s0, n0 = np.where(usable, counts, 0.0)
