@@ -88,6 +88,12 @@ _CO_M2 = FIELDS.index("co_m2")
 DENOMINATORS = slice(FIELDS.index("denominator_mean"), FIELDS.index("co_m2") + 1)
 
 
+def over_strata(terms: Floats) -> Floats:
+    """Their sum along the last axis; one stratum is its own sum."""
+    total: Floats = terms[..., 0] if terms.shape[-1] == 1 else terms.sum(axis=-1)
+    return total
+
+
 def row_of(moments: Moments) -> tuple[float, ...]:
     """The fields of `Groups`, of one group."""
     absolute = moments.absolute_mean

@@ -66,8 +66,7 @@ def invert(found: Tested, rows: Rows, critical: Floats) -> Ends:
     ends = np.full((4, len(rows)), np.nan)
     usable = np.flatnonzero(np.isfinite(critical))
     if len(usable):
-        ends[:2, usable] = found.inverse.difference(rows[usable], critical[usable])
-        ends[2:, usable] = found.inverse.lift(rows[usable], critical[usable])
+        ends[:, usable] = found.inverse(rows[usable], critical[usable])
     return Ends(low=ends[0], high=ends[1], lift_low=ends[2], lift_high=ends[3])
 
 
