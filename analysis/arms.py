@@ -76,8 +76,11 @@ def _totals(plan: Plan, groups: Groups) -> Floats:
 
 
 def _intervals(plan: Plan, groups: Groups, arms: ArmValues) -> tuple[Floats, Floats, Reasons]:
-    found = arms.values
-    half_width = values.critical_values(plan.alpha, np.maximum(found.freedom, 1.0)) * np.sqrt(found.variance)
+    found, freedom = arms.values, np.maximum(arms.values.freedom, 1.0)
+    if (freedom == freedom[0]).all():
+        # Without windows all metrics have the same units.
+        freedom = freedom[:1]
+    half_width = values.critical_values(plan.alpha, freedom) * np.sqrt(found.variance)
     low, high = found.value - half_width, found.value + half_width
     why = first_of(arms.why, np.where(found.variance > 0, Why.EXISTS, Why.FLAT_ARM))
     if rates := [number for number, metric in enumerate(plan.metrics) if metric.kind == "conversion"]:

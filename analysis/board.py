@@ -127,8 +127,8 @@ class Board:
     @remembered
     def rows(self) -> tuple[Rows, Rows]:
         """Of each row of the board its strata, shape (rows, strata), and its two variants, shape (2, rows, 1)."""
-        variants = np.tile(self.sides, len(self.scopes))[:, :, None]
-        return np.repeat(self.strata_of, len(self.pairs), axis=0), variants
+        variants = np.concatenate([self.sides] * len(self.scopes), axis=1)[:, :, None]
+        return self.strata_of.repeat(len(self.pairs), axis=0), variants
 
     def samples(self, metrics: Sequence[int]) -> Samples:
         """Rows: metric by metric, scope by scope, pair by pair; columns: strata."""
@@ -142,8 +142,8 @@ class Board:
         return Samples(
             arms=Groups.from_columns(arms),
             units=weights[:, strata].reshape(-1, width),
-            epoch=np.tile(self.epochs[strata], (many, 1)),
-            offered=np.tile(offered, (many, 1)),
+            epoch=np.concatenate([self.epochs[strata]] * many),
+            offered=np.concatenate([offered] * many),
         )
 
 
@@ -160,7 +160,7 @@ def board_of(plan: Plan, table: MomentTable) -> Board:
         scopes=scopes,
         strata=strata,
         places=places,
-        cells=np.moveaxis(_over_strata(_cells(plan, table, singles), members), (3, 2), (0, 1)),
+        cells=np.ascontiguousarray(np.moveaxis(_over_strata(_cells(plan, table, singles), members), (3, 2), (0, 1))),
         units=_units(plan, table, singles, members),
         strata_of=_padded(places, len(strata)),
     )

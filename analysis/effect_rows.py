@@ -67,18 +67,20 @@ def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *
 
 def numbers(values: Floats, why: Reasons) -> list[float | Undefined]:
     """A column of a report, `why` a number does not exist."""
-    shown: list[float | Undefined] = values.tolist()
-    if np.isfinite(values).all() and not why.any():
-        return shown
-    return list(map(number_of, values.tolist(), why.tolist()))
+    shown: list[float] = values.tolist()
+    # A sum is finite only where all its terms are.
+    if isfinite(sum(shown)) and not np.count_nonzero(why):
+        return [*shown]
+    return list(map(number_of, shown, why.tolist()))
 
 
 def intervals_of(
     low: Floats, high: Floats, why: Reasons, level: float, methods: Sequence[str]
 ) -> list[Interval | Undefined]:
-    if np.isfinite(high - low).all() and not why.any():
-        return [*rows(Interval, low.tolist(), high.tolist(), repeat(level), methods)]
-    return list(map(interval_of, low.tolist(), high.tolist(), why.tolist(), repeat(level), methods))
+    ends: tuple[list[float], list[float]] = low.tolist(), high.tolist()
+    if isfinite(sum(ends[1]) - sum(ends[0])) and not np.count_nonzero(why):
+        return [*rows(Interval, *ends, repeat(level), methods)]
+    return list(map(interval_of, *ends, why.tolist(), repeat(level), methods))
 
 
 def interval_of(low: float, high: float, why: int, level: float, method: str) -> Interval | Undefined:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -80,6 +81,7 @@ class Groups:
 
 
 FIELDS = tuple(field.name for field in fields(Groups))
+_ROW = attrgetter(*FIELDS)
 # Both means, and the centred sums of squares about them.
 _MEANS = slice(FIELDS.index("mean"), FIELDS.index("denominator_mean") + 1, 2)
 _SQUARES = slice(FIELDS.index("m2"), FIELDS.index("denominator_m2") + 1, 2)
@@ -96,16 +98,8 @@ def over_strata(terms: Floats) -> Floats:
 
 def row_of(moments: Moments) -> tuple[float, ...]:
     """The fields of `Groups`, of one group."""
-    absolute = moments.absolute_mean
-    return (
-        moments.n,
-        moments.mean,
-        moments.m2,
-        moments.denominator_mean,
-        moments.denominator_m2,
-        moments.co_m2,
-        abs(moments.mean) if absolute is None else absolute,
-    )
+    *others, absolute = _ROW(moments)
+    return (*others, abs(moments.mean) if absolute is None else absolute)
 
 
 def pooled(filled: Floats) -> Floats:
@@ -116,8 +110,9 @@ def pooled(filled: Floats) -> Floats:
     share = (n / np.where(total > 0, total, 1.0))[..., None]
     means, squares = filled[..., _MEANS], filled[..., _SQUARES]
     # From the first group's value, so that equal values have exactly that mean.
-    first = (n > 0).argmax(axis=0)[None, ..., None]
-    start = np.take_along_axis(means, first, axis=0)
+    there, start = n > 0, means[:1]
+    if not there[0].all():
+        start = np.take_along_axis(means, there.argmax(axis=0)[None, ..., None], axis=0)
     together[..., _MEANS] = pooled_means = start[0] + (share * (means - start)).sum(axis=0)
     delta = means - pooled_means
     together[..., _SQUARES] = (squares + n[..., None] * delta * delta).sum(axis=0)

@@ -89,7 +89,7 @@ def scope_report(
             *zip(*map(_ABOUT, plan.metrics), strict=True),
             [arms[number] for arms, _ in metrics],
             [tuple(found.comparisons[own]) for _, found in metrics],
-            [beliefs_of_arms(measured, metric, arms_of, found.beliefs) for metric, (_, found) in enumerate(metrics)],
+            beliefs_of_arms(measured, arms_of, [found.beliefs for _, found in metrics]),
         )
     )
     primary = reports[board.primary].comparisons

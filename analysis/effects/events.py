@@ -97,11 +97,13 @@ def _sum(terms: Floats) -> Floats:
 
 
 def _events(kind: MetricKind, share: Floats, arm: Groups) -> Floats:
-    of_values = _effective(share, arm.n, arm.absolute_mean, arm.mean, arm.m2)
     if kind != "ratio":
-        return of_values
+        return _effective(share, arm.n, arm.absolute_mean, arm.mean, arm.m2)
     other = arm.denominator_mean
-    return np.minimum(of_values, _effective(share, arm.n, np.abs(other), other, arm.denominator_m2))
+    means, sizes = np.array((arm.mean, other)), np.array((arm.absolute_mean, np.abs(other)))
+    both = _effective(share, arm.n, sizes, means, np.array((arm.m2, arm.denominator_m2)))
+    scarcer: Floats = np.minimum(both[0], both[1])
+    return scarcer
 
 
 def _effective(share: Floats, n: Floats, size: Floats, mean: Floats, m2: Floats) -> Floats:

@@ -33,7 +33,7 @@ _MOST_NODES = 8192
 def normal_beliefs(
     differences: ArrayLike,
     std_errors: ArrayLike,
-    direction: Direction = "increase",
+    direction: Direction | Sequence[Direction] = "increase",
     *,
     prior: EffectPrior | None = None,
     baseline_values: ArrayLike | None = None,
@@ -45,7 +45,7 @@ def normal_beliefs(
     differences, std_errors : array_like, one number a comparison
         Treatment less baseline.
     direction
-        The better side.
+        The better side, of all or of each.
     prior, baseline_values
         Of the lift, and the baselines' values that make it one of the difference: N(mean·value, (std_dev·value)²), the
         value taken as known. Only for baselines that are the control. Without a prior, or where the value is 0, flat.
@@ -61,12 +61,15 @@ def normal_beliefs(
     mean, error = np.where(usable, mean, 0.0), np.where(usable, error, 1.0)
     if prior is not None and baseline_values is not None:
         mean, error = _with_prior(mean, error, prior, np.asarray(baseline_values, dtype=np.float64))
-    if direction == "decrease":
-        mean = 0.0 - mean
+    mean = np.where(_falls(direction), 0.0 - mean, mean)
     z = mean / error
     small = error * np.maximum(np.exp(-0.5 * z * z) / sqrt(2 * pi) - np.abs(z) * ndtr(-np.abs(z)), 0.0)
     gain, loss = small + np.maximum(mean, 0.0), small + np.maximum(-mean, 0.0)
     return _beliefs(ndtr(z), loss, gain, usable)
+
+
+def _falls(direction: Direction | Sequence[Direction]) -> NDArray[np.bool_]:
+    return np.array([one == "decrease" for one in ((direction,) if isinstance(direction, str) else direction)])
 
 
 def _with_prior(mean: Floats, error: Floats, prior: EffectPrior, values: Floats) -> tuple[Floats, Floats]:
@@ -79,7 +82,7 @@ def _with_prior(mean: Floats, error: Floats, prior: EffectPrior, values: Floats)
 
 
 def _beliefs(chance: Floats, loss: Floats, gain: Floats, usable: Any) -> list[Belief | Undefined]:
-    chance = np.clip(chance, 0.0, 1.0)
+    chance = np.minimum(np.maximum(chance, 0.0), 1.0)
     usable = usable & np.isfinite(chance + loss + gain)
     beliefs = rows(Belief, chance.tolist(), loss.tolist(), gain.tolist())
     return [belief if there else NO_SCALE for belief, there in zip(beliefs, usable.tolist(), strict=True)]
@@ -91,7 +94,7 @@ def rate_beliefs(
     baseline_successes: ArrayLike,
     baseline_units: ArrayLike,
     *,
-    direction: Direction = "increase",
+    direction: Direction | Sequence[Direction] = "increase",
 ) -> list[Belief | Undefined]:
     """Posteriors of two rates each, from a uniform prior, Beta(1, 1), on either.
 
@@ -99,6 +102,8 @@ def rate_beliefs(
     ----------
     successes, units, baseline_successes, baseline_units : array_like, one number a comparison
         Pooled over strata only where their split is the same.
+    direction
+        The better side, of all or of each.
 
     Returns
     -------
@@ -125,8 +130,8 @@ def rate_beliefs(
     )
     chance = np.where(narrow, above, 1 - above)
     gain, loss = np.where(narrow, (excess, shortfall), (shortfall, excess))
-    if direction == "decrease":
-        chance, gain, loss = 1 - chance, loss, gain
+    if (falls := _falls(direction)).any():
+        chance, gain, loss = np.where(falls, (1 - chance, loss, gain), (chance, gain, loss))
     return _beliefs(chance, loss, gain, usable)
 
 
@@ -238,9 +243,19 @@ def _arm_beliefs(variants: Sequence[str], density: Floats, below: Floats, length
 
 def two_arm_beliefs(treatment: str, baseline: str, belief: Belief) -> tuple[ArmBelief, ArmBelief]:
     """Two arms are one comparison: baseline first."""
-    return (
-        ArmBelief(variant=baseline, chance_to_be_best=1 - belief.chance_to_beat, expected_loss=belief.loss_if_baseline),
-        ArmBelief(variant=treatment, chance_to_be_best=belief.chance_to_beat, expected_loss=belief.loss_if_treatment),
+    return beliefs_of_two_arms(treatment, baseline, [belief])[0]
+
+
+def beliefs_of_two_arms(treatment: str, baseline: str, beliefs: Sequence[Belief]) -> list[tuple[ArmBelief, ArmBelief]]:
+    """The same on several metrics."""
+    size, chances = len(beliefs), [belief.chance_to_beat for belief in beliefs]
+    others = [1 - chance for chance in chances]
+    return list(
+        zip(
+            rows(ArmBelief, [baseline] * size, others, [belief.loss_if_baseline for belief in beliefs]),
+            rows(ArmBelief, [treatment] * size, chances, [belief.loss_if_treatment for belief in beliefs]),
+            strict=True,
+        )
     )
 
 
