@@ -21,12 +21,14 @@ def value_findings(board: Board, number: int) -> Iterator[Finding]:
     """Of one scope, on its means and counts, treatment by treatment against the control."""
     if not board.table.shapes:
         return
-    plan, scope = board.plan, board.scopes[number]
+    plan, scope, critical = board.plan, board.scopes[number], critical_value(board.plan.alpha)
     for metric in plan.metrics:
         for treatment in scope.offered:
             if strata := _pairs(board, number, metric, treatment):
-                skewed = None if metric.role == "primary" else _skewed(plan, metric, treatment, strata)
-                yield from (one for one in (skewed, _outlier(plan, metric, treatment, strata)) if one)
+                if metric.role != "primary" and (skewed := _skewed(plan, metric, treatment, strata)):
+                    yield skewed
+                if outlier := _outlier(plan, metric, treatment, strata, critical):
+                    yield outlier
 
 
 def too_skewed(board: Board, number: int) -> Iterator[Finding]:
@@ -62,11 +64,13 @@ def _skewed(plan: Plan, metric: MetricPlan, treatment: str, strata: list[ShapePa
     )
 
 
-def _outlier(plan: Plan, metric: MetricPlan, treatment: str, strata: list[ShapePair]) -> Finding | None:
+def _outlier(
+    plan: Plan, metric: MetricPlan, treatment: str, strata: list[ShapePair], critical: float
+) -> Finding | None:
     """A warning on the primary metric; on others, of which there may be many, a note."""
     found = outlier_finding(
         strata,
-        critical_value(plan.alpha),
+        critical,
         metric=metric.key,
         label=metric.label,
         treatment=treatment,
