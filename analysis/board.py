@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, row_of
+from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, rows_of
 from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.remembered import remembered
@@ -160,7 +160,7 @@ def board_of(plan: Plan, table: MomentTable) -> Board:
         scopes=scopes,
         strata=strata,
         places=places,
-        cells=np.ascontiguousarray(np.moveaxis(_over_strata(_cells(plan, table, singles), members), (3, 2), (0, 1))),
+        cells=np.ascontiguousarray(_over_strata(_cells(plan, table, singles), members).transpose(3, 2, 0, 1)),
         units=_units(plan, table, singles, members),
         strata_of=_padded(places, len(strata)),
     )
@@ -177,13 +177,13 @@ def _cells(plan: Plan, table: MomentTable, singles: Cells) -> Floats:
     metrics = {metric.key: number for number, metric in enumerate(plan.metrics)}
     filled = np.zeros((len(plan.cells), len(variants), len(metrics), len(FIELDS)))
     rows = [
-        (singles[epoch, segment], variants[variant], metrics[metric], row_of(moments))
+        (singles[epoch, segment], variants[variant], metrics[metric], moments)
         for (epoch, segment, variant, metric), moments in table.moments.items()
         if (epoch, segment) in singles and variant in variants and metric in metrics
     ]
     if rows:
         cell, variant, metric, found = zip(*rows, strict=True)
-        filled[cell, variant, metric] = found
+        filled[cell, variant, metric] = rows_of(found)
     plain = [number for number, metric in enumerate(plan.metrics) if metric.kind in ("conversion", "count", "mean")]
     filled[:, :, plain, DENOMINATORS] = 1.0, 0.0, 0.0
     return filled

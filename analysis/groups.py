@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -100,6 +100,14 @@ def row_of(moments: Moments) -> tuple[float, ...]:
     """The fields of `Groups`, of one group."""
     *others, absolute = _ROW(moments)
     return (*others, abs(moments.mean) if absolute is None else absolute)
+
+
+def rows_of(groups: Iterable[Moments]) -> Floats:
+    """The same of many, shape (groups, fields)."""
+    filled = np.array(list(map(_ROW, groups)), dtype=np.float64)
+    # What was None is NaN now, and nothing else can be: moments are finite.
+    filled[:, -1] = np.where(np.isnan(filled[:, -1]), np.abs(filled[:, 1]), filled[:, -1])
+    return filled
 
 
 def pooled(filled: Floats) -> Floats:

@@ -86,7 +86,7 @@ def _units_per_day(board: Board, scope: int) -> float | None:
 
 def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Sequence[Comparison]) -> Iterator[Finding]:
     """Of one scope's comparisons on the primary metric."""
-    plan = board.plan
+    plan, primary = board.plan, board.plan.metrics[board.primary]
     for place, comparison in enumerate(rows):
         ahead = found.get(scope * len(board.pairs) + place)
         interval = comparison.lift_in_family
@@ -96,7 +96,7 @@ def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Seque
             comparison.lift.value,
             nearest_to_zero(interval.low, interval.high),
             ahead.detectable_lift,
-            metric=plan.primary.key,
+            metric=primary.key,
             treatment=comparison.treatment,
             treatment_name=plan.variant_name(comparison.treatment),
         )
