@@ -117,11 +117,9 @@ class Board:
         return np.array([*(float(stratum.epoch) for stratum in self.strata), np.inf])
 
     @remembered
-    def segments(self) -> Rows:
-        """Of each stratum the number of its segment; of several together that of the first."""
-        numbers = {segment: number for number, segment in enumerate(self.plan.segments)}
-        found = [*(numbers[stratum.segments[0]] for stratum in self.strata), len(numbers)]
-        return np.array(found, dtype=np.intp)
+    def alone(self) -> NDArray[np.bool_]:
+        """By scope, whether it consists of one segment."""
+        return np.array([len({stratum.segments for stratum in scope.strata}) <= 1 for scope in self.scopes])
 
     @remembered
     def arms(self) -> Groups:
@@ -154,7 +152,8 @@ class Board:
         )
         if not self.plan.is_adaptive:
             return samples
-        return stabilised_samples(samples, np.tile(self.segments[strata], (many, 1)), self.plan.min_units)
+        alone = np.tile(np.repeat(self.alone, len(self.pairs)), many)
+        return stabilised_samples(samples, self.plan.min_units, alone)
 
 
 def board_of(plan: Plan, table: MomentTable) -> Board:

@@ -107,10 +107,11 @@ def entering(samples: Samples, min_units: int) -> Flags:
     return enough
 
 
-def stabilised_samples(samples: Samples, segment: Rows, min_units: int) -> Samples:
-    """The samples of adaptive splits: their strata weigh so that the sum is near normal."""
+def stabilised_samples(samples: Samples, min_units: int, alone: Flags | None = None) -> Samples:
+    """The samples of adaptive splits: rows that are `alone`, of one segment, weigh so that the sum is near normal."""
     inside = entering(samples, min_units)
-    return replace(samples, units=stabilised(samples.units, samples.arms.n[0], samples.arms.n[1], inside, segment))
+    weights = stabilised(samples.units, samples.arms.n[0], samples.arms.n[1], inside)
+    return replace(samples, units=weights if alone is None else np.where(alone[:, None], weights, samples.units))
 
 
 def mean_values(groups: Groups) -> ArmValues:
