@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.dashboard import format as say
+from api.dashboard.adaptive import AdaptiveSplit, adaptive_split
 from api.dashboard.figures import Figures, figures_of
 from api.dashboard.heading import Freshness, State, freshness_of, state_of
 from api.dashboard.history import Entry, history_of
@@ -65,6 +66,7 @@ class ExperimentPage:
     outlooks: Outlooks | None
     side_by_side: tuple[SideBySide, ...]
     by_day: tuple[ByDay, ...]
+    adaptive: AdaptiveSplit | None
     quality: Quality | None
 
     @property
@@ -111,6 +113,7 @@ def experiment_page(
         outlooks=outlooks_of(report, names, definition.analysis.minimum_lift) if report else None,
         side_by_side=side_by_side(report, names) if report else (),
         by_day=by_day(report, names) if report else (),
+        adaptive=adaptive_split(report, names) if report else None,
         quality=quality_of(report, names) if report else None,
     )
 
