@@ -174,6 +174,38 @@ def test_rules_that_do_not_fit_are_refused_where_they_stand(
     assert refusal(answer) == (422, code, f"/analysis{path}")
 
 
+ADAPTIVE = {"batch_seconds": 7_200, "floor_bp": 1_000, "draws": 2_000, "seed": "spring", "warm_up_units": 50}
+
+
+def test_an_adaptive_policy_is_read_back(library: Caller) -> None:
+    made = library.post("/v1/experiments", {**BANNER, "adaptive": ADAPTIVE})
+    assert (made.status_code, made.json["definition"]["adaptive"]) == (201, ADAPTIVE)
+    by_default = library.post("/v1/experiments", {**BANNER, "key": "other", "adaptive": {}})
+    assert by_default.json["definition"]["adaptive"] == {
+        "batch_seconds": 86_400,
+        "floor_bp": 500,
+        "draws": 10_000,
+        "seed": "1",
+        "warm_up_units": 100,
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "path"),
+    [
+        ({"adaptive": {"floor_bp": 0}}, "adaptive_floor", "/adaptive/floor_bp"),
+        ({"adaptive": {}, "randomisation": "external"}, "adaptive_external", "/randomisation"),
+        (
+            {"adaptive": {}, "analysis": {"post_stratified": True}},
+            "adaptive_post_stratified",
+            "/analysis/post_stratified",
+        ),
+    ],
+)
+def test_what_cannot_be_adapted_is_refused(library: Caller, asked: dict[str, Any], code: str, path: str) -> None:
+    assert refusal(library.post("/v1/experiments", {**BANNER, **asked})) == (422, code, path)
+
+
 _NIGHT = {"start": "22:00", "end": "07:00"}
 
 
@@ -249,38 +281,6 @@ def test_the_policy_of_a_running_experiment_may_change(running: Caller) -> None:
     after = running.put("/v1/experiments/banner", body, If_Match=before.headers["ETag"]).json
     assert after["definition"]["promotion"] == body["promotion"]
     assert (after["version"], after["epoch"]) == (2, 1)
-
-
-ADAPTIVE = {"batch_seconds": 7_200, "floor_bp": 1_000, "draws": 2_000, "seed": "spring", "warm_up_units": 50}
-
-
-def test_an_adaptive_policy_is_read_back(library: Caller) -> None:
-    made = library.post("/v1/experiments", {**BANNER, "adaptive": ADAPTIVE})
-    assert (made.status_code, made.json["definition"]["adaptive"]) == (201, ADAPTIVE)
-    by_default = library.post("/v1/experiments", {**BANNER, "key": "other", "adaptive": {}})
-    assert by_default.json["definition"]["adaptive"] == {
-        "batch_seconds": 86_400,
-        "floor_bp": 500,
-        "draws": 10_000,
-        "seed": "1",
-        "warm_up_units": 100,
-    }
-
-
-@pytest.mark.parametrize(
-    ("asked", "code", "path"),
-    [
-        ({"adaptive": {"floor_bp": 0}}, "adaptive_floor", "/adaptive/floor_bp"),
-        ({"adaptive": {}, "randomisation": "external"}, "adaptive_external", "/randomisation"),
-        (
-            {"adaptive": {}, "analysis": {"post_stratified": True}},
-            "adaptive_post_stratified",
-            "/analysis/post_stratified",
-        ),
-    ],
-)
-def test_what_cannot_be_adapted_is_refused(library: Caller, asked: dict[str, Any], code: str, path: str) -> None:
-    assert refusal(library.post("/v1/experiments", {**BANNER, **asked})) == (422, code, path)
 
 
 @pytest.mark.parametrize("start", [False, True], ids=["draft", "running"])
