@@ -75,6 +75,8 @@ def _next(
     if experiment.status in (Status.STOPPED, Status.ARCHIVED):
         return ""
     match found.advice:
+        case "wait" if proposals and all(one.decision.action is Action.STOP_FUTILE for one in proposals.values()):
+            return "Stop the experiment: by its own rules waiting is no use any more. Try something bolder."
         case "wait":
             return _waiting(report)
         case "none" if report.overall.outcome == "control_wins":

@@ -43,10 +43,14 @@ NO_DATA = Outcome(code="no_data", word="No data yet")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    """What the promotion policy says; `promotes` names the variant that may go live now."""
+    """What the promotion policy says; `promotes` names the variant that may go live now.
+
+    `futile`: waiting is no use.
+    """
 
     promotes: str | None
     reasons: tuple[str, ...]
+    futile: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +175,8 @@ def _next_step(proposal: Proposal | None, names: Names, sentence: str) -> NextSt
     decision = proposal.decision
     if decision.action is Action.PROMOTE and decision.variant is not None:
         return NextStep(promotes=names.variant(decision.variant), reasons=())
+    if decision.action is Action.STOP_FUTILE:
+        return NextStep(promotes=None, reasons=reasons_of(decision)[:1], futile=True)
     if proposal.evidence.outcome != "winner" or proposal.evidence.already_promoted is not None:
         return None
     return NextStep(promotes=None, reasons=tuple(said for said in reasons_of(decision) if said != sentence))

@@ -349,7 +349,7 @@ def test_what_does_not_exist_is_not_found(running: Caller, method: str, tail: st
 
 @pytest.mark.parametrize(
     ("key", "code"),
-    [("everyone", "no_winner_yet"), ("mens", "holding_back")],
+    [("everyone", "no_winner_yet"), ("mens", "already_promoted")],
     ids=["not sure", "live already"],
 )
 def test_a_policy_that_says_no_says_why(decided: Caller, key: str, code: str) -> None:

@@ -74,7 +74,7 @@ def test_who_may_put_it_live_by_the_rules_is_told_so(winnow: Winnow) -> None:
 
 
 def test_what_keeps_a_winner_from_going_live_stands_in_the_advice(full: Site) -> None:
-    assert "Next: It does not go live yet. The plan wants data until 2026-01-19" in section(full.get(PAGE), "advice")
+    assert "Next: It does not go live yet. The plan wants data until 19 Jan 2026" in section(full.get(PAGE), "advice")
 
 
 @pytest.mark.parametrize(

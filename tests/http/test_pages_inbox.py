@@ -14,7 +14,7 @@ from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope,
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
 from tests.http.pages_site import CONTROL, MENS, WOMENS, WON, Site, finding, mail, mail_report, tag
-from tests.http.promoted import AT_ONCE, FALLING, PAGE, POLICY, proposed, running
+from tests.http.promoted import AT_ONCE, FALLING, PAGE, POLICY, own_report, proposed, running
 
 NOBODY = "/promotions/11111111-1111-4111-8111-111111111111"
 
@@ -122,7 +122,7 @@ def test_without_a_correction_none_is_claimed(winnow: Winnow) -> None:
 
 def test_of_a_metric_that_shall_fall_the_fall_is_told(winnow: Winnow) -> None:
     site = running(Site(winnow), replace(AT_ONCE, revert_below_lift=-0.02), metrics=FALLING)
-    falls = full_report()
+    falls = own_report()
     for scope in falls["segments"]:
         scope["metrics"] = scope["metrics"][:1]
     [first, *_] = falls["segments"]
@@ -140,7 +140,7 @@ def test_of_a_metric_that_shall_fall_the_fall_is_told(winnow: Winnow) -> None:
 def test_a_rule_of_loss_is_never_called_a_proof(winnow: Winnow) -> None:
     policy = PromotionPolicy(winner=WinnerRule.EXPECTED_LOSS, loss_tolerance=0.1)
     site = running(Site(winnow), policy)
-    doc = full_report()
+    doc = own_report()
     third = doc["segments"][2]
     third["metrics"] = [*third["metrics"], doc["segments"][0]["metrics"][2]]
     site.store(doc)
@@ -168,7 +168,7 @@ def test_families_that_limit_a_share_promise_no_more(winnow: Winnow) -> None:
 
 def test_numbers_of_all_together_are_called_so(winnow: Winnow) -> None:
     site = running(Site(winnow), replace(AT_ONCE, scope=PromotionScope.ONE_FOR_ALL))
-    doc = full_report()
+    doc = own_report()
     men = doc["segments"][0]
     overall = {**doc["overall"], "metrics": men["metrics"], "verdict": men["verdict"]}
     site.store({**doc, "overall": overall, "recommendation": {**doc["recommendation"], "advice": "one_for_all"}})
@@ -282,7 +282,7 @@ def test_old_results_are_an_obstacle(site: Site, clock: FakeClock) -> None:
 def test_when_the_numbers_speak_for_another_the_old_ones_are_called_old(site: Site) -> None:
     site.sign_in("read", "write")
     made = proposed(site)
-    doc = full_report()
+    doc = own_report()
     doc["segments"][0]["verdict"] = {**doc["segments"][0]["verdict"], "variant": WOMENS, "sentence": "Women’s wins."}
     doc["segments"][0]["metrics"][0]["comparisons"][1]["lift_in_family"] = {"low": 0.2, "high": 0.3}
     doc["segments"][0]["metrics"][2]["comparisons"][1]["guardrail"] = "safe"
@@ -298,7 +298,7 @@ def test_when_the_numbers_speak_for_another_the_old_ones_are_called_old(site: Si
 def test_a_segment_that_is_not_analysed_any_more_is_an_obstacle(site: Site) -> None:
     site.sign_in("read", "write")
     proposed(site)
-    doc = full_report()
+    doc = own_report()
     site.store({**doc, "segments": doc["segments"][1:], "segment_comparisons": []})
     page = site.read("/inbox")
     assert "The latest analysis does not know this segment, so nobody can tell whether it still wins." in page

@@ -8,12 +8,14 @@ import pytest
 
 from api.dashboard.gain import Measure, how_sure
 from api.dashboard.gain_plot import NARROW, WIDE, gain_plot
+from api.schemas.experiment import wish_of
 from experiments.bootstrap import Winnow
 from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.promotion_policy import PromotionPolicy
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
 from tests.http.pages_site import CONTROL, MENS, WON, Site, tag
-from tests.http.promoted import AT_ONCE, FALLING, PAGE, approved, measured, proposed, running
+from tests.http.promoted import AT_ONCE, FALLING, PAGE, approved, measured, own_report, proposed, running
 
 
 @pytest.fixture
@@ -148,7 +150,7 @@ def test_what_it_came_to_is_told_in_figures(at_once: Site) -> None:
 
 def test_of_a_metric_that_shall_fall_the_picture_is_turned(winnow: Winnow) -> None:
     site = running(Site(winnow), replace(AT_ONCE, revert_below_lift=-0.02), metrics=FALLING)
-    doc = full_report()
+    doc = own_report()
     for scope in doc["segments"]:
         scope["metrics"] = scope["metrics"][:1]
     comparison = doc["segments"][0]["metrics"][0]["comparisons"][0]
@@ -266,12 +268,10 @@ def test_a_split_set_by_hand_replaces_it(at_once: Site) -> None:
     at_once.sign_in("read", "write")
     made = approved(at_once)
     experiment = at_once.winnow.author.get("mail")
-    with at_once.winnow.open_unit_of_work() as work:
-        found = work.promotions.get(made.id)
-        last = replace(found.steps[-1], state=PromotionState.SUPERSEDED, share_bp=None, version_after=None)
-        work.promotions.save(found.step(last), expected_revision=found.revision)
-        work.commit()
-    assert experiment.definition.plan_of("men") is not None
+    wish = wish_of(experiment.definition)
+    men, *others = wish.segments
+    wish = replace(wish, segments=(replace(men, weights={CONTROL: 1, MENS: 1}), *others))
+    at_once.winnow.author.edit("mail", wish, expected_revision=experiment.revision, actor="key:Ada")
     page = at_once.read(address(made))
     assert "Replaced The split of the segment was changed by hand 26 Jan 2026, 09:00 UTC, by Ada." in page
     assert "Take it back?" not in page
@@ -320,6 +320,24 @@ def test_the_history_speaks_of_each_state(ramping: Site) -> None:
     assert "Rejected Men’s e-mail for Bought men’s goods Proposed 26 Jan 2026, 09:00 UTC, by Winnow itself" in page
     assert "Rejected 26 Jan 2026, 09:00 UTC by Bea: Off brand." in page
     assert page.count("Take it back…") == 1
+
+
+def test_where_waiting_is_no_use_it_is_said(winnow: Winnow) -> None:
+    site = running(Site(winnow), PromotionPolicy(minimum_lift=0.5))
+    doc = own_report()
+    for scope in doc["segments"]:
+        sentence = "No winner yet."
+        scope["verdict"] = {"outcome": "undecided", "variant": None, "leaders": [], "sentence": sentence}
+        for one in scope["metrics"][0]["comparisons"]:
+            one["lift_in_family"] = {**one["lift_in_family"], "low": -0.1, "high": 0.2}
+    advice = {"advice": "wait", "variant": None, "winners": [], "sentence": "Nothing is decided yet."}
+    site.store({**doc, "recommendation": advice})
+    site.sign_in("read")
+    page = site.read(PAGE)
+    said = "Waiting is no use any more: No treatment is better by more than +20.0%; the policy wants +50.0%."
+    assert page.count(said) == 3
+    assert "Next: Stop the experiment: by its own rules waiting is no use any more." in page
+    assert "Let it run" not in page
 
 
 RISES = Measure(metric="Visits", control="No e-mail", rises=True)
