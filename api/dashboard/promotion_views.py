@@ -17,7 +17,6 @@ from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.proposals import Proposal
 
 ROWS_PER_PAGE = 10
-MOST_COUNTED = 99
 _AFTER = re.compile(r"[1-9][0-9]{0,17}")
 
 pages = pages_blueprint("promotion_views", require_sign_in)
@@ -56,10 +55,9 @@ def waiting_count() -> str:
     try:
         if signed_in() is None:
             return ""
-        page = winnow().promoter.history(experiment=None, state=PromotionState.PROPOSED, after=None, limit=MOST_COUNTED)
+        return str(winnow().promoter.waiting() or "")
     except DomainError:
         return ""
-    return f"{len(page.items)}+" if page.next_after else str(len(page.items) or "")
 
 
 def _waiting(found: Promotion) -> Waiting:

@@ -58,7 +58,7 @@ def _lost(live: Live, policy: PromotionPolicy) -> Reasons:
     if live.gain_high is not None and live.gain_high < policy.revert_below_lift:
         yield DecisionReason(
             code="lift_lost",
-            message=f"Since it went live, the lift is surely below {live.gain_high:+.1%}; "
+            message=f"Since it went live, the gain is surely below {live.gain_high:+.1%}; "
             f"the policy takes back below {policy.revert_below_lift:+.1%}.",
         )
 

@@ -171,7 +171,7 @@ def _not_won(evidence: Evidence, policy: PromotionPolicy) -> Reasons:
         low = "unknown" if evidence.gain_low is None else f"{evidence.gain_low:+.1%}"
         yield DecisionReason(
             code="below_minimum_lift",
-            message=f"The lift is only sure to be above {low}; the policy wants more than {policy.minimum_lift:+.1%}.",
+            message=f"The gain is only sure to be above {low}; the policy wants more than {policy.minimum_lift:+.1%}.",
         )
 
 

@@ -178,8 +178,8 @@ class PromotionPolicy:
         """Return the next step's share: the first that gives the winner more than it has, or the last."""
         return next((share for share in self.shares_bp if share > present_bp), self.shares_bp[-1])
 
-    def fits(self, plan: AnalysisPlan) -> None:
-        """Refuse an analysis plan that this rule cannot be read from."""
+    def check_fits(self, plan: AnalysisPlan) -> None:
+        """Refuse to be left alone with an analysis plan that never satisfies it."""
         wanted = RULE_OF_WINNER[self.winner]
         if self.automatic and plan.stopping_rule is not wanted:
             raise InvalidInput(

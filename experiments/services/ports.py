@@ -172,6 +172,9 @@ class PromotionStore(Protocol):
     def standing(self, experiment: str) -> tuple[Promotion, ...]:
         """Those that still bear on decisions, oldest first: open or rejected ones."""
 
+    def count(self, state: PromotionState) -> int:
+        """How many are in that state."""
+
     def page(
         self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int
     ) -> Page[Promotion]:

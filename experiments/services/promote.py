@@ -70,6 +70,11 @@ class Promoter:
         with self._open(read_only=True) as work:
             return work.promotions.page(experiment=experiment, state=state, after=after, limit=limit)
 
+    def waiting(self) -> int:
+        """Return how many proposals wait for a person."""
+        with self._open(read_only=True) as work:
+            return work.promotions.count(PromotionState.PROPOSED)
+
     def get(self, promotion_id: str) -> Promotion:
         """Raise NotFound."""
         with self._open(read_only=True) as work:
@@ -111,8 +116,8 @@ class Promoter:
             promotion = work.promotions.get(promotion_id)
             look = look_at(work, promotion.experiment)
             if any(quiet(look.experiment.definition.promotion, actor.now)):
-                self._agreed(look, promotion.segment, actor, promotion.variant)
                 approved = move(work, look, promotion, PromotionState.APPROVED, actor)
+                self._agreed(look, promotion.segment, actor, promotion.variant)
             else:
                 approved = self._go(work, look, promotion, actor)
             work.commit()

@@ -34,8 +34,8 @@ class Proposal:
 
 def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Proposal:
     """Judge one segment. Raises NotFound, InvalidInput."""
-    definition, plan = look.experiment.definition, look.plan_of(segment)
     evidence = evidence_of(look, segment)
+    definition, plan = look.experiment.definition, look.plan_of(segment)
     decision = decide(evidence, definition.promotion, definition.analysis, now, unattended=unattended)
     after = None
     if decision.action in (Action.PROMOTE, Action.RAMP) and decision.variant is not None:

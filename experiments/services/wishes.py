@@ -65,6 +65,8 @@ def resolve(work: UnitOfWork, wish: ExperimentWish, live: Definition | None = No
     Against a `live` definition, segments and metrics it has already keep their copies, and splits are derived
     from the present ones with the fewest moves; a segment whose weights did not change keeps its promotion.
     """
+    # Here and not in the definition: what was stored before this was asked for can still be read.
+    wish.promotion.check_fits(wish.analysis)
     return Definition(
         key=wish.key,
         name=wish.name,

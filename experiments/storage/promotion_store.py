@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
 from experiments.domain.promotion import OPEN_STATES, Promotion, PromotionState
@@ -50,6 +50,10 @@ class SqlPromotionStore:
             .order_by(_columns.id)
         )
         return tuple(_promotion(row) for row in self._connection.execute(wanted))
+
+    def count(self, state: PromotionState) -> int:
+        wanted = select(func.count()).select_from(promotions).where(_columns.state == state)
+        return self._connection.execute(wanted).scalar_one()
 
     def page(
         self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int

@@ -363,9 +363,9 @@ def test_old_evidence_promotes_nothing(decided: Caller, clock: FakeClock) -> Non
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_an_unknown_segment_is_not_found(decided: Caller, dry_run: bool) -> None:
+def test_an_unknown_segment_is_refused_where_it_stands(decided: Caller, dry_run: bool) -> None:
     answer = decided.post(PROMOTIONS, {"segment": "none", "dry_run": dry_run})
-    assert refusal(answer) == (404, "segment_not_found", None)
+    assert refusal(answer) == (422, "segment_unknown", "/segment")
 
 
 def test_without_a_snapshot_there_is_nothing_to_propose(running: Caller) -> None:

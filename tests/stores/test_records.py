@@ -318,3 +318,12 @@ def test_a_lease_is_one_holders(open_unit_of_work, now):
     assert not acquire("a", 16)
     release("b")
     assert acquire("a", 16)
+
+
+def test_promotions_are_counted_by_state(open_unit_of_work):
+    made = [promotion("p1"), promotion("p2", PromotionState.REJECTED), promotion("p3", PromotionState.REJECTED)]
+    _stored(open_unit_of_work, "promotions", "add", *made)
+    with open_unit_of_work(read_only=True) as unit:
+        counts = {state: unit.promotions.count(state) for state in PromotionState}
+    assert counts[PromotionState.REJECTED] == 2
+    assert sum(counts.values()) == 3

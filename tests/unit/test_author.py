@@ -12,6 +12,8 @@ from experiments.domain.definition import Variant
 from experiments.domain.errors import AlreadyExists, FrozenField, InvalidInput, LayerFull, RevisionMismatch, Unavailable
 from experiments.domain.layer import Layer, LayerClaim, Slot
 from experiments.domain.metric import MetricRole
+from experiments.domain.policy import AnalysisPlan, StoppingRule
+from experiments.domain.promotion_policy import PromotionPolicy, WinnerRule
 from experiments.domain.segment import Segment
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 
@@ -200,3 +202,13 @@ def test_who_names_no_revision_is_not_refused_for_losing_a_race(
     looks.clear()
     with pytest.raises(RevisionMismatch):
         winnow.author.step("banner", "pause", expected_revision=2, actor="ann")
+
+
+def test_a_policy_that_is_left_alone_must_fit_its_plan(winnow: Winnow, wish: ExperimentWish) -> None:
+    looks = AnalysisPlan(stopping_rule=StoppingRule.GROUP_SEQUENTIAL, planned_units=10_000)
+    alone = replace(wish, analysis=looks, promotion=PromotionPolicy(automatic=True))
+    with pytest.raises(InvalidInput) as refusal:
+        winnow.author.create(alone, actor="ann")
+    assert (refusal.value.code, refusal.value.path) == ("winner_rule_unfit", "/promotion/winner")
+    at_looks = PromotionPolicy(automatic=True, winner=WinnerRule.BOUNDARY)
+    assert winnow.author.create(replace(alone, promotion=at_looks), actor="ann").revision == 1

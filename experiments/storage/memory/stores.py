@@ -136,6 +136,9 @@ class MemoryPromotionStore:
             if row.experiment == experiment and (row.is_open or row.state is PromotionState.REJECTED)
         )
 
+    def count(self, state: PromotionState) -> int:
+        return sum(row.state is state for row in self._rows.values())
+
     def page(
         self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int
     ) -> Page[Promotion]:
