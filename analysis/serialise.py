@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from collections.abc import Hashable
+from dataclasses import fields
+from functools import cache
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from analysis.estimate import Report, Undefined
 
@@ -22,12 +24,19 @@ def canonical_json(report: Report) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Undefined):
-        return {"undefined": value.reason, "message": value.message}
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        if isfinite(value):
+            return value
+        return {"undefined": "not_finite", "message": "Too large or too small for a number."}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
-        return {"undefined": "not_finite", "message": "Too large or too small for a number."}
-    return value
+    if isinstance(value, Undefined):
+        return {"undefined": value.reason, "message": value.message}
+    return {name: _plain(getattr(value, name)) for name in _names(type(value))}
+
+
+@cache
+def _names(kind: Hashable) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cast(Any, kind)))

@@ -1,0 +1,1 @@
+"""Whole experiments in simulated worlds, through the services that run real ones."""
