@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -100,6 +101,7 @@ def _scenario(world: World, played: Any) -> dict[str, Any]:
         "title": world.title,
         "methods": methods,
         "looks": looks,
+        "ended": dict(Counter(f"{one.state}: {one.reason}" for each in played for one in each.promoted)),
         "reverted": _rate(reverted(world, played)),
     }
 

@@ -67,10 +67,10 @@ _FADING = """
 
 ## Predicted and realised lift
 
-A winner is picked because its estimate is high, so the estimate is too high. What a promotion predicts is the posterior
-mean of its lift (`experiments/domain/predicted.py`), which takes that into account; *raw* is the estimate itself.
-*Realised* is what the holdback has shown at the last look; it is noisy, as it rests on a twentieth of the customers, so
-the distance to the true lift stands beside it.
+A winner is picked because its estimate is high, so the estimate is too high, the more the smaller the true lift is.
+What a promotion predicts is the posterior mean of its lift, y·(1 - 1/z²) (`experiments/domain/predicted.py`); *raw* is
+the estimate y itself. *Realised* is what the holdback has shown at the last look: noisy, as it rests on a twentieth of
+the customers, so the distance to the true lift stands beside it. All distances are means of absolute values.
 
 ![Predicted and realised lift](images/predicted.svg)
 
@@ -193,9 +193,10 @@ def _effects(world: World) -> str:
     said = []
     for (segment, variant), effect in world.effects.items():
         sizes = ", ".join(signed(strength * effect.early) for strength in world.strengths)
-        fades = f", fading to {signed(effect.late)} (half-life {effect.half_life_days:g} days)"
+        half_life = effect.half_life_days
+        fades = "" if half_life is None else f", fading to {signed(effect.late)} (half-life {half_life:g} days)"
         where = "" if segment is None else f" in {segment}"
-        said.append(f"{variant} {sizes}{fades if effect.half_life_days else ''}{where}")
+        said.append(f"{variant} {sizes}{fades}{where}")
     said += [f"{variant} {signed(harm)} on the guardrail" for variant, harm in world.harms.items()]
     return "; ".join(said) or "none"
 

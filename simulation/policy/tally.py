@@ -129,6 +129,12 @@ def reverted(world: World, all_played: Iterable[Played]) -> Rate:
     return Rate(hits=sum(one.state == "reverted" for one in found), of=len(found))
 
 
+def promoted_again(all_played: Iterable[Played]) -> int:
+    """Promotions of a variant in a segment where it has been live before: a machine that cannot make up its mind."""
+    seen = [[(one.segment, one.variant) for one in played.promoted] for played in all_played]
+    return sum(len(found) - len(set(found)) for found in seen)
+
+
 def together(rates: Iterable[Rate]) -> Rate:
     listed = list(rates)
     return Rate(hits=sum(rate.hits for rate in listed), of=sum(rate.of for rate in listed))
@@ -200,6 +206,8 @@ def bounds(results: Results) -> list[Bound]:
     followed = [reverted(*results[key]) for key in WINNERS if key in results]
     if followed:
         found.append(_at_most("winners.reverted-upper", together(followed).high, KEPT_WRONGLY))
+    again = sum(promoted_again(played) for _, played in results.values())
+    found.append(_at_most("promoted-again", again, 0))
     overall = gap_of("", promotions(results, [key for key in results if key != FADING]))
     if overall is not None:
         found.append(_at_most("gap.corrected-over-raw", overall.corrected / overall.raw, 1.0))
