@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check test-peers bench-analysis calibration simulate-policy format lock clean
+.PHONY: help env demo test check test-peers bench-analysis calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +12,7 @@ PEERS_BIN := var/peers/bin
 PEERS := var/peers/.made
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(RUNTIME) ## make the environment
 
@@ -40,6 +40,9 @@ calibration: $(CALIBRATION) ## measure the engine's error rates and write docs/s
 
 simulate-policy: $(CALIBRATION) ## play whole experiments through the real worker, write docs/simulation/policy.md (RUNS=2000, JSON=FILE)
 	$(BIN)/python -m simulation.policy $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json "$(JSON)")
+
+simulate-adaptive: $(CALIBRATION) ## simulate adaptive against fixed splits and write docs/simulation/adaptive.md (RUNS=10000)
+	$(BIN)/python -m simulation.adaptive $(if $(RUNS),--runs $(RUNS))
 
 format: $(DEV) ## put the code in order
 	$(BIN)/ruff format .

@@ -15,7 +15,7 @@ from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, row_of
 from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.scopes import Scope, Stratum, scopes_of
-from analysis.tested import Samples
+from analysis.tested import Samples, stabilised_samples
 
 Floats: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[str, str]
@@ -117,6 +117,13 @@ class Board:
         return np.array([*(float(stratum.epoch) for stratum in self.strata), np.inf])
 
     @cached_property
+    def segments(self) -> Rows:
+        """Of each stratum the number of its segment; of several together that of the first."""
+        numbers = {segment: number for number, segment in enumerate(self.plan.segments)}
+        found = [*(numbers[stratum.segments[0]] for stratum in self.strata), len(numbers)]
+        return np.array(found, dtype=np.intp)
+
+    @cached_property
     def arms(self) -> Groups:
         """Plain sums over a scope's strata, shape (metrics, scopes, variants): to describe arms, never to compare."""
         if self.strata_of.shape[1] == 1:
@@ -139,12 +146,15 @@ class Board:
         offered = self.invited[strata, variants].all(axis=0)
         # (fields, metrics, 2, rows, strata) to (fields, 2, metrics and rows, strata).
         arms = chosen[:, :, strata, variants].swapaxes(1, 2).reshape(len(FIELDS), 2, -1, width)
-        return Samples(
+        samples = Samples(
             arms=Groups.from_columns(arms),
             units=weights[:, strata].reshape(-1, width),
             epoch=np.tile(self.epochs[strata], (many, 1)),
             offered=np.tile(offered, (many, 1)),
         )
+        if not self.plan.is_adaptive:
+            return samples
+        return stabilised_samples(samples, np.tile(self.segments[strata], (many, 1)), self.plan.min_units)
 
 
 def board_of(plan: Plan, table: MomentTable) -> Board:

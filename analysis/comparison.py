@@ -18,7 +18,16 @@ from analysis.intervals import Ends, Intervals, PValues, p_values
 from analysis.intervals import intervals as inverted
 from analysis.moments import Moments
 from analysis.plan import MetricKind
-from analysis.tested import ArmValues, Samples, Tested, mean_values, of_rates, of_values, ratio_values
+from analysis.tested import (
+    ArmValues,
+    Samples,
+    Tested,
+    mean_values,
+    of_rates,
+    of_values,
+    ratio_values,
+    stabilised_samples,
+)
 
 __all__ = ["Effect", "EffectColumns", "Evidence", "StratumMoments", "compare", "compare_all"]
 
@@ -128,6 +137,7 @@ def compare_all(
     *,
     epoch: Floats | None = None,
     intervals: bool = True,
+    adaptive: bool = False,
 ) -> EffectColumns:
     """The effects of many treatments over their baselines: what a report is made of, as arrays.
 
@@ -147,6 +157,9 @@ def compare_all(
         Of each stratum, same shape; None: the strata are in the order of time.
     intervals
         False leaves them NaN, for who needs p-values only.
+    adaptive
+        The splits followed the outcomes of earlier strata of the row, which is one segment: strata weigh as in
+        `analysis.effects.adaptive`.
 
     Returns
     -------
@@ -163,6 +176,8 @@ def compare_all(
     samples = Samples(arms=arms, units=units, epoch=order, offered=offered)
     # Groups without units divide by nothing; what comes of them is never used.
     with np.errstate(all="ignore"):
+        if adaptive:
+            samples = stabilised_samples(samples, np.zeros(units.shape, dtype=np.intp), evidence.min_units)
         return _columns(choose_test(kind, samples, evidence.min_units), evidence, intervals=intervals)
 
 

@@ -209,6 +209,37 @@ class Novelty:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveCost:
+    """Standard errors of the difference: of the split as it was, and had the declared one stayed.
+
+    `units_missing`: the certainty is as if this share of the units were missing; below 0 there is more of it.
+    """
+
+    treatment: str
+    baseline: str
+    std_error: float | Undefined
+    if_fixed: float | Undefined
+    units_missing: float | Undefined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveComparison:
+    """A split that follows the outcomes, beside the declared one on the same units; of the primary metric.
+
+    `gained` is in sums of outcomes (so many conversions, so much revenue) and in the direction that is wished for.
+    `shown` and `if_fixed`: units by variant. `units_left_out` are of batches in which a variant has next to nobody.
+    """
+
+    units: int
+    units_left_out: int
+    shown: tuple[tuple[str, int], ...]
+    if_fixed: tuple[tuple[str, float], ...]
+    expected_if_fixed: float | Undefined
+    gained: Estimate
+    costs: tuple[AdaptiveCost, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeReport:
     """One segment, or all of them together (`segment` None)."""
 
@@ -219,6 +250,7 @@ class ScopeReport:
     verdict: Verdict
     findings: tuple[Finding, ...]
     novelty: tuple[Novelty, ...] = ()
+    adaptive: AdaptiveComparison | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,6 +178,9 @@ class Cell:
     follow_up_ends_at
         When this segment's allocation changed next: outcomes of the cell's units from this instant on do not count,
         since units may have moved to another variant. None: still the same.
+    declared
+        Where the split follows the outcomes: the weights that were declared, and would be in force did it not. It is
+        compared with them, and strata weigh as `analysis.effects.adaptive` says. None: it follows nothing.
 
     Raises
     ------
@@ -189,11 +192,15 @@ class Cell:
     segment: str
     weights: Mapping[str, float]
     follow_up_ends_at: datetime | None = None
+    declared: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        weights = self.weights.values()
-        if not all(isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights) > 0:
-            raise PlanError("cell_weights", f"{self.segment}, epoch {self.epoch}: weights are ≥ 0, one of them > 0")
+        for split in (self.weights, self.declared):
+            weights = () if split is None else split.values()
+            if not all(isfinite(weight) and weight >= 0 for weight in weights) or (
+                split is not None and not sum(weights)
+            ):
+                raise PlanError("cell_weights", f"{self.segment}, epoch {self.epoch}: weights are ≥ 0, one of them > 0")
         _require_aware(self.follow_up_ends_at)
 
     @property
@@ -310,7 +317,8 @@ class Plan:
     PlanError
         `too_few_variants`, `duplicate_variant`, `unknown_control`, `duplicate_segment`, `duplicate_metric`,
         `primary_metric`, `no_cells`, `duplicate_cell`, `unknown_segment`, `unknown_variant`, `alpha`, `srm_alpha`,
-        `tuned_for_units`, `minimum`, `naive_datetime`, `looks`, `family`, `minimum_lift`, `novelty_days`.
+        `tuned_for_units`, `minimum`, `naive_datetime`, `looks`, `family`, `minimum_lift`, `novelty_days`,
+        `adaptive_post_stratified`, `adaptive_stopping_rule`, `adaptive_family`.
     """
 
     variants: tuple[str, ...]
@@ -360,7 +368,7 @@ class Plan:
         for cell in self.cells:
             if cell.segment not in self.segments:
                 raise PlanError("unknown_segment", f"no segment {cell.segment!r} in the plan")
-            if unknown := set(cell.weights) - set(self.variants):
+            if unknown := {*cell.weights, *(cell.declared or ())} - set(self.variants):
                 raise PlanError("unknown_variant", f"no variant {min(unknown)!r} in the plan")
 
     def _check_numbers(self) -> None:
@@ -385,12 +393,29 @@ class Plan:
             raise PlanError("minimum_lift", "the smallest lift worth acting on is a positive fraction")
         if self.novelty_days < 0:
             raise PlanError("novelty_days", "a number of days is not negative")
+        if self.is_adaptive:
+            self._check_adaptive()
+
+    def _check_adaptive(self) -> None:
+        if self.post_stratified:
+            raise PlanError("adaptive_post_stratified", "small segments would be pooled; adaptive splits never are")
+        if self.stopping_rule == "group_sequential":
+            raise PlanError(
+                "adaptive_stopping_rule", "the boundaries of planned looks are not made for adaptive splits"
+            )
+        if self.family == "dunnett":
+            raise PlanError("adaptive_family", "Dunnett's correlations are those of one split for all strata")
 
     def variant_name(self, variant: str) -> str:
         return (self.variant_names or {}).get(variant, variant)
 
     def segment_name(self, segment: str) -> str:
         return (self.segment_names or {}).get(segment, segment)
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether any split follows the outcomes."""
+        return any(cell.declared is not None for cell in self.cells)
 
     @property
     def primary(self) -> MetricPlan:

@@ -14,6 +14,7 @@ from analysis.inference.winners import verdict
 from analysis.measured import Measured
 from analysis.quality.exclusions import scope_findings
 from analysis.quality.srm import scope_ratio, srm_findings
+from analysis.sections.adaptive import adaptive_comparison
 from analysis.sections.beliefs import beliefs_of_arms
 from analysis.sections.covariates import covariate_findings
 from analysis.sections.equivalence import practically_equal
@@ -118,4 +119,5 @@ def scope_report(
         verdict=verdict(contest),
         findings=(*critical, *data.early, *surprises, *said, *data.notes),
         novelty=by_day,
+        adaptive=adaptive_comparison(board, number) if plan.is_adaptive else None,
     )

@@ -86,7 +86,12 @@ def _pooled(cells: Sequence[Stratum], alone: frozenset[Stratum]) -> list[Stratum
 
 
 def _alone(plan: Plan, cells: Sequence[Stratum], table: MomentTable) -> frozenset[Stratum]:
-    """Cells that are strata of their own in a post-stratified plan: all arms reach the minimum there."""
+    """Cells that are strata of their own in a post-stratified plan: all arms reach the minimum there.
+
+    Of an adaptive plan all are: each segment's split goes its own way.
+    """
+    if plan.is_adaptive:
+        return frozenset(cells)
     if not plan.post_stratified:
         return frozenset()
     return frozenset(

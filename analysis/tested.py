@@ -8,13 +8,14 @@ out 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effects import rates, values
+from analysis.effects.adaptive import stabilised
 from analysis.effects.events import supports
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.groups import Groups
@@ -36,7 +37,8 @@ class Samples:
     arms
         The treatments, then the baselines, shape (2, rows, strata); n == 0 where there is none.
     units
-        All units of a stratum, those of other arms included: its weight.
+        All units of a stratum, those of other arms included: its weight. Where the split is adaptive, the weight that
+        takes their place, see `analysis.effects.adaptive`.
     epoch
         Of the stratum.
     offered
@@ -104,6 +106,12 @@ def entering(samples: Samples, min_units: int) -> Flags:
     n = samples.arms.n
     enough: Flags = samples.offered & (np.minimum(n[0], n[1]) >= max(min_units, 1))
     return enough
+
+
+def stabilised_samples(samples: Samples, segment: Rows, min_units: int) -> Samples:
+    """The samples of adaptive splits: their strata weigh so that the sum is near normal."""
+    inside = entering(samples, min_units)
+    return replace(samples, units=stabilised(samples.units, samples.arms.n[0], samples.arms.n[1], inside, segment))
 
 
 def mean_values(groups: Groups) -> ArmValues:

@@ -8,7 +8,7 @@ from api import access_log, errors
 from api.dashboard import register as register_dashboard
 from api.logs import logger
 from api.openapi import document
-from api.resources import access, assignments, events, experiments, health, library, promotions, results
+from api.resources import access, assignments, events, experiments, health, library, promotions, results, webhooks
 from api.routes import CONVERTERS
 from api.secret import secret_key
 from api.security import secure
@@ -27,6 +27,7 @@ ROUTES = (
     promotions.routes,
     access.audit,
     access.keys,
+    webhooks.routes,
     health.routes,
 )
 _log = logger("winnow.app")

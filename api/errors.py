@@ -20,6 +20,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     refusals.NotFound: HTTPStatus.NOT_FOUND,
     refusals.AlreadyExists: HTTPStatus.CONFLICT,
     refusals.IllegalTransition: HTTPStatus.CONFLICT,
+    refusals.StateConflict: HTTPStatus.CONFLICT,
     refusals.FrozenField: HTTPStatus.CONFLICT,
     refusals.RevisionMismatch: HTTPStatus.PRECONDITION_FAILED,
     refusals.RevisionRequired: HTTPStatus.PRECONDITION_REQUIRED,

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from experiments.services.advance import Advancer
+from experiments.services.alerts import Alerter
 from experiments.services.assign import Assigner
 from experiments.services.author import Author
 from experiments.services.catalog import CatalogHolder
+from experiments.services.deliver import Deliverer
 from experiments.services.keys import Keys
 from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.record import Recorder
 from experiments.services.results import Results
 from experiments.services.sign_in import SignInLinks
+from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 
@@ -33,8 +36,10 @@ class Winnow:
     results: Results
     promoter: Promoter
     advancer: Advancer
+    alerter: Alerter
     keys: Keys
     sign_in_links: SignInLinks
+    webhooks: Webhooks
 
 
 def utc_now() -> datetime:
@@ -57,6 +62,27 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
+        alerter=Alerter(opened, clock),
         keys=keys,
         sign_in_links=SignInLinks(keys, opened, clock),
+        webhooks=Webhooks(opened, clock),
     )
+
+
+def deliverer(winnow: Winnow) -> Deliverer:
+    """Return what sends the notices in the outbox, for the process that does so."""
+    # Imported here: the processes that answer requests need no HTTP client.
+    from experiments.senders.mail import Mail  # noqa: PLC0415
+    from experiments.senders.post import Post  # noqa: PLC0415
+    from experiments.senders.senders import Senders  # noqa: PLC0415
+
+    wanted = winnow.settings
+    mail = None
+    if wanted.mail_server is not None and wanted.notify_emails:
+        mail = Mail(
+            wanted.mail_server,
+            sender=wanted.notify_from,
+            recipients=wanted.notify_emails,
+            public_url=wanted.public_url,
+        )
+    return Deliverer(winnow.open_unit_of_work, winnow.clock, Senders(Post(wanted.public_url), mail))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from experiments.domain.errors import InvalidInput
+from experiments.domain.mail import MailServer, check_address, mail_server
+from experiments.domain.webhook import check_url
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATABASE_URL = f"sqlite:///{ROOT / 'var' / 'winnow.sqlite'}"
@@ -18,10 +21,12 @@ class Settings:
     """`secret_key` signs sessions; where it is not given, one is made and kept under `var/`.
 
     `catalog_poll_seconds`: how often a process looks whether another one changed an experiment.
+    `public_url`: where people reach the pages, for links in what is sent. `mail_server`, `notify_from` and
+    `notify_emails`: who is told by e-mail; only the process that delivers needs them.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
-    secret_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
     cors_origins: tuple[str, ...] = ()
@@ -31,6 +36,10 @@ class Settings:
     secure_cookies: bool = False
     log_level: str = "info"
     log_json: bool = False
+    public_url: str = ""
+    mail_server: MailServer | None = None
+    notify_from: str = ""
+    notify_emails: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -41,14 +50,26 @@ class Settings:
             secret_key=read.text("SECRET_KEY", "") or None,
             host=read.text("HOST", default.host),
             port=int(read.number("PORT", default.port, least=1, most=65_535)),
-            cors_origins=tuple(origin.strip() for origin in read.text("CORS_ORIGINS", "").split(",") if origin.strip()),
+            cors_origins=read.several("CORS_ORIGINS"),
             max_body_bytes=int(read.number("MAX_BODY_BYTES", default.max_body_bytes, least=1_000)),
             catalog_poll_seconds=read.number("CATALOG_POLL_SECONDS", default.catalog_poll_seconds, least=0.01),
             worker_interval_seconds=read.number("WORKER_INTERVAL_SECONDS", default.worker_interval_seconds, least=0.1),
             secure_cookies=read.flag("SECURE_COOKIES", default.secure_cookies),
             log_level=read.one_of("LOG_LEVEL", default.log_level, ("debug", "info", "warning", "error")),
             log_json=read.flag("LOG_JSON", default.log_json),
+            public_url=read.checked("PUBLIC_URL", check_url).rstrip("/"),
+            mail_server=read.mail_server("SMTP_URL"),
+            notify_from=read.checked("NOTIFY_FROM", check_address),
+            notify_emails=read.addresses("NOTIFY_EMAILS"),
         )
+
+    def __post_init__(self) -> None:
+        if self.notify_emails and not (self.mail_server and self.notify_from):
+            raise InvalidInput(
+                "setting_missing",
+                "WINNOW_NOTIFY_EMAILS needs WINNOW_SMTP_URL and WINNOW_NOTIFY_FROM.",
+                path="/WINNOW_NOTIFY_EMAILS",
+            )
 
 
 class _Reader:
@@ -57,6 +78,29 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environment.get(f"WINNOW_{name}", default)
+
+    def several(self, name: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.text(name, "").split(",") if part.strip())
+
+    def checked(self, name: str, check: Callable[[str], None]) -> str:
+        """Return a text that the domain finds fit, or none; a refusal does not repeat it."""
+        text = self.text(name, "")
+        if text:
+            with _named(name):
+                check(text)
+        return text
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        found = self.several(name)
+        with _named(name):
+            for address in found:
+                check_address(address)
+        return found
+
+    def mail_server(self, name: str) -> MailServer | None:
+        text = self.text(name, "")
+        with _named(name):
+            return mail_server(text) if text else None
 
     def number(self, name: str, default: float, *, least: float, most: float = float("inf")) -> float:
         text = self.text(name, str(default))
@@ -77,6 +121,16 @@ class _Reader:
         if text not in allowed:
             raise _unfit(name, text, "one of " + ", ".join(allowed))
         return text
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say of which variable the domain speaks."""
+    try:
+        yield
+    except InvalidInput as refusal:
+        text = f"WINNOW_{name} cannot be used. {refusal.message}"
+        raise InvalidInput("setting_invalid", text, path=f"/WINNOW_{name}") from None
 
 
 def _unfit(name: str, text: str, wanted: str) -> InvalidInput:

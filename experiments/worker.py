@@ -16,16 +16,19 @@ from typing import Protocol
 import click
 import structlog
 
-from experiments.bootstrap import Winnow, build
-from experiments.domain.errors import AlreadyExists, DomainError, PromotionRefused
+from experiments.bootstrap import Winnow, build, deliverer
+from experiments.domain.errors import DomainError, PromotionRefused
 from experiments.domain.experiment import Experiment, Status
-from experiments.services.advance import MOST_STEPS
+from experiments.services.adapt import Adapter
+from experiments.services.advance import MACHINE, MOST_STEPS
 from experiments.services.analyse import Analyst
 from experiments.services.ports import Snapshot
 from experiments.settings import Settings
 
 LEASE = "worker"
 LEASE_SECONDS = 60
+DELIVERIES = 100
+"""At most so many notices are sent between two rounds."""
 MAXIMUM_AGE_SECONDS = 3_600
 """A running experiment gets a new snapshot at least this often, so that evidence does not go stale."""
 AFTER_STOP_SECONDS = 7 * 86_400
@@ -57,12 +60,16 @@ class Worker:
         holder: str,
         stop: threading.Event,
         lease_seconds: int = LEASE_SECONDS,
+        deliver: Callable[[], int] = lambda: 0,
+        adapt: Callable[[str], object] = lambda key: None,
     ) -> None:
         self._winnow = winnow
         self._analyst = analyst
         self._holder = holder
         self._stop = stop
         self._lease_seconds = lease_seconds
+        self._deliver = deliver
+        self._adapt = adapt
         self._renewed_at: datetime | None = None
 
     def run(self, interval_seconds: float) -> None:
@@ -70,6 +77,7 @@ class Worker:
         try:
             while not self._stop.is_set():
                 self._guarded_round()
+                self.deliver()
                 self._stop.wait(interval_seconds)
         finally:
             self.release()
@@ -95,6 +103,15 @@ class Worker:
             log.info("lease_held_by_another", holder=self._holder)
             return False
         return True
+
+    def deliver(self) -> None:
+        """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""
+        try:
+            self._deliver()
+        except DomainError as trouble:
+            log.warning("delivery_failed", code=trouble.code, message=trouble.message)
+        except Exception:
+            log.exception("delivery_failed")
 
     def release(self) -> None:
         """Give the lease back, where it is ours."""
@@ -145,6 +162,11 @@ class Worker:
             log.info("analysed", experiment=key, snapshot=snapshot.id, version=snapshot.version)
         for segment in self._winnow.advancer.due(key):
             self._advance(key, segment)
+        self._winnow.alerter.tell(key)
+        if running and experiment.definition.adaptive is not None:
+            # Last: a new split makes the snapshot one of the past.
+            self._renew()
+            self._adapt(key)
 
     def _advance(self, key: str, segment: str) -> None:
         """One step after another, each a transaction, as long as there is one to do."""
@@ -152,7 +174,7 @@ class Worker:
             self._renew()
             try:
                 promotion = self._winnow.advancer.step(key, segment)
-            except (AlreadyExists, PromotionRefused) as refusal:
+            except PromotionRefused as refusal:
                 log.info("promotion_refused", experiment=key, segment=segment, code=refusal.code)
                 return
             if promotion is None:
@@ -189,7 +211,16 @@ def worker(once: bool, interval: float | None) -> None:
     signal.signal(signal.SIGTERM, finish)
     signal.signal(signal.SIGINT, finish)
     analyst = Analyst(winnow.open_unit_of_work, winnow.clock)
-    working = Worker(winnow, analyst, holder=holder_name(), stop=stop)
+    deliver = deliverer(winnow).deliver_due
+    adapter = Adapter(winnow.catalog, winnow.open_unit_of_work, winnow.clock)
+    working = Worker(
+        winnow,
+        analyst,
+        holder=holder_name(),
+        stop=stop,
+        deliver=lambda: deliver(DELIVERIES),
+        adapt=lambda key: adapter.step(key, actor=MACHINE),
+    )
     log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
     if not once:
         working.run(interval or settings.worker_interval_seconds)
@@ -217,4 +248,5 @@ def _round(working: Worker) -> bool:
     try:
         return working.round()
     finally:
+        working.deliver()
         working.release()

@@ -1,1 +1,1 @@
-"""Whole experiments in simulated worlds, through the services that run real ones."""
+"""Policies tried out on simulated customers, before anybody trusts them with real ones."""

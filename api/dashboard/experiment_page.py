@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api.dashboard import format as say
+from api.dashboard.adaptive import AdaptiveSplit, adaptive_split
 from api.dashboard.figures import Figures, figures_of
 from api.dashboard.heading import Freshness, State, freshness_of, state_of
 from api.dashboard.history import Entry, history_of
@@ -14,6 +15,7 @@ from api.dashboard.names import Names, names_of
 from api.dashboard.notices import Notice, circumstances, notices_of
 from api.dashboard.novelty import ByDay, by_day
 from api.dashboard.outlook import Outlooks, outlooks_of
+from api.dashboard.policy_words import Rules, rules_of
 from api.dashboard.quality import Quality, quality_of
 from api.dashboard.recommendation import Advice, advice_of
 from api.dashboard.side_by_side import SideBySide, side_by_side
@@ -58,11 +60,13 @@ class ExperimentPage:
     figures: Figures | None
     history: tuple[Entry, ...]
     holdback: str
+    rules: Rules
     looking: str
     advice: Advice | None
     outlooks: Outlooks | None
     side_by_side: tuple[SideBySide, ...]
     by_day: tuple[ByDay, ...]
+    adaptive: AdaptiveSplit | None
     quality: Quality | None
 
     @property
@@ -97,17 +101,19 @@ def experiment_page(
         snapshot_id=None if is_latest or snapshot is None else snapshot.id,
         warnings=tuple(notice for notice in notices if notice.severity != "info"),
         notes=tuple(notice for notice in notices if notice.severity == "info"),
-        verdicts=verdicts_of(experiment, report, names, proposals if is_latest else {}),
+        verdicts=verdicts_of(experiment, report, names, proposals if is_latest else {}, overview.promotions),
         overall=overall_verdict(report, names) if report else None,
         tabs=_tabs(report, metric, names) if report else (),
         figures=_figures(experiment, report, metric, names) if report else None,
         history=history_of(experiment, overview.promotions, names),
         holdback=say.basis_points(definition.promotion.holdback_bp),
+        rules=rules_of(definition, names),
         looking=report.stopping_rule if report else definition.analysis.stopping_rule,
         advice=advice_of(experiment, report, names, proposals if is_latest else {}) if report else None,
         outlooks=outlooks_of(report, names, definition.analysis.minimum_lift) if report else None,
         side_by_side=side_by_side(report, names) if report else (),
         by_day=by_day(report, names) if report else (),
+        adaptive=adaptive_split(report, names) if report else None,
         quality=quality_of(report, names) if report else None,
     )
 

@@ -160,9 +160,7 @@ def forest(groups: Sequence[Group], frame: Frame) -> Forest:
     rows = tuple(_rows(groups, frame, scale))
     bottom = TOP + sum(frame.heading_height + frame.row_height * len(group.marks) for group in groups)
     ticks = (
-        ()
-        if scale is None
-        else tuple(Tick(x=scale.x(at), label=_tick_label(at), is_zero=at == 0) for at in scale.ticks)
+        () if scale is None else tuple(Tick(x=scale.x(at), label=tick_label(at), is_zero=at == 0) for at in scale.ticks)
     )
     return Forest(frame=frame, height=bottom + BOTTOM, top=TOP, bottom=bottom, scale=scale, ticks=ticks, rows=rows)
 
@@ -233,6 +231,7 @@ def _rows(groups: Sequence[Group], frame: Frame, scale: Scale | None) -> Iterato
             y += frame.row_height
 
 
-def _tick_label(value: float) -> str:
+def tick_label(value: float) -> str:
+    """A round lift on an axis: +5%, 0%, −2.5%."""
     sign = MINUS if value < 0 else "+" if value > 0 else ""
     return f"{sign}{abs(round(100 * value, 9)):g}%"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from experiments.domain.names import plural
@@ -134,6 +134,19 @@ def ago(age: timedelta) -> str:
         if seconds >= size:
             return f"{amount(int(seconds // size), unit)} ago"
     return "just now"
+
+
+def duration(seconds: int) -> str:
+    """A length of time in the largest unit that leaves no rest: 4 weeks, 36 hours, 1 day."""
+    for size, unit in ((604_800, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds and seconds % size == 0:
+            return amount(seconds // size, unit)
+    return amount(seconds, "second")
+
+
+def listed(words: Sequence[str]) -> str:
+    """10%, 25% and 50%."""
+    return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
 
 
 def amount(number: int, noun: str) -> str:

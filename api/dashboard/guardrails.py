@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from api.dashboard.names import Names
 from api.dashboard.stored import Scope, StoredReport
-from experiments.domain.evidence import Evidence
+from experiments.domain.evidence import Evidence, Live
 
 _WORDS = {
     "safe": "safe",
@@ -40,6 +40,13 @@ def guardrails_of_evidence(evidence: Evidence, names: Names) -> tuple[Guardrail,
         _guardrail(one.metric, one.variant, one.state, names)
         for one in evidence.guardrails
         if one.variant == evidence.variant
+    )
+
+
+def guardrails_of_live(live: Live, names: Names) -> tuple[Guardrail, ...]:
+    """Return how guardrails have stood since the variant went live."""
+    return tuple(
+        _guardrail(one.metric, one.variant, one.state, names) for one in live.guardrails if one.variant == live.variant
     )
 
 

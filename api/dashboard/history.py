@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
-from experiments.domain.experiment import Experiment, Status
-from experiments.domain.promotion import Promotion, PromotionState
+from api.dashboard.reasons import in_words
+from api.dashboard.standing import Standing, person_of, standing_of
+from experiments.domain.experiment import Experiment
+from experiments.domain.promotion import Promotion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`revertible`: whether taking it back makes sense now."""
+    """`when` and `who` are of the step that showed it first, or else of the proposal."""
 
     id: str
     when: str
@@ -21,26 +23,10 @@ class Entry:
     segment: str
     variant: str
     reasons: tuple[str, ...]
-    state: str
-    state_word: str
-    reverted: str
+    standing: Standing
     evidence: str
     evidence_short: str
     snapshot_id: int
-    revertible: bool
-
-
-_WORDS = {
-    PromotionState.PROPOSED: "Waiting",
-    PromotionState.APPROVED: "Approved",
-    PromotionState.RAMPING: "Going live",
-    PromotionState.HELD: "Live",
-    PromotionState.KEPT: "Kept",
-    PromotionState.REVERTED: "Taken back",
-    PromotionState.EXPIRED: "Expired",
-    PromotionState.REJECTED: "Rejected",
-    PromotionState.SUPERSEDED: "Replaced",
-}
 
 
 def history_of(experiment: Experiment, promotions: Iterable[Promotion], names: Names) -> tuple[Entry, ...]:
@@ -49,38 +35,20 @@ def history_of(experiment: Experiment, promotions: Iterable[Promotion], names: N
 
 
 def _entry(experiment: Experiment, promotion: Promotion, names: Names) -> Entry:
-    live = _is_live(experiment, promotion)
-    first = promotion.went_live or promotion.proposal
-    sha256 = promotion.proposal.evidence_sha256 or ""
+    went_live, proposal = promotion.went_live, promotion.proposal
+    first, verb = (proposal, "Proposed") if went_live is None else (went_live, "Live since")
+    if went_live is not None and not promotion.is_live:
+        verb = "Was live from"
+    sha256 = proposal.evidence_sha256 or ""
     return Entry(
         id=promotion.id,
-        when=say.instant(first.at),
-        who=_person(first.by),
+        when=f"{verb} {say.instant(first.at)}",
+        who=person_of(first),
         segment=names.segment(promotion.segment),
         variant=names.variant(promotion.variant),
-        reasons=tuple(reason.message for reason in promotion.proposal.reasons),
-        state="live" if live else str(promotion.state),
-        state_word=_WORDS[promotion.state],
-        reverted=_reverted(promotion),
+        reasons=in_words(proposal.reasons),
+        standing=standing_of(experiment, promotion, names),
         evidence=sha256,
         evidence_short=sha256[:12],
         snapshot_id=promotion.evidence.snapshot_id,
-        revertible=live and experiment.status in (Status.RUNNING, Status.PAUSED),
     )
-
-
-def _is_live(experiment: Experiment, promotion: Promotion) -> bool:
-    plan = experiment.definition.plan_of(promotion.segment)
-    return promotion.is_live and plan is not None and plan.promotion == promotion.id
-
-
-def _reverted(promotion: Promotion) -> str:
-    last = promotion.steps[-1]
-    if last.state is not PromotionState.REVERTED:
-        return ""
-    why = last.note or (last.reasons[0].message if last.reasons else "")
-    return f"Taken back {say.instant(last.at)} by {_person(last.by)}{': ' if why else ''}{why}"
-
-
-def _person(actor: str) -> str:
-    return actor.removeprefix("key:")

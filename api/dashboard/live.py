@@ -35,6 +35,14 @@ class Live:
     traffic: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A split in words and as a bar, whatever the state of the experiment."""
+
+    sentence: str
+    pieces: tuple[Piece, ...]
+
+
 def live_of(experiment: Experiment, plan: SegmentPlan, names: Names) -> Live:
     """Say what the segment sees now, given the state of the experiment."""
     control = names.variant(experiment.definition.control.key)
@@ -93,6 +101,14 @@ def split_sentence(experiment: Experiment, allocation: Allocation, names: Names,
     return ", ".join(
         f"{piece.share} {piece.name}{' (holdback)' if piece.role == 'holdback' else ''}"
         for piece in sorted(pieces(experiment, allocation, names, promoted), key=lambda piece: -piece.width)
+    )
+
+
+def split_of(experiment: Experiment, allocation: Allocation, names: Names, promoted: str | None) -> Split:
+    """Return the split, with what is left of the control as a holdback where a winner is promoted."""
+    return Split(
+        sentence=split_sentence(experiment, allocation, names, promoted),
+        pieces=pieces(experiment, allocation, names, promoted),
     )
 
 

@@ -1,74 +1,236 @@
-"""The page that asks before a winner goes live."""
+"""Everything on the page of one promotion: where it stands, what it has come to, its steps, and what it rests on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
-from api.dashboard.live import Piece, pieces, split_sentence
-from api.dashboard.names import names_of
-from api.dashboard.reasons import reasons_of
-from experiments.domain.allocation import Allocation
-from experiments.domain.decision import Action
+from api.dashboard.evidence_words import Fact, facts_of, lead
+from api.dashboard.gain import Measure, measure_of
+from api.dashboard.gain_plot import NARROW, WIDE, GainPlot, gain_plot
+from api.dashboard.guardrails import Guardrail, guardrails_of_evidence, guardrails_of_live
+from api.dashboard.inbox import Waiting, waiting_of
+from api.dashboard.live import Split, split_of
+from api.dashboard.names import Names, names_of
+from api.dashboard.policy_words import taken_back
+from api.dashboard.reasons import in_words, reasons_of
+from api.dashboard.standing import WORDS, Standing, person_of, standing_of
+from experiments.domain.evidence import Evidence, Live
 from experiments.domain.experiment import Experiment
+from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.services.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split:
-    sentence: str
-    pieces: tuple[Piece, ...]
+class Step:
+    state: str
+    word: str
+    when: str
+    who: str
+    share: str
+    note: str
+    reasons: tuple[str, ...]
+    evidence: str
+    evidence_short: str
+    snapshot_id: int | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Realised:
+    """What it has come to against what was predicted; the plots are None where there is nothing to draw."""
+
+    predicted: str
+    measured: str
+    answer: str
+    tone: str
+    units: str
+    data_until: str
+    threshold: str
+    taken_back: str
+    level: str
+    wide: GainPlot | None
+    narrow: GainPlot | None
+    left_side: str
+    guardrails: tuple[Guardrail, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionPage:
-    """`variant` is None where the policy says no; `reasons` then say why."""
+    """`waiting` is there while it waits, `realised` once it has been live; `next_reasons`: what the policy says now."""
 
+    id: str
     key: str
     experiment: str
     segment: str
-    segment_name: str
-    variant: str | None
-    variant_name: str
+    variant: str
     control: str
-    verdict: str
-    reasons: tuple[str, ...]
+    metric: str
+    standing: Standing
+    waiting: Waiting | None
+    realised: Realised | None
+    next_reasons: tuple[str, ...]
+    split: Split | None
+    steps: tuple[Step, ...]
+    lead: str
+    facts: tuple[Fact, ...]
     guardrails: tuple[Guardrail, ...]
-    before: Split
-    after: Split | None
-    holdback: str
-    data_until: str
+    evidence: str
     evidence_short: str
+    snapshot_id: int
 
 
-def promotion_page(experiment: Experiment, proposal: Proposal) -> PromotionPage:
-    """Put a proposal into words."""
-    names, decision = names_of(experiment), proposal.decision
-    variant = decision.variant if decision.action is Action.PROMOTE else None
-    plan = experiment.definition.plan_of(proposal.segment)
-    promoted = plan.promoted if plan else None
+_DONE = {PromotionState.PROPOSED: "Proposed"}
 
-    def split(allocation: Allocation, winner: str | None) -> Split:
-        return Split(
-            sentence=split_sentence(experiment, allocation, names, winner),
-            pieces=pieces(experiment, allocation, names, winner),
-        )
 
+def promotion_page(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> PromotionPage:
+    """Put a promotion into words; `present` is what would be done now, where it is under way."""
+    definition, names = experiment.definition, names_of(experiment)
+    measure, standing = measure_of(definition, names), standing_of(experiment, promotion, names)
+    waits = promotion.state in (PromotionState.PROPOSED, PromotionState.APPROVED)
+    sha256 = promotion.proposal.evidence_sha256 or ""
+    plan = definition.plan_of(promotion.segment)
     return PromotionPage(
+        id=promotion.id,
         key=experiment.key,
-        experiment=experiment.definition.name,
-        segment=proposal.segment,
-        segment_name=names.segment(proposal.segment),
-        variant=variant,
-        variant_name=names.variant(variant) if variant else "",
-        control=names.variant(experiment.definition.control.key),
-        verdict=proposal.evidence.verdict,
-        reasons=reasons_of(decision),
-        guardrails=guardrails_of_evidence(proposal.evidence, names),
-        before=split(proposal.allocation_before, promoted),
-        after=split(proposal.allocation_after, variant) if proposal.allocation_after else None,
-        holdback=say.basis_points(experiment.definition.promotion.holdback_bp),
-        data_until=say.instant(proposal.evidence.watermark_at),
-        evidence_short=proposal.evidence_sha256[:12],
+        experiment=definition.name,
+        segment=names.segment(promotion.segment),
+        variant=names.variant(promotion.variant),
+        control=measure.control,
+        metric=measure.metric,
+        standing=standing,
+        waiting=waiting_of(experiment, promotion, present) if waits else None,
+        realised=_realised(experiment, promotion, present, names, measure),
+        next_reasons=reasons_of(present.decision) if present is not None and promotion.is_live else (),
+        split=split_of(experiment, plan.allocation, names, plan.promoted) if plan and standing.is_shown else None,
+        steps=tuple(_steps(promotion, names.segment(promotion.segment))),
+        lead=lead(definition, promotion.evidence, promotion.variant, names),
+        facts=facts_of(definition, promotion.evidence, names, measure),
+        guardrails=guardrails_of_evidence(promotion.evidence, names),
+        evidence=sha256,
+        evidence_short=sha256[:12],
+        snapshot_id=promotion.evidence.snapshot_id,
     )
+
+
+def _steps(promotion: Promotion, segment: str) -> Iterator[Step]:
+    """What was said at the step before, at the same time, is not said again."""
+    for position, step in enumerate(promotion.steps):
+        before = [earlier for earlier in promotion.steps[:position] if earlier.at == step.at]
+        noted = any(earlier.note == step.note for earlier in before)
+        argued = position > 0 and step.reasons == promotion.proposal.reasons
+        yield _step(step, segment, note="" if noted else step.note, reasons=() if argued else in_words(step.reasons))
+
+
+def _step(step: PromotionStep, segment: str, *, note: str, reasons: tuple[str, ...]) -> Step:
+    sha256 = step.evidence_sha256 or ""
+    return Step(
+        state=str(step.state),
+        word=_DONE.get(step.state, WORDS[step.state]),
+        when=say.instant(step.at),
+        who=person_of(step),
+        share="" if step.share_bp is None else f"{say.basis_points(step.share_bp)} of {segment}",
+        note=note,
+        reasons=reasons,
+        evidence=sha256,
+        evidence_short=sha256[:12],
+        snapshot_id=step.evidence.snapshot_id if step.evidence else None,
+        version=f"version {step.version_after}" if step.version_after is not None else "",
+    )
+
+
+def _looks(promotion: Promotion, present: Proposal | None) -> Iterator[Evidence]:
+    """What was seen of it while it was live, newest first."""
+    if present is not None:
+        yield present.evidence
+    yield from (step.evidence for step in reversed(promotion.steps) if step.evidence is not None)
+
+
+def _realised(
+    experiment: Experiment, promotion: Promotion, present: Proposal | None, names: Names, measure: Measure
+) -> Realised | None:
+    if promotion.went_live is None:
+        return None
+    seen = [
+        (evidence, evidence.live)
+        for evidence in _looks(promotion, present)
+        if evidence.live is not None and evidence.live.promotion == promotion.id
+    ]
+    counted = next(((evidence, live) for evidence, live in seen if live.gain is not None), seen[0] if seen else None)
+    live = counted[1] if counted else None
+    threshold = experiment.definition.promotion.revert_below_lift
+    predicted = promotion.evidence.predicted_gain
+    ends = None if live is None or live.critical else _ends(live)
+    lifts = None if ends is None else _lifts(measure, *ends)
+    plots = [
+        gain_plot(
+            predicted=None if predicted is None else measure.lift(predicted),
+            realised=lifts,
+            threshold=measure.lift(threshold),
+            rises=measure.rises,
+            frame=frame,
+        )
+        for frame in (WIDE, NARROW)
+    ]
+    answer, tone = _answer(live, ends, predicted, threshold, measure)
+    return Realised(
+        predicted="not known" if predicted is None else measure.said(predicted),
+        measured="nothing yet" if ends is None else f"{measure.said(ends[0])}, {measure.between(ends[1], ends[2])}",
+        answer=answer,
+        tone=tone,
+        units=_units(live, names),
+        data_until=say.instant(counted[0].watermark_at) if counted else "",
+        threshold=measure.said(threshold),
+        taken_back=taken_back(experiment.definition.promotion, measure) if promotion.is_live else "",
+        level=f"{100 * (1 - experiment.definition.analysis.alpha):g}%",
+        wide=plots[0],
+        narrow=plots[1],
+        left_side="worse" if measure.rises else "better",
+        guardrails=guardrails_of_live(live, names) if live and not live.critical else (),
+    )
+
+
+def _ends(live: Live) -> tuple[float, float, float] | None:
+    if live.gain is None or live.gain_low is None or live.gain_high is None:
+        return None
+    return live.gain, live.gain_low, live.gain_high
+
+
+def _lifts(measure: Measure, gain: float, low: float, high: float) -> tuple[float, float, float]:
+    first, last = sorted((measure.lift(low), measure.lift(high)))
+    return measure.lift(gain), first, last
+
+
+def _answer(
+    live: Live | None,
+    ends: tuple[float, float, float] | None,
+    predicted: float | None,
+    threshold: float,
+    measure: Measure,
+) -> tuple[str, str]:
+    """Say what may be concluded, and no more."""
+    if live is not None and live.critical:
+        return "Do not trust what was measured since: " + " ".join(live.critical), "worse"
+    if ends is None:
+        return "Nothing has been measured since it went live.", "open"
+    _, low, high = ends
+    if high < threshold:
+        return "It surely does worse than its rules allow.", "worse"
+    if high < 0:
+        return f"It is surely worse than {measure.control}, but within what its rules allow.", "worse"
+    if low <= 0:
+        sentence = f"Too early to say: it may be better or worse than {measure.control}."
+    else:
+        sentence = f"It keeps winning: it is surely better than {measure.control}."
+    if predicted is not None and high < predicted:
+        sentence += " It surely gains less than was predicted."
+    elif predicted is not None and low > predicted:
+        sentence += " It surely gains more than was predicted."
+    return sentence, "better" if low > 0 else "open"
+
+
+def _units(live: Live | None, names: Names) -> str:
+    if live is None or not live.units:
+        return ""
+    return ", ".join(f"{say.count(count)} with {names.variant(variant)}" for variant, count in live.units)

@@ -1,19 +1,23 @@
-"""Pages that act: put a segment's winner live, and take it back. Every act is a form, a check and a redirect."""
+"""Pages that act: put a segment's winner live, approve, reject, take back. Every act is a form, a check, a redirect."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from api.current import actor, winnow
 from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.confirmation import confirmation
 from api.dashboard.names import names_of
-from api.dashboard.promotion_page import promotion_page
+from api.dashboard.reasons import refusal_in_words
 from api.dashboard.session import require_sign_in, require_write
-from experiments.domain.errors import DomainError, NotFound
+from api.dashboard.standing import share_of
+from experiments.domain.errors import DomainError
+from experiments.domain.promotion import Promotion, PromotionState
+from experiments.services.promote import NOTE_LENGTH
 from experiments.services.proposals import Proposal
-
-REASON_LENGTH = 500
 
 pages = pages_blueprint("promotions", require_sign_in, require_write)
 
@@ -22,13 +26,12 @@ pages = pages_blueprint("promotions", require_sign_in, require_write)
 def confirm(key: str, segment: str) -> ResponseReturnValue:
     """Show what would change and why, before anything does."""
     experiment = winnow().author.get(key)
-    return render_template("dashboard/promote.html", page=promotion_page(experiment, _proposal(key, segment)))
+    return render_template("dashboard/promote.html", page=confirmation(experiment, _proposal(key, segment)))
 
 
 @pages.post("/experiments/<key>/promote/<segment>")
 def promote(key: str, segment: str) -> ResponseReturnValue:
     """Promote, unless the evidence names another variant than the one that was confirmed."""
-    names = names_of(winnow().author.get(key))
     confirmed = request.form.get("variant", "")
     try:
         if _proposal(key, segment).decision.variant not in (confirmed, None):
@@ -36,34 +39,86 @@ def promote(key: str, segment: str) -> ResponseReturnValue:
             return redirect(url_for("promotions.confirm", key=key, segment=segment), 303)
         promotion = winnow().promoter.apply(key, segment, actor=actor())
     except DomainError as refusal:
-        return _refused(key, "Not put live", refusal)
-    flash(f"{names.variant(promotion.variant)} is live for {names.segment(segment)}.", "done")
-    return redirect(url_for("dashboard.experiment", key=key), 303)
-
-
-@pages.post("/experiments/<key>/revert/<promotion_id>")
-def revert(key: str, promotion_id: str) -> ResponseReturnValue:
-    """Take a promotion back."""
-    names = names_of(winnow().author.get(key))
-    reason = request.form.get("reason", "").strip()[:REASON_LENGTH]
-    if not reason:
-        flash("Not taken back: please say why, it is kept in the history.", "refusal")
+        flash(f"Not put live: {refusal_in_words(refusal)}", "refusal")
         return redirect(url_for("dashboard.experiment", key=key), 303)
-    try:
-        if winnow().promoter.get(promotion_id).experiment != key:
-            raise NotFound("promotion", promotion_id)
-        promotion = winnow().promoter.revert(promotion_id, reason=reason, actor=actor())
-    except DomainError as refusal:
-        return _refused(key, "Not taken back", refusal)
-    flash(f"{names.variant(promotion.variant)} is taken back for {names.segment(promotion.segment)}.", "done")
+    flash(_went_live(promotion), "done")
     return redirect(url_for("dashboard.experiment", key=key), 303)
+
+
+@pages.post("/promotions/<key:promotion_id>/approve")
+def approve(promotion_id: str) -> ResponseReturnValue:
+    """Let a proposal go live."""
+    return _act(
+        promotion_id,
+        lambda reason: winnow().promoter.approve(promotion_id, note=reason, actor=actor()),
+        refused="Not approved",
+        done=_went_live,
+        reason_wanted=False,
+    )
+
+
+@pages.post("/promotions/<key:promotion_id>/reject")
+def reject(promotion_id: str) -> ResponseReturnValue:
+    """Turn a proposal down."""
+    return _act(
+        promotion_id,
+        lambda reason: winnow().promoter.reject(promotion_id, reason=reason, actor=actor()),
+        refused="Not rejected",
+        done=lambda promotion: f"{_what(promotion)} is rejected. It will not be proposed there again.",
+    )
+
+
+@pages.post("/promotions/<key:promotion_id>/revert")
+def revert(promotion_id: str) -> ResponseReturnValue:
+    """Take a promotion back."""
+    return _act(
+        promotion_id,
+        lambda reason: winnow().promoter.revert(promotion_id, reason=reason, actor=actor()),
+        refused="Not taken back",
+        done=lambda promotion: f"{_what(promotion)} is taken back.",
+    )
+
+
+def _act(
+    promotion_id: str,
+    act: Callable[[str], Promotion],
+    *,
+    refused: str,
+    done: Callable[[Promotion], str],
+    reason_wanted: bool = True,
+) -> ResponseReturnValue:
+    """Act on a promotion that exists, and go back to where the form stood."""
+    winnow().promoter.get(promotion_id)
+    reason = request.form.get("reason", "").strip()[:NOTE_LENGTH]
+    if reason_wanted and not reason:
+        flash(f"{refused}: please say why, it is kept in the history.", "refusal")
+        return _back(promotion_id)
+    try:
+        promotion = act(reason)
+    except DomainError as refusal:
+        flash(f"{refused}: {refusal_in_words(refusal)}", "refusal")
+        return _back(promotion_id)
+    flash(done(promotion), "done")
+    return _back(promotion_id)
+
+
+def _back(promotion_id: str) -> ResponseReturnValue:
+    if request.form.get("back") == "inbox":
+        return redirect(url_for("promotion_views.inbox"), 303)
+    return redirect(url_for("promotion_views.promotion", promotion_id=promotion_id), 303)
+
+
+def _what(promotion: Promotion) -> str:
+    names = names_of(winnow().author.get(promotion.experiment))
+    return f"{names.variant(promotion.variant)} for {names.segment(promotion.segment)}"
+
+
+def _went_live(promotion: Promotion) -> str:
+    if promotion.state is PromotionState.APPROVED:
+        return f"{_what(promotion)} is approved. It goes live as soon as quiet hours are over."
+    return f"{_what(promotion)} is live: {share_of(promotion)} see it."
 
 
 def _proposal(key: str, segment: str) -> Proposal:
     [proposal] = winnow().promoter.propose(key, segment)
     return proposal
-
-
-def _refused(key: str, act: str, refusal: DomainError) -> ResponseReturnValue:
-    flash(f"{act}: {refusal.message}", "refusal")
-    return redirect(url_for("dashboard.experiment", key=key), 303)

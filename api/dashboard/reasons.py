@@ -2,19 +2,80 @@
 
 from __future__ import annotations
 
-from experiments.domain.decision import Decision
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
-_SENTENCES = {
+from api.dashboard import format as say
+from experiments.domain.decision import Decision, DecisionReason
+from experiments.domain.errors import DomainError
+
+SENTENCES = {
+    "already_promoted": "A winner is live in this segment already.",
+    "evidence_changed": "The numbers do not speak for it any more.",
+    "family_too_weak": "These tests do not limit the chance of a wrong winner: only a person may put one live.",
+    "guardrail_harmed": "It harms a guardrail metric beyond what is tolerated.",
+    "guardrail_unproven": "It is not shown yet that it spares the guardrail metrics.",
+    "guardrail_worse": "It harms a guardrail metric, perhaps beyond what is tolerated.",
+    "lift_lost": "Since it went live, it surely does worse than its rules allow.",
+    "loss_too_high": "Choosing it may cost more, on average, than its rules allow.",
+    "minimum_units": "One of the variants has been seen by too few yet.",
+    "not_always_valid": "Its rules want numbers that hold at every look; the experiment was not planned so.",
+    "not_better": "It is not ahead of the control.",
+    "not_group_sequential": "Its rules want a planned number of looks; the experiment was not planned so.",
+    "not_offered": "It is not offered in this segment any more.",
+    "segment_disagrees": "It wins in all segments together, but it does worse in this one.",
+    "soaked": "It has done no harm at this share, so it gets the next one.",
     "split_changed": "The split of this segment has changed since this analysis. The next one decides.",
     "stale": "These results are too old to act on.",
-    "already_promoted": "A winner is live in this segment already.",
-    "guardrail_harmed": "It harms a guardrail metric beyond what is tolerated.",
-    "guardrail_worse": "It harms a guardrail metric, perhaps beyond what is tolerated.",
-    "not_offered": "It is not offered in this segment any more.",
-    "guardrail_unproven": "It is not shown yet that it spares the guardrail metrics.",
+    "taken_back": "It was rejected or taken back here: only a person may put it live again.",
 }
+"""Said in place of the policy's sentence."""
+
+SPEAK_FOR_THEMSELVES = frozenset(
+    {
+        "below_minimum_lift",
+        "below_threshold_for_sure",
+        "control_wins",
+        "expired",
+        "hold_over",
+        "holding_back",
+        "minimum_duration",
+        "no_better_arm",
+        "not_measured",
+        "not_running",
+        "quiet_hours",
+        "soaking",
+        "stopped",
+        "time_is_up",
+        "untrustworthy",
+        "winner",
+    }
+)
+"""Codes whose own sentences have no keys in them; as have the verdicts, whose codes are the outcomes of a report."""
+
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 
 
 def reasons_of(decision: Decision) -> tuple[str, ...]:
     """Return each reason once, in the order in which the policy looked at them."""
-    return tuple(dict.fromkeys(_SENTENCES.get(reason.code, reason.message) for reason in decision.reasons))
+    return in_words(decision.reasons)
+
+
+def refusal_in_words(refusal: DomainError) -> str:
+    """Say why an act was refused: by the policy, or because somebody else was faster."""
+    if refusal.code in SENTENCES:
+        return SENTENCES[refusal.code]
+    if refusal.code.startswith(("already_", "illegal_")):
+        return "It has moved on meanwhile; the page now shows where it stands."
+    return _dated(refusal.message)
+
+
+def in_words(reasons: Iterable[DecisionReason]) -> tuple[str, ...]:
+    """Return each reason once, in the order given."""
+    return tuple(dict.fromkeys(SENTENCES.get(reason.code) or _dated(reason.message) for reason in reasons))
+
+
+def _dated(message: str) -> str:
+    """Write the instants of a sentence as all pages do."""
+    return _INSTANT.sub(lambda at: say.instant(datetime.fromisoformat(at[1]).replace(tzinfo=UTC)), message)

@@ -31,7 +31,11 @@ def advice_of(
     found = report.recommendation
     if found is None:
         return None
-    ready = [proposal.segment for proposal in proposals.values() if proposal.decision.action is Action.PROMOTE]
+    ready = [
+        proposal.segment
+        for proposal in proposals.values()
+        if proposal.decision.action is Action.PROMOTE and proposal.promotion is None
+    ]
     code, word = _word(found, report, names)
     acts = bool(ready) and found.advice in ("one_for_all", "per_segment")
     return Advice(
@@ -94,14 +98,22 @@ def _held(found: Recommendation, judged: list[Proposal], names: Names) -> str:
         # An earlier snapshot: there is nothing to be done about it.
         return ""
     live = [one.segment for one in judged if one.evidence.already_promoted is not None]
-    waiting = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in live]
+    ramping = [one.segment for one in judged if one.evidence.live is not None and one.segment not in live]
+    proposed = [one.segment for one in judged if one.promotion is not None and one.segment not in (*live, *ramping)]
+    if proposed:
+        return f"Approve or reject what is proposed for {', '.join(map(names.segment, proposed))}."
+    waiting = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in (*live, *ramping)]
     if waiting:
         return f"It does not go live yet. {reasons_of(waiting[0].decision)[0]}"
-    said = f"It is live for {', '.join(map(names.segment, live))}." if live else ""
+    said = " ".join(
+        f"It is {word} for {', '.join(map(names.segment, segments))}."
+        for word, segments in (("live", live), ("going live", ramping))
+        if segments
+    )
     undecided = found.advice == "one_for_all" and any(
-        units for one in judged if one.segment not in live for _, units in one.evidence.units
+        units for one in judged if one.segment not in (*live, *ramping) for _, units in one.evidence.units
     )
     if undecided:
-        others = "The others have not decided by themselves" if live else "No segment has decided by itself"
+        others = "The others have not decided by themselves" if said else "No segment has decided by itself"
         return f"{said} {others} yet: wait for that, or set the split by hand.".strip()
-    return f"{said} Nothing else is to be done." if live else ""
+    return f"{said} Nothing else is to be done." if said else ""

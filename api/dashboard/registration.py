@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 
-from api.dashboard import pages, promotions, sign_in
+from api.dashboard import pages, promotion_views, promotions, sign_in
 from api.dashboard.blueprint import lost_page
 from api.dashboard.session import signed_in
 from api.errors import is_api
@@ -35,10 +35,11 @@ def register(app: Flask, winnow: Winnow) -> None:
     Bootstrap5(app)
     CSRFProtect(app)
     app.add_template_global(signed_in, "viewer")
+    app.add_template_global(promotion_views.waiting_count, "waiting_count")
     app.register_blueprint(
         Blueprint("assets", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")
     )
-    for blueprint in (sign_in.pages, pages.pages, promotions.pages):
+    for blueprint in (sign_in.pages, pages.pages, promotion_views.pages, promotions.pages):
         app.register_blueprint(blueprint)
     app.after_request(_page_for_lost)
 

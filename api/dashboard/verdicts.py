@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
@@ -12,10 +12,12 @@ from api.dashboard.live import Live, live_of
 from api.dashboard.names import Names
 from api.dashboard.outlook import sooner
 from api.dashboard.reasons import reasons_of
+from api.dashboard.standing import Standing, in_segments, standing_of
 from api.dashboard.stored import Scope, StoredReport
 from experiments.domain.decision import Action
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.proposals import Proposal
 
 
@@ -48,6 +50,16 @@ class NextStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """The promotion that is under way in a segment, or live there."""
+
+    id: str
+    variant: str
+    standing: Standing
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     segment: str | None
     name: str
@@ -59,6 +71,7 @@ class Verdict:
     guardrails: tuple[Guardrail, ...]
     live: Live | None
     next_step: NextStep | None
+    promotion: Promoted | None
 
 
 def outcome_of(scope: Scope, report: StoredReport, names: Names) -> Outcome:
@@ -73,11 +86,19 @@ def outcome_of(scope: Scope, report: StoredReport, names: Names) -> Outcome:
 
 
 def verdicts_of(
-    experiment: Experiment, report: StoredReport | None, names: Names, proposals: Mapping[str, Proposal]
+    experiment: Experiment,
+    report: StoredReport | None,
+    names: Names,
+    proposals: Mapping[str, Proposal],
+    promotions: Iterable[Promotion] = (),
 ) -> tuple[Verdict, ...]:
     """Return one verdict per segment: those of the experiment in their order, then those that only the report knows."""
     plans = {plan.segment.key: plan for plan in experiment.definition.segments}
-    known = [_of_plan(experiment, plan, names, report, proposals.get(key)) for key, plan in plans.items()]
+    there = in_segments(promotions, experiment)
+    known = [
+        _of_plan(experiment, plan, names, report, proposal=proposals.get(key), promotion=there.get(key))
+        for key, plan in plans.items()
+    ]
     if report is None:
         return tuple(known)
     former = [_of_scope(scope, report, names) for scope in report.segments if scope.segment not in plans]
@@ -90,7 +111,13 @@ def overall_verdict(report: StoredReport, names: Names) -> Verdict | None:
 
 
 def _of_plan(
-    experiment: Experiment, plan: SegmentPlan, names: Names, report: StoredReport | None, proposal: Proposal | None
+    experiment: Experiment,
+    plan: SegmentPlan,
+    names: Names,
+    report: StoredReport | None,
+    *,
+    proposal: Proposal | None,
+    promotion: Promotion | None,
 ) -> Verdict:
     scope = report.scope_of(plan.segment.key) if report else None
     alone = len(experiment.definition.segments) == 1
@@ -108,7 +135,8 @@ def _of_plan(
         outlook=sooner(report, scope, names) if scope and report and experiment.status is Status.RUNNING else "",
         guardrails=guardrails_of(report, scope, names) if scope and report else (),
         live=live_of(experiment, plan, names),
-        next_step=_next_step(proposal, names, sentence),
+        next_step=None if promotion is not None else _next_step(proposal, names, sentence),
+        promotion=None if promotion is None else _promoted(experiment, promotion, names),
     )
 
 
@@ -124,6 +152,16 @@ def _of_scope(scope: Scope, report: StoredReport, names: Names) -> Verdict:
         guardrails=guardrails_of(report, scope, names),
         live=None,
         next_step=None,
+        promotion=None,
+    )
+
+
+def _promoted(experiment: Experiment, promotion: Promotion, names: Names) -> Promoted:
+    return Promoted(
+        id=promotion.id,
+        variant=names.variant(promotion.variant),
+        standing=standing_of(experiment, promotion, names),
+        waits=promotion.state is PromotionState.PROPOSED,
     )
 
 

@@ -23,6 +23,7 @@ from api.schemas.fields import (
     seconds,
 )
 from api.schemas.promotion_policy import PromotionPolicySchema
+from experiments.domain.adaptive import AdaptivePolicy
 from experiments.domain.definition import (
     MAX_FORCED,
     MAX_SEGMENTS,
@@ -125,6 +126,20 @@ class AnalysisPlanSchema(Built):
     )
 
 
+class AdaptivePolicySchema(Built):
+    """Thompson sampling in batches: a segment's split follows the chances of its variants to be the best one."""
+
+    builds = AdaptivePolicy
+
+    batch_seconds = seconds()
+    floor_bp = Whole(metadata={"description": "The least share of every variant, at any time."})
+    draws = Whole(metadata={"description": "Taken of every variant's posterior after each batch."})
+    seed = Text(metadata={"description": "What they are drawn by: the same seed and outcomes give the same splits."})
+    warm_up_units = Whole(
+        metadata={"description": "A segment keeps its split until each of its variants has as many units."}
+    )
+
+
 class ExperimentWishSchema(Built):
     """The definition of an experiment, as written and as read back."""
 
@@ -146,6 +161,11 @@ class ExperimentWishSchema(Built):
     exposure_policy = choice(ExposurePolicy)
     randomisation = choice(Randomisation)
     forced = Table(keys=Text(), values=Key(), validate=validate.Length(max=MAX_FORCED))
+    adaptive = fields.Nested(
+        AdaptivePolicySchema,
+        allow_none=True,
+        metadata={"description": "Null: splits stay as they are declared. It cannot change once started."},
+    )
 
 
 class SegmentPlanSchema(Body):
@@ -201,7 +221,7 @@ def wish_of(definition: Definition) -> ExperimentWish:
         name: getattr(definition, name)
         for name in (
             "key", "name", "hypothesis", "owner", "tags", "unit_type", "salt", "variants", "layer", "analysis",
-            "promotion", "exposure_policy", "randomisation", "forced",
+            "promotion", "exposure_policy", "randomisation", "forced", "adaptive",
         )
     }  # fmt: skip
     return ExperimentWish(

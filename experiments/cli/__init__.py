@@ -9,6 +9,7 @@ COMMANDS = {
     "worker": Entry("experiments.worker:worker", "Compute results and promote winners, again and again."),
     "db": Entry("experiments.cli.database:database", "Migrate the database, or check that it is migrated."),
     "keys": Entry("experiments.cli.keys:keys", "Create, list and revoke API keys."),
+    "webhooks": Entry("experiments.cli.webhooks:webhooks", "Tell other systems what happens, by signed webhooks."),
     "design": Entry("experiments.cli.design:design", "Say what an experiment needs, before it starts."),
     "prior": Entry("experiments.cli.prior:prior", "Learn from past experiments what lifts are like."),
     "analyse": Entry("experiments.cli.analyse:analyse", "Compute an experiment's results now."),

@@ -32,8 +32,27 @@ def print_report(console: Console, report: Doc, variants: Names, segments: Names
     console.print(report_table(report, variants, segments))
     for scope in shown_segments(report):
         console.print(f"• {scope['verdict']['sentence']}", markup=False)
+    for line in adaptive_lines(report, variants):
+        console.print(line, markup=False)
     for finding in findings(report):
         console.print(f"{finding['severity']}: {finding['message']}", markup=False)
+
+
+def adaptive_lines(report: Doc, variants: Names) -> Iterator[str]:
+    """Say what an adaptive split gained over the declared one, all segments together, and what certainty it cost."""
+    found = report["overall"].get("adaptive")
+    if not found:
+        return
+    metric = primary(report["overall"])["metric"]
+    gained, interval = found["gained"]["value"], found["gained"]["always_valid"]
+    if isinstance(gained, int | float):
+        between = f" (between {interval['low']:+,.1f} and {interval['high']:+,.1f})" if "low" in interval else ""
+        yield f"Adaptive split: {metric} {gained:+,.1f} against the declared split{between}."
+    for cost in found["costs"]:
+        missing = cost["units_missing"]
+        if isinstance(missing, int | float):
+            share = f"{abs(missing):.0%} of the units were {'missing' if missing > 0 else 'added'}"
+            yield f"  {variants.get(cost['treatment'], cost['treatment'])}: as certain as if {share}."
 
 
 def report_table(report: Doc, variants: Names, segments: Names) -> Table:

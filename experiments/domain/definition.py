@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from experiments.domain.allocation import Allocation
+from experiments.domain.adaptive import AdaptivePolicy
+from experiments.domain.allocation import Allocation, to_basis_points
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.errors import InvalidInput
 from experiments.domain.layer import LayerClaim
-from experiments.domain.metric import MetricRole, MetricUse
+from experiments.domain.metric import MetricKind, MetricRole, MetricUse
 from experiments.domain.names import check_id, check_key, check_text, pointer
-from experiments.domain.policy import AnalysisPlan
+from experiments.domain.policy import AnalysisPlan, Family, StoppingRule
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment, everyone
 
@@ -62,7 +63,8 @@ class Variant:
 class SegmentPlan:
     """One segment inside one experiment: a frozen copy of the segment, its split and its traffic share.
 
-    `weights` are the relative weights as declared, `allocation` the buckets that follow from them and from history.
+    `weights` are the relative weights as declared, `allocation` the buckets that follow from them and from history
+    (in an adaptive experiment: from the outcomes too, while `weights` stay what was declared).
     `since_epoch` is the first epoch with exactly this plan. `promoted` is the variant that won here and was put live,
     by the act `promotion`; `declined` is one that a person took back, which only a person may put live again.
     """
@@ -81,6 +83,11 @@ class SegmentPlan:
             raise InvalidInput(
                 "traffic_invalid", f"A traffic share is 0 to {BUCKETS} basis points.", path="/traffic_bp"
             )
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether a promotion decides the split: then no adaptive policy does."""
+        return self.promoted is not None or self.promotion is not None
 
     def same_split(self, other: SegmentPlan) -> bool:
         """Say whether both would send every unit to the same place."""
@@ -116,6 +123,7 @@ class Definition:
     exposure_policy: ExposurePolicy = ExposurePolicy.ON_EVENT
     randomisation: Randomisation = Randomisation.WINNOW
     forced: Mapping[str, str] = field(default_factory=dict)
+    adaptive: AdaptivePolicy | None = None
 
     def __post_init__(self) -> None:
         check_key(self.key)
@@ -132,6 +140,8 @@ class Definition:
         self._check_segments()
         self._check_metrics()
         self._check_forced()
+        if self.adaptive is not None:
+            _check_adaptive(self, self.adaptive)
 
     def _check_variants(self) -> None:
         if not 2 <= len(self.variants) <= MAX_VARIANTS:
@@ -204,6 +214,66 @@ class Definition:
         """Return the definition with the plan of that one segment replaced."""
         plans = tuple(changed if plan.segment.key == changed.segment.key else plan for plan in self.segments)
         return replace(self, segments=plans)
+
+
+def _check_adaptive(definition: Definition, policy: AdaptivePolicy) -> None:
+    """Refuse what would not stay valid, or could never be known, while the split follows the outcomes."""
+    rules = definition.analysis
+    for refused, code, message, path in (
+        (
+            definition.randomisation is Randomisation.EXTERNAL,
+            "adaptive_external",
+            "Somebody else splits the units: the split cannot be adapted here.",
+            "/randomisation",
+        ),
+        (
+            rules.stopping_rule is StoppingRule.GROUP_SEQUENTIAL,
+            "adaptive_stopping_rule",
+            "The boundaries of planned looks are not made for adaptive splits; take always_valid.",
+            "/analysis/stopping_rule",
+        ),
+        (
+            rules.family is Family.DUNNETT,
+            "adaptive_family",
+            "Dunnett's correlations are those of one split for all epochs; take holm.",
+            "/analysis/family",
+        ),
+        (
+            rules.post_stratified,
+            "adaptive_post_stratified",
+            "Small segments would be pooled; with adaptive splits nothing is.",
+            "/analysis/post_stratified",
+        ),
+        (
+            definition.primary.metric.kind is MetricKind.QUANTILE,
+            "adaptive_metric",
+            "The primary metric is a quantile, which has no posterior here.",
+            "/metrics",
+        ),
+    ):
+        if refused:
+            raise InvalidInput(code, message, path=path)
+    _check_windows(definition, policy)
+    for position, plan in enumerate(definition.segments):
+        splits = (plan.allocation.weights_bp, to_basis_points(plan.weights))
+        if not plan.is_promoted and not all(policy.has_room(split) for split in splits):
+            raise InvalidInput(
+                "adaptive_floor",
+                f"Every variant starts at {policy.floor_bp} basis points or more, and the floors leave room together.",
+                path=pointer("segments", position, "weights"),
+            )
+
+
+def _check_windows(definition: Definition, policy: AdaptivePolicy) -> None:
+    """Outcomes end where the next batch begins: a window as long as a batch is never complete."""
+    for position, use in enumerate(definition.metrics):
+        window = use.metric.window_seconds
+        if window is not None and window >= policy.batch_seconds:
+            raise InvalidInput(
+                "adaptive_window",
+                f"The window of {use.metric.key} is not shorter than a batch: it would never be complete.",
+                path=pointer("metrics", position),
+            )
 
 
 def _refuse_repeats(keys: list[str], path: str) -> None:

@@ -53,6 +53,10 @@ class IllegalTransition(DomainError):
         super().__init__("illegal_transition", f"Experiment {key!r} is {status}: it cannot {step}.")
 
 
+class StateConflict(DomainError):
+    """A step that the present state of a webhook or a delivery does not allow; the code says which."""
+
+
 class FrozenField(DomainError):
     """A part of a started experiment that may not change any more."""
 

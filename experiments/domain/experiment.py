@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -90,8 +91,17 @@ class Experiment:
             raise IllegalTransition(self.key, self.status, "be edited")
         return self._changed(self.definition.with_plan(plan), by=by, now=now)
 
-    def _changed(self, wanted: Definition, *, by: str, now: datetime) -> Experiment:
-        new_epoch = split_changed(self.definition, wanted)
+    def adapt(self, plans: Sequence[SegmentPlan], *, by: str, now: datetime) -> Experiment:
+        """Return the experiment in its next batch: an epoch of its own, even where no split came out differently."""
+        if self.status is not Status.RUNNING:
+            raise IllegalTransition(self.key, self.status, "be adapted")
+        wanted = self.definition
+        for plan in plans:
+            wanted = wanted.with_plan(plan)
+        return self._changed(wanted, by=by, now=now, new_epoch=True)
+
+    def _changed(self, wanted: Definition, *, by: str, now: datetime, new_epoch: bool = False) -> Experiment:
+        new_epoch = new_epoch or split_changed(self.definition, wanted)
         version = self._version(wanted, now=now, by=by, new_epoch=new_epoch, paused=self.current.paused)
         segments = tuple(dated(self.definition, wanted, version.epoch))
         version = replace(version, definition=replace(wanted, segments=segments))
@@ -126,7 +136,7 @@ def draft(definition: Definition, *, by: str, now: datetime) -> Experiment:
     return Experiment(status=Status.DRAFT, current=version, revision=1, created_at=now, updated_at=now)
 
 
-_FROZEN = ("key", "salt", "unit_type", "exposure_policy", "randomisation", "layer", "analysis")
+_FROZEN = ("key", "salt", "unit_type", "exposure_policy", "randomisation", "layer", "analysis", "adaptive")
 
 
 def _refuse_frozen(old: Definition, new: Definition) -> None:

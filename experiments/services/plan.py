@@ -8,6 +8,7 @@ from datetime import datetime
 
 from analysis.plan import Cell, Covariate, EffectPrior, Looks, MetricPlan, Plan
 from experiments.domain.canonical import canonical_json
+from experiments.domain.definition import SegmentPlan
 from experiments.domain.epoch import Version, follow_up_end
 from experiments.domain.metric import MetricUse
 from experiments.domain.names import plural
@@ -98,7 +99,15 @@ def _cells(versions: Sequence[Version], ended_at: datetime | None) -> Iterator[C
                 segment=segment.segment.key,
                 weights={key: float(share) for key, share in version.definition.intended_shares(segment).items()},
                 follow_up_ends_at=_earlier(follow_up_end(versions, epoch, segment.segment.key), ended_at),
+                declared=_declared(version, segment),
             )
+
+
+def _declared(version: Version, segment: SegmentPlan) -> dict[str, float] | None:
+    """The split that would be in force were it not adaptive; what was promoted is not."""
+    if version.definition.adaptive is None or segment.is_promoted:
+        return None
+    return {key: float(weight) for key, weight in segment.weights.items()}
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -10,9 +10,11 @@ from typing import Any
 
 from experiments.domain.decision import DecisionReason
 from experiments.domain.definition import SegmentPlan
-from experiments.domain.errors import PromotionRefused
+from experiments.domain.errors import AlreadyExists, PromotionRefused, RevisionMismatch
 from experiments.domain.experiment import Experiment
+from experiments.domain.notice import NoticeKind
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep, reverted_plan
+from experiments.services.announce import announce
 from experiments.services.look import Look
 from experiments.services.ports import AuditEntry, UnitOfWork
 from experiments.services.proposals import Proposal, plan_with_next_share
@@ -53,7 +55,11 @@ def open_promotion(work: UnitOfWork, look: Look, proposal: Proposal, actor: Acto
         variant=variant,
         steps=(_step(look.experiment, PromotionState.PROPOSED, actor, proposal=proposal),),
     )
-    work.promotions.add(promotion)
+    try:
+        work.promotions.add(promotion)
+    except AlreadyExists:
+        # Somebody else has just opened one there: look again.
+        raise RevisionMismatch("promotion", promotion.id) from None
     _record(work, promotion)
     return promotion
 
@@ -172,4 +178,42 @@ def _record(work: UnitOfWork, promotion: Promotion) -> None:
             detail=detail,
             evidence_sha256=step.evidence_sha256,
         )
+    )
+    if step.state in _TOLD_AS:
+        _tell(work, promotion, step)
+
+
+_TOLD_AS: Mapping[PromotionState, tuple[NoticeKind, str]] = {
+    PromotionState.PROPOSED: (NoticeKind.PROPOSED, "is proposed for"),
+    PromotionState.RAMPING: (NoticeKind.PROMOTED, "is live for {share} of"),
+    PromotionState.HELD: (NoticeKind.PROMOTED, "is live for {share} of"),
+    PromotionState.REVERTED: (NoticeKind.REVERTED, "is taken back for"),
+}
+
+
+def _tell(work: UnitOfWork, promotion: Promotion, step: PromotionStep) -> None:
+    kind, verb = _TOLD_AS[step.state]
+    shown = promotion.evidence
+    share = f"{step.share_bp / 100:g}%" if step.share_bp is not None else ""
+    announce(
+        work,
+        kind,
+        title=f"{promotion.experiment}: {promotion.variant} {verb.format(share=share)} {shown.segment_name}",
+        at=step.at,
+        experiment=promotion.experiment,
+        segment=promotion.segment,
+        payload={
+            "promotion": promotion.id,
+            "variant": promotion.variant,
+            "state": step.state,
+            "step": promotion.revision,
+            "by": step.by,
+            "note": step.note,
+            "share_bp": step.share_bp,
+            "predicted_gain": shown.predicted_gain,
+            "gain_low": shown.gain_low,
+            "gain_high": shown.gain_high,
+            "evidence_sha256": step.evidence_sha256,
+            "reasons": [{"code": reason.code, "message": reason.message} for reason in step.reasons],
+        },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from experiments.domain.adaptive import AdaptivePolicy
 from experiments.domain.allocation import Allocation
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import Definition, ExposurePolicy, Randomisation, SegmentPlan, Variant
@@ -55,6 +56,7 @@ class ExperimentWish:
     exposure_policy: ExposurePolicy = ExposurePolicy.ON_EVENT
     randomisation: Randomisation = Randomisation.WINNOW
     forced: Mapping[str, str] = field(default_factory=dict)
+    adaptive: AdaptivePolicy | None = None
 
 
 def resolve(work: UnitOfWork, wish: ExperimentWish, live: Definition | None = None) -> Definition:
@@ -82,6 +84,7 @@ def resolve(work: UnitOfWork, wish: ExperimentWish, live: Definition | None = No
         exposure_policy=wish.exposure_policy,
         randomisation=wish.randomisation,
         forced=wish.forced,
+        adaptive=wish.adaptive,
     )
 
 

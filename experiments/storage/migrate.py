@@ -23,9 +23,9 @@ from experiments.storage.tables import metadata
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, revision: str = "head") -> None:
     """Bring the database to the newest revision; at once with others, one does it and the others find it done."""
-    _with_connection(url, lambda connection: command.upgrade(_config(connection), "head"))
+    _with_connection(url, lambda connection: command.upgrade(_config(connection), revision))
 
 
 def downgrade(url: str, revision: str) -> None:

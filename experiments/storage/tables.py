@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from experiments.storage.columns import Instant, Key, Number, RowId
 
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0003"
 """The migration that this model belongs to; a test holds it to the newest script."""
 
 IS_OPEN = "state IN ('proposed', 'approved', 'ramping', 'held')"
@@ -195,6 +195,61 @@ leases = Table(
     Column("name", Key, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("expires_at", Instant, nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("kinds", JSON, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("retired_secret", Text),
+    Column("retired_until", Instant),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("experiment_key", Key),
+    Column("segment", Key),
+    Column("at", Instant, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("payload", JSON, nullable=False),
+    Index(None, "at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _row_id(),
+    Column("notice_id", Key, ForeignKey("notices.id"), nullable=False),
+    # No foreign key: a webhook that is removed at the same moment must not make a promotion fail.
+    Column("target", Key, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("next_attempt_at", Instant, nullable=False),
+    Column("last_status", BigInteger),
+    Column("last_error", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index(None, "notice_id"),
+    Index(None, "target", "id"),
+    Index(None, "state", "updated_at"),
+    Index(
+        "ix_deliveries_due",
+        "next_attempt_at",
+        "id",
+        postgresql_where=text("state = 'pending'"),
+        sqlite_where=text("state = 'pending'"),
+    ),
+    sqlite_autoincrement=True,
 )
 
 catalog_version = Table(

@@ -23,9 +23,11 @@ from experiments.storage.key_store import SqlKeyStore
 from experiments.storage.lease_store import SqlLeaseStore
 from experiments.storage.library import LAYERS, METRICS, SEGMENTS, SqlLibrary
 from experiments.storage.memory.unit_of_work import MemoryDatabase
+from experiments.storage.notice_outbox import SqlNoticeOutbox
 from experiments.storage.promotion_store import SqlPromotionStore
 from experiments.storage.snapshot_store import SqlSnapshotStore
 from experiments.storage.tables import SCHEMA_REVISION, catalog_version
+from experiments.storage.webhook_store import SqlWebhookStore
 
 
 class Database(Protocol):
@@ -72,6 +74,8 @@ class SqlUnitOfWork:
     audit: ports.AuditLog
     keys: ports.KeyStore
     leases: ports.LeaseStore
+    webhooks: ports.WebhookStore
+    notices: ports.NoticeOutbox
 
     def __init__(self, engine: Engine, *, fence: Engine, read_only: bool) -> None:
         self._engine = engine
@@ -90,6 +94,8 @@ class SqlUnitOfWork:
         self.audit = SqlAuditLog(self._connection)
         self.keys = SqlKeyStore(self._connection)
         self.leases = SqlLeaseStore(self._connection)
+        self.webhooks = SqlWebhookStore(self._connection)
+        self.notices = SqlNoticeOutbox(self._connection)
         return self
 
     def _open_log(self) -> SqlEventLog:

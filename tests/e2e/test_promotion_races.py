@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from experiments.bootstrap import Winnow, build
+from experiments.bootstrap import Winnow, build, utc_now
 from experiments.domain.definition import Variant
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.metric import MetricRole
-from experiments.domain.policy import AnalysisPlan, PromotionPolicy
+from experiments.domain.policy import AnalysisPlan
+from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
@@ -80,8 +82,9 @@ def assert_promoted_once(winnow: Winnow) -> None:
     promotions = winnow.promoter.history(experiment="banner", after=None, limit=10).items
     entries = winnow.results.audit(subject="banner", after=None, limit=50).items
     plan = experiment.definition.plan_of("mens")
-    assert [(p.segment, p.variant, p.version_before, p.version_after) for p in promotions] == [("mens", "b", 1, 2)]
-    assert [entry.action for entry in entries].count("promotion.apply") == 1
+    assert [(p.segment, p.variant) for p in promotions] == [("mens", "b")]
+    assert [(step.version, step.version_after) for step in promotions[0].shares] == [(1, 2)]
+    assert [entry.action for entry in entries].count("promotion.hold") == 1
     assert [version.number for version in winnow.author.versions("banner")] == [1, 2]
     assert plan is not None
     assert plan.allocation.weights_bp == {"a": 500, "b": 9_500}
@@ -111,3 +114,20 @@ def test_a_worker_and_people_promote_at_once(winnows: list[Winnow]) -> None:
     worker = Worker(winnows[0], NothingDue(), holder="worker", stop=threading.Event())
     at_once([worker.round, *(promoting(winnow) for winnow in winnows[1:])])
     assert_promoted_once(winnows[0])
+
+
+def test_workers_whose_clocks_disagree_by_minutes_do_nothing_twice(sql_url: str, winnows: list[Winnow]) -> None:
+    """Each thinks that the lease of the others has expired: the lease saves work, the revisions keep the order."""
+    skewed = [
+        build(Settings(database_url=sql_url), clock=lambda minutes=minutes: utc_now() + timedelta(minutes=minutes))
+        for minutes in (-6, -2, 2, 6)
+    ]
+    for _ in range(3):
+        workers = [
+            Worker(winnow, NothingDue(), holder=f"worker {number}", stop=threading.Event(), lease_seconds=1)
+            for number, winnow in enumerate(skewed)
+        ]
+        at_once([worker.round for worker in workers])
+    assert_promoted_once(winnows[0])
+    (promotion,) = winnows[0].promoter.history(experiment="banner", after=None, limit=10).items
+    assert [step.state.value for step in promotion.steps] == ["proposed", "approved", "held"]

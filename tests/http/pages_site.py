@@ -84,7 +84,14 @@ class Site:
                 work.experiments.save(experiment.start(now), expected_revision=experiment.revision)
             work.commit()
 
-    def store(self, report: Mapping[str, Any], *, experiment: str = "mail", at: datetime | None = None) -> Snapshot:
+    def store(
+        self,
+        report: Mapping[str, Any],
+        *,
+        experiment: str = "mail",
+        at: datetime | None = None,
+        realised: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
         reached = at or self.winnow.clock()
         with self.winnow.open_unit_of_work() as work:
             snapshot = work.snapshots.add(
@@ -98,6 +105,7 @@ class Site:
                     report_sha256="cd" * 32,
                     moments={},
                     report=report,
+                    realised=realised or {},
                 )
             )
             work.commit()

@@ -28,11 +28,23 @@ VIEWS = [
     ("POST", "/v1/experiments/banner/promotions", "write"),
     ("GET", "/v1/promotions", "read"),
     ("GET", "/v1/promotions/x", "read"),
+    ("GET", "/v1/promotions/x/evidence", "read"),
+    ("POST", "/v1/promotions/x/approve", "write"),
+    ("POST", "/v1/promotions/x/reject", "write"),
     ("POST", "/v1/promotions/x/revert", "write"),
     ("GET", "/v1/audit", "read"),
     ("POST", "/v1/keys", "admin"),
     ("GET", "/v1/keys", "admin"),
     ("POST", "/v1/keys/x/revoke", "admin"),
+    ("POST", "/v1/webhooks", "admin"),
+    ("GET", "/v1/webhooks", "admin"),
+    ("GET", "/v1/webhooks/x", "admin"),
+    ("PUT", "/v1/webhooks/x", "admin"),
+    ("DELETE", "/v1/webhooks/x", "admin"),
+    ("POST", "/v1/webhooks/x/rotate", "admin"),
+    ("POST", "/v1/webhooks/x/test", "admin"),
+    ("GET", "/v1/webhooks/deliveries", "admin"),
+    ("POST", "/v1/webhooks/deliveries/1/redeliver", "admin"),
     *(
         (method, f"/v1/{noun}{tail}", scope)
         for noun in ("segments", "metrics", "layers")
@@ -49,6 +61,7 @@ VIEWS = [
 def test_the_table_above_knows_every_view(api: Caller) -> None:
     with api.client.application.app_context():
         rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
+    rules.sort(key=lambda rule: len(rule.arguments))  # a fixed address comes before one with a place to fill
     known = {
         next((method, rule.rule) for rule in rules if method in (rule.methods or ()) and _matches(rule.rule, path))
         for method, path, _ in VIEWS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FakeClock
-from tests.http.api_client import BANNER, Caller, refusal
+from tests.http.api_client import BANNER, Caller, codes, refusal
 
 FULL: dict[str, Any] = {
     "key": "full",
@@ -47,14 +47,27 @@ FULL: dict[str, Any] = {
     },
     "promotion": {
         "automatic": True,
+        "winner": "boundary",
+        "scope": "one_for_all",
         "minimum_lift": 0.01,
+        "loss_tolerance": None,
+        "guardrails": "not_harmed",
+        "minimum_weeks": 2,
+        "minimum_units": 400,
+        "maximum_weeks": 8,
+        "ramp_bp": [1_000, 2_500],
+        "soak_seconds": 7_200,
         "holdback_bp": 1_000,
-        "guardrails": "proven_safe",
+        "hold_seconds": 604_800,
+        "revert_below_lift": -0.01,
+        "quiet_hours": {"start": "22:00", "end": "07:30", "timezone": "Europe/Berlin"},
+        "expires_after_seconds": 86_400,
         "maximum_age_seconds": 3_600,
     },
     "exposure_policy": "on_assignment",
     "randomisation": "external",
     "forced": {"tester/1": "b"},
+    "adaptive": None,
 }
 
 
@@ -119,6 +132,25 @@ def test_what_is_left_out_takes_its_default(library: Caller) -> None:
         "post_stratified": False,
         "lift_prior": None,
     }
+    assert definition["promotion"] == {
+        "automatic": False,
+        "winner": "lower_bound",
+        "scope": "per_segment",
+        "minimum_lift": 0,
+        "loss_tolerance": None,
+        "guardrails": "proven_safe",
+        "minimum_weeks": 0,
+        "minimum_units": 0,
+        "maximum_weeks": None,
+        "ramp_bp": [],
+        "soak_seconds": 86_400,
+        "holdback_bp": 500,
+        "hold_seconds": 28 * 86_400,
+        "revert_below_lift": 0,
+        "quiet_hours": None,
+        "expires_after_seconds": 7 * 86_400,
+        "maximum_age_seconds": 86_400,
+    }
 
 
 @pytest.mark.parametrize(
@@ -140,6 +172,115 @@ def test_rules_that_do_not_fit_are_refused_where_they_stand(
 ) -> None:
     answer = library.post("/v1/experiments", {**BANNER, "analysis": analysis})
     assert refusal(answer) == (422, code, f"/analysis{path}")
+
+
+ADAPTIVE = {"batch_seconds": 7_200, "floor_bp": 1_000, "draws": 2_000, "seed": "spring", "warm_up_units": 50}
+
+
+def test_an_adaptive_policy_is_read_back(library: Caller) -> None:
+    made = library.post("/v1/experiments", {**BANNER, "adaptive": ADAPTIVE})
+    assert (made.status_code, made.json["definition"]["adaptive"]) == (201, ADAPTIVE)
+    by_default = library.post("/v1/experiments", {**BANNER, "key": "other", "adaptive": {}})
+    assert by_default.json["definition"]["adaptive"] == {
+        "batch_seconds": 86_400,
+        "floor_bp": 500,
+        "draws": 10_000,
+        "seed": "1",
+        "warm_up_units": 100,
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "path"),
+    [
+        ({"adaptive": {"floor_bp": 0}}, "adaptive_floor", "/adaptive/floor_bp"),
+        ({"adaptive": {}, "randomisation": "external"}, "adaptive_external", "/randomisation"),
+        (
+            {"adaptive": {}, "analysis": {"post_stratified": True}},
+            "adaptive_post_stratified",
+            "/analysis/post_stratified",
+        ),
+    ],
+)
+def test_what_cannot_be_adapted_is_refused(library: Caller, asked: dict[str, Any], code: str, path: str) -> None:
+    assert refusal(library.post("/v1/experiments", {**BANNER, **asked})) == (422, code, path)
+
+
+_NIGHT = {"start": "22:00", "end": "07:00"}
+
+
+@pytest.mark.parametrize(
+    ("promotion", "code", "path"),
+    [
+        ({"minimum_lift": -0.01}, "minimum_lift_invalid", "/minimum_lift"),
+        ({"minimum_lift": 10.5}, "minimum_lift_invalid", "/minimum_lift"),
+        ({"minimum_lift": 0.02, "revert_below_lift": 0.03}, "revert_below_lift_invalid", "/revert_below_lift"),
+        ({"revert_below_lift": -1}, "revert_below_lift_invalid", "/revert_below_lift"),
+        ({"loss_tolerance": 0.01}, "loss_tolerance_misplaced", "/loss_tolerance"),
+        ({"winner": "expected_loss"}, "loss_tolerance_misplaced", "/loss_tolerance"),
+        ({"winner": "expected_loss", "loss_tolerance": 0}, "loss_tolerance_invalid", "/loss_tolerance"),
+        ({"winner": "expected_loss", "loss_tolerance": 1.5}, "loss_tolerance_invalid", "/loss_tolerance"),
+        ({"holdback_bp": 0}, "holdback_invalid", "/holdback_bp"),
+        ({"holdback_bp": 10_000}, "holdback_invalid", "/holdback_bp"),
+        ({"ramp_bp": [1_000, 1_000]}, "ramp_invalid", "/ramp_bp"),
+        ({"ramp_bp": [0]}, "ramp_invalid", "/ramp_bp"),
+        ({"ramp_bp": [9_500]}, "ramp_invalid", "/ramp_bp"),
+        ({"ramp_bp": list(range(100, 1_200, 100))}, "ramp_invalid", "/ramp_bp"),
+        ({"minimum_weeks": -1}, "minimum_invalid", "/minimum_weeks"),
+        ({"minimum_units": -1}, "minimum_invalid", "/minimum_units"),
+        ({"minimum_weeks": 3, "maximum_weeks": 3}, "maximum_invalid", "/maximum_weeks"),
+        ({"soak_seconds": -1}, "duration_invalid", "/soak_seconds"),
+        ({"hold_seconds": -1}, "duration_invalid", "/hold_seconds"),
+        ({"expires_after_seconds": 0}, "duration_invalid", "/expires_after_seconds"),
+        ({"maximum_age_seconds": 0}, "age_invalid", "/maximum_age_seconds"),
+        ({"quiet_hours": {"start": "22:00", "end": "22:00"}}, "quiet_hours_invalid", "/quiet_hours"),
+        ({"quiet_hours": {**_NIGHT, "timezone": "Europe/Atlantis"}}, "timezone_unknown", "/quiet_hours/timezone"),
+        ({"quiet_hours": {**_NIGHT, "timezone": "../etc"}}, "timezone_unknown", "/quiet_hours/timezone"),
+    ],
+)
+def test_a_policy_that_does_not_hold_is_refused_where_it_stands(
+    library: Caller, promotion: dict[str, Any], code: str, path: str
+) -> None:
+    answer = library.post("/v1/experiments", {**BANNER, "promotion": promotion})
+    assert refusal(answer) == (422, code, f"/promotion{path}")
+
+
+@pytest.mark.parametrize(
+    ("promotion", "code", "path"),
+    [
+        ({"winner": "highest"}, "unknown", "/winner"),
+        ({"scope": "all"}, "unknown", "/scope"),
+        ({"guardrails": "none"}, "unknown", "/guardrails"),
+        ({"automatic": "yes"}, "invalid", "/automatic"),
+        ({"minimum_lift": "0.1"}, "invalid", "/minimum_lift"),
+        ({"ramp_bp": [1_000, 20.5]}, "invalid", "/ramp_bp/1"),
+        ({"ramp_bp": 1_000}, "invalid", "/ramp_bp"),
+        ({"minimum_units": 2**31}, "out_of_range", "/minimum_units"),
+        ({"hold_seconds": 10**12}, "out_of_range", "/hold_seconds"),
+        ({"hold_weeks": 4}, "unknown_field", "/hold_weeks"),
+        ({"quiet_hours": {"start": "22:00"}}, "required", "/quiet_hours/end"),
+        ({"quiet_hours": {**_NIGHT, "start": "22 o'clock"}}, "invalid", "/quiet_hours/start"),
+        ({"quiet_hours": {**_NIGHT, "start": 22}}, "invalid", "/quiet_hours/start"),
+        ({"quiet_hours": {**_NIGHT, "end": "07:00:30"}}, "invalid", "/quiet_hours/end"),
+        ({"quiet_hours": {**_NIGHT, "end": "07:00+02:00"}}, "invalid", "/quiet_hours/end"),
+        ({"quiet_hours": {**_NIGHT, "days": [6]}}, "unknown_field", "/quiet_hours/days"),
+    ],
+)
+def test_a_policy_that_cannot_be_read_is_refused_where_it_stands(
+    library: Caller, promotion: dict[str, Any], code: str, path: str
+) -> None:
+    answer = library.post("/v1/experiments", {**BANNER, "promotion": promotion})
+    assert answer.status_code == 422
+    assert codes(answer) == [(f"/promotion{path}", code)]
+
+
+def test_the_policy_of_a_running_experiment_may_change(running: Caller) -> None:
+    before = running.get("/v1/experiments/banner")
+    body = before.json["definition"]
+    body["promotion"] |= {"ramp_bp": [1_000], "quiet_hours": {**_NIGHT, "timezone": "UTC"}}
+    after = running.put("/v1/experiments/banner", body, If_Match=before.headers["ETag"]).json
+    assert after["definition"]["promotion"] == body["promotion"]
+    assert (after["version"], after["epoch"]) == (2, 1)
 
 
 @pytest.mark.parametrize("start", [False, True], ids=["draft", "running"])

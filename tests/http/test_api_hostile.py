@@ -44,6 +44,7 @@ WRITES = [
     ("POST", "/v1/metrics", {**VISIT, "key": "other", "window_seconds": 60, "cap": 2.5}),
     ("POST", "/v1/layers", {"key": "l", "name": "L", "salt": "s", "holdout_bp": 10}),
     ("POST", "/v1/keys", {"name": "k", "scopes": ["read"]}),
+    ("POST", "/v1/webhooks", {"url": "https://example.com/hook", "kinds": ["alert"], "active": True}),
     ("POST", "/v1/promotions/x/revert", {"reason": "why"}),
 ]
 HOSTILE: list[Any] = [
@@ -94,7 +95,15 @@ def test_no_value_in_no_place_is_a_failure_of_ours(stored: Caller, method: str, 
             answer = stored.send(method, path, _with(body, place, value), If_Match=etag)
             assert answer.status_code < 500, (place, value, answer.text)
             etag = answer.headers.get("ETag", etag) if method == "PUT" and path.endswith("banner") else etag
-    for path_read in ("/v1/experiments", "/v1/segments", "/v1/metrics", "/v1/layers", "/v1/keys", "/v1/audit"):
+    for path_read in (
+        "/v1/experiments",
+        "/v1/segments",
+        "/v1/metrics",
+        "/v1/layers",
+        "/v1/keys",
+        "/v1/audit",
+        "/v1/webhooks",
+    ):
         assert stored.get(path_read).status_code == 200
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Barrier
 from typing import Any, TypeVar
 
@@ -13,22 +13,13 @@ import pytest
 from experiments.domain.allocation import Allocation
 from experiments.domain.definition import Definition, SegmentPlan, Variant
 from experiments.domain.event import Event, Exposure
-from experiments.domain.experiment import Experiment, Status, draft
+from experiments.domain.experiment import Experiment, draft
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
-from experiments.domain.policy import StoppingRule
-from experiments.domain.promotion import (
-    DecisionReason,
-    Evidence,
-    GuardrailEvidence,
-    GuardrailState,
-    Promotion,
-    PromotionState,
-)
 from experiments.domain.segment import everyone
 from experiments.services.ports import NewSnapshot, Watermark
+from tests.stores.promotions import NOW
 
 T = TypeVar("T")
-NOW = datetime(2026, 1, 5, 9, 0, 0, 123456, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -113,63 +104,9 @@ def snapshot() -> Callable[..., NewSnapshot]:
             "report_sha256": "2" * 64,
             "moments": {"z": {"n": 3, "mean": 0.1 + 0.2}, "a": [1, None]},
             "report": {"verdict": "B gewinnt – sicher", "lift": 1e-300},
+            "realised": {"p2": {"since_epoch": 2, "report": {"lift": 0.1 + 0.2}}, "p1": {"report": None}},
         }
         return NewSnapshot(**{**parts, **changes})
-
-    return build
-
-
-def _evidence() -> Evidence:
-    return Evidence(
-        experiment="checkout",
-        segment="everyone",
-        status=Status.RUNNING,
-        snapshot_id=4,
-        version=3,
-        watermark_at=NOW,
-        started_at=NOW,
-        since_epoch=1,
-        current_since_epoch=1,
-        segment_since=NOW,
-        offered=("a", "b"),
-        already_promoted=None,
-        declined=None,
-        stopping_rule=StoppingRule.ALWAYS_VALID,
-        control="a",
-        outcome="winner",
-        variant="b",
-        leaders=("b",),
-        verdict="b wins",
-        units=(("a", 1000), ("b", 1010)),
-        lift=0.0312345678901234,
-        gain_low=0.001,
-        gain_high=None,
-        p_value_adjusted=0.01,
-        srm_p_value=0.5,
-        critical=("nothing",),
-        guardrails=(GuardrailEvidence(metric="returns", variant="b", state=GuardrailState.SAFE),),
-    )
-
-
-@pytest.fixture
-def promotion() -> Callable[..., Promotion]:
-    def build(promotion_id: str = "p1", **changes: Any) -> Promotion:
-        evidence = _evidence()
-        parts: dict[str, Any] = {
-            "id": promotion_id,
-            "experiment": "checkout",
-            "segment": "everyone",
-            "variant": "b",
-            "state": PromotionState.APPLIED,
-            "evidence": evidence,
-            "evidence_sha256": evidence.sha256(),
-            "reasons": (DecisionReason(code="winner", message="b wins"),),
-            "version_before": 3,
-            "version_after": 4,
-            "applied_at": NOW,
-            "applied_by": "ada",
-        }
-        return Promotion(**{**parts, **changes})
 
     return build
 

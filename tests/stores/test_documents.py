@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import fields, replace
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, time, timedelta, timezone
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.domain.allocation import Allocation
+from experiments.domain.canonical import canonical_json
 from experiments.domain.covariate import Covariate
+from experiments.domain.decision import DecisionReason
 from experiments.domain.definition import Definition, ExposurePolicy, Randomisation, SegmentPlan, Variant
 from experiments.domain.errors import Unavailable
+from experiments.domain.evidence import (
+    ArmBelief,
+    Basis,
+    Evidence,
+    Forecast,
+    GuardrailEvidence,
+    GuardrailState,
+    Live,
+)
 from experiments.domain.experiment import Status
 from experiments.domain.layer import Layer, LayerClaim
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole, MetricUse
-from experiments.domain.policy import (
-    AnalysisPlan,
-    Family,
+from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
+from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
+from experiments.domain.promotion_policy import (
     GuardrailRule,
-    LiftPrior,
     PromotionPolicy,
-    Spending,
-    StoppingRule,
-)
-from experiments.domain.promotion import (
-    DecisionReason,
-    Evidence,
-    GuardrailEvidence,
-    GuardrailState,
-    Promotion,
-    PromotionState,
+    PromotionScope,
+    QuietHours,
+    WinnerRule,
 )
 from experiments.domain.segment import EVERYONE, Segment, everyone
 from experiments.storage.documents import definition as definitions
-from experiments.storage.documents import library, promotion
+from experiments.storage.documents import evidence as evidences
+from experiments.storage.documents import library, promotion_policy
+from experiments.storage.documents import promotion as promotions
+from tests.stores import promotions as built
+from tests.stores.frozen_documents import (
+    APPLIED_1,
+    DEFINITION_1,
+    DEFINITION_2,
+    EVIDENCE_1,
+    EVIDENCE_2,
+    EVIDENCE_2_SHA256,
+    METRIC_1,
+    POLICY_OF_DEFINITION_3,
+    RAMPING_2,
+    REVERTED_1,
+    SUPERSEDED_1,
+)
 
 KEYS = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,12}\Z")
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=20)
@@ -114,6 +134,8 @@ def _plans(draw, variants, segment):
         traffic_bp=draw(st.integers(0, 10_000)),
         since_epoch=draw(st.integers(1, 99)),
         promoted=draw(st.none() | st.sampled_from(variants)),
+        promotion=draw(st.none() | NAMES),
+        declined=draw(st.none() | st.sampled_from(variants)),
     )
 
 
@@ -150,12 +172,36 @@ def analysis_plans(draw):
 
 
 @st.composite
+def quiet_hours(draw):
+    clocks = st.times().map(lambda clock: clock.replace(fold=0))
+    start, end = draw(st.lists(clocks, min_size=2, max_size=2, unique=True))
+    return QuietHours(start=start, end=end, timezone=draw(st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata"])))
+
+
+@st.composite
 def policies(draw):
+    winner = draw(st.sampled_from(WinnerRule))
+    minimum_lift = draw(st.floats(0, 10))
+    minimum_weeks = draw(st.integers(0, 52))
+    holdback_bp = draw(st.integers(1, 9_999))
+    shares = st.lists(st.integers(1, max(1, 9_999 - holdback_bp)), max_size=10, unique=True).map(sorted)
     return PromotionPolicy(
         automatic=draw(st.booleans()),
-        minimum_lift=draw(st.floats(0, 10)),
-        holdback_bp=draw(st.integers(1, 9_999)),
+        winner=winner,
+        scope=draw(st.sampled_from(PromotionScope)),
+        minimum_lift=minimum_lift,
+        loss_tolerance=draw(FRACTIONS) if winner is WinnerRule.EXPECTED_LOSS else None,
         guardrails=draw(st.sampled_from(GuardrailRule)),
+        minimum_weeks=minimum_weeks,
+        minimum_units=draw(st.integers(0, 10**9)),
+        maximum_weeks=draw(st.none() | st.integers(minimum_weeks + 1, 99)),
+        ramp_bp=tuple(draw(shares)) if holdback_bp < 9_999 else (),
+        soak_seconds=draw(st.integers(0, 10**7)),
+        holdback_bp=holdback_bp,
+        hold_seconds=draw(st.integers(0, 10**8)),
+        revert_below_lift=draw(st.floats(-1, minimum_lift, exclude_min=True)),
+        quiet_hours=draw(st.none() | quiet_hours()),
+        expires_after_seconds=draw(st.integers(1, 10**7)),
         maximum_age_seconds=draw(st.integers(1, 10**7)),
     )
 
@@ -186,55 +232,102 @@ def built_definitions(draw):
     )
 
 
+NIGHT = QuietHours(start=time(22, 30), end=time(6), timezone="Europe/Berlin")
 NUMBERS = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+NAMED = st.lists(KEYS, max_size=3).map(tuple)
+SENTENCES = st.lists(TEXTS, max_size=2).map(tuple)
+COUNTS = st.lists(st.tuples(KEYS, st.integers(0, 10**12)), max_size=3).map(tuple)
+GUARDRAILS = st.lists(
+    st.builds(GuardrailEvidence, metric=KEYS, variant=KEYS, state=st.sampled_from(GuardrailState)), max_size=2
+).map(tuple)
+BELIEFS = st.lists(
+    st.builds(ArmBelief, variant=KEYS, chance_to_be_best=st.floats(0, 1), expected_loss=NUMBERS), max_size=3
+).map(tuple)
+LIVE = st.builds(
+    Live,
+    promotion=KEYS,
+    variant=KEYS,
+    began_at=INSTANTS,
+    share_bp=st.integers(0, 10_000),
+    share_since=INSTANTS,
+    is_final=st.booleans(),
+    predicted_gain=NUMBERS,
+    units=COUNTS,
+    gain=NUMBERS,
+    gain_low=NUMBERS,
+    gain_high=NUMBERS,
+    srm_p_value=NUMBERS,
+    critical=SENTENCES,
+    guardrails=GUARDRAILS,
+)
 EVIDENCE = st.builds(
     Evidence,
     experiment=KEYS,
     segment=KEYS,
+    segment_name=TEXTS,
     status=st.sampled_from(Status),
     snapshot_id=st.integers(1, 2**62),
     version=st.integers(1, 99),
+    epoch=st.integers(1, 9),
     watermark_at=INSTANTS,
-    segment_since=INSTANTS,
     started_at=st.none() | INSTANTS,
     since_epoch=st.integers(1, 9),
     current_since_epoch=st.integers(1, 9),
+    segment_since=INSTANTS,
+    offered=NAMED,
     already_promoted=st.none() | KEYS,
-    declined=st.none() | KEYS,
+    declined=NAMED,
     stopping_rule=st.sampled_from(StoppingRule),
     control=KEYS,
+    basis=st.sampled_from(Basis),
     outcome=KEYS,
+    segment_outcome=KEYS,
     variant=st.none() | KEYS,
-    leaders=st.lists(KEYS, max_size=3).map(tuple),
+    leaders=NAMED,
     verdict=TEXTS,
-    units=st.lists(st.tuples(KEYS, st.integers(0, 10**12)), max_size=3).map(tuple),
-    lift=NUMBERS,
+    units=COUNTS,
+    gain=NUMBERS,
+    predicted_gain=NUMBERS,
     gain_low=NUMBERS,
     gain_high=NUMBERS,
+    best_gain_high=NUMBERS,
     p_value_adjusted=NUMBERS,
+    beliefs=BELIEFS,
     srm_p_value=NUMBERS,
-    critical=st.lists(TEXTS, max_size=2).map(tuple),
-    guardrails=st.lists(
-        st.builds(GuardrailEvidence, metric=KEYS, variant=KEYS, state=st.sampled_from(GuardrailState)), max_size=2
-    ).map(tuple),
+    critical=SENTENCES,
+    guardrails=GUARDRAILS,
+    holdback=st.none() | st.builds(Forecast, lift=FRACTIONS, at=INSTANTS),
+    live=st.none() | LIVE,
 )
+
+
+@st.composite
+def steps(draw):
+    seen = draw(
+        st.none() | st.builds(built.evidence, verdict=TEXTS, gain=NUMBERS, live=st.none() | st.builds(built.live))
+    )
+    return PromotionStep(
+        state=draw(st.sampled_from(PromotionState)),
+        at=draw(INSTANTS),
+        by=draw(TEXTS),
+        version=draw(st.integers(1, 99)),
+        unattended=draw(st.booleans()),
+        reasons=tuple(draw(st.lists(st.builds(DecisionReason, code=KEYS, message=TEXTS), max_size=2))),
+        note=draw(TEXTS),
+        evidence=seen,
+        evidence_sha256=None if seen is None else seen.sha256(),
+        share_bp=draw(st.none() | st.integers(0, 10_000)),
+        version_after=draw(st.none() | st.integers(1, 99)),
+    )
+
+
 PROMOTIONS = st.builds(
     Promotion,
     id=KEYS,
     experiment=KEYS,
     segment=KEYS,
     variant=KEYS,
-    state=st.sampled_from(PromotionState),
-    evidence=EVIDENCE,
-    evidence_sha256=st.just("0" * 64),
-    reasons=st.lists(st.builds(DecisionReason, code=KEYS, message=TEXTS), max_size=2).map(tuple),
-    version_before=st.integers(1, 99),
-    version_after=st.integers(1, 99),
-    applied_at=INSTANTS,
-    applied_by=TEXTS,
-    reverted_at=st.none() | INSTANTS,
-    reverted_by=st.none() | TEXTS,
-    revert_reason=st.none() | TEXTS,
+    steps=st.lists(steps(), min_size=1, max_size=4).map(tuple),
 )
 
 KINDS = {
@@ -242,9 +335,10 @@ KINDS = {
     "segment": (segments(), library.segment_to_document, library.segment_from_document),
     "metric": (metrics(), library.metric_to_document, library.metric_from_document),
     "layer": (layers(), library.layer_to_document, library.layer_from_document),
-    "evidence": (EVIDENCE, promotion.evidence_to_document, promotion.evidence_from_document),
-    "promotion": (PROMOTIONS, promotion.promotion_to_document, promotion.promotion_from_document),
+    "evidence": (EVIDENCE, evidences.evidence_to_document, evidences.evidence_from_document),
+    "promotion": (PROMOTIONS, promotions.promotion_to_document, promotions.promotion_from_document),
 }
+NEWEST = {"definition": 3, "segment": 1, "metric": 2, "layer": 1, "evidence": 2, "promotion": 2}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -264,11 +358,28 @@ def test_nothing_is_lost(kind, data):
 def test_every_field_is_written(kind, data):
     values, to_document, _ = KINDS[kind]
     value = data.draw(values)
-    assert set(to_document(value)) == {"schema", *(field.name for field in fields(value))}
+    assert set(to_document(value)) == {"schema", *_names(value)}
+    assert to_document(value)["schema"] == NEWEST[kind]
+
+
+def _names(value):
+    return {field.name for field in fields(value)}
+
+
+def test_every_field_inside_is_written():
+    promotion = promotions.promotion_to_document(built.promotion())
+    (first,) = promotion["steps"]
+    policy = promotion_policy.policy_to_document(PromotionPolicy(quiet_hours=NIGHT))
+    assert set(first) == _names(built.step(PromotionState.PROPOSED))
+    assert set(first["evidence"]["live"]) == _names(built.live())
+    assert set(first["evidence"]["holdback"]) == _names(built.evidence().holdback)
+    assert set(first["evidence"]["beliefs"][0]) == _names(built.evidence().beliefs[0])
+    assert set(policy) == _names(PromotionPolicy())
+    assert set(policy["quiet_hours"]) == _names(NIGHT)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("schema", [0, 3, "1", True, None])
+@pytest.mark.parametrize("schema", [0, 4, "1", True, None])
 @given(data=st.data())
 @settings(max_examples=1, deadline=None)
 def test_another_schema_is_refused(kind, schema, data):
@@ -279,77 +390,14 @@ def test_another_schema_is_refused(kind, schema, data):
     assert refusal.value.code == "document_schema_unknown"
 
 
-OLD_METRIC = {
-    "schema": 1,
-    "key": "spend",
-    "name": "Spend",
-    "kind": "mean",
-    "event_name": "purchase",
-    "denominator_event_name": None,
-    "numerator_counts_events": False,
-    "denominator_counts_events": False,
-    "direction": "increase",
-    "window_seconds": 604_800,
-    "cap": 500.0,
-    "description": "",
-}
-OLD_DEFINITION = {
-    "schema": 1,
-    "key": "sale",
-    "name": "Sale",
-    "salt": "sale",
-    "variants": [
-        {"key": "a", "name": "A", "content": None, "is_control": True},
-        {"key": "b", "name": "B", "content": {"text": "new"}, "is_control": False},
-    ],
-    "segments": [
-        {
-            "segment": {"schema": 1, "key": "everyone", "name": "Everyone else", "condition": {}, "description": ""},
-            "weights": {"a": 1, "b": 1},
-            "allocation": [[0, 5000, "a"], [5000, 10000, "b"]],
-            "traffic_bp": 10_000,
-            "since_epoch": 1,
-            "promoted": None,
-            "promotion": None,
-            "declined": None,
-        }
-    ],
-    "metrics": [{"metric": OLD_METRIC, "role": "primary", "margin_lift": None}],
-    "hypothesis": "",
-    "owner": "",
-    "tags": [],
-    "unit_type": "customer",
-    "layer": None,
-    "analysis": {
-        "alpha": 0.1,
-        "stopping_rule": "fixed_horizon",
-        "family": "benjamini_hochberg",
-        "minimum_duration_seconds": 0,
-        "minimum_units": 50,
-        "minimum_conversions": 5,
-        "tuned_for_units": 1_000,
-    },
-    "promotion": {
-        "automatic": False,
-        "minimum_lift": 0.0,
-        "holdback_bp": 500,
-        "guardrails": "not_harmed",
-        "maximum_age_seconds": 86_400,
-    },
-    "exposure_policy": "on_event",
-    "randomisation": "winnow",
-    "forced": {},
-}
-
-
 def test_a_metric_of_the_first_release_is_one_that_asks_for_nothing_new():
-    assert library.metric_from_document(OLD_METRIC) == Metric(
+    assert library.metric_from_document(METRIC_1) == Metric(
         key="spend", name="Spend", kind=MetricKind.MEAN, event_name="purchase", window_seconds=604_800, cap=500.0
     )
 
 
 def test_a_definition_of_the_first_release_is_one_whose_author_asks_for_nothing_new():
-    definition = definitions.definition_from_document(OLD_DEFINITION)
+    definition = definitions.definition_from_document(DEFINITION_1)
     assert definition.analysis == AnalysisPlan(
         alpha=0.1,
         stopping_rule=StoppingRule.FIXED_HORIZON,
@@ -365,14 +413,149 @@ def test_a_definition_of_the_first_release_is_one_whose_author_asks_for_nothing_
     assert definitions.definition_from_document(again) == definition
 
 
+def test_a_definition_of_the_second_release_keeps_its_policy_and_gets_what_nobody_asked_for():
+    definition = definitions.definition_from_document(DEFINITION_2)
+    assert definition.promotion == PromotionPolicy(
+        automatic=True,
+        minimum_lift=0.02,
+        holdback_bp=200,
+        guardrails=GuardrailRule.NOT_HARMED,
+        maximum_age_seconds=3_600,
+    )
+    assert definition.promotion.ramp_bp == ()
+    assert definition.analysis == AnalysisPlan(
+        minimum_units=50, novelty_days=7, lift_prior=LiftPrior(mean=0.0, std_dev=0.1)
+    )
+    (plan,) = definition.segments
+    assert (plan.promoted, plan.promotion, plan.weights) == ("b", "p1", {"b": 9_800, "a": 200})
+    again = json.loads(json.dumps(definitions.definition_to_document(definition)))
+    assert again["schema"] == 3
+    assert definitions.definition_from_document(again) == definition
+
+
+def test_policies_are_written_as_they_always_were():
+    policy = PromotionPolicy(
+        automatic=True,
+        winner=WinnerRule.EXPECTED_LOSS,
+        scope=PromotionScope.ONE_FOR_ALL,
+        minimum_lift=0.02,
+        loss_tolerance=0.001,
+        guardrails=GuardrailRule.NOT_HARMED,
+        minimum_weeks=2,
+        minimum_units=1_000,
+        maximum_weeks=8,
+        ramp_bp=(500, 2_500),
+        soak_seconds=43_200,
+        holdback_bp=200,
+        hold_seconds=604_800,
+        revert_below_lift=-0.01,
+        quiet_hours=NIGHT,
+        expires_after_seconds=172_800,
+        maximum_age_seconds=3_600,
+    )
+    assert promotion_policy.policy_to_document(policy) == POLICY_OF_DEFINITION_3
+    assert promotion_policy.policy_from_document(POLICY_OF_DEFINITION_3) == policy
+
+
+def test_promotions_are_written_as_they_always_were():
+    ramping = built.promotion("p1", PromotionState.RAMPING)
+    assert promotions.promotion_to_document(ramping) == RAMPING_2
+    assert promotions.promotion_from_document(RAMPING_2) == ramping
+
+
+def test_evidence_of_the_first_release_says_what_it_said():
+    evidence = evidences.evidence_from_document(EVIDENCE_1)
+    assert (evidence.gain, evidence.predicted_gain) == (0.0312345678901234, 0.0312345678901234)
+    assert (evidence.gain_low, evidence.gain_high, evidence.best_gain_high) == (0.001, 0.06, None)
+    assert (evidence.outcome, evidence.segment_outcome, evidence.basis) == ("winner", "winner", Basis.SEGMENT)
+    assert (evidence.segment_name, evidence.epoch, evidence.declined) == ("everyone", 1, ("b",))
+    assert (evidence.beliefs, evidence.holdback, evidence.live) == ((), None, None)
+    assert evidence.watermark_at == built.NOW - timedelta(hours=1)
+    assert evidence.units == (("a", 1_000), ("b", 1_010))
+    assert evidence.guardrails == (GuardrailEvidence(metric="returns", variant="b", state=GuardrailState.SAFE),)
+    again = json.loads(json.dumps(evidences.evidence_to_document(evidence)))
+    assert again["schema"] == 2
+    assert evidences.evidence_from_document(again) == evidence
+
+
+@pytest.mark.parametrize(
+    ("lift", "gain_low", "gain"),
+    [(0.03, 0.001, 0.03), (-0.03, 0.001, 0.03), (0.03, None, 0.03), (None, None, None)],
+    ids=["rises", "falls as it should", "no bound", "no lift"],
+)
+def test_a_lift_of_the_first_release_is_a_gain(lift, gain_low, gain):
+    old = EVIDENCE_1 | {"lift": lift, "gain_low": gain_low, "declined": None}
+    evidence = evidences.evidence_from_document(old)
+    assert (evidence.gain, evidence.predicted_gain, evidence.declined) == (gain, gain, ())
+
+
+def test_a_promotion_of_the_first_release_went_live_in_one_act():
+    promotion = promotions.promotion_from_document(APPLIED_1)
+    evidence = evidences.evidence_from_document(EVIDENCE_1)
+    shared = {"at": built.NOW, "by": "worker", "version": 3, "unattended": True}
+    assert promotion == Promotion(
+        id="p1",
+        experiment="sale",
+        segment="everyone",
+        variant="b",
+        steps=(
+            PromotionStep(
+                state=PromotionState.PROPOSED,
+                reasons=(DecisionReason(code="winner", message="b wins"),),
+                evidence=evidence,
+                evidence_sha256=APPLIED_1["evidence_sha256"],
+                **shared,
+            ),
+            PromotionStep(state=PromotionState.APPROVED, **shared),
+            PromotionStep(state=PromotionState.HELD, share_bp=9_500, version_after=4, **shared),
+        ),
+    )
+    again = json.loads(json.dumps(promotions.promotion_to_document(promotion)))
+    assert promotions.promotion_from_document(again) == promotion
+
+
+def test_a_promotion_of_the_first_release_has_the_share_that_the_migration_found():
+    held = promotions.promotion_from_document(APPLIED_1 | {"share_bp": 9_800}).steps[-1]
+    assert (held.state, held.share_bp) == (PromotionState.HELD, 9_800)
+
+
+def test_what_a_person_did_in_the_first_release_was_not_unattended():
+    promotion = promotions.promotion_from_document(APPLIED_1 | {"applied_by": "key:ada"})
+    assert {(step.by, step.unattended) for step in promotion.steps} == {("key:ada", False)}
+
+
+@pytest.mark.parametrize(
+    ("document", "end"),
+    [
+        (REVERTED_1, (PromotionState.REVERTED, 1, "key:bob", "returns rose")),
+        (SUPERSEDED_1, (PromotionState.SUPERSEDED, 2, "key:ada", "")),
+    ],
+    ids=["reverted", "superseded"],
+)
+def test_a_promotion_of_the_first_release_has_its_end(document, end):
+    promotion = promotions.promotion_from_document(document)
+    before = promotions.promotion_from_document(APPLIED_1)
+    state, days, by, note = end
+    ended = PromotionStep(state=state, at=built.NOW + timedelta(days=days), by=by, version=4, note=note)
+    assert promotion == before.step(ended)
+
+
 def test_a_document_without_schema_is_refused():
     with pytest.raises(Unavailable, match="schema None"):
         library.segment_from_document({"key": "a"})
 
 
-def test_the_hash_of_evidence_survives(promotion):
-    evidence = replace(
-        promotion().evidence, watermark_at=promotion().evidence.watermark_at.astimezone(timezone(timedelta(hours=2)))
-    )
-    document = json.loads(json.dumps(KINDS["evidence"][1](evidence)))
-    assert KINDS["evidence"][2](document).sha256() == evidence.sha256()
+@given(evidence=EVIDENCE)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_the_hash_of_evidence_survives(evidence):
+    """Both ways to it: by reading the evidence, and by hashing the document's own text."""
+    document = json.loads(json.dumps(evidences.evidence_to_document(evidence)))
+    assert evidences.evidence_from_document(document).sha256() == evidence.sha256()
+    text = {name: value for name, value in document.items() if name != "schema"}
+    assert hashlib.sha256(canonical_json(text).encode()).hexdigest() == evidence.sha256()
+
+
+def test_the_hash_of_evidence_is_that_of_its_text():
+    assert evidences.evidence_from_document(EVIDENCE_2) == built.evidence()
+    assert built.evidence().sha256() == EVIDENCE_2_SHA256
+    assert replace(built.evidence(), gain=0.03).sha256() != EVIDENCE_2_SHA256

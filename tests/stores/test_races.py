@@ -13,7 +13,9 @@ from sqlalchemy import text
 
 from experiments.domain.errors import AlreadyExists, RevisionMismatch
 from experiments.domain.layer import Layer
+from experiments.domain.promotion import Promotion, PromotionState
 from experiments.storage.unit_of_work import open_database
+from tests.stores.promotions import promotion, step
 
 
 def test_of_two_savers_one_wins(open_unit_of_work, experiment, definition, now, at_once):
@@ -149,14 +151,39 @@ def test_of_two_workers_one_gets_the_lease(open_unit_of_work, now, at_once):
     assert sorted(at_once(acquire, ["a", "b", "c"])) == [False, False, True]
 
 
-def test_a_version_is_promoted_once(open_unit_of_work, promotion, at_once):
-    def promote(promotion_id):
+def test_of_two_adders_in_a_segment_one_opens_a_promotion(open_unit_of_work, at_once):
+    def propose(promotion_id):
         with open_unit_of_work() as unit:
             unit.promotions.add(promotion(promotion_id))
             unit.commit()
+        return promotion_id
 
-    outcomes = at_once(promote, ["p1", "p2", "p3"])
-    assert Counter(map(type, outcomes)) == {type(None): 1, AlreadyExists: 2}
+    outcomes = at_once(propose, ["p1", "p2", "p3"])
+    (winner,) = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    assert [type(outcome) for outcome in outcomes if outcome != winner] == [AlreadyExists] * 2
+    with open_unit_of_work(read_only=True) as unit:
+        found = unit.promotions.page(experiment=None, after=None, limit=9)
+    assert [one.id for one in found.items] == [winner]
+
+
+def test_of_two_steps_from_one_revision_one_is_taken(open_unit_of_work, now, at_once):
+    proposed = promotion()
+    with open_unit_of_work() as unit:
+        unit.promotions.add(proposed)
+        unit.commit()
+
+    def take(state):
+        after = proposed.step(step(state, at=now))
+        with open_unit_of_work() as unit:
+            unit.promotions.save(after, expected_revision=proposed.revision)
+            unit.commit()
+        return after
+
+    outcomes = at_once(take, [PromotionState.APPROVED, PromotionState.REJECTED, PromotionState.EXPIRED])
+    (winner,) = [outcome for outcome in outcomes if isinstance(outcome, Promotion)]
+    assert [type(outcome) for outcome in outcomes if outcome is not winner] == [RevisionMismatch] * 2
+    with open_unit_of_work(read_only=True) as unit:
+        assert unit.promotions.get("p1") == winner
 
 
 def test_readers_go_on_while_somebody_writes(open_unit_of_work, experiment):

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound
-from experiments.domain.promotion import PromotionState
+from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound, RevisionMismatch
+from experiments.domain.promotion import OPEN_STATES, PromotionState
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot
 from experiments.storage.snapshot_store import numbered
+from tests.stores.promotions import WAYS, evidence, promotion, step
 
 NO_IDS = ["", "x", "-1", "1.0", " 1", "1 ", "٣", "9223372036854775808", "1e3", "1\x00"]
 
@@ -30,6 +31,16 @@ def test_a_snapshot_comes_back_equal(open_unit_of_work, snapshot):
         assert found == unit.snapshots.latest("checkout") == added
     assert isinstance(found, Snapshot)
     assert list(found.moments) == ["z", "a"]
+    assert list(found.realised.items()) == list(snapshot().realised.items())
+
+
+def test_what_live_winners_have_come_to_is_nothing_unless_told(open_unit_of_work, snapshot):
+    told = {"p1": {"since_epoch": 2, "report": {"lift": 0.1}}}
+    _stored(open_unit_of_work, "snapshots", "add", replace(snapshot(), realised={}), snapshot(realised=told))
+    with open_unit_of_work(read_only=True) as unit:
+        found = unit.snapshots.page("checkout", after=None, limit=5)
+        assert unit.snapshots.get("checkout", 1).realised == {}
+    assert [one.realised for one in found.items] == [told, {}]
 
 
 def test_snapshots_newest_first(open_unit_of_work, snapshot):
@@ -82,69 +93,157 @@ def test_what_was_never_an_id_is_no_cursor(open_unit_of_work, after):
             assert (refusal.value.code, refusal.value.path) == ("cursor_invalid", "/cursor")
 
 
-def test_a_report_that_is_no_json_is_refused(open_unit_of_work, snapshot):
+@pytest.mark.parametrize("name", ["report", "realised"])
+def test_a_report_that_is_no_json_is_refused(open_unit_of_work, snapshot, name):
     with open_unit_of_work() as unit, pytest.raises(Exception, match="not JSON compliant"):
-        unit.snapshots.add(snapshot(report={"lift": float("nan")}))
+        unit.snapshots.add(snapshot(**{name: {"lift": float("nan")}}))
 
 
-def test_a_promotion_comes_back_equal(open_unit_of_work, promotion):
-    _stored(open_unit_of_work, "promotions", "add", promotion())
+@pytest.mark.parametrize("state", PromotionState)
+def test_a_promotion_comes_back_equal(open_unit_of_work, state):
+    added = promotion("p1", state)
+    assert added.state is state
+    _stored(open_unit_of_work, "promotions", "add", added)
     with open_unit_of_work(read_only=True) as unit:
         found = unit.promotions.get("p1")
-    assert found == promotion()
-    assert found.evidence.sha256() == found.evidence_sha256
+    assert found == added
+    assert repr(found) == repr(added)
+    assert found.evidence.sha256() == found.proposal.evidence_sha256
 
 
-def test_a_reverted_promotion_is_kept_as_such(open_unit_of_work, promotion, now):
-    _stored(open_unit_of_work, "promotions", "add", promotion())
-    reverted = promotion().revert(by="bob", reason="returns rose", now=now + timedelta(days=1))
-    _stored(open_unit_of_work, "promotions", "save", reverted)
-    with open_unit_of_work(read_only=True) as unit:
-        assert unit.promotions.get("p1") == reverted
-    assert reverted.state is PromotionState.REVERTED
-
-
-def test_a_version_holds_one_applied_promotion_per_segment(open_unit_of_work, promotion, now):
-    _stored(open_unit_of_work, "promotions", "add", promotion())
-    for other in (promotion("p1", version_after=9), promotion("p2")):
-        with open_unit_of_work() as unit, pytest.raises(AlreadyExists) as refusal:
-            unit.promotions.add(other)
-        assert refusal.value.code == "promotion_exists"
-    elsewhere = [
-        promotion("p3", segment="vip"),
-        promotion("p4", version_after=5),
-        promotion("p5", experiment="other"),
-        promotion("p6", state=PromotionState.REVERTED),
-    ]
-    _stored(open_unit_of_work, "promotions", "add", *elsewhere)
-    _stored(open_unit_of_work, "promotions", "save", promotion().revert(by="bob", reason="", now=now))
-    _stored(open_unit_of_work, "promotions", "add", promotion("p2"))
-
-
-def test_absent_promotions(open_unit_of_work, promotion):
+def _save(open_unit_of_work, after, expected_revision):
     with open_unit_of_work() as unit:
-        with pytest.raises(NotFound):
+        unit.promotions.save(after, expected_revision=expected_revision)
+        unit.commit()
+
+
+def test_a_promotion_goes_step_by_step_to_its_end(open_unit_of_work, now):
+    way = [*WAYS[PromotionState.HELD], PromotionState.KEPT, PromotionState.REVERTED]
+    present = promotion()
+    _stored(open_unit_of_work, "promotions", "add", present)
+    for state in way:
+        seen = evidence(snapshot_id=present.revision, live=None)
+        after = present.step(step(state, at=now, evidence=seen, evidence_sha256=seen.sha256()))
+        _save(open_unit_of_work, after, present.revision)
+        with open_unit_of_work(read_only=True) as unit:
+            present = unit.promotions.get("p1")
+        assert present == after
+        assert present.steps[-1].evidence.sha256() == present.steps[-1].evidence_sha256
+    assert [one.state for one in present.steps] == [PromotionState.PROPOSED, *way]
+
+
+@pytest.mark.parametrize("expected", [1, 3, 0, -1])
+def test_a_step_from_another_revision_is_refused(open_unit_of_work, expected):
+    approved = promotion("p1", PromotionState.APPROVED)
+    _stored(open_unit_of_work, "promotions", "add", promotion("p0", segment="vip"), approved)
+    with open_unit_of_work() as unit, pytest.raises(RevisionMismatch) as refusal:
+        unit.promotions.save(approved.step(step(PromotionState.HELD)), expected_revision=expected)
+    assert refusal.value.code == "revision_mismatch"
+    with open_unit_of_work(read_only=True) as unit:
+        assert unit.promotions.get("p1") == approved
+        assert unit.promotions.get("p0").revision == 1
+
+
+def test_absent_promotions(open_unit_of_work):
+    _stored(open_unit_of_work, "promotions", "add", promotion("p0"))
+    with open_unit_of_work() as unit:
+        with pytest.raises(NotFound) as refusal:
             unit.promotions.get("p1")
         with pytest.raises(NotFound):
-            unit.promotions.save(promotion())
+            unit.promotions.save(promotion("p1", PromotionState.APPROVED), expected_revision=1)
+    assert refusal.value.code == "promotion_not_found"
 
 
-def test_promotions_newest_first(open_unit_of_work, promotion):
+@pytest.mark.parametrize("state", sorted(OPEN_STATES))
+def test_a_segment_has_one_open_promotion(open_unit_of_work, state):
+    _stored(open_unit_of_work, "promotions", "add", promotion("p1", state))
+    for second in sorted(OPEN_STATES):
+        with open_unit_of_work() as unit, pytest.raises(AlreadyExists) as refusal:
+            unit.promotions.add(promotion("p2", second, variant="c"))
+        assert refusal.value.code == "promotion_exists"
+    elsewhere = [promotion("p3", segment="vip"), promotion("p4", experiment="other")]
+    _stored(open_unit_of_work, "promotions", "add", *elsewhere)
+
+
+def test_an_id_is_given_once(open_unit_of_work):
+    _stored(open_unit_of_work, "promotions", "add", promotion("p1", PromotionState.REJECTED))
+    with open_unit_of_work() as unit, pytest.raises(AlreadyExists):
+        unit.promotions.add(promotion("p1", segment="vip"))
+
+
+@pytest.mark.parametrize("state", sorted(set(PromotionState) - OPEN_STATES))
+def test_ended_promotions_may_be_many_beside_an_open_one(open_unit_of_work, state):
+    ended = [promotion("p1", state), promotion("p2", state), promotion("p3", state)]
+    _stored(open_unit_of_work, "promotions", "add", ended[0], promotion("p4"), *ended[1:])
+    with open_unit_of_work(read_only=True) as unit:
+        found = unit.promotions.page(experiment="checkout", state=state, after=None, limit=9)
+    assert [one.id for one in found.items] == ["p3", "p2", "p1"]
+
+
+def test_the_place_is_free_as_soon_as_the_open_one_has_ended(open_unit_of_work):
+    proposed = promotion("p1")
+    _stored(open_unit_of_work, "promotions", "add", proposed)
+    with open_unit_of_work() as unit:
+        unit.promotions.save(proposed.step(step(PromotionState.EXPIRED)), expected_revision=1)
+        unit.promotions.add(promotion("p2"))
+        with pytest.raises(AlreadyExists):
+            unit.promotions.add(promotion("p3"))
+        unit.commit()
+    with open_unit_of_work(read_only=True) as unit:
+        assert [one.id for one in unit.promotions.standing("checkout")] == ["p2"]
+
+
+def test_open_and_rejected_promotions_stand_oldest_first(open_unit_of_work):
+    states = list(PromotionState)
+    every = [promotion(f"p{9 - number}", state, segment=state) for number, state in enumerate(states)]
+    _stored(open_unit_of_work, "promotions", "add", promotion("other", experiment="other"), *every)
+    with open_unit_of_work(read_only=True) as unit:
+        found = unit.promotions.standing("checkout")
+        assert unit.promotions.standing("absent") == ()
+    assert found == tuple(one for one in every if one.state in {*OPEN_STATES, PromotionState.REJECTED})
+    _save(open_unit_of_work, found[0].step(step(PromotionState.APPROVED)), 1)
+    with open_unit_of_work(read_only=True) as unit:
+        again = unit.promotions.standing("checkout")
+    assert [one.id for one in again] == [one.id for one in found]
+    assert again[0].state is PromotionState.APPROVED
+
+
+def _ids(page):
+    return [one.id for one in page.items], page.next_after
+
+
+def test_promotions_newest_first(open_unit_of_work):
     _stored(
         open_unit_of_work,
         "promotions",
         "add",
         promotion("p9"),
         promotion("p1", experiment="other"),
-        promotion("p5", version_after=5),
+        promotion("p5", PromotionState.REJECTED),
     )
     with open_unit_of_work(read_only=True) as unit:
-        first = unit.promotions.page(experiment=None, after=None, limit=2)
-        second = unit.promotions.page(experiment=None, after=first.next_after, limit=2)
-        of_one = unit.promotions.page(experiment="checkout", after=None, limit=2)
-    assert [one.id for one in first.items] == ["p5", "p1"]
-    assert ([one.id for one in second.items], second.next_after) == (["p9"], None)
-    assert ([one.id for one in of_one.items], of_one.next_after) == (["p5", "p9"], None)
+        page = unit.promotions.page
+        assert _ids(page(experiment=None, after=None, limit=2)) == (["p5", "p1"], "2")
+        assert _ids(page(experiment=None, after="2", limit=2)) == (["p9"], None)
+        assert _ids(page(experiment="checkout", after=None, limit=2)) == (["p5", "p9"], None)
+
+
+def test_promotions_by_state_and_experiment(open_unit_of_work):
+    waiting = [promotion(f"w{number}", segment=f"s{number}") for number in range(3)]
+    others = [promotion("held", PromotionState.HELD, segment="s3"), promotion("elsewhere", experiment="other")]
+    _stored(open_unit_of_work, "promotions", "add", waiting[0], *others, *waiting[1:])
+    proposed = PromotionState.PROPOSED
+    with open_unit_of_work(read_only=True) as unit:
+        page = unit.promotions.page
+        assert _ids(page(experiment="checkout", state=proposed, after=None, limit=2)) == (["w2", "w1"], "4")
+        assert _ids(page(experiment="checkout", state=proposed, after="4", limit=2)) == (["w0"], None)
+        assert _ids(page(experiment=None, state=proposed, after="4", limit=2)) == (["elsewhere", "w0"], None)
+        assert _ids(page(experiment=None, state=PromotionState.HELD, after=None, limit=2)) == (["held"], None)
+        assert _ids(page(experiment="other", state=PromotionState.HELD, after=None, limit=2)) == ([], None)
+    _save(open_unit_of_work, waiting[2].step(step(PromotionState.REJECTED)), 1)
+    with open_unit_of_work(read_only=True) as unit:
+        after = unit.promotions.page(experiment="checkout", state=proposed, after=None, limit=9)
+    assert _ids(after) == (["w1", "w0"], None)
 
 
 def _entry(now, subject, **changes):

@@ -8,6 +8,7 @@ from experiments.storage import engine as engine_module
 from experiments.storage.engine import make_engine
 from experiments.storage.memory import unit_of_work as memory_module
 from experiments.storage.unit_of_work import SqlDatabase, open_database
+from tests.stores.promotions import promotion
 
 
 class OfItsOwn(Exception):
@@ -33,7 +34,7 @@ def test_an_error_rolls_back_and_goes_on(open_unit_of_work, experiment, now):
         assert unit.leases.acquire("x", holder="b", now=now, ttl_seconds=5)
 
 
-def test_everything_in_one_commit(open_unit_of_work, experiment, promotion, event, now):
+def test_everything_in_one_commit(open_unit_of_work, experiment, event, now):
     with open_unit_of_work() as unit:
         unit.experiments.add(experiment())
         unit.promotions.add(promotion())
@@ -59,7 +60,7 @@ def test_a_read_only_unit_cannot_commit(open_unit_of_work):
         unit.commit()
 
 
-def test_the_catalog_version_counts_experiments(open_unit_of_work, experiment, now, event, promotion):
+def test_the_catalog_version_counts_experiments(open_unit_of_work, experiment, now, event):
     with open_unit_of_work() as unit:
         first = unit.catalog_version()
         unit.experiments.add(experiment())

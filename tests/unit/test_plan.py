@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 
@@ -9,12 +10,14 @@ import pytest
 
 from analysis import plan as engine
 from experiments.domain import policy
+from experiments.domain.adaptive import AdaptivePolicy
+from experiments.domain.allocation import Allocation
 from experiments.domain.covariate import Covariate
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
 from experiments.services.looks import earlier_units
 from experiments.services.plan import canonical, plan_of
-from tests.unit.builders import NOW, running
+from tests.unit.builders import NOW, plan, running
 from tests.unit.reports import report, scope
 
 MEDIAN = Metric(key="order", name="Orders", kind=MetricKind.QUANTILE, event_name="purchase", quantile=0.5)
@@ -104,3 +107,21 @@ def _fits(family: Family, rule: StoppingRule) -> bool:
 def _plan(family: Family, rule: StoppingRule) -> AnalysisPlan:
     units = 5_000 if rule is StoppingRule.GROUP_SEQUENTIAL else None
     return AnalysisPlan(family=family, stopping_rule=rule, planned_units=units)
+
+
+def test_an_adaptive_cell_says_what_was_declared_until_it_is_promoted() -> None:
+    started = running(adaptive=AdaptivePolicy(), segments=(plan(weights={"a": 1, "b": 3}),))
+    moved = replace(started.definition.segments[0], allocation=Allocation.from_weights({"a": 4, "b": 6}))
+    adapted = started.adapt([moved], by="worker", now=NOW + timedelta(days=1))
+    promoted = adapted.replan(replace(moved, promoted="b", promotion="p"), by="ann", now=NOW + timedelta(days=2))
+    versions = [started.current, adapted.current, promoted.current]
+    cells = plan_of(versions[:2], None, NOW + timedelta(days=3)).cells
+    assert [(cell.weights, cell.declared) for cell in sorted(cells, key=lambda cell: cell.epoch)] == [
+        ({"a": 2_500.0, "b": 7_500.0}, {"a": 1.0, "b": 3.0}),
+        ({"a": 4_000.0, "b": 6_000.0}, {"a": 1.0, "b": 3.0}),
+    ]
+    fixed = running(segments=(plan(weights={"a": 1, "b": 3}),))
+    assert [cell.declared for cell in plan_of([fixed.current], None, NOW).cells] == [None]
+    live = replace(promoted.current, epoch=3)
+    latest = max(plan_of([*versions[:2], live], None, NOW + timedelta(days=3)).cells, key=lambda cell: cell.epoch)
+    assert (latest.epoch, latest.declared) == (3, None)

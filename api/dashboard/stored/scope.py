@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from api.dashboard.stored.adaptive import Adaptive, adaptive_of
 from api.dashboard.stored.comparison import MetricReport, metric_of
 from api.dashboard.stored.values import Bounds, Doc, Number, bounds_of, is_defined, number_of
 
@@ -57,6 +58,7 @@ class Scope:
     findings: tuple[Finding, ...]
     ratio: SampleRatio
     novelty: tuple[Novelty, ...]
+    adaptive: Adaptive | None = None
 
     def metric(self, key: str) -> MetricReport | None:
         return next((metric for metric in self.metrics if metric.metric == key), None)
@@ -80,6 +82,7 @@ def scope_of(doc: Doc) -> Scope:
         findings=tuple(findings_of(doc)),
         ratio=_ratio(doc["srm"]),
         novelty=tuple(map(_novelty, doc.get("novelty", ()))),
+        adaptive=adaptive_of(doc.get("adaptive")),
     )
 
 

@@ -61,6 +61,8 @@ def spring_email() -> Setup:
                 {"metric": "spend", "role": "guardrail", "margin_lift": 0.1},
             ],
             "analysis": {"minimum_duration_seconds": 0},
+            # So few customers cannot rule harm to spend out; the page says so.
+            "promotion": {"guardrails": "not_harmed"},
         },
     )
 
@@ -77,6 +79,8 @@ def from_plan(plan: ReplayPlan) -> Setup:
             "variants": [_filled(asdict(variant)) for variant in wish.variants],
             "segments": [_filled(asdict(segment)) for segment in wish.segments],
             "metrics": [_filled(asdict(metric)) for metric in wish.metrics],
+            # A demo has no night.
+            "promotion": _filled({**asdict(wish.promotion), "quiet_hours": None}),
         },
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.domain.adaptive import AdaptivePolicy
 from experiments.domain.allocation import Allocation, BucketRange
 from experiments.domain.definition import Definition, ExposurePolicy, Randomisation, SegmentPlan, Variant
 from experiments.domain.layer import LayerClaim
@@ -26,7 +27,7 @@ from experiments.storage.documents.promotion_policy import policy_from_document,
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
 DEFINITION_SCHEMA = 3
-"""1: an analysis without what follows `tuned_for_units`. 2: a promotion policy of five fields."""
+"""1: an analysis without what follows `tuned_for_units`. 2: a promotion policy of five fields, nothing adaptive."""
 
 
 def definition_to_document(definition: Definition) -> Document:
@@ -48,6 +49,7 @@ def definition_to_document(definition: Definition) -> Document:
         "exposure_policy": definition.exposure_policy,
         "randomisation": definition.randomisation,
         "forced": dict(definition.forced),
+        "adaptive": _adaptive_to(definition.adaptive),
     }
 
 
@@ -70,6 +72,7 @@ def definition_from_document(document: Mapping[str, Any]) -> Definition:
         exposure_policy=ExposurePolicy(document["exposure_policy"]),
         randomisation=Randomisation(document["randomisation"]),
         forced=document["forced"],
+        adaptive=_adaptive_from(document.get("adaptive")),
     )
 
 
@@ -184,3 +187,27 @@ def _prior_to(prior: LiftPrior | None) -> Document | None:
 
 def _prior_from(document: Document | None) -> LiftPrior | None:
     return None if document is None else LiftPrior(mean=document["mean"], std_dev=document["std_dev"])
+
+
+def _adaptive_to(policy: AdaptivePolicy | None) -> Document | None:
+    if policy is None:
+        return None
+    return {
+        "batch_seconds": policy.batch_seconds,
+        "floor_bp": policy.floor_bp,
+        "draws": policy.draws,
+        "seed": policy.seed,
+        "warm_up_units": policy.warm_up_units,
+    }
+
+
+def _adaptive_from(document: Document | None) -> AdaptivePolicy | None:
+    if document is None:
+        return None
+    return AdaptivePolicy(
+        batch_seconds=document["batch_seconds"],
+        floor_bp=document["floor_bp"],
+        draws=document["draws"],
+        seed=document["seed"],
+        warm_up_units=document["warm_up_units"],
+    )

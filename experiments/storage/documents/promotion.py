@@ -80,10 +80,13 @@ def _reasons(document: Mapping[str, Any]) -> tuple[DecisionReason, ...]:
 
 
 def _steps_of_schema_1(document: Mapping[str, Any]) -> tuple[PromotionStep, ...]:
-    """Proposed, approved and live in one act; then perhaps its end. The migration counts these as revisions 3 and 4."""
+    """Proposed, approved and live in one act; then perhaps its end. The migration counts these as revisions 3 and 4.
+
+    Only the worker acted under that name; it took nothing back.
+    """
     at, by = datetime.fromisoformat(document["applied_at"]), document["applied_by"]
     before, evidence = document["version_before"], evidence_from_document(document["evidence"])
-    shared: dict[str, Any] = {"at": at, "by": by, "version": before}
+    shared: dict[str, Any] = {"at": at, "by": by, "version": before, "unattended": by == "worker"}
     steps = (
         PromotionStep(
             state=PromotionState.PROPOSED,
@@ -95,8 +98,8 @@ def _steps_of_schema_1(document: Mapping[str, Any]) -> tuple[PromotionStep, ...]
         PromotionStep(state=PromotionState.APPROVED, **shared),
         PromotionStep(
             state=PromotionState.HELD,
-            # What the holdback was is told by the version; it was 5 % unless the policy said otherwise.
-            share_bp=BUCKETS - 500,
+            # The migration took it from the version; else the holdback was 5 %, unless the policy said otherwise.
+            share_bp=document.get("share_bp", BUCKETS - 500),
             version_after=document["version_after"],
             **shared,
         ),

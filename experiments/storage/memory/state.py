@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from experiments.domain.delivery import Delivery
 from experiments.domain.epoch import Version
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
+from experiments.domain.notice import Notice
 from experiments.domain.promotion import Promotion
 from experiments.domain.segment import Segment
+from experiments.domain.webhook import Webhook
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
 
 Row = TypeVar("Row")
@@ -36,6 +39,10 @@ class State:
     audit: dict[int, AuditEntry] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    webhooks: dict[str, Stored[Webhook]] = field(default_factory=dict)
+    notices: dict[str, Notice] = field(default_factory=dict)
+    deliveries: dict[int, Delivery] = field(default_factory=dict)
+    last_delivery_id: int = 0
     catalog_version: int = 1
 
     def copy(self) -> State:
@@ -51,6 +58,10 @@ class State:
             audit=dict(self.audit),
             keys=dict(self.keys),
             leases=dict(self.leases),
+            webhooks=dict(self.webhooks),
+            notices=dict(self.notices),
+            deliveries=dict(self.deliveries),
+            last_delivery_id=self.last_delivery_id,
             catalog_version=self.catalog_version,
         )
 

@@ -13,6 +13,7 @@ from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.services import ports
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
+from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, State
 from experiments.storage.memory.stores import (
     MemoryExperimentStore,
@@ -52,6 +53,8 @@ class MemoryUnitOfWork:
     audit: ports.AuditLog
     keys: ports.KeyStore
     leases: ports.LeaseStore
+    webhooks: ports.WebhookStore
+    notices: ports.NoticeOutbox
 
     def __init__(self, database: MemoryDatabase, *, read_only: bool) -> None:
         self._database = database
@@ -83,6 +86,8 @@ class MemoryUnitOfWork:
         self.audit = MemoryAuditLog(state)
         self.keys = MemoryKeyStore(state)
         self.leases = MemoryLeaseStore(state)
+        self.webhooks = MemoryWebhookStore(state)
+        self.notices = MemoryNoticeOutbox(state)
 
     def _bump(self) -> None:
         self._state.catalog_version += 1

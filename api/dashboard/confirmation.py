@@ -1,0 +1,65 @@
+"""The page that asks before a winner goes live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from api.dashboard import format as say
+from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
+from api.dashboard.live import Split, split_of
+from api.dashboard.names import names_of
+from api.dashboard.policy_words import coming
+from api.dashboard.reasons import reasons_of
+from experiments.domain.decision import Action
+from experiments.domain.experiment import Experiment
+from experiments.services.proposals import Proposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """`variant` is None where the policy says no; `reasons` then say why."""
+
+    key: str
+    experiment: str
+    segment: str
+    segment_name: str
+    variant: str | None
+    variant_name: str
+    control: str
+    verdict: str
+    reasons: tuple[str, ...]
+    guardrails: tuple[Guardrail, ...]
+    before: Split
+    after: Split | None
+    coming: tuple[str, ...]
+    data_until: str
+    evidence_short: str
+
+
+def confirmation(experiment: Experiment, proposal: Proposal) -> Confirmation:
+    """Put a proposal into words."""
+    names, decision = names_of(experiment), proposal.decision
+    variant = decision.variant if decision.action is Action.PROMOTE else None
+    plan = experiment.definition.plan_of(proposal.segment)
+    promoted = plan.promoted if plan else None
+    after = proposal.allocation_after
+
+    return Confirmation(
+        key=experiment.key,
+        experiment=experiment.definition.name,
+        segment=proposal.segment,
+        segment_name=names.segment(proposal.segment),
+        variant=variant,
+        variant_name=names.variant(variant) if variant else "",
+        control=names.variant(experiment.definition.control.key),
+        verdict=proposal.evidence.verdict,
+        reasons=reasons_of(decision),
+        guardrails=guardrails_of_evidence(proposal.evidence, names),
+        before=split_of(experiment, proposal.allocation_before, names, promoted),
+        after=split_of(experiment, after, names, variant) if after else None,
+        coming=coming(
+            experiment, names, 0 if variant is None else proposal.allocation_before.weights_bp.get(variant, 0)
+        ),
+        data_until=say.instant(proposal.evidence.watermark_at),
+        evidence_short=proposal.evidence_sha256[:12],
+    )

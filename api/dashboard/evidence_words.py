@@ -1,0 +1,141 @@
+"""Evidence in plain words: what won, how sure that is, and what there is to fear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from api.dashboard import format as say
+from api.dashboard.gain import Measure, how_sure
+from api.dashboard.names import Names
+from experiments.domain.definition import Definition
+from experiments.domain.evidence import Basis, Evidence
+from experiments.domain.policy import FAMILYWISE
+from experiments.domain.promotion_policy import WinnerRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """`note` says what the figure means; `grave` where it is a reason to say no."""
+
+    term: str
+    text: str
+    note: str = ""
+    grave: bool = False
+
+
+def lead(definition: Definition, evidence: Evidence, variant: str, names: Names) -> str:
+    """Say in one sentence what speaks for a variant, as far as the data can be trusted."""
+    if evidence.critical:
+        return "Something is wrong with the data, so nothing can be said about who wins."
+    if definition.promotion.winner is WinnerRule.EXPECTED_LOSS:
+        control = names.variant(definition.control.key)
+        return (
+            f"{names.variant(variant)} is the cheapest choice if it turns out to be wrong; "
+            f"that it is better than {control} is not proven."
+        )
+    return evidence.verdict
+
+
+def facts_of(definition: Definition, evidence: Evidence, names: Names, measure: Measure) -> tuple[Fact, ...]:
+    """Return everything that the evidence says of its variant; no figures where the data cannot be trusted."""
+    if evidence.critical:
+        return (_sizes(evidence), _data_until(evidence))
+    return tuple(_facts(definition, evidence, names, measure))
+
+
+def _facts(definition: Definition, evidence: Evidence, names: Names, measure: Measure) -> Iterator[Fact]:
+    yield Fact(
+        term="Lift",
+        text=how_sure(measure, evidence.gain, evidence.gain_low, evidence.gain_high),
+        note=f"{measure.metric} against {measure.control}{_whose(evidence, names)}. {surely(definition)}",
+    )
+    yield _corrected(evidence, measure)
+    yield from _beliefs(evidence, measure)
+    yield _sizes(evidence)
+    yield Fact(
+        term="Seen by",
+        text=", ".join(
+            f"{names.variant(variant)}: {say.count(units)}"
+            for variant, units in evidence.units
+            if variant in (evidence.control, evidence.variant)
+        ),
+    )
+    yield _data_until(evidence)
+    yield _holdback(definition, evidence, measure)
+
+
+def _data_until(evidence: Evidence) -> Fact:
+    return Fact(term="Data until", text=say.instant(evidence.watermark_at))
+
+
+def surely(definition: Definition) -> str:
+    """What the word promises, given the error rate and whose it is."""
+    plan = definition.analysis
+    rate = f"{100 * plan.alpha:g}"
+    if plan.family in FAMILYWISE:
+        return f"“Surely”: of 100 such experiments, at most {rate} say anything wrong."
+    return f"“Surely”: of all that is concluded, at most {rate}% is wrong on average."
+
+
+def _whose(evidence: Evidence, names: Names) -> str:
+    return f", in {names.segment(None).lower()}" if evidence.basis is Basis.OVERALL else ""
+
+
+def _corrected(evidence: Evidence, measure: Measure) -> Fact:
+    term = "Corrected for having been picked"
+    if evidence.predicted_gain is None:
+        return Fact(term=term, text="Not known yet")
+    if evidence.predicted_gain == evidence.gain:
+        return Fact(
+            term=term,
+            text="No correction is known",
+            note="Who is picked looks better than it is: expect somewhat less.",
+        )
+    return Fact(
+        term=term,
+        text=measure.said(evidence.predicted_gain),
+        note="Who is picked looks better than it is. Expect this.",
+    )
+
+
+def _beliefs(evidence: Evidence, measure: Measure) -> Iterator[Fact]:
+    belief = evidence.belief_in(evidence.variant)
+    if belief is None:
+        return
+    yield Fact(term="Chance to be best", text=say.chance(belief.chance_to_be_best))
+    if belief.expected_loss is not None:
+        loss = belief.expected_loss
+        small = "under 0.01%" if loss < 0.0001 else f"{100 * loss:.2f}%"
+        yield Fact(
+            term="Expected loss",
+            text=f"{small} of {measure.control}’s {measure.metric}",
+            note="What choosing it costs on average, should another one be better.",
+        )
+
+
+def _sizes(evidence: Evidence) -> Fact:
+    if evidence.critical:
+        return Fact(term="Groups and data", text="Do not trust: " + " ".join(evidence.critical), grave=True)
+    if evidence.srm_p_value is None:
+        return Fact(term="Groups and data", text="The sizes of the groups could not be checked")
+    return Fact(
+        term="Groups and data",
+        text=f"No fault found ({say.p_value(evidence.srm_p_value)})",
+        note="Whether the groups have the sizes that the split intends.",
+    )
+
+
+def _holdback(definition: Definition, evidence: Evidence, measure: Measure) -> Fact:
+    held = say.basis_points(definition.promotion.holdback_bp)
+    term, forecast = "What the holdback will show", evidence.holdback
+    if forecast is None:
+        return Fact(term=term, text="Not known yet")
+    text = (
+        f"By about {say.day(forecast.at)} the {held} held back will show a change of {100 * forecast.lift:.1f}% or more"
+    )
+    note = "With a chance of 80%, at the traffic of so far; smaller changes stay unseen."
+    if evidence.predicted_gain is not None and forecast.lift > abs(evidence.predicted_gain):
+        said = measure.said(evidence.predicted_gain)
+        return Fact(term=term, text=f"{text}: too coarse to confirm {said}", note=note)
+    return Fact(term=term, text=text, note=note)

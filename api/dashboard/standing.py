@@ -1,0 +1,118 @@
+"""Where a promotion stands, in words: waiting, going live, live with a holdback, kept, or over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from api.dashboard import format as say
+from api.dashboard.live import live_of
+from api.dashboard.names import Names
+from api.dashboard.reasons import in_words
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
+
+WORDS = {
+    PromotionState.PROPOSED: "Waiting for approval",
+    PromotionState.APPROVED: "Approved",
+    PromotionState.RAMPING: "Going live",
+    PromotionState.HELD: "Live",
+    PromotionState.KEPT: "Kept",
+    PromotionState.REVERTED: "Taken back",
+    PromotionState.EXPIRED: "Expired",
+    PromotionState.REJECTED: "Rejected",
+    PromotionState.SUPERSEDED: "Replaced",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """`code` is the state; `is_shown`: somebody sees the variant because of it, now. `note`: where that is not so."""
+
+    code: str
+    word: str
+    sentence: str
+    note: str
+    is_shown: bool
+    revertible: bool
+
+
+def standing_of(experiment: Experiment, promotion: Promotion, names: Names) -> Standing:
+    """Say where it stands, given the state of its experiment."""
+    plan = experiment.definition.plan_of(promotion.segment)
+    in_place = promotion.is_live and plan is not None and plan.promotion == promotion.id
+    running = experiment.status is Status.RUNNING
+    note = "" if plan is None or not in_place or running else live_of(experiment, plan, names).sentence
+    return Standing(
+        code=str(promotion.state),
+        word=_word(promotion),
+        sentence=_sentence(experiment, promotion, names),
+        note=note,
+        is_shown=in_place and running,
+        revertible=in_place and experiment.status in (Status.RUNNING, Status.PAUSED),
+    )
+
+
+def in_segments(promotions: Iterable[Promotion], experiment: Experiment) -> Mapping[str, Promotion]:
+    """Return each segment's promotion that is under way, or else the one that is live there; given newest first."""
+    found: dict[str, Promotion] = {}
+    plans = {plan.segment.key: plan for plan in experiment.definition.segments}
+    for promotion in promotions:
+        plan = plans.get(promotion.segment)
+        is_there = promotion.is_live and plan is not None and plan.promotion == promotion.id
+        if is_there or (promotion.is_open and not promotion.is_live):
+            found.setdefault(promotion.segment, promotion)
+    return found
+
+
+def share_of(promotion: Promotion) -> str:
+    """Return the variant's share because of it, while it is live."""
+    shares = promotion.shares
+    return say.basis_points(shares[-1].share_bp or 0) if promotion.is_live and shares else ""
+
+
+def person_of(step: PromotionStep) -> str:
+    """Return who made a step."""
+    return "Winnow itself" if step.unattended else step.by.removeprefix("key:")
+
+
+def why(step: PromotionStep) -> str:
+    """Return a step's reason: that of the person, or else of the policy."""
+    return step.note or " ".join(in_words(step.reasons))
+
+
+def _word(promotion: Promotion) -> str:
+    word = WORDS[promotion.state]
+    return f"{word}, {share_of(promotion)}" if promotion.state is PromotionState.RAMPING else word
+
+
+def _sentence(experiment: Experiment, promotion: Promotion, names: Names) -> str:
+    policy, last = experiment.definition.promotion, promotion.steps[-1]
+    control = names.variant(experiment.definition.control.key)
+    match promotion.state:
+        case PromotionState.PROPOSED:
+            until = last.at + timedelta(seconds=policy.expires_after_seconds)
+            return f"Somebody has to approve it until {say.instant(until)}; nothing has changed yet."
+        case PromotionState.APPROVED:
+            until = last.at + timedelta(seconds=policy.expires_after_seconds)
+            return f"It goes live as soon as quiet hours are over, or not at all after {say.instant(until)}."
+        case PromotionState.RAMPING:
+            until = last.at + timedelta(seconds=policy.soak_seconds)
+            share = say.basis_points(last.share_bp or 0)
+            return f"{share} see it since {say.instant(last.at)}; watched until {say.instant(until)} at least."
+        case PromotionState.HELD:
+            until = last.at + timedelta(seconds=policy.hold_seconds)
+            held = say.basis_points(10_000 - (last.share_bp or 0))
+            return f"{share_of(promotion)} see it; {held} are held back with {control} until {say.instant(until)}."
+        case PromotionState.KEPT:
+            held = say.basis_points(10_000 - (promotion.shares[-1].share_bp or 0))
+            return f"Kept since {say.instant(last.at)}; {held} still see {control}."
+    return _over(last)
+
+
+def _over(last: PromotionStep) -> str:
+    if last.state is PromotionState.SUPERSEDED:
+        return f"The split of the segment was changed by hand {say.instant(last.at)}, by {person_of(last)}."
+    reason = why(last)
+    return f"{WORDS[last.state]} {say.instant(last.at)} by {person_of(last)}{': ' if reason else ''}{reason}"

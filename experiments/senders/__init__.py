@@ -1,0 +1,1 @@
+"""What leaves the house: webhooks by HTTP, e-mail by SMTP."""

@@ -1,0 +1,363 @@
+"""The inbox: what waits for a person, with all that one needs to say yes or no."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import time
+
+import pytest
+
+from experiments.bootstrap import Winnow
+from experiments.domain.policy import AnalysisPlan, Family
+from experiments.domain.promotion import PromotionState
+from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours, WinnerRule
+from tests.conftest import FakeClock
+from tests.http.full_report import full_report
+from tests.http.pages_site import CONTROL, MENS, WOMENS, WON, Site, finding, mail, mail_report, tag
+from tests.http.promoted import AT_ONCE, FALLING, PAGE, POLICY, proposed, running
+
+NOBODY = "/promotions/11111111-1111-4111-8111-111111111111"
+
+
+@pytest.fixture
+def site(winnow: Winnow) -> Site:
+    """A winner for men, with a ramp before it."""
+    return running(Site(winnow))
+
+
+def state(site: Site, promotion_id: str) -> PromotionState:
+    return site.winnow.promoter.get(promotion_id).state
+
+
+def test_an_empty_inbox_says_what_it_is_for(winnow: Winnow) -> None:
+    site = Site(winnow)
+    site.sign_in("read")
+    page = site.read("/inbox")
+    assert (
+        "Nothing waits for you As soon as a variant wins by the rules of its experiment, it is proposed here." in page
+    )
+    assert tag(site.get("/"), '<a href="/inbox">([^<]*)') == ["Inbox"]
+
+
+def test_the_header_counts_what_waits(site: Site) -> None:
+    site.sign_in("read")
+    proposed(site)
+    for path in ("/", PAGE, "/inbox"):
+        assert "Inbox 1 waiting" in site.read(path)
+    assert 'href="/inbox" aria-current="page"' in site.get("/inbox")
+
+
+def test_nobody_is_told_before_signing_in(site: Site) -> None:
+    made = proposed(site)
+    assert "Inbox" not in site.get("/sign-in")
+    for path in ("/inbox", f"/promotions/{made.id}"):
+        response = site.client.get(path)
+        assert (response.status_code, response.location) == (303, f"/sign-in?next={path}")
+
+
+def test_a_proposal_tells_what_won_and_how_sure_that_is(site: Site) -> None:
+    site.sign_in("read", "write")
+    proposed(site)
+    page = site.read("/inbox")
+    for words in (
+        "Men’s e-mail for Bought men’s goods Which newsletter for whom? · Proposed 26 Jan 2026, 09:00 UTC by Winnow",
+        "expires 2 Feb 2026, 09:00 UTC",
+        WON,
+        "Lift +69.3%, surely above +50.8% Visits against No e-mail. “Surely”: of 100 such experiments, at most 5 say",
+        "Corrected for having been picked +68.9% Who is picked looks better than it is. Expect this.",
+        "Chance to be best over 99.9%",
+        "Expected loss under 0.01% of No e-mail’s Visits",
+        "Groups and data No fault found (p = 0.86)",
+        "Seen by No e-mail: 9,638, Men’s e-mail: 9,558",
+        "Data until 26 Jan 2026, 09:00 UTC",
+        "Guardrail Returns with Men’s e-mail: safe",
+    ):
+        assert words in page
+    assert "cannot be approved" not in page
+    assert "Guardrail Returns with Women’s e-mail" not in page
+
+
+def test_a_proposal_tells_what_will_happen(site: Site) -> None:
+    site.sign_in("read", "write")
+    proposed(site)
+    page = site.read("/inbox")
+    for words in (
+        "Now 33.3% No e-mail 33.3% Men’s e-mail 33.3% Women’s e-mail",
+        "First step, once approved 50% No e-mail 50% Men’s e-mail What will happen",
+        "It is shown to 50% and 80% first, each of which is watched for 1 day at least; then to 95%.",
+        "5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept.",
+        "taken back by itself, as soon as it is surely worse than No e-mail, or harms a guardrail beyond what is",
+        "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself; what does harm is taken back all the same.",
+    ):
+        assert words in page
+
+
+def test_a_proposal_tells_what_the_holdback_will_be_able_to_show(site: Site) -> None:
+    site.sign_in("read")
+    forecast = proposed(site).evidence.holdback
+    assert forecast is not None
+    assert f"{forecast.at:%Y-%m-%d}" == "2026-02-23"
+    said = f"By about 23 Feb 2026 the 5% held back will show a change of {100 * forecast.lift:.1f}% or more"
+    assert f"What the holdback will show {said} With a chance of 80%, at the traffic of so far" in site.read("/inbox")
+
+
+def test_a_holdback_that_is_too_small_to_confirm_it_is_called_so(winnow: Winnow) -> None:
+    site = running(Site(winnow), replace(AT_ONCE, holdback_bp=10))
+    site.sign_in("read")
+    forecast = proposed(site).evidence.holdback
+    assert forecast is not None
+    assert forecast.lift > 0.69
+    assert f"a change of {100 * forecast.lift:.1f}% or more: too coarse to confirm +68.9%" in site.read("/inbox")
+
+
+def test_without_a_correction_none_is_claimed(winnow: Winnow) -> None:
+    site = running(Site(winnow))
+    site.store(mail_report())
+    site.sign_in("read")
+    proposed(site)
+    page = site.read("/inbox")
+    assert "Corrected for having been picked No correction is known Who is picked looks better than it is" in page
+    assert "Chance to be best" not in page
+
+
+def test_of_a_metric_that_shall_fall_the_fall_is_told(winnow: Winnow) -> None:
+    site = running(Site(winnow), replace(AT_ONCE, revert_below_lift=-0.02), metrics=FALLING)
+    falls = full_report()
+    for scope in falls["segments"]:
+        scope["metrics"] = scope["metrics"][:1]
+    [first, *_] = falls["segments"]
+    comparison = first["metrics"][0]["comparisons"][0]
+    comparison["lift"]["value"] = -0.2
+    comparison["lift_in_family"] = {**comparison["lift_in_family"], "low": -0.3, "high": -0.1}
+    site.store(falls)
+    site.sign_in("read")
+    proposed(site)
+    page = site.read("/inbox")
+    assert "Lift −20.0%, surely below −10.0% Visits against No e-mail." in page
+    assert "as soon as it is surely above +2.0% against No e-mail" in page
+
+
+def test_a_rule_of_loss_is_never_called_a_proof(winnow: Winnow) -> None:
+    policy = PromotionPolicy(winner=WinnerRule.EXPECTED_LOSS, loss_tolerance=0.1)
+    site = running(Site(winnow), policy)
+    doc = full_report()
+    third = doc["segments"][2]
+    third["metrics"] = [*third["metrics"], doc["segments"][0]["metrics"][2]]
+    site.store(doc)
+    site.sign_in("read")
+    made = proposed(site, "everyone")
+    assert made.evidence.gain_low == -0.09
+    page = site.read("/inbox")
+    assert (
+        "Men’s e-mail is the cheapest choice if it turns out to be wrong; that it is better than No e-mail is" in page
+    )
+    assert "is not proven." in page
+    assert "Lift +7.7%, but anything between −9.0% and +27.0% is possible" in page
+    assert "Chance to be best 74% Expected loss 0.66% of No e-mail’s Visits" in page
+    assert "wins for" not in page
+
+
+def test_families_that_limit_a_share_promise_no_more(winnow: Winnow) -> None:
+    site = running(Site(winnow), analysis=AnalysisPlan(family=Family.BENJAMINI_HOCHBERG))
+    site.sign_in("read", "write")
+    site.submit(f"{PAGE}/promote/men", f"{PAGE}/promote/men", variant=MENS)
+    [made] = site.winnow.promoter.history(experiment="mail", after=None, limit=9).items
+    page = site.read(f"/promotions/{made.id}")
+    assert "“Surely”: of all that is concluded, at most 5% is wrong on average." in page
+
+
+def test_numbers_of_all_together_are_called_so(winnow: Winnow) -> None:
+    site = running(Site(winnow), replace(AT_ONCE, scope=PromotionScope.ONE_FOR_ALL))
+    doc = full_report()
+    men = doc["segments"][0]
+    overall = {**doc["overall"], "metrics": men["metrics"], "verdict": men["verdict"]}
+    site.store({**doc, "overall": overall, "recommendation": {**doc["recommendation"], "advice": "one_for_all"}})
+    site.sign_in("read")
+    proposed(site, "women")
+    assert "Visits against No e-mail, in all segments together." in site.read("/inbox")
+
+
+def test_approving_puts_it_live_and_leads_back(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    response = site.submit("/inbox", f"/promotions/{made.id}/approve", reason="Looks right.", back="inbox")
+    assert (response.status_code, response.location) == (303, "/inbox")
+    page = site.read("/inbox")
+    assert "Men’s e-mail for Bought men’s goods is live: 50% see it." in page
+    assert "Nothing waits for you" in page
+    now = site.winnow.promoter.get(made.id)
+    assert (now.state, now.steps[-1].by, now.steps[-1].note) == (PromotionState.RAMPING, "key:Ada", "Looks right.")
+    plan = site.winnow.author.get("mail").definition.plan_of("men")
+    assert plan is not None
+    assert plan.allocation.weights_bp == {CONTROL: 5_000, MENS: 5_000}
+
+
+def test_approving_needs_no_reason(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    response = site.submit("/inbox", f"/promotions/{made.id}/approve")
+    assert (response.status_code, response.location) == (303, f"/promotions/{made.id}")
+    assert state(site, made.id) is PromotionState.RAMPING
+
+
+def test_rejecting_needs_a_reason_and_keeps_it(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    assert tag(site.get("/inbox"), f'<input class="form-control" id="reject-{made.id}" ([^>]*)>') == [
+        'name="reason" required maxlength="500"'
+    ]
+    site.submit("/inbox", f"/promotions/{made.id}/reject", reason=" ", back="inbox")
+    assert "Not rejected: please say why, it is kept in the history." in site.read("/inbox")
+    assert state(site, made.id) is PromotionState.PROPOSED
+    site.submit("/inbox", f"/promotions/{made.id}/reject", reason="Off brand.", back="inbox")
+    assert "Men’s e-mail for Bought men’s goods is rejected. It will not be proposed there again." in site.read(
+        "/inbox"
+    )
+    assert site.winnow.promoter.get(made.id).steps[-1].note == "Off brand."
+    assert state(site, made.id) is PromotionState.REJECTED
+
+
+def test_a_reason_is_cut_at_what_can_be_kept(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    site.submit("/inbox", f"/promotions/{made.id}/reject", reason="x" * 600)
+    assert site.winnow.promoter.get(made.id).steps[-1].note == "x" * 500
+
+
+def test_who_may_only_read_decides_nothing(site: Site) -> None:
+    site.sign_in("read")
+    made = proposed(site)
+    page = site.get("/inbox")
+    assert "Your key may read, but not decide." in page
+    assert "/approve" not in page
+    for act in ("approve", "reject", "revert"):
+        assert site.submit("/inbox", f"/promotions/{made.id}/{act}", reason="So.").status_code == 403
+    assert state(site, made.id) is PromotionState.PROPOSED
+
+
+@pytest.mark.parametrize("act", ["approve", "reject", "revert"])
+def test_a_form_without_its_token_decides_nothing(site: Site, act: str) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    for data in ({"reason": "So."}, {"reason": "So.", "csrf_token": "forged"}):
+        assert site.client.post(f"/promotions/{made.id}/{act}", data=data).status_code == 400
+    assert state(site, made.id) is PromotionState.PROPOSED
+
+
+@pytest.mark.parametrize("path", [NOBODY, "/promotions/none", "/inbox?after=x", "/inbox?after=-1"])
+def test_what_does_not_exist_is_not_found(site: Site, path: str) -> None:
+    site.sign_in("read", "write")
+    site.get(path, 404)
+
+
+@pytest.mark.parametrize("act", ["approve", "reject", "revert"])
+def test_what_does_not_exist_cannot_be_decided(site: Site, act: str) -> None:
+    site.sign_in("read", "write")
+    assert site.submit("/inbox", f"{NOBODY}/{act}", reason="So.").status_code == 404
+
+
+def test_what_cannot_be_approved_says_why_and_offers_no_button(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    site.store(full_report(findings=[finding("srm", "critical", "Group sizes are off.")]))
+    html, page = site.get("/inbox"), site.read("/inbox")
+    assert "Something is wrong with the data, so nothing can be said about who wins." in page
+    assert "It cannot be approved as things stand. Group sizes are off." in page
+    assert "Groups and data Do not trust: Group sizes are off." in page
+    assert 'type="submit" disabled>Approve' in html
+    for figure in ("69.3%", "Chance to be best", "wins for", "safe"):
+        assert figure not in page
+    site.submit("/inbox", f"/promotions/{made.id}/approve", back="inbox")
+    assert "Not approved: Group sizes are off." in site.read("/inbox")
+    assert state(site, made.id) is PromotionState.PROPOSED
+
+
+def test_old_results_are_an_obstacle(site: Site, clock: FakeClock) -> None:
+    site.sign_in("read", "write")
+    proposed(site)
+    clock.advance(days=2)
+    assert "as things stand. These results are too old to act on." in site.read("/inbox")
+
+
+def test_when_the_numbers_speak_for_another_the_old_ones_are_called_old(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    doc = full_report()
+    doc["segments"][0]["verdict"] = {**doc["segments"][0]["verdict"], "variant": WOMENS, "sentence": "Women’s wins."}
+    doc["segments"][0]["metrics"][0]["comparisons"][1]["lift_in_family"] = {"low": 0.2, "high": 0.3}
+    doc["segments"][0]["metrics"][2]["comparisons"][1]["guardrail"] = "safe"
+    site.store(doc)
+    page = site.read("/inbox")
+    assert "It cannot be approved as things stand. The numbers speak for another variant now." in page
+    assert "The figures are those on which it was proposed" in page
+    assert "Lift +69.3%, surely above +50.8%" in page
+    site.submit("/inbox", f"/promotions/{made.id}/approve", back="inbox")
+    assert "Not approved: The numbers do not speak for it any more." in site.read("/inbox")
+
+
+def test_a_segment_that_is_not_analysed_any_more_is_an_obstacle(site: Site) -> None:
+    site.sign_in("read", "write")
+    proposed(site)
+    doc = full_report()
+    site.store({**doc, "segments": doc["segments"][1:], "segment_comparisons": []})
+    page = site.read("/inbox")
+    assert "The latest analysis does not know this segment, so nobody can tell whether it still wins." in page
+    assert "Lift +69.3%, surely above +50.8%" in page
+
+
+def test_who_comes_second_is_told_that_it_has_moved_on(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    for _ in range(2):
+        site.submit("/inbox", f"/promotions/{made.id}/reject", reason="No.", back="inbox")
+    assert "Not rejected: It has moved on meanwhile; the page now shows where it stands." in site.read("/inbox")
+
+
+def test_proposals_stand_newest_first_and_are_paged(winnow: Winnow, clock: FakeClock) -> None:
+    site = Site(winnow)
+    names = [f"n{number:02}" for number in range(12)]
+    for name in names:
+        site.add(mail(key=name, salt=name, name=f"Test {name}", promotion=POLICY))
+    clock.advance(days=21)
+    for name in names:
+        site.store(full_report(), experiment=name)
+        proposed(site, experiment=name)
+    site.sign_in("read")
+    page = site.get("/inbox")
+    assert tag(page, r">Test (n\d\d)</a>") == list(reversed(names))[:10]
+    [older] = tag(page, 'href="(/inbox[?]after=[^"]*)"')
+    rest = site.get(older)
+    assert tag(rest, r">Test (n\d\d)</a>") == ["n01", "n00"]
+    assert "Older proposals" not in rest
+    assert "12<span" in page
+
+
+def test_what_is_approved_in_quiet_hours_is_listed_apart(winnow: Winnow, clock: FakeClock) -> None:
+    site = running(Site(winnow), replace(AT_ONCE, quiet_hours=QuietHours(start=time(12), end=time(18))))
+    site.sign_in("read", "write")
+    made = proposed(site)
+    clock.advance(hours=4)
+    site.submit("/inbox", f"/promotions/{made.id}/approve", back="inbox")
+    page = site.read("/inbox")
+    assert "Men’s e-mail for Bought men’s goods is approved. It goes live as soon as quiet hours are over." in page
+    assert "Nothing waits for you" in page
+    assert (
+        "Approved, not live yet Approved Men’s e-mail for Bought men’s goods Which newsletter for whom? · It goes live "
+        "as soon as quiet hours are over, or not at all after 2 Feb 2026, 13:00 UTC."
+    ) in page
+    own = site.read(f"/promotions/{made.id}")
+    assert "What was approved" in own
+    assert "Why not after all? Needed to call it off" in own
+    assert f"/promotions/{made.id}/approve" not in site.get(f"/promotions/{made.id}")
+    site.submit("/inbox", f"/promotions/{made.id}/reject", reason="Second thoughts.")
+    assert state(site, made.id) is PromotionState.REJECTED
+
+
+def test_every_field_has_its_label(site: Site) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    for path in ("/inbox", f"/promotions/{made.id}"):
+        page = site.get(path)
+        fields = tag(page, r'<input class="form-control" id="([^"]+)"')
+        assert len(fields) == 2
+        assert tag(page, r'<label class="form-label" for="([^"]+)"') == fields
