@@ -64,12 +64,12 @@ def false_promotions(results: Results) -> Figure:
             axes.axhline(index - 0.5, color="#eeeeee", linewidth=1, zorder=0)
     axes.axvline(FALSE, color=BOUND, linewidth=1.2, linestyle=_DASHES, zorder=1)
     axes.set_xscale("symlog", linthresh=0.05, linscale=1.2)
-    axes.set_xlim(0, 1.02)
+    axes.set_xlim(-0.0012, 1.02)
     axes.set_xticks([0, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0])
     axes.minorticks_off()
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
     axes.set_yticks(range(len(shown)), [world.title for world, _ in shown])
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    axes.tick_params(axis="y", length=0, pad=8, labelcolor=INK)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.spines["left"].set_visible(False)
     axes.set_title("Experiments with a promotion that should not have been", pad=26)
@@ -90,8 +90,12 @@ def time_to_decision(results: Results) -> Figure:
     for axes, (_, world, played) in zip(panels, shown, strict=True):
         for method, colour in _COLOURS.items():
             days, shares = _found_by(world, played, method)
-            axes.step(days, shares, where="post", color=colour, linewidth=1.8)
-        axes.set_title(_wrapped(world.title))
+            if method == "fixed":
+                axes.plot([LOOK_DAYS] * 2, [0, shares[-1]], color=colour, linewidth=1, linestyle=_DASHES)
+                axes.scatter([LOOK_DAYS], shares[-1:], color=colour, marker="s", s=34, zorder=3, clip_on=False)
+            else:
+                axes.step(days, shares, where="post", color=colour)
+        axes.set_title(_wrapped(world.title), fontsize=9.5)
         axes.set_xlabel("day")
         axes.set_xticks([0, 7, 14, 21, 28])
         axes.set_xlim(0, LOOK_DAYS + 0.5)
@@ -99,8 +103,9 @@ def time_to_decision(results: Results) -> Figure:
         axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     panels[0].set_ylabel("experiments with the right one live")
     for method, label in _LABELS.items():
-        panels[0].plot([], [], color=_COLOURS[method], label=label)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(0.08, 0.98), ncols=3)
+        marker, line = ("s", "none") if method == "fixed" else ("none", "-")
+        panels[0].plot([], [], color=_COLOURS[method], marker=marker, linestyle=line, label=label)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="lower left", bbox_to_anchor=(0.08, 1.04), ncols=3)
     return figure
 
 
@@ -142,7 +147,7 @@ def _still_live(found: Sequence[Promoted]) -> tuple[Floats, Floats]:
 def predicted(results: Results) -> Figure:
     """Left: what is predicted of winners of each true lift. Right: the mean gaps to the truth."""
     figure = Figure(figsize=(9.4, 3.4))
-    left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.75})
+    left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.8})
     _by_truth(left, results)
     _by_world(right, results)
     return figure
@@ -154,15 +159,15 @@ def _by_truth(axes: Any, results: Results) -> None:
     groups = [[one for one in found if round(one.true_since, 6) == lift] for lift in lifts]
     if not lifts:
         return
-    top = max(fmean(one.gain for one in group) for group in groups) * 1.12
-    axes.plot([0, top], [0, top], color=BOUND, linewidth=1, linestyle=_DASHES, zorder=0)
+    top, least = max(fmean(one.gain for one in group) for group in groups) * 1.08, lifts[0] * 0.8
+    axes.plot([least, top], [least, top], color=BOUND, linewidth=1, linestyle=_DASHES, zorder=0)
     for lift, group in zip(lifts, groups, strict=True):
         raw, shown = fmean(one.gain for one in group), fmean(one.predicted for one in group)
         axes.plot([lift, lift], [raw, shown], color="#dddddd", linewidth=2, zorder=1)
         axes.scatter([lift], [raw], color=NAIVE, marker="D", s=34, zorder=3)
         axes.scatter([lift], [shown], color=ENGINE, s=42, zorder=3)
-    axes.set_xlim(0, top)
-    axes.set_ylim(0, top)
+    axes.set_xlim(least, top)
+    axes.set_ylim(least, top)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     axes.set_xlabel("true lift")
@@ -170,7 +175,8 @@ def _by_truth(axes: Any, results: Results) -> None:
     axes.scatter([], [], color=NAIVE, marker="D", s=34, label="raw estimate")
     axes.scatter([], [], color=ENGINE, s=42, label="predicted")
     axes.legend(loc="upper left", handletextpad=0.2)
-    axes.text(top, top * 0.9, "as it is", color=QUIET, ha="right", fontsize=8.5)
+    along = least + 0.13 * (top - least)
+    axes.text(along, along * 0.97, "the true lift", color=QUIET, va="top", fontsize=8.5)
 
 
 def _by_world(axes: Any, results: Results) -> None:

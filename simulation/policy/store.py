@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from experiments.domain.errors import NotFound
-from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot
+from experiments.services.ports import NewSnapshot, Page, Snapshot
 from experiments.storage.memory.state import State
 from experiments.storage.memory.stores import page_newest_first
 from experiments.storage.memory.unit_of_work import MemoryDatabase, MemoryUnitOfWork
@@ -42,19 +41,6 @@ class LatestSnapshots:
         raise NotImplementedError("no world here counts its looks")
 
 
-class UncheckedAudit:
-    """The audit log, without the check that an entry is JSON: that costs a tenth of a round."""
-
-    def __init__(self, state: State) -> None:
-        self._rows = state.audit
-
-    def append(self, entry: AuditEntry) -> None:
-        self._rows[len(self._rows) + 1] = replace(entry, id=len(self._rows) + 1)
-
-    def page(self, *, subject: str | None, after: str | None, limit: int) -> Page[AuditEntry]:
-        return page_newest_first(self._rows, after, limit, lambda row: subject in (None, row.subject))
-
-
 class SimulatedDatabase(MemoryDatabase):
     def unit_of_work(self, *, read_only: bool = False) -> SimulatedUnitOfWork:
         return SimulatedUnitOfWork(self, read_only=read_only)
@@ -64,4 +50,3 @@ class SimulatedUnitOfWork(MemoryUnitOfWork):
     def _work_on_a_copy(self) -> None:
         super()._work_on_a_copy()
         self.snapshots = LatestSnapshots(self._state)
-        self.audit = UncheckedAudit(self._state)
