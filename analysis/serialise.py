@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
 from dataclasses import fields
-from functools import cache
 from math import isfinite
-from typing import Any, cast
+from typing import Any
 
 from analysis.estimate import Report, Undefined
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+"""A report has thousands of values of a dozen kinds."""
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def _plain(value: Any) -> Any:
     return {name: _plain(getattr(value, name)) for name in _names(type(value))}
 
 
-@cache
-def _names(kind: Hashable) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(cast(Any, kind)))
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    found = _NAMES.get(kind)
+    if found is None:
+        found = _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return found

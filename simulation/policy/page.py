@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import isnan
+from statistics import median
 
 from calibration.scenario import Bound
 from simulation.policy.tally import (
@@ -17,6 +18,7 @@ from simulation.policy.tally import (
     Rate,
     Results,
     Row,
+    days_live,
     gaps,
     reverted,
     row_of,
@@ -58,8 +60,8 @@ split broken). *Truly worse*: one whose true lift is below 0. *Power*: an experi
 
 ## What becomes of winners
 
-| promoted, right at the time | promotions | taken back | 95% |
-|---|---:|---:|---:|
+| promoted, right at the time | promotions | taken back | 95% | after days (median) |
+|---|---:|---:|---:|---:|
 """
 
 _FADING = """
@@ -163,7 +165,9 @@ def _ends(results: Results) -> Iterator[str]:
         if key in results:
             world, played = results[key]
             rate = reverted(world, played)
-            yield f"| {world.title} | {rate.of:,} | {percent(rate.share)} | {_between(rate)} |\n"
+            days = days_live(world, played)
+            after = f"{median(days):.0f}" if days else "–"
+            yield f"| {world.title} | {rate.of:,} | {percent(rate.share)} | {_between(rate)} | {after} |\n"
 
 
 def _gap(gap: Gap) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from calibration.plots import BOUND, ENGINE, INK, NAIVE, QUIET, STYLE
 from simulation.policy.play import Played, Promoted
@@ -169,6 +170,7 @@ def _by_truth(axes: Any, results: Results) -> None:
     axes.set_xlim(least, top)
     axes.set_ylim(least, top)
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MultipleLocator(0.05))
         axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
     axes.set_xlabel("true lift")
     axes.set_title("Lift of winners, as it is told")

@@ -129,6 +129,15 @@ def reverted(world: World, all_played: Iterable[Played]) -> Rate:
     return Rate(hits=sum(one.state == "reverted" for one in found), of=len(found))
 
 
+def days_live(world: World, all_played: Iterable[Played]) -> list[int]:
+    """How long those of them that were taken back had been live."""
+    return [
+        one.ended_on - one.day
+        for one in right_promotions(world, all_played)
+        if one.state == "reverted" and one.ended_on is not None
+    ]
+
+
 def promoted_again(all_played: Iterable[Played]) -> int:
     """Promotions of a variant in a segment where it has been live before: a machine that cannot make up its mind."""
     seen = [[(one.segment, one.variant) for one in played.promoted] for played in all_played]
