@@ -16,6 +16,7 @@ from analysis.effects.quantiles import distribution_value
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.estimate import ArmSummary, Interval, Undefined
 from analysis.groups import Groups
+from analysis.in_rows import rows
 from analysis.plan import MetricPlan, Plan
 from analysis.reasons import Why
 from analysis.special import pooled_distribution
@@ -33,12 +34,12 @@ def arm_summaries(board: Board) -> list[Summaries]:
     t for the others, for one look. Pooled over epochs these are descriptions: arms are compared within strata.
     """
     plan, width = board.plan, len(board.plan.variants)
-    rows = _summaries(board, board.arms)
+    found = _summaries(board, board.arms)
     size = len(board.scopes) * width
     return [
         _quantiles(board, metric, number)
         if metric.kind == "quantile"
-        else [tuple(rows[start : start + width]) for start in range(number * size, (number + 1) * size, width)]
+        else [tuple(found[start : start + width]) for start in range(number * size, (number + 1) * size, width)]
         for number, metric in enumerate(plan.metrics)
     ]
 
@@ -54,19 +55,15 @@ def _summaries(board: Board, groups: Groups) -> list[ArmSummary]:
     nil = np.where(np.abs(groups.denominator_mean) < SMALLEST_DENOMINATOR, Why.ZERO_DENOMINATOR, Why.EXISTS)
     low, high, why = _intervals(plan, groups, arms)
     methods = [method for metric in plan.metrics for method in repeat(_METHODS.get(metric.kind, "t"), each)]
-    columns = zip(
+    return rows(
+        ArmSummary,
         plan.variants * (len(plan.metrics) * len(board.scopes)),
         groups.n.astype(np.int64).ravel().tolist(),
         _totals(plan, groups).ravel().tolist(),
         numbers(arms.values.value.ravel(), np.where(groups.n == 0, Why.NO_UNITS, nil).ravel()),
         numbers(np.sqrt(arms.values.variance * groups.n).ravel(), arms.why.ravel()),
         intervals_of(low.ravel(), high.ravel(), why.ravel(), 1 - plan.alpha, methods),
-        strict=True,
     )
-    return [
-        ArmSummary(variant=variant, units=units, total=total, value=value, std_dev=std_dev, interval=interval)
-        for variant, units, total, value, std_dev, interval in columns
-    ]
 
 
 def _totals(plan: Plan, groups: Groups) -> Floats:
@@ -79,8 +76,11 @@ def _totals(plan: Plan, groups: Groups) -> Floats:
 
 
 def _intervals(plan: Plan, groups: Groups, arms: ArmValues) -> tuple[Floats, Floats, Reasons]:
-    found = arms.values
-    half_width = values.critical_values(plan.alpha, np.maximum(found.freedom, 1.0)) * np.sqrt(found.variance)
+    found, freedom = arms.values, np.maximum(arms.values.freedom, 1.0)
+    if (freedom == freedom[0]).all():
+        # Without windows all metrics have the same units.
+        freedom = freedom[:1]
+    half_width = values.critical_values(plan.alpha, freedom) * np.sqrt(found.variance)
     low, high = found.value - half_width, found.value + half_width
     why = first_of(arms.why, np.where(found.variance > 0, Why.EXISTS, Why.FLAT_ARM))
     if rates := [number for number, metric in enumerate(plan.metrics) if metric.kind == "conversion"]:

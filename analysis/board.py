@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, row_of
+from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, rows_of
 from analysis.moments import MomentTable
 from analysis.plan import Plan
+from analysis.remembered import remembered
 from analysis.scopes import Scope, Stratum, scopes_of
 from analysis.tested import Samples, stabilised_samples
 
@@ -62,68 +62,66 @@ class Board:
     units: Floats
     strata_of: Rows
 
-    @cached_property
+    @remembered
     def pairs(self) -> tuple[Pair, ...]:
         """Compared in every scope, in this order: row = scope · pairs + pair."""
         return tuple(pairs(self.plan))
 
-    @cached_property
+    @remembered
     def variants(self) -> dict[str, int]:
         return {variant: number for number, variant in enumerate(self.plan.variants)}
 
-    @cached_property
+    @remembered
     def sides(self) -> Rows:
         """Numbers of the treatments, then of the baselines, shape (2, pairs)."""
         return np.array([[self.variants[one] for one in pair] for pair in self.pairs]).T
 
-    @cached_property
+    @remembered
     def invited(self) -> NDArray[np.bool_]:
         """Shape (strata + 1, variants): whether a variant had a positive weight."""
         offered = [stratum.variants for stratum in self.strata]
         flags = [[variant in invited for variant in self.plan.variants] for invited in offered]
         return np.array([*flags, [False] * len(self.plan.variants)])
 
-    @cached_property
+    @remembered
     def offered_together(self) -> NDArray[np.bool_]:
         """By row: pairs of variants that were ever offered in the scope."""
         offered = np.array([[variant in scope.offered for variant in self.plan.variants] for scope in self.scopes])
         together: NDArray[np.bool_] = offered[:, self.sides].all(axis=1).ravel()
         return together
 
-    @cached_property
+    @remembered
     def counts(self) -> list[list[int]]:
         """`units` in whole numbers."""
         found: list[list[int]] = self.units.astype(np.int64).tolist()
         return found
 
-    @cached_property
+    @remembered
     def units_of(self) -> list[int]:
         """All units of every scope."""
         return [sum([sum(self.counts[place]) for place in places]) for places in self.places]
 
-    @cached_property
+    @remembered
     def primary(self) -> int:
         """Number of the primary metric."""
         return self.plan.metrics.index(self.plan.primary)
 
-    @cached_property
+    @remembered
     def outcomes(self) -> list[list[float]]:
         """Of every stratum, the units of each variant that have an outcome on the primary metric."""
         found: list[list[float]] = self.cells[0, self.primary].tolist()
         return found
 
-    @cached_property
+    @remembered
     def epochs(self) -> Floats:
         return np.array([*(float(stratum.epoch) for stratum in self.strata), np.inf])
 
-    @cached_property
-    def segments(self) -> Rows:
-        """Of each stratum the number of its segment; of several together that of the first."""
-        numbers = {segment: number for number, segment in enumerate(self.plan.segments)}
-        found = [*(numbers[stratum.segments[0]] for stratum in self.strata), len(numbers)]
-        return np.array(found, dtype=np.intp)
+    @remembered
+    def alone(self) -> NDArray[np.bool_]:
+        """By scope, whether it consists of one segment."""
+        return np.array([len({stratum.segments for stratum in scope.strata}) <= 1 for scope in self.scopes])
 
-    @cached_property
+    @remembered
     def arms(self) -> Groups:
         """Plain sums over a scope's strata, shape (metrics, scopes, variants): to describe arms, never to compare."""
         if self.strata_of.shape[1] == 1:
@@ -131,11 +129,11 @@ class Board:
         together = pooled(np.moveaxis(self.cells[:, :, self.strata_of], (3, 0), (0, -1)))
         return Groups.from_array(together)
 
-    @cached_property
+    @remembered
     def rows(self) -> tuple[Rows, Rows]:
         """Of each row of the board its strata, shape (rows, strata), and its two variants, shape (2, rows, 1)."""
-        variants = np.tile(self.sides, len(self.scopes))[:, :, None]
-        return np.repeat(self.strata_of, len(self.pairs), axis=0), variants
+        variants = np.concatenate([self.sides] * len(self.scopes), axis=1)[:, :, None]
+        return self.strata_of.repeat(len(self.pairs), axis=0), variants
 
     def samples(self, metrics: Sequence[int]) -> Samples:
         """Rows: metric by metric, scope by scope, pair by pair; columns: strata."""
@@ -149,12 +147,13 @@ class Board:
         samples = Samples(
             arms=Groups.from_columns(arms),
             units=weights[:, strata].reshape(-1, width),
-            epoch=np.tile(self.epochs[strata], (many, 1)),
-            offered=np.tile(offered, (many, 1)),
+            epoch=np.concatenate([self.epochs[strata]] * many),
+            offered=np.concatenate([offered] * many),
         )
         if not self.plan.is_adaptive:
             return samples
-        return stabilised_samples(samples, np.tile(self.segments[strata], (many, 1)), self.plan.min_units)
+        alone = np.tile(np.repeat(self.alone, len(self.pairs)), many)
+        return stabilised_samples(samples, self.plan.min_units, alone)
 
 
 def board_of(plan: Plan, table: MomentTable) -> Board:
@@ -170,7 +169,7 @@ def board_of(plan: Plan, table: MomentTable) -> Board:
         scopes=scopes,
         strata=strata,
         places=places,
-        cells=np.moveaxis(_over_strata(_cells(plan, table, singles), members), (3, 2), (0, 1)),
+        cells=np.ascontiguousarray(_over_strata(_cells(plan, table, singles), members).transpose(3, 2, 0, 1)),
         units=_units(plan, table, singles, members),
         strata_of=_padded(places, len(strata)),
     )
@@ -187,13 +186,13 @@ def _cells(plan: Plan, table: MomentTable, singles: Cells) -> Floats:
     metrics = {metric.key: number for number, metric in enumerate(plan.metrics)}
     filled = np.zeros((len(plan.cells), len(variants), len(metrics), len(FIELDS)))
     rows = [
-        (singles[epoch, segment], variants[variant], metrics[metric], row_of(moments))
+        (singles[epoch, segment], variants[variant], metrics[metric], moments)
         for (epoch, segment, variant, metric), moments in table.moments.items()
         if (epoch, segment) in singles and variant in variants and metric in metrics
     ]
     if rows:
         cell, variant, metric, found = zip(*rows, strict=True)
-        filled[cell, variant, metric] = found
+        filled[cell, variant, metric] = rows_of(found)
     plain = [number for number, metric in enumerate(plan.metrics) if metric.kind in ("conversion", "count", "mean")]
     filled[:, :, plain, DENOMINATORS] = 1.0, 0.0, 0.0
     return filled

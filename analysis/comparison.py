@@ -177,7 +177,7 @@ def compare_all(
     # Groups without units divide by nothing; what comes of them is never used.
     with np.errstate(all="ignore"):
         if adaptive:
-            samples = stabilised_samples(samples, np.zeros(units.shape, dtype=np.intp), evidence.min_units)
+            samples = stabilised_samples(samples, evidence.min_units)
         return _columns(choose_test(kind, samples, evidence.min_units), evidence, intervals=intervals)
 
 

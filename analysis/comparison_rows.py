@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import repeat
 from math import isnan
+from operator import attrgetter
 from typing import TypeAlias
 
 from analysis.board import Board
 from analysis.comparison import choose_test
 from analysis.effect_rows import Effect, effects, interval_of, numbers
 from analysis.estimate import Comparison, Estimate, GuardrailState, Interval, Outlook, Undefined
+from analysis.in_rows import rows
 from analysis.inference.guardrails import guardrail_state
 from analysis.measured import InFamily, Measured
 from analysis.plan import MetricKind, MetricPlan
@@ -22,6 +24,7 @@ from analysis.sections.outlooks import outlooks
 InFamilyWords: TypeAlias = tuple[float | Undefined, Interval | Undefined, Interval | Undefined]
 
 _OUTSIDE = UNDEFINED[Why.NOT_IN_FAMILY]
+_COLUMNS = attrgetter(*(field.name for field in fields(Effect)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,34 +62,16 @@ def _metric_rows(measured: Measured, number: int, effects_of: list[Effect], beli
         ahead = outlooks(measured)
         # While the comparison is open.
         shown = [None if p < board.plan.alpha else ahead.get(row) for row, p in enumerate(family.p)]
-    columns = zip(
-        board.pairs * len(board.scopes),
-        effects_of,
-        in_family,
+    comparisons = rows(
+        Comparison,
+        *zip(*board.pairs * len(board.scopes), strict=True),
+        *zip(*map(_COLUMNS, effects_of), strict=True),
+        *zip(*in_family, strict=True),
         _guardrails(board, metric, effects_of),
         beliefs,
         shown,
         _variance_kept(measured, number),
-        strict=True,
     )
-    comparisons = [
-        Comparison(
-            treatment=treatment,
-            baseline=baseline,
-            difference=effect.difference,
-            lift=effect.lift,
-            p_value=effect.p_value,
-            p_value_always_valid=effect.p_value_always_valid,
-            p_value_adjusted=p,
-            difference_in_family=difference,
-            lift_in_family=lift,
-            guardrail=guardrail,
-            belief=belief,
-            outlook=outlook,
-            variance_kept=kept,
-        )
-        for (treatment, baseline), effect, (p, difference, lift), guardrail, belief, outlook, kept in columns
-    ]
     return MetricRows(comparisons=comparisons, beliefs=beliefs, outlooks=ahead)
 
 

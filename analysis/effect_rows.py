@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from math import isfinite, isnan
 from typing import TypeAlias
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.estimate import Estimate, Interval, Undefined
+from analysis.in_rows import rows
 from analysis.intervals import Intervals, PValues
 from analysis.plan import MetricKind
 from analysis.reasons import UNDEFINED, Why
@@ -40,15 +42,15 @@ def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *
     level, once, always = 1 - alpha, intervals.once, intervals.always
     early = np.where(found.is_supported, Why.EXISTS, Why.TOO_FEW_EVENTS)
     why, why_lift = found.why_interval, found.why_lift_interval
-    differences = map(
-        _estimate,
+    differences = rows(
+        Estimate,
         numbers(found.difference, found.why),
         numbers(found.std_error, found.why_error),
         intervals_of(once.low, once.high, why, level, [of.fixed for of in names]),
         intervals_of(always.low, always.high, first_of(why, early), level, [of.always_valid for of in names]),
     )
-    lifts = map(
-        _estimate,
+    lifts = rows(
+        Estimate,
         numbers(found.lift, found.why_lift),
         numbers(found.lift_std_error, first_of(found.why_lift, found.why_error)),
         intervals_of(once.lift_low, once.lift_high, why_lift, level, [of.lift_fixed for of in names]),
@@ -60,40 +62,25 @@ def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *
             [of.lift_always_valid for of in names],
         ),
     )
-    p_once, p_always = numbers(p.once, found.why_p), numbers(p.always, p.why_always)
-    return [
-        Effect(difference=difference, lift=lift, p_value=at_one_look, p_value_always_valid=at_every_look)
-        for difference, lift, at_one_look, at_every_look in zip(differences, lifts, p_once, p_always, strict=True)
-    ]
-
-
-def _estimate(
-    value: float | Undefined,
-    std_error: float | Undefined,
-    fixed: Interval | Undefined,
-    always_valid: Interval | Undefined,
-) -> Estimate:
-    return Estimate(value=value, std_error=std_error, fixed=fixed, always_valid=always_valid)
+    return rows(Effect, differences, lifts, numbers(p.once, found.why_p), numbers(p.always, p.why_always))
 
 
 def numbers(values: Floats, why: Reasons) -> list[float | Undefined]:
     """A column of a report, `why` a number does not exist."""
-    shown: list[float | Undefined] = values.tolist()
-    if np.isfinite(values).all() and not why.any():
-        return shown
-    return list(map(number_of, values.tolist(), why.tolist()))
+    shown: list[float] = values.tolist()
+    # A sum is finite only where all its terms are.
+    if isfinite(sum(shown)) and not np.count_nonzero(why):
+        return [*shown]
+    return list(map(number_of, shown, why.tolist()))
 
 
 def intervals_of(
     low: Floats, high: Floats, why: Reasons, level: float, methods: Sequence[str]
 ) -> list[Interval | Undefined]:
-    rows = zip(low.tolist(), high.tolist(), methods, strict=True)
-    if np.isfinite(high - low).all() and not why.any():
-        return [Interval(low=start, high=end, level=level, method=method) for start, end, method in rows]
-    return [
-        interval_of(start, end, reason, level, method)
-        for (start, end, method), reason in zip(rows, why.tolist(), strict=True)
-    ]
+    ends: tuple[list[float], list[float]] = low.tolist(), high.tolist()
+    if isfinite(sum(ends[1]) - sum(ends[0])) and not np.count_nonzero(why):
+        return [*rows(Interval, *ends, repeat(level), methods)]
+    return list(map(interval_of, *ends, why.tolist(), repeat(level), methods))
 
 
 def interval_of(low: float, high: float, why: int, level: float, method: str) -> Interval | Undefined:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -80,6 +81,7 @@ class Groups:
 
 
 FIELDS = tuple(field.name for field in fields(Groups))
+_ROW = attrgetter(*FIELDS)
 # Both means, and the centred sums of squares about them.
 _MEANS = slice(FIELDS.index("mean"), FIELDS.index("denominator_mean") + 1, 2)
 _SQUARES = slice(FIELDS.index("m2"), FIELDS.index("denominator_m2") + 1, 2)
@@ -88,18 +90,24 @@ _CO_M2 = FIELDS.index("co_m2")
 DENOMINATORS = slice(FIELDS.index("denominator_mean"), FIELDS.index("co_m2") + 1)
 
 
+def over_strata(terms: Floats) -> Floats:
+    """Their sum along the last axis; one stratum is its own sum."""
+    total: Floats = terms[..., 0] if terms.shape[-1] == 1 else terms.sum(axis=-1)
+    return total
+
+
 def row_of(moments: Moments) -> tuple[float, ...]:
     """The fields of `Groups`, of one group."""
-    absolute = moments.absolute_mean
-    return (
-        moments.n,
-        moments.mean,
-        moments.m2,
-        moments.denominator_mean,
-        moments.denominator_m2,
-        moments.co_m2,
-        abs(moments.mean) if absolute is None else absolute,
-    )
+    *others, absolute = _ROW(moments)
+    return (*others, abs(moments.mean) if absolute is None else absolute)
+
+
+def rows_of(groups: Iterable[Moments]) -> Floats:
+    """The same of many, shape (groups, fields)."""
+    filled = np.array(list(map(_ROW, groups)), dtype=np.float64)
+    # What was None is NaN now, and nothing else can be: moments are finite.
+    filled[:, -1] = np.where(np.isnan(filled[:, -1]), np.abs(filled[:, 1]), filled[:, -1])
+    return filled
 
 
 def pooled(filled: Floats) -> Floats:
@@ -110,8 +118,9 @@ def pooled(filled: Floats) -> Floats:
     share = (n / np.where(total > 0, total, 1.0))[..., None]
     means, squares = filled[..., _MEANS], filled[..., _SQUARES]
     # From the first group's value, so that equal values have exactly that mean.
-    first = (n > 0).argmax(axis=0)[None, ..., None]
-    start = np.take_along_axis(means, first, axis=0)
+    there, start = n > 0, means[:1]
+    if not there[0].all():
+        start = np.take_along_axis(means, there.argmax(axis=0)[None, ..., None], axis=0)
     together[..., _MEANS] = pooled_means = start[0] + (share * (means - start)).sum(axis=0)
     delta = means - pooled_means
     together[..., _SQUARES] = (squares + n[..., None] * delta * delta).sum(axis=0)

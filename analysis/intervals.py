@@ -64,10 +64,9 @@ def multipliers(clock: Floats, alpha: float | Floats, rho: float | Floats) -> Fl
 def invert(found: Tested, rows: Rows, critical: Floats) -> Ends:
     """Intervals of any rows at any critical values; NaN where these are."""
     ends = np.full((4, len(rows)), np.nan)
-    usable = np.flatnonzero(np.isfinite(critical))
+    usable = np.isfinite(critical).nonzero()[0]
     if len(usable):
-        ends[:2, usable] = found.inverse.difference(rows[usable], critical[usable])
-        ends[2:, usable] = found.inverse.lift(rows[usable], critical[usable])
+        ends[:, usable] = found.inverse(rows[usable], critical[usable])
     return Ends(low=ends[0], high=ends[1], lift_low=ends[2], lift_high=ends[3])
 
 
@@ -75,7 +74,7 @@ def intervals(found: Tested, alpha: float, rho: float | Floats, rows: Rows, crit
     """Both kinds of all rows, and some rows at other critical values, in one go: inversions are cheaper together."""
     size = len(found.z)
     everyone = np.arange(size)
-    once = np.broadcast_to(values.critical_values(alpha, found.freedom), (size,))
+    once = values.critical_values(alpha, found.freedom)
     always = np.where(found.is_supported, multipliers(found.clock, alpha, rho), np.nan)
     every = invert(found, np.concatenate([everyone, everyone, rows]), np.concatenate([once, always, critical]))
     both = Intervals(once=every.take(slice(0, size)), always=every.take(slice(size, 2 * size)))

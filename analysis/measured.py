@@ -120,7 +120,7 @@ def members(board: Board) -> Flags:
     looked at yet still belongs to what was declared. So the size of a family is known before any data.
     """
     declared = [_declared(board.plan, pair) for pair in board.pairs]
-    member: Flags = board.offered_together & np.tile(declared, len(board.scopes))
+    member: Flags = board.offered_together & np.array(declared * len(board.scopes))
     return member
 
 
@@ -195,7 +195,8 @@ def _members(found: Tested, p: Floats, scope: NDArray[np.intp], rows: Rows) -> M
 def _in_family(found: Tested, rows: Rows, judged: Judged, why: NDArray[np.int64], ends: Ends) -> InFamily:
     spread = np.full((4, len(why)), np.nan)
     spread[:, why == 0] = ends.low, ends.high, ends.lift_low, ends.lift_high
-    for column, effect in zip((0, 2), (found.difference[rows], found.lift[rows]), strict=True):
+    effects = (found.difference[rows], found.lift[rows]) if judged.rejected.any() else ()
+    for column, effect in zip((0, 2), effects, strict=False):
         up, down = judged.rejected & (effect > 0), judged.rejected & (effect < 0)
         spread[column] = np.where(up, np.maximum(spread[column], 0.0), spread[column])
         spread[column + 1] = np.where(down, np.minimum(spread[column + 1], 0.0), spread[column + 1])

@@ -18,7 +18,7 @@ from analysis.measured import Batch, batches, home_of, measure
 from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings
-from analysis.quality.minimum import below_minimum
+from analysis.quality.minimum import below_minimum, clearly_above
 from analysis.scope_report import ScopeData, scope_data, scope_report
 from analysis.sections.beliefs import arm_rows
 from analysis.sections.segments import recommendation, segment_comparisons
@@ -85,13 +85,13 @@ def _early(board: Board, found: Sequence[Batch]) -> list[list[Finding]]:
     """By scope, what is below the minimum."""
     home, offset = home_of(board, found)
     size = len(board.pairs)
-    return [
-        [
-            *below_minimum(board, number, home.tested, slice(offset + number * size, offset + (number + 1) * size)),
-            *too_skewed(board, number),
-        ]
-        for number in range(len(board.scopes))
-    ]
+    above = clearly_above(board, home.tested, slice(offset, offset + len(board.scopes) * size))
+    early = []
+    for number, is_above in enumerate(above):
+        rows = slice(offset + number * size, offset + (number + 1) * size)
+        short = [] if is_above else below_minimum(board, number, home.tested, rows)
+        early.append([*short, *too_skewed(board, number)])
+    return early
 
 
 def _waits(board: Board, early: Sequence[Sequence[Finding]]) -> NDArray[np.bool_]:

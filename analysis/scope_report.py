@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from analysis.arms import Summaries
 from analysis.board import Board
 from analysis.comparison_rows import MetricRows
 from analysis.estimate import Finding, MetricReport, SampleRatio, ScopeReport
+from analysis.in_rows import rows
 from analysis.inference.contest import Contest
 from analysis.inference.winners import verdict
 from analysis.measured import Measured
@@ -21,6 +23,8 @@ from analysis.sections.equivalence import practically_equal
 from analysis.sections.novelty import novelties
 from analysis.sections.outlooks import too_good
 from analysis.sections.values import value_findings
+
+_ABOUT = attrgetter("key", "kind", "role", "direction")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +85,13 @@ def scope_report(
     start = number * len(board.pairs)
     own = slice(start, start + len(board.pairs))
     reports = tuple(
-        MetricReport(
-            metric=metric.key,
-            kind=metric.kind,
-            role=metric.role,
-            direction=metric.direction,
-            arms=arms[number],
-            comparisons=tuple(rows.comparisons[own]),
-            beliefs=beliefs_of_arms(measured, index, arms_of, rows.beliefs),
+        rows(
+            MetricReport,
+            *zip(*map(_ABOUT, plan.metrics), strict=True),
+            [arms[number] for arms, _ in metrics],
+            [tuple(found.comparisons[own]) for _, found in metrics],
+            beliefs_of_arms(measured, arms_of, [found.beliefs for _, found in metrics]),
         )
-        for index, (metric, (arms, rows)) in enumerate(zip(plan.metrics, metrics, strict=True))
     )
     primary = reports[board.primary].comparisons
     critical = (*data.critical, *inherited)

@@ -18,7 +18,7 @@ from analysis.effects import rates, values
 from analysis.effects.adaptive import stabilised
 from analysis.effects.events import supports
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
-from analysis.groups import Groups
+from analysis.groups import Groups, over_strata
 from analysis.plan import MetricKind
 from analysis.reasons import Why
 
@@ -62,9 +62,8 @@ class ArmValues:
 class Inverse(Protocol):
     """Turns critical values into intervals of the rows they are for (any, in any order); NaN where there is none."""
 
-    def difference(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]: ...
-
-    def lift(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]: ...
+    def __call__(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Low and high ends of the difference, then of the lift."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +107,11 @@ def entering(samples: Samples, min_units: int) -> Flags:
     return enough
 
 
-def stabilised_samples(samples: Samples, segment: Rows, min_units: int) -> Samples:
-    """The samples of adaptive splits: their strata weigh so that the sum is near normal."""
+def stabilised_samples(samples: Samples, min_units: int, alone: Flags | None = None) -> Samples:
+    """The samples of adaptive splits: rows that are `alone`, of one segment, weigh so that the sum is near normal."""
     inside = entering(samples, min_units)
-    return replace(samples, units=stabilised(samples.units, samples.arms.n[0], samples.arms.n[1], inside, segment))
+    weights = stabilised(samples.units, samples.arms.n[0], samples.arms.n[1], inside)
+    return replace(samples, units=weights if alone is None else np.where(alone[:, None], weights, samples.units))
 
 
 def mean_values(groups: Groups) -> ArmValues:
@@ -163,6 +163,8 @@ def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: in
     flat = np.where(spread, Why.EXISTS, Why.ZERO_VARIANCE)
     why_error = first_of(why, flat)
     why_lift = first_of(why, np.where(pairs.baseline.value > 0, Why.EXISTS, Why.NOT_POSITIVE))
+    # A treatment of nothing but zeros has lost everything, whatever the baseline is: a point is no interval.
+    certain = np.where(lift_error == 0, Why.ZERO_VARIANCE, Why.EXISTS)
     each = np.where(usable, arms.values.variance[0] + arms.values.variance[1], 0.0)
     return Tested(
         difference=_without(difference, missing),
@@ -175,13 +177,13 @@ def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: in
         clock=_clock(samples, usable, each),
         events=(found.treatment, found.baseline, found.needed),
         is_supported=found.is_enough,
-        stratified=usable.sum(axis=1) > 1,
+        stratified=_stratified(usable),
         why=why,
         why_p=why_error,
         why_error=why_error,
         why_interval=why_error,
         why_lift=why_lift,
-        why_lift_interval=first_of(why_lift, why_error),
+        why_lift_interval=first_of(first_of(why_lift, why_error), certain),
         treatment=pairs.treatment.value,
         baseline=pairs.baseline.value,
         treatment_variance=pairs.treatment.variance,
@@ -207,15 +209,12 @@ class _PairInverse:
     error: Floats
     exists: Flags
 
-    def difference(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
-        centre = self.pairs.difference[rows]
-        half_width = _without(critical * self.error[rows], ~self.exists[rows])
-        return centre - half_width, centre + half_width
-
-    def lift(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
-        low, high = values.fieller(self.pairs.take(rows), critical)
-        missing = ~self.exists[rows]
-        return _without(low, missing), _without(high, missing)
+    def __call__(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        pairs, missing = self.pairs.take(rows), ~self.exists[rows]
+        half_width = _without(critical * self.error[rows], missing)
+        low, high = values.fieller(pairs, critical)
+        centre = pairs.difference
+        return centre - half_width, centre + half_width, _without(low, missing), _without(high, missing)
 
 
 def of_rates(samples: Samples, min_units: int) -> Tested:
@@ -245,7 +244,7 @@ def of_rates(samples: Samples, min_units: int) -> Tested:
         clock=_clock(samples, inside, counts.null_variance),
         events=(everything, everything, nothing),
         is_supported=nothing == 0,
-        stratified=inside.sum(axis=1) > 1,
+        stratified=_stratified(inside),
         why=why,
         why_p=why_p,
         why_error=np.where(exists & ~spread, Why.SAME_RATE, why),
@@ -280,23 +279,22 @@ class _RateInverse:
     exists: Flags
     at_zero: Floats
 
-    def difference(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
-        return self._ends(rates.difference_interval, rows, critical)
-
-    def lift(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
-        return self._ends(rates.lift_interval, rows, critical)
-
-    def _ends(self, invert: _Invert, rows: Rows, critical: Floats) -> tuple[Floats, Floats]:
+    def __call__(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         exists = self.exists[rows]
-        low, high = np.full((2, len(rows)), np.nan)
+        if exists.all():
+            return self._ends(rows, critical)
+        ends = np.full((4, len(rows)), np.nan)
         if exists.any():
-            those = rows[exists]
-            low[exists], high[exists] = invert(self.counts.take(those), critical[exists], at_zero=self.at_zero[those])
-        return low, high
+            ends[:, exists] = self._ends(rows[exists], critical[exists])
+        low, high, lift_low, lift_high = ends
+        return low, high, lift_low, lift_high
 
-
-class _Invert(Protocol):
-    def __call__(self, rates: rates.Rates, critical: Floats, *, at_zero: Floats) -> tuple[Floats, Floats]: ...
+    def _ends(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        counts, at_zero = self.counts.take(rows), self.at_zero[rows]
+        return (
+            *rates.difference_interval(counts, critical, at_zero=at_zero),
+            *rates.lift_interval(counts, critical, at_zero=at_zero),
+        )
 
 
 def _why(offered: Flags, inside: Flags, usable: Flags, pair_why: Reasons) -> Reasons:
@@ -314,13 +312,16 @@ def _why(offered: Flags, inside: Flags, usable: Flags, pair_why: Reasons) -> Rea
 
 def _shares(units: Floats, usable: Flags) -> Floats:
     weights = np.where(usable, units, 0.0)
-    total = weights.sum(axis=1, keepdims=True)
+    total = over_strata(weights)[:, None]
     return weights / np.where(total > 0, total, 1.0)
 
 
+def _stratified(usable: Flags) -> Flags:
+    return np.count_nonzero(usable, axis=1) > 1 if usable.shape[1] > 1 else np.zeros(len(usable), dtype=np.bool_)
+
+
 def _units(samples: Samples, usable: Flags) -> Floats:
-    units: Floats = np.where(usable, samples.arms.n.sum(axis=0), 0.0).sum(axis=1)
-    return units
+    return over_strata(np.where(usable, samples.arms.n[0] + samples.arms.n[1], 0.0))
 
 
 def _clock(samples: Samples, usable: Flags, variance: Floats) -> Floats:
@@ -330,8 +331,8 @@ def _clock(samples: Samples, usable: Flags, variance: Floats) -> Floats:
     place of units keeps confidence sequences valid when it changes for good (time-uniform central limit theory is in
     the summed variance). The scale must not depend on the data to come: the first epoch's is over when it matters.
     """
-    units = np.where(usable, samples.arms.n.sum(axis=0), 0.0)
-    together: Floats = units.sum(axis=1)
+    units = np.where(usable, samples.arms.n[0] + samples.arms.n[1], 0.0)
+    together = over_strata(units)
     if units.shape[1] == 1:
         return together
     summed = np.where(usable, samples.units * samples.units * variance, 0.0)

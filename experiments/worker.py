@@ -166,7 +166,8 @@ class Worker:
         if running and experiment.definition.adaptive is not None:
             # Last: a new split makes the snapshot one of the past.
             self._renew()
-            self._adapt(key)
+            if self._adapt(key) is not None:
+                log.info("adapted", experiment=key)
 
     def _advance(self, key: str, segment: str) -> None:
         """One step after another, each a transaction, as long as there is one to do."""

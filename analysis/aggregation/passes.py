@@ -7,7 +7,7 @@ Neither changes a sum: what is left out adds 0, and integers add up exactly in a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add, mul, or_
@@ -90,12 +90,13 @@ class Pass:
     def _shifted(self, rows: Any, name: str) -> Any:
         return rows[name] - self.shifts[name] if self.shifts[name] else rows[name]
 
-    def read(self, row: Mapping[str, Any]) -> dict[What, Any]:
-        values: dict[What, Any] = {} if self.rare else {("rows",): int(row["rows"])}
-        for index, what in enumerate(self.wanted):
-            parts = [row.get(f"s{index}_{number}") for number in range(2)]
-            values[what] = parts[0] if what[0] in _PLAIN else total(parts)
-        return values
+    def read(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[dict[What, Any]]:
+        names = [(what, what[0] in _PLAIN, f"s{i}_0", f"s{i}_1") for i, what in enumerate(self.wanted)]
+        for row in rows:
+            values: dict[What, Any] = {} if self.rare else {("rows",): int(row["rows"])}
+            for what, is_plain, first, second in names:
+                values[what] = row.get(first) if is_plain else total([row.get(first), row.get(second)])
+            yield values
 
     @property
     def nothing(self) -> dict[What, Any]:

@@ -201,9 +201,9 @@ def _query(
     nothing = {what: value for one in made for what, value in one.nothing.items()}
     found: dict[Group, dict[What, Any]] = {}
     for one, rows in zip(made, answers, strict=True):
-        for row in rows:
-            group = tuple(row[key] for key in table.keys)
-            found[group] = found.get(group, nothing) | one.read(row)
+        for row, values in zip(rows, one.read(rows), strict=True):
+            group = tuple([row[key] for key in table.keys])
+            found[group] = found.get(group, nothing) | values
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.groups import Groups
+from analysis.groups import Groups, over_strata
 from analysis.moments import Moments
 from analysis.plan import MetricKind
 
@@ -92,16 +92,18 @@ def support(
 
 
 def _sum(terms: Floats) -> Floats:
-    total: Floats = terms.sum(axis=-1)
+    total = over_strata(terms)
     return np.where(total > 0, total, np.nan)
 
 
 def _events(kind: MetricKind, share: Floats, arm: Groups) -> Floats:
-    of_values = _effective(share, arm.n, arm.absolute_mean, arm.mean, arm.m2)
     if kind != "ratio":
-        return of_values
+        return _effective(share, arm.n, arm.absolute_mean, arm.mean, arm.m2)
     other = arm.denominator_mean
-    return np.minimum(of_values, _effective(share, arm.n, np.abs(other), other, arm.denominator_m2))
+    means, sizes = np.array((arm.mean, other)), np.array((arm.absolute_mean, np.abs(other)))
+    both = _effective(share, arm.n, sizes, means, np.array((arm.m2, arm.denominator_m2)))
+    scarcer: Floats = np.minimum(both[0], both[1])
+    return scarcer
 
 
 def _effective(share: Floats, n: Floats, size: Floats, mean: Floats, m2: Floats) -> Floats:
@@ -110,8 +112,8 @@ def _effective(share: Floats, n: Floats, size: Floats, mean: Floats, m2: Floats)
     unit = np.where(nothing, 1.0, largest)
     n = np.maximum(n, 1.0)
     # In units of the largest mean, for the squares of what may be 1e50.
-    total = (share * (size / unit)).sum(axis=-1)
-    squares = (share * share / n * (m2 / n / unit / unit + (mean / unit) ** 2)).sum(axis=-1)
+    total = over_strata(share * (size / unit))
+    squares = over_strata(share * share / n * (m2 / n / unit / unit + (mean / unit) ** 2))
     # Ten events are ten, whatever the last bit says.
     found = np.where(nothing[..., 0], 0.0, total * total / np.where(squares > 0, squares, 1.0))
     return np.asarray(np.round(found, 6), dtype=np.float64)

@@ -12,6 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.groups import over_strata
+
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
 
@@ -23,16 +25,17 @@ _NEAREST = 1e-4
 
 
 class Counts:
-    """Successes and failures of both arms, shape (rows, strata), and `weights` of the variances of their difference."""
+    """What both methods need, shape (arms, 1, rows, strata) or (rows, strata); the second axis is for both ends.
 
-    def __init__(
-        self, treatment: Floats, treatment_n: Floats, baseline: Floats, baseline_n: Floats, weights: Floats
-    ) -> None:
-        self.successes, self.failures = treatment, treatment_n - treatment
-        self.base_successes, self.base_failures = baseline, baseline_n - baseline
-        self.share = treatment_n / (treatment_n + baseline_n)
-        self.pooled = (treatment + baseline) / (treatment_n + baseline_n)
-        self.weights, self.base_weights = weights / treatment_n, weights / baseline_n
+    `weights` of the variances of their difference are given by row and stratum, `self.weights` also by arm, over n.
+    """
+
+    def __init__(self, successes: Floats, sizes: Floats, weights: Floats) -> None:
+        """`successes`, `sizes`: treatments, then baselines, shape (2, rows, strata)."""
+        self.successes, self.failures = successes[:, None], (sizes - successes)[:, None]
+        self.sizes, self.converted = sizes, successes[0] + successes[1]
+        self.both = sizes[0] + sizes[1]
+        self.weights = (weights / sizes)[:, None]
 
 
 def joint_ends(counts: Counts, observed: Floats, target: Floats, guess: Floats, error: Floats) -> tuple[Floats, Flags]:
@@ -42,40 +45,44 @@ def joint_ends(counts: Counts, observed: Floats, target: Floats, guess: Floats, 
     ----------
     counts
         In the rows to be solved.
-    observed, target, guess, error
+    observed, error
         One number a row; the error is a standard error of `observed`, more or less.
+    target, guess
+        Shape (2, rows): of both ends.
 
     Notes
     -----
     Where it converges to rates inside of (0, 1) they are the likeliest ones: the likelihood is concave.
     """
-    delta = guess
-    base = counts.pooled - guess[:, None] * counts.share
-    found = np.zeros(len(delta), dtype=bool)
+    delta, close = guess, _CLOSE * error
+    base = counts.converted / counts.both - guess[..., None] * (counts.sizes[0] / counts.both)
+    found = np.zeros(delta.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
-        rate = base + delta[:, None]
-        rest, base_rest = 1 - rate, 1 - base
-        won, lost = counts.successes / rate, counts.failures / rest
-        base_won, base_lost = counts.base_successes / base, counts.base_failures / base_rest
+        rates = np.array((base + delta[..., None], base))
+        rest = 1 - rates
+        won, lost = counts.successes / rates, counts.failures / rest
         # The score in the baseline's rate, its derivatives in the difference and in that rate.
-        score = won - lost + base_won - base_lost
-        by_delta = won / rate + lost / rest
-        by_base = by_delta + base_won / base + base_lost / base_rest
-        step_of_base, follows = score / by_base, by_delta / by_base
-        spread = np.sqrt((counts.weights * (rate * rest) + counts.base_weights * (base * base_rest)).sum(axis=1))
-        slope, base_slope = counts.weights * (1 - 2 * rate), counts.base_weights * (1 - 2 * base)
+        score = won - lost
+        by_rates = won / rates + lost / rest
+        by_base = by_rates[0] + by_rates[1]
+        step_of_base, follows = (score[0] + score[1]) / by_base, by_rates[0] / by_base
+        variances = counts.weights * (rates * rest)
+        spread = np.sqrt(over_strata(variances[0] + variances[1]))
+        slopes = counts.weights * (rest - rates)
+        together = slopes[0] + slopes[1]
         # Of the squared spread: by the rates' own step, and by the difference with the rates that follow it.
-        drift = ((slope + base_slope) * step_of_base).sum(axis=1)
-        bend = (slope - (slope + base_slope) * follows).sum(axis=1)
+        drift = over_strata(together * step_of_base)
+        bend = over_strata(slopes[0] - together * follows)
         half = target / (2 * spread)
         step = (observed - delta - target * spread - half * drift) / (1 + half * bend)
         delta = delta + step
-        base = base + step_of_base - follows * step[:, None]
-        found = np.maximum(np.abs(step), np.abs(step_of_base).max(axis=1)) <= _CLOSE * error
+        base = base + step_of_base - follows * step[..., None]
+        found = np.maximum(np.abs(step), np.abs(step_of_base).max(axis=-1)) <= close
         if found.all():
             break
-    least = np.minimum(np.minimum(base, base + delta[:, None]), 1 - _NEAREST - np.maximum(base, base + delta[:, None]))
-    return delta, found & (least > 0).all(axis=1)
+    other = base + delta[..., None]
+    is_inside = (np.minimum(base, other) > 0) & (np.maximum(base, other) < 1 - _NEAREST)
+    return delta, found & is_inside.all(axis=-1)
 
 
 def joint_log_ratios(
@@ -92,15 +99,15 @@ def joint_log_ratios(
     -----
     With p̃₁ = R·p̃₀ the baseline's likeliest rate is the smaller root of N·R·p² - (R·(n₁ + x₀) + x₁ + n₀)·p + x₁ + x₀.
     """
-    log_ratio = guess
+    log_ratio, close = guess, _CLOSE * error
     treatment, baseline = rates
-    n1, n0 = counts.successes + counts.failures, counts.base_successes + counts.base_failures
-    both, factor, constant = n1 + n0, n1 + counts.base_successes, counts.successes + n0
-    converted = counts.successes + counts.base_successes
-    ratio = np.exp(log_ratio)[:, None]
+    both, converted, (own_weights, base_weights) = counts.both, counts.converted, counts.weights
+    factor = counts.sizes[0] + counts.successes[1, 0]
+    constant = counts.successes[0, 0] + counts.sizes[1]
+    ratio = np.exp(log_ratio)[..., None]
     linear = ratio * factor + constant
     base = 2 * converted / (linear + np.sqrt(np.maximum(linear * linear - 4 * both * ratio * converted, 0.0)))
-    found = np.zeros(len(guess), dtype=bool)
+    found = np.zeros(guess.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
         rate = ratio * base
         # The quadratic, its derivatives in the log ratio and in the baseline's rate.
@@ -108,20 +115,20 @@ def joint_log_ratios(
         by_ratio, by_base = rate * (both * base - factor), 2 * both * rate - linear
         step_of_base, follows = ((linear - both * rate) * base - converted) / by_base, -by_ratio / by_base
         # Of the squared spread, the same two.
-        own, other = counts.weights * (1 - 2 * rate), counts.base_weights * ratio
-        spread = np.sqrt((counts.weights * rate * (1 - rate) + other * rate * (1 - base)).sum(axis=1))
+        own, other = own_weights * (1 - 2 * rate), base_weights * ratio
+        spread = np.sqrt(over_strata(own_weights * rate * (1 - rate) + other * rate * (1 - base)))
         spread_by_base = ratio * (own + other * (1 - 2 * base))
         spread_by_ratio = own * rate + 2 * other * rate * (1 - base)
-        drift = (spread_by_base * step_of_base).sum(axis=1)
-        bend = (spread_by_ratio + spread_by_base * follows).sum(axis=1)
-        half, scaled = target / (2 * spread), ratio[:, 0] * baseline
+        drift = over_strata(spread_by_base * step_of_base)
+        bend = over_strata(spread_by_ratio + spread_by_base * follows)
+        half, scaled = target / (2 * spread), ratio[..., 0] * baseline
         step = (treatment - scaled - target * spread - half * drift) / (scaled + half * bend)
         log_ratio = log_ratio + step
-        base = base + step_of_base + follows * step[:, None]
-        ratio = np.exp(log_ratio)[:, None]
-        found = np.abs(step) <= _CLOSE * error
+        base = base + step_of_base + follows * step[..., None]
+        ratio = np.exp(log_ratio)[..., None]
+        found = np.abs(step) <= close
         if found.all():
             break
     rate = ratio * base
     is_inside = (np.minimum(base, rate) > 0) & (np.maximum(base, rate) < 1 - _NEAREST) & (by_base < 0)
-    return log_ratio, found & is_inside.all(axis=1)
+    return log_ratio, found & is_inside.all(axis=-1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +18,8 @@ from numpy.typing import NDArray
 from analysis.effects.inversion import Bracket, Known, Rows, falling_roots
 from analysis.effects.joint import Counts, joint_ends, joint_log_ratios
 from analysis.effects.restricted import TwoCounts, restricted_low_rate
+from analysis.groups import over_strata
+from analysis.remembered import remembered
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -47,15 +48,15 @@ class Rates:
             baseline_n=self.baseline_n[rows],
         )
 
-    @cached_property
+    @remembered
     def treatment_rate(self) -> Floats:
-        return _sum(self.share * (self.treatment / self.treatment_n))
+        return over_strata(self.share * (self.treatment / self.treatment_n))
 
-    @cached_property
+    @remembered
     def baseline_rate(self) -> Floats:
-        return _sum(self.share * (self.baseline / self.baseline_n))
+        return over_strata(self.share * (self.baseline / self.baseline_n))
 
-    @cached_property
+    @remembered
     def null_variance(self) -> Floats:
         """Of the difference in each stratum, were the rates the same: p̂q̂(1/n₁ + 1/n₀), p̂ of both arms together."""
         n1, n0 = self.treatment_n, self.baseline_n
@@ -68,8 +69,8 @@ class Rates:
         """Wald's, of the two rates."""
         squared = self.share * self.share
         return (
-            _sum(squared * self.treatment * (self.treatment_n - self.treatment) / self.treatment_n**3),
-            _sum(squared * self.baseline * (self.baseline_n - self.baseline) / self.baseline_n**3),
+            over_strata(squared * self.treatment * (self.treatment_n - self.treatment) / self.treatment_n**3),
+            over_strata(squared * self.baseline * (self.baseline_n - self.baseline) / self.baseline_n**3),
         )
 
     @property
@@ -78,11 +79,6 @@ class Rates:
         together, n = self.treatment + self.baseline, self.treatment_n + self.baseline_n
         degenerate: NDArray[np.bool_] = ((together == 0) | (together == n) | (self.share == 0)).all(axis=1)
         return degenerate
-
-
-def _sum(terms: Floats) -> Floats:
-    total: Floats = terms.sum(axis=1)
-    return total
 
 
 def difference_z(rates: Rates, difference: Floats, *, corrected: bool = True) -> Floats:
@@ -109,7 +105,7 @@ def difference_z(rates: Rates, difference: Floats, *, corrected: bool = True) ->
     variance = rates.share * rates.share * _difference_variance(rates, delta)
     if corrected:
         variance *= _correction(rates)
-    return _standardise(_sum(rates.share * (observed - delta)), _sum(variance))
+    return _standardise(over_strata(rates.share * (observed - delta)), over_strata(variance))
 
 
 def null_z(rates: Rates, *, corrected: bool = True) -> Floats:
@@ -117,7 +113,7 @@ def null_z(rates: Rates, *, corrected: bool = True) -> Floats:
     variance = rates.share * rates.share * rates.null_variance
     if corrected:
         variance *= _correction(rates)
-    return _standardise(rates.treatment_rate - rates.baseline_rate, _sum(variance))
+    return _standardise(rates.treatment_rate - rates.baseline_rate, over_strata(variance))
 
 
 def _difference_variance(rates: Rates, delta: Floats) -> Floats:
@@ -155,7 +151,9 @@ def lift_z(rates: Rates, ratio: Floats) -> Floats:
     p0 = np.minimum(2 * constant / (linear + root), 1.0)
     p1 = np.minimum(many * p0, 1.0)
     variance = (p1 * (1 - p1) / n1 + many * many * p0 * (1 - p0) / n0) * _correction(rates)
-    return _standardise(_sum(rates.share * (x1 / n1 - many * (x0 / n0))), _sum(rates.share * rates.share * variance))
+    return _standardise(
+        over_strata(rates.share * (x1 / n1 - many * (x0 / n0))), over_strata(rates.share * rates.share * variance)
+    )
 
 
 def _correction(rates: Rates) -> Floats:
@@ -177,45 +175,42 @@ def difference_interval(
     Always exists, within [-1, 1], also for 0/n against 0/n. Leaves out 0 exactly when |difference_z(0)| > critical.
     `at_zero`: `null_z` of the rows, where it is known.
     """
-    observed = rates.treatment_rate - rates.baseline_rate
-    at_zero = null_z(rates, corrected=corrected) if at_zero is None else at_zero
-    around = _Around(observed, _scale(rates, observed, at_zero), floor=-1.0, ceiling=1.0)
+    # Where rates are 0 or 1, or nothing converges, what comes of it is not finite, and left out.
+    with np.errstate(all="ignore"):
+        observed = rates.treatment_rate - rates.baseline_rate
+        at_zero = null_z(rates, corrected=corrected) if at_zero is None else at_zero
+        around = _Around(observed, _scale(rates, observed, at_zero), floor=-1.0, ceiling=1.0)
 
-    def z(difference: Floats, rows: Rows, of: Rates) -> Floats:
-        return difference_z(of.take(rows), difference, corrected=corrected)
+        def z(difference: Floats, rows: Rows, of: Rates) -> Floats:
+            return difference_z(of.take(rows), difference, corrected=corrected)
 
-    def at_once(target: Floats, guess: Floats) -> tuple[Floats, Flags]:
-        twice = np.concatenate([observed, observed])
-        error = np.concatenate([around.error, around.error])
-        # What does not converge is not finite, and left out.
-        with np.errstate(all="ignore"):
-            return joint_ends(_counts(rates, corrected=corrected), twice, target, guess, error)
+        def at_once(target: Floats, guess: Floats) -> tuple[Floats, Flags]:
+            return joint_ends(_counts(rates, corrected=corrected), observed, target, guess, around.error)
 
-    low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
+        low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
     return np.where(observed <= -1, -1.0, low), np.where(observed >= 1, 1.0, high)
 
 
 def _counts(rates: Rates, *, corrected: bool) -> Counts:
-    """Of both ends, the rows one after the other; a stratum that only pads has rates of ½, and no weight."""
-    is_real = rates.share > 0
+    """A stratum that only pads has rates of ½, and no weight."""
     weights = rates.share * rates.share
     if corrected:
         weights *= _correction(rates)
-    treatment, baseline = rates.treatment, rates.baseline
+    successes, is_real = np.array((rates.treatment, rates.baseline)), rates.share > 0
     if not is_real.all():
-        treatment, baseline = np.where(is_real, treatment, 0.5), np.where(is_real, baseline, 0.5)
-    columns = np.array((treatment, rates.treatment_n, baseline, rates.baseline_n, weights))
-    return Counts(*np.concatenate([columns, columns], axis=1))
+        successes = np.where(is_real, successes, 0.5)
+    return Counts(successes, np.array((rates.treatment_n, rates.baseline_n)), weights)
 
 
 def _scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
     """A standard error to start from."""
+    told = np.abs(observed / at_zero)
+    is_told = np.isfinite(told) & (told > 0)
+    if is_told.all():
+        return told
     together = (rates.treatment + rates.baseline + 0.5) / (rates.treatment_n + rates.baseline_n + 1)
     spread = together * (1 - together) * (1 / rates.treatment_n + 1 / rates.baseline_n)
-    plain = np.sqrt(_sum(rates.share * rates.share * spread))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        told = np.abs(observed / at_zero)
-    return np.where(np.isfinite(told) & (told > 0), told, plain)
+    return np.where(is_told, told, np.sqrt(over_strata(rates.share * rates.share * spread)))
 
 
 def lift_interval(rates: Rates, critical: Floats, *, at_zero: Floats | None = None) -> tuple[Floats, Floats]:
@@ -224,11 +219,14 @@ def lift_interval(rates: Rates, critical: Floats, *, at_zero: Floats | None = No
     At lift 0 the restricted rates, hence the statistic, are those of the difference: the two intervals and the p-value
     agree about 0 in every case. Miettinen & Nurminen (1985), with the closed-form restricted rates for a ratio.
     """
-    low, high = np.full((2, len(critical)), np.nan)
-    exists = np.flatnonzero(rates.baseline_rate > 0)
-    if len(exists):
-        known = null_z(rates) if at_zero is None else at_zero
-        low[exists], high[exists] = _lift_ends(rates.take(exists), critical[exists], known[exists])
+    exists = rates.baseline_rate > 0
+    known = null_z(rates) if at_zero is None else at_zero
+    with np.errstate(all="ignore"):
+        if exists.all():
+            return _lift_ends(rates, critical, known)
+        low, high = np.full((2, len(critical)), np.nan)
+        if len(those := exists.nonzero()[0]):
+            low[those], high[those] = _lift_ends(rates.take(those), critical[those], known[those])
     return low, high
 
 
@@ -244,24 +242,23 @@ def _lift_ends(rates: Rates, critical: Floats, at_zero: Floats) -> tuple[Floats,
     around = _Around(observed, _log_scale(rates, observed, at_zero), floor=-np.inf, ceiling=np.inf)
 
     def at_once(target: Floats, guess: Floats) -> tuple[Floats, Flags]:
-        twice = np.concatenate([treatment, treatment]), np.concatenate([baseline, baseline])
-        error = np.concatenate([around.error, around.error])
-        # What does not converge is not finite, and left out.
-        with np.errstate(all="ignore"):
-            return joint_log_ratios(_counts(rates, corrected=True), twice, target, guess, error)
+        counts = _counts(rates, corrected=True)
+        return joint_log_ratios(counts, (treatment, baseline), target, guess, around.error)
 
     low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
     return np.where(nobody, -1.0, np.expm1(low)), np.expm1(high)
 
 
 def _log_scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
+    told = np.abs(observed / at_zero)
+    is_told = np.isfinite(told) & (told > 0)
+    if is_told.all():
+        return told
     events = [
-        1 / np.maximum(_sum(np.where(rates.share > 0, successes, 0.0)), 0.5)
+        1 / np.maximum(over_strata(np.where(rates.share > 0, successes, 0.0)), 0.5)
         for successes in (rates.treatment, rates.baseline)
     ]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        told = np.abs(observed / at_zero)
-    return np.where(np.isfinite(told) & (told > 0), told, np.sqrt(events[0] + events[1]))
+    return np.where(is_told, told, np.sqrt(events[0] + events[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,29 +282,45 @@ def _ends(
 ) -> tuple[Floats, Floats]:
     """Both ends of {θ: |z(θ)| ≤ critical} for a falling z with z(observed) = 0.
 
-    Each end is searched on its own side of 0, as the test at 0 decides: no rounding can make them disagree. `at_once`
-    finds most of them without a search, from their targets and first guesses, low ends first.
+    Each end is on its own side of 0, as the test at 0 decides: no rounding can make them disagree. `at_once` finds most
+    of them without a search, from their targets and first guesses, shape (2, rows): low ends, then high ones.
     """
-    observed, zero = around.observed, np.zeros_like(around.observed)
-    above, below = at_zero > critical, at_zero < -critical
-    rows = len(observed)
+    observed, rejected = around.observed, np.array((at_zero > critical, at_zero < -critical))
     start = np.where(np.isfinite(observed), observed, 0.0)
+    target = np.array((critical, -critical))
+    guess = start - target * around.error
+    found, is_found = at_once(target, guess)
+    is_found &= _belongs(found, start, rejected, around)
+    if not is_found.all():
+        left = ~is_found
+        both = np.nonzero(left)[1]
+        low, high = _brackets(start, rejected, around)
+        known = Known(start[both], np.where(np.isfinite(observed), 0.0, at_zero)[both])
+        found[left] = falling_roots(
+            lambda value, of: z(value, both[of], rates),
+            target[left],
+            Bracket(low[left], high[left]),
+            known,
+            guess[left],
+        )
+    return found[0], found[1]
+
+
+def _belongs(found: Floats, start: Floats, rejected: Flags, around: _Around) -> Flags:
+    """Beyond the estimate, within what is possible, and on the side of 0 that the test at 0 says."""
+    is_above = np.array((rejected[0], ~rejected[1]))
+    beyond = np.array((found[0] < start, found[1] > start))
+    inside = (around.floor < found) & (found < around.ceiling)
+    belongs: Flags = inside & beyond & (found != 0) & ((found > 0) == is_above)
+    return belongs
+
+
+def _brackets(start: Floats, rejected: Flags, around: _Around) -> tuple[Floats, Floats]:
+    """Of the low ends and the high ones."""
+    observed, (above, below) = around.observed, rejected
     # An estimate at the end of what is possible is its own bound: nothing to search.
     floor = np.where(observed <= around.floor, start, around.floor)
     ceiling = np.where(observed >= around.ceiling, start, around.ceiling)
-    low = np.concatenate([np.where(above, zero, floor), np.where(below, observed, np.maximum(observed, zero))])
-    high = np.concatenate([np.where(above, start, np.minimum(start, zero)), np.where(below, zero, ceiling)])
-    reach = critical * around.error
-    guess = np.concatenate([start - reach, start + reach])
-    target = np.concatenate([critical, -critical])
-    found, is_found = at_once(target, guess)
-    is_found &= (low < found) & (found < high)
-    if not is_found.all():
-        left = np.flatnonzero(~is_found)
-        both = left % rows
-        known = Known(start[both], np.where(np.isfinite(observed), 0.0, at_zero)[both])
-        bracket = Bracket(low[left], high[left])
-        found[left] = falling_roots(
-            lambda value, of: z(value, both[of], rates), target[left], bracket, known, guess[left]
-        )
-    return found[:rows], found[rows:]
+    low = np.where(above, 0.0, floor), np.where(below, observed, np.maximum(observed, 0.0))
+    high = np.where(above, start, np.minimum(start, 0.0)), np.where(below, 0.0, ceiling)
+    return np.array(low), np.array(high)

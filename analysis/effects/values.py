@@ -60,19 +60,20 @@ class Pairs:
     def freedom(self) -> Floats:
         """Welch, Biometrika 34 (1947), pp. 28-35."""
         return satterthwaite(
-            np.stack([self.treatment.variance, self.baseline.variance], axis=-1),
-            np.stack([self.treatment.freedom, self.baseline.freedom], axis=-1),
+            np.array((self.treatment.variance, self.baseline.variance)),
+            np.array((self.treatment.freedom, self.baseline.freedom)),
+            axis=0,
         )
 
 
-def satterthwaite(variances: Floats, freedoms: Floats) -> Floats:
-    """Degrees of freedom of sums of independent variances (along the last axis), in shares: no square can overflow.
+def satterthwaite(variances: Floats, freedoms: Floats, *, axis: int = -1) -> Floats:
+    """Degrees of freedom of sums of independent variances (along an axis), in shares: no square can overflow.
 
     (Σv)² / Σ(v²/f); infinite where all are known, or 0.
     """
-    total = variances.sum(axis=-1, keepdims=True)
+    total = variances.sum(axis=axis, keepdims=True)
     shares = variances / np.where(total > 0, total, 1.0)
-    spread = (shares * shares / freedoms).sum(axis=-1)
+    spread = (shares * shares / freedoms).sum(axis=axis)
     return np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), np.inf)
 
 

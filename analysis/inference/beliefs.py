@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaln, expit, log_expit, ndtr
 
 from analysis.estimate import ArmBelief, Belief, Report, Undefined
+from analysis.in_rows import rows
 from analysis.inference.bayes import Normal, compare_means, learn_prior
 from analysis.inference.heterogeneity import EffectEstimate
 from analysis.plan import Direction, EffectPrior
@@ -32,7 +33,7 @@ _MOST_NODES = 8192
 def normal_beliefs(
     differences: ArrayLike,
     std_errors: ArrayLike,
-    direction: Direction = "increase",
+    direction: Direction | Sequence[Direction] = "increase",
     *,
     prior: EffectPrior | None = None,
     baseline_values: ArrayLike | None = None,
@@ -44,7 +45,7 @@ def normal_beliefs(
     differences, std_errors : array_like, one number a comparison
         Treatment less baseline.
     direction
-        The better side.
+        The better side, of all or of each.
     prior, baseline_values
         Of the lift, and the baselines' values that make it one of the difference: N(mean·value, (std_dev·value)²), the
         value taken as known. Only for baselines that are the control. Without a prior, or where the value is 0, flat.
@@ -60,12 +61,15 @@ def normal_beliefs(
     mean, error = np.where(usable, mean, 0.0), np.where(usable, error, 1.0)
     if prior is not None and baseline_values is not None:
         mean, error = _with_prior(mean, error, prior, np.asarray(baseline_values, dtype=np.float64))
-    if direction == "decrease":
-        mean = 0.0 - mean
+    mean = np.where(_falls(direction), 0.0 - mean, mean)
     z = mean / error
     small = error * np.maximum(np.exp(-0.5 * z * z) / sqrt(2 * pi) - np.abs(z) * ndtr(-np.abs(z)), 0.0)
     gain, loss = small + np.maximum(mean, 0.0), small + np.maximum(-mean, 0.0)
     return _beliefs(ndtr(z), loss, gain, usable)
+
+
+def _falls(direction: Direction | Sequence[Direction]) -> NDArray[np.bool_]:
+    return np.array([one == "decrease" for one in ((direction,) if isinstance(direction, str) else direction)])
 
 
 def _with_prior(mean: Floats, error: Floats, prior: EffectPrior, values: Floats) -> tuple[Floats, Floats]:
@@ -78,12 +82,10 @@ def _with_prior(mean: Floats, error: Floats, prior: EffectPrior, values: Floats)
 
 
 def _beliefs(chance: Floats, loss: Floats, gain: Floats, usable: Any) -> list[Belief | Undefined]:
-    chance = np.clip(chance, 0.0, 1.0)
+    chance = np.minimum(np.maximum(chance, 0.0), 1.0)
     usable = usable & np.isfinite(chance + loss + gain)
-    return [
-        Belief(chance_to_beat=p, loss_if_treatment=down, loss_if_baseline=up) if there else NO_SCALE
-        for p, down, up, there in zip(chance.tolist(), loss.tolist(), gain.tolist(), usable.tolist(), strict=True)
-    ]
+    beliefs = rows(Belief, chance.tolist(), loss.tolist(), gain.tolist())
+    return [belief if there else NO_SCALE for belief, there in zip(beliefs, usable.tolist(), strict=True)]
 
 
 def rate_beliefs(
@@ -92,7 +94,7 @@ def rate_beliefs(
     baseline_successes: ArrayLike,
     baseline_units: ArrayLike,
     *,
-    direction: Direction = "increase",
+    direction: Direction | Sequence[Direction] = "increase",
 ) -> list[Belief | Undefined]:
     """Posteriors of two rates each, from a uniform prior, Beta(1, 1), on either.
 
@@ -100,6 +102,8 @@ def rate_beliefs(
     ----------
     successes, units, baseline_successes, baseline_units : array_like, one number a comparison
         Pooled over strata only where their split is the same.
+    direction
+        The better side, of all or of each.
 
     Returns
     -------
@@ -112,8 +116,8 @@ def rate_beliefs(
     the logit, f being the narrower of the two posteriors: the other's F is smooth where f is not 0. The trapezoidal
     rule on 32 nodes is then right to 1e-7, from no unit to 10⁹.
     """
-    rows = [successes, units, baseline_successes, baseline_units]
-    s, n, s0, n0 = counts = np.array(rows, dtype=np.float64).reshape(4, -1)
+    given = [successes, units, baseline_successes, baseline_units]
+    s, n, s0, n0 = counts = np.array(given, dtype=np.float64).reshape(4, -1)
     usable = (s >= 0) & (s <= n) & (n < np.inf) & (s0 >= 0) & (s0 <= n0) & (n0 < np.inf)
     if not usable.all():
         s, n, s0, n0 = np.where(usable, counts, 0.0)
@@ -126,8 +130,8 @@ def rate_beliefs(
     )
     chance = np.where(narrow, above, 1 - above)
     gain, loss = np.where(narrow, (excess, shortfall), (shortfall, excess))
-    if direction == "decrease":
-        chance, gain, loss = 1 - chance, loss, gain
+    if (falls := _falls(direction)).any():
+        chance, gain, loss = np.where(falls, (1 - chance, loss, gain), (chance, gain, loss))
     return _beliefs(chance, loss, gain, usable)
 
 
@@ -239,9 +243,19 @@ def _arm_beliefs(variants: Sequence[str], density: Floats, below: Floats, length
 
 def two_arm_beliefs(treatment: str, baseline: str, belief: Belief) -> tuple[ArmBelief, ArmBelief]:
     """Two arms are one comparison: baseline first."""
-    return (
-        ArmBelief(variant=baseline, chance_to_be_best=1 - belief.chance_to_beat, expected_loss=belief.loss_if_baseline),
-        ArmBelief(variant=treatment, chance_to_be_best=belief.chance_to_beat, expected_loss=belief.loss_if_treatment),
+    return beliefs_of_two_arms(treatment, baseline, [belief])[0]
+
+
+def beliefs_of_two_arms(treatment: str, baseline: str, beliefs: Sequence[Belief]) -> list[tuple[ArmBelief, ArmBelief]]:
+    """The same on several metrics."""
+    size, chances = len(beliefs), [belief.chance_to_beat for belief in beliefs]
+    others = [1 - chance for chance in chances]
+    return list(
+        zip(
+            rows(ArmBelief, [baseline] * size, others, [belief.loss_if_baseline for belief in beliefs]),
+            rows(ArmBelief, [treatment] * size, chances, [belief.loss_if_treatment for belief in beliefs]),
+            strict=True,
+        )
     )
 
 

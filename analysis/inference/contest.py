@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from analysis.estimate import Comparison, Finding, Undefined
 from analysis.plan import Plan
+from analysis.remembered import remembered
 from analysis.scopes import Scope
 
 Pair = tuple[str, str]
@@ -34,23 +34,23 @@ class Contest:
     critical: Sequence[Finding]
     early: Sequence[Finding]
 
-    @cached_property
+    @remembered
     def measured(self) -> list[str]:
         """Variants that were offered and have reached the minimum."""
         short = {finding.variant for finding in self.early}
         return [variant for variant in self.scope.offered if variant not in short]
 
-    @cached_property
+    @remembered
     def contestants(self) -> list[str]:
         """Treatments that may win: measured, and still offered."""
         return [one for one in self.measured if one in self.scope.current and one != self.plan.control]
 
-    @cached_property
+    @remembered
     def retired(self) -> list[str]:
         """Treatments that were measured and are not offered any more."""
         return [one for one in self.measured if one not in self.scope.current and one != self.plan.control]
 
-    @cached_property
+    @remembered
     def _sign(self) -> float:
         return 1.0 if self.plan.primary.direction == "increase" else -1.0
 

@@ -66,7 +66,7 @@ class _Rule:
             alone = always_valid_p(z, units, _scale(self.each, self.alpha, self.rho))
         else:
             alone = 2 * ndtr(-np.abs(z))
-        corrected: Floats = np.clip(self.declared * alone, SMALLEST_P, 1.0)
+        corrected: Floats = np.minimum(np.maximum(self.declared * alone, SMALLEST_P), 1.0)
         return corrected
 
     @property

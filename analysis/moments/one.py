@@ -107,7 +107,9 @@ def pooled_mean(n: int, mean: float, other_n: int, other_mean: float) -> float:
 
 
 def _absolute_mean(one: Moments, other: Moments) -> float | None:
-    if one.absolute_mean is None and other.absolute_mean is None and one.mean * other.mean >= 0:
+    # Signs, not their product: that of two tiny means is 0.
+    opposite = min(one.mean, other.mean) < 0 < max(one.mean, other.mean)
+    if one.absolute_mean is None and other.absolute_mean is None and not opposite:
         return None
     return pooled_mean(one.n, one.size, other.n, other.size)
 

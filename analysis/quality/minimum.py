@@ -17,6 +17,23 @@ from analysis.tested import Tested
 Floats: TypeAlias = NDArray[np.float64]
 
 
+def clearly_above(board: Board, primary: Tested, rows: slice) -> list[bool]:
+    """By scope, whether every variant has the minimum in every stratum: then `below_minimum` finds nothing there.
+
+    `rows`: those of the primary metric.
+    """
+    plan, arms = board.plan, board.arms
+    enough = (board.cells[0, board.primary][board.strata_of] >= plan.min_units).all(axis=(1, 2))
+    if plan.metrics[board.primary].kind == "conversion":
+        converted = np.rint(arms.total[board.primary])
+        scarcer = np.minimum(converted, arms.n[board.primary] - converted)
+        enough &= (scarcer >= plan.min_conversions).all(axis=1)
+    else:
+        enough &= primary.is_supported[rows].reshape(len(board.scopes), -1).all(axis=1)
+    found: list[bool] = enough.tolist()
+    return found
+
+
 def below_minimum(board: Board, number: int, primary: Tested, rows: slice) -> list[Finding]:
     """`few_units`, and `few_conversions` or `few_events`, of every arm that was offered in a scope.
 

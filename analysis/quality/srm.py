@@ -67,22 +67,23 @@ def sample_ratio(plan: Plan, splits: Sequence[Split]) -> SampleRatio:
     over 60 daily looks.
     Fabijan et al., "Diagnosing sample ratio mismatch in online controlled experiments", KDD 2019.
     """
-    observed, expected = dict.fromkeys(plan.variants, 0), dict.fromkeys(plan.variants, 0.0)
+    places = {variant: place for place, variant in enumerate(plan.variants)}
+    observed, expected = [0] * len(places), [0.0] * len(places)
     cells: list[tuple[list[int], tuple[float, ...]]] = []
     chi_square, freedom, arms = 0.0, 0, 0
-    for shares, units in splits:
-        counts = dict(zip(plan.variants, units, strict=True))
-        for variant, count in counts.items():
-            observed[variant] += count
-        seen = [counts[variant] for variant, _ in shares]
+    for shares, counts in splits:
+        observed = list(map(add, observed, counts))
+        at = [places[variant] for variant, _ in shares]
+        seen = [counts[place] for place in at]
         in_play = sum(seen)
         if not in_play:
             continue
         arms = max(arms, len(shares))
-        cells.append((seen, tuple([share for _, share in shares])))
-        wanted = [share * in_play for _, share in shares]
-        for (variant, _), meant in zip(shares, wanted, strict=True):
-            expected[variant] += meant
+        weights = tuple([share for _, share in shares])
+        cells.append((seen, weights))
+        wanted = [share * in_play for share in weights]
+        for place, meant in zip(at, wanted, strict=True):
+            expected[place] += meant
         classes = _classes(wanted, seen)
         freedom += len(classes) - 1
         if len(classes) > 1:
@@ -92,8 +93,8 @@ def sample_ratio(plan: Plan, splits: Sequence[Split]) -> SampleRatio:
         chi_square=reason or chi_square,
         degrees_of_freedom=freedom,
         p_value=reason or max(float(chdtrc(freedom, chi_square)), SMALLEST_P),
-        observed=tuple(observed.items()),
-        expected=tuple(expected.items()),
+        observed=tuple(zip(plan.variants, observed, strict=True)),
+        expected=tuple(zip(plan.variants, expected, strict=True)),
         sequential=_at_any_look(cells, plan),
     )
 
@@ -120,10 +121,13 @@ def _concentrations(tuned_for_units: int) -> tuple[float, ...]:
 
 def _classes(wanted: Sequence[float], counts: Sequence[int]) -> list[tuple[float, int]]:
     """(expected, observed) of every arm, the rare ones together with the next larger until they expect enough."""
+    # Equal ones stay in the order of their keys.
+    arms = sorted(zip(wanted, counts, strict=True), key=itemgetter(0))
+    if arms[0][0] >= _LEAST_EXPECTED:
+        return arms
     classes: list[tuple[float, int]] = []
     seen, meant = 0, 0.0
-    # Equal ones stay in the order of their keys.
-    for fair, found in sorted(zip(wanted, counts, strict=True), key=itemgetter(0)):
+    for fair, found in arms:
         seen, meant = seen + found, meant + fair
         if meant >= _LEAST_EXPECTED:
             classes.append((meant, seen))

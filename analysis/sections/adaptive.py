@@ -59,7 +59,9 @@ def adaptive_comparison(board: Board, number: int) -> AdaptiveComparison | None:
         if_fixed=tuple((plan.variants[place], float(fixed[place])) for place in offered),
         expected_if_fixed=_expected(board, inhabited),
         gained=_gained(board, inhabited),
-        costs=tuple(_cost(board, inhabited, treatment, place) for place, treatment in _treatments(board, offered)),
+        costs=tuple(
+            _cost(board, number, inhabited, treatment, place) for place, treatment in _treatments(board, offered)
+        ),
     )
 
 
@@ -126,7 +128,7 @@ def _gained(board: Board, parts: Sequence[Shown]) -> Estimate:
     return Estimate(value=value, std_error=error, fixed=ONE_LOOK, always_valid=always)
 
 
-def _cost(board: Board, parts: Sequence[Shown], treatment: str, place: int) -> AdaptiveCost:
+def _cost(board: Board, number: int, parts: Sequence[Shown], treatment: str, place: int) -> AdaptiveCost:
     """Segments weigh by their units, as in the comparison itself."""
     control = board.variants[board.plan.control]
     pair = (place, control)
@@ -134,7 +136,7 @@ def _cost(board: Board, parts: Sequence[Shown], treatment: str, place: int) -> A
     adapted, fixed = (
         sum((size / sum(sizes)) ** 2 * of for size, of in zip(sizes, each, strict=True))
         for each in (
-            [_adapted(board, one, pair) for one in parts],
+            [_adapted(board, number, one, pair) for one in parts],
             [float(variance_if_fixed(one, pair)) for one in parts],
         )
     )
@@ -146,12 +148,13 @@ def _cost(board: Board, parts: Sequence[Shown], treatment: str, place: int) -> A
     return AdaptiveCost(**names, std_error=sqrt(adapted), if_fixed=sqrt(fixed), units_missing=1 - fixed / adapted)
 
 
-def _adapted(board: Board, shown: Shown, pair: tuple[int, int]) -> float:
+def _adapted(board: Board, number: int, shown: Shown, pair: tuple[int, int]) -> float:
     """Of the batches that enter the comparison, with the weights that they have there."""
     one, other = shown.n[:, pair[0]], shown.n[:, pair[1]]
     inside = np.minimum(one, other) >= board.plan.min_units
     if not inside.any():
         return float("nan")
-    nobody = np.zeros((1, len(one)), dtype=np.intp)
-    weights = stabilised(shown.sizes[:, 0][None], one[None], other[None], inside[None], nobody)[0]
+    weights = np.where(inside, shown.sizes[:, 0], 0.0)
+    if board.alone[number]:
+        weights = stabilised(shown.sizes[:, 0][None], one[None], other[None], inside[None])[0]
     return float(variance_of_difference(shown, pair, weights))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -9,7 +10,13 @@ from numpy.typing import NDArray
 
 from analysis.board import Board
 from analysis.estimate import ArmBelief, Belief, Undefined
-from analysis.inference.beliefs import arm_beliefs, normal_beliefs, rate_arm_beliefs, rate_beliefs, two_arm_beliefs
+from analysis.inference.beliefs import (
+    arm_beliefs,
+    beliefs_of_two_arms,
+    normal_beliefs,
+    rate_arm_beliefs,
+    rate_beliefs,
+)
 from analysis.measured import Batch, Measured
 from analysis.plan import Direction, EffectPrior
 from analysis.tested import Tested, entering
@@ -26,36 +33,42 @@ def pair_beliefs(measured: Measured) -> dict[int, PairBeliefs]:
     plan, size = measured.board.plan, len(measured.decisive)
     found = {}
     for batch in measured.batches:
-        alike: dict[tuple[Direction, bool], list[int]] = {}
+        alike: dict[bool, list[int]] = {}
         for number in batch.metrics:
-            metric = plan.metrics[number]
-            has_prior = plan.lift_prior is not None and metric.role == "primary"
-            alike.setdefault((metric.direction, has_prior), []).append(number)
-        for (direction, has_prior), metrics in alike.items():
+            has_prior = plan.lift_prior is not None and plan.metrics[number].role == "primary"
+            alike.setdefault(has_prior, []).append(number)
+        for has_prior, metrics in alike.items():
             starts = [batch.metrics.index(number) * size for number in metrics]
-            rows = np.concatenate([np.arange(start, start + size) for start in starts])
-            beliefs = _of_rows(measured.board, batch, rows, direction, plan.lift_prior if has_prior else None)
+            at = np.concatenate([np.arange(start, start + size) for start in starts])
+            directions = [plan.metrics[number].direction for number in metrics for _ in range(size)]
+            beliefs = _of_rows(measured.board, batch, at, directions, plan.lift_prior if has_prior else None)
             for place, number in enumerate(metrics):
                 found[number] = beliefs[place * size : (place + 1) * size]
     return found
 
 
-def _of_rows(board: Board, batch: Batch, rows: Rows, direction: Direction, prior: EffectPrior | None) -> PairBeliefs:
+def _of_rows(
+    board: Board, batch: Batch, rows: Rows, directions: Sequence[Direction], prior: EffectPrior | None
+) -> PairBeliefs:
     found = batch.tested
-    has_counts = batch.kind == "conversion" and not batch.special and prior is None
-    plain = np.flatnonzero((found.why[rows] == 0) & ~found.stratified[rows]) if has_counts else rows[:0]
-    exact = rate_beliefs(*_counts(board, batch, rows[plain]), direction=direction) if len(plain) else []
-    if len(exact) == len(rows):
-        return exact
+    if batch.kind == "conversion" and not batch.special and prior is None:
+        is_plain = (found.why[rows] == 0) & ~found.stratified[rows]
+        if is_plain.all():
+            return rate_beliefs(*_counts(board, batch, rows), direction=directions)
+    else:
+        is_plain = np.zeros(len(rows), dtype=np.bool_)
     beliefs = normal_beliefs(
         found.difference[rows],
         found.std_error[rows],
-        direction,
+        directions,
         prior=prior,
         baseline_values=None if prior is None else _control_values(board, found, rows),
     )
-    for row, belief in zip(plain.tolist(), exact, strict=True):
-        beliefs[row] = belief
+    if is_plain.any():
+        plain = is_plain.nonzero()[0].tolist()
+        exact = rate_beliefs(*_counts(board, batch, rows[plain]), direction=[directions[row] for row in plain])
+        for row, belief in zip(plain, exact, strict=True):
+            beliefs[row] = belief
     return beliefs
 
 
@@ -87,16 +100,19 @@ def arm_rows(board: Board) -> list[list[int]]:
     ]
 
 
-def beliefs_of_arms(measured: Measured, number: int, rows: list[int], pairs: PairBeliefs) -> tuple[ArmBelief, ...]:
-    """The arms of these rows and the control on one metric; none while one of them has no estimate."""
+def beliefs_of_arms(
+    measured: Measured, rows: list[int], pairs: Sequence[PairBeliefs]
+) -> Sequence[tuple[ArmBelief, ...]]:
+    """By metric, the arms of these rows and the control; none while one of them has no estimate."""
     if not rows:
-        return ()
+        return [()] * len(pairs)
     if len(rows) > 1:
-        return _several(measured, number, rows)
-    belief, board = pairs[rows[0]], measured.board
-    if isinstance(belief, Undefined):
-        return ()
-    return two_arm_beliefs(*board.pairs[rows[0] % len(board.pairs)], belief)
+        return [_several(measured, number, rows) for number in range(len(pairs))]
+    board, row = measured.board, rows[0]
+    variants, found = board.pairs[row % len(board.pairs)], [beliefs[row] for beliefs in pairs]
+    known = [belief for belief in found if not isinstance(belief, Undefined)]
+    arms = iter(beliefs_of_two_arms(*variants, known))
+    return [() if isinstance(belief, Undefined) else next(arms) for belief in found]
 
 
 def _several(measured: Measured, number: int, rows: list[int]) -> tuple[ArmBelief, ...]:

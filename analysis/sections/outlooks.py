@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from math import isnan
 
+import numpy as np
+
 from analysis.board import Board
 from analysis.design.outlook import Deciding, outlook
 from analysis.estimate import Comparison, Finding, Interval, Outlook, Undefined
@@ -23,24 +25,33 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
     board, plan = measured.board, measured.board.plan
     batch, _, rows = measured.of(board.primary)
     found = batch.tested
-    units = found.units[rows]
+    columns = zip(
+        measured.family.alpha.tolist(),
+        found.difference[rows].tolist(),
+        found.std_error[rows].tolist(),
+        found.baseline[rows].tolist(),
+        found.units[rows].astype(np.int64).tolist(),
+        batch.rho[rows].tolist(),
+        strict=True,
+    )
+    is_sequential = plan.stopping_rule == "always_valid"
+    planned = [_planned(plan, scope.segment) for scope in board.scopes]
     traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
     answers = {}
-    for row, alpha in enumerate(measured.family.alpha.tolist()):
+    for row, (alpha, difference, error, control_value, units, rho) in enumerate(columns):
         scope, pair = divmod(row, len(board.pairs))
         if board.pairs[pair][1] != plan.control or isnan(alpha):
             continue
-        at = rows.start + row
         answers[row] = outlook(
-            _number(found.difference[at]),
-            _number(found.std_error[at]),
-            _number(found.baseline[at]),
-            units=int(units[row]),
-            units_in_scope=max(board.units_of[scope], int(units[row])),
-            planned_units=_planned(plan, board.scopes[scope].segment),
-            deciding=Deciding(alpha=alpha, rho=float(batch.rho[at]) if plan.stopping_rule == "always_valid" else None),
+            _number(difference),
+            _number(error),
+            _number(control_value),
+            units=units,
+            units_in_scope=max(board.units_of[scope], units),
+            planned_units=planned[scope],
+            deciding=Deciding(alpha=alpha, rho=rho if is_sequential else None),
             minimum_lift=plan.minimum_lift,
-            increase=plan.primary.direction == "increase",
+            increase=plan.metrics[board.primary].direction == "increase",
             units_per_day=traffic[scope],
         )
     return answers
@@ -54,7 +65,7 @@ _NO_NUMBER = Undefined(reason="no_estimate", message="There is no estimate yet."
 
 
 def _number(value: float) -> float | Undefined:
-    return _NO_NUMBER if isnan(value) else float(value)
+    return _NO_NUMBER if isnan(value) else value
 
 
 def _units_per_day(board: Board, scope: int) -> float | None:
@@ -75,7 +86,7 @@ def _units_per_day(board: Board, scope: int) -> float | None:
 
 def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Sequence[Comparison]) -> Iterator[Finding]:
     """Of one scope's comparisons on the primary metric."""
-    plan = board.plan
+    plan, primary = board.plan, board.plan.metrics[board.primary]
     for place, comparison in enumerate(rows):
         ahead = found.get(scope * len(board.pairs) + place)
         interval = comparison.lift_in_family
@@ -85,7 +96,7 @@ def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Seque
             comparison.lift.value,
             nearest_to_zero(interval.low, interval.high),
             ahead.detectable_lift,
-            metric=plan.primary.key,
+            metric=primary.key,
             treatment=comparison.treatment,
             treatment_name=plan.variant_name(comparison.treatment),
         )

@@ -66,7 +66,8 @@ def segment_comparisons(measured: Measured) -> tuple[SegmentComparison, ...]:
 def _among(answer: SegmentComparison, treatments: int, plan: Plan) -> SegmentComparison:
     """One of several treatments whose segments are looked at: Bonferroni."""
     p = answer.p_value if plan.stopping_rule == "fixed_horizon" else answer.p_value_always_valid
-    return replace(answer, differ=isinstance(p, float) and p < plan.alpha / treatments)
+    differ = isinstance(p, float) and p < plan.alpha / treatments
+    return answer if answer.differ == differ else replace(answer, differ=differ)
 
 
 def _moderate(errors: np.ndarray) -> bool:

@@ -21,12 +21,14 @@ def value_findings(board: Board, number: int) -> Iterator[Finding]:
     """Of one scope, on its means and counts, treatment by treatment against the control."""
     if not board.table.shapes:
         return
-    plan, scope = board.plan, board.scopes[number]
+    plan, scope, critical = board.plan, board.scopes[number], critical_value(board.plan.alpha)
     for metric in plan.metrics:
         for treatment in scope.offered:
             if strata := _pairs(board, number, metric, treatment):
-                skewed = None if metric.role == "primary" else _skewed(plan, metric, treatment, strata)
-                yield from (one for one in (skewed, _outlier(plan, metric, treatment, strata)) if one)
+                if metric.role != "primary" and (skewed := _skewed(plan, metric, treatment, strata)):
+                    yield skewed
+                if outlier := _outlier(plan, metric, treatment, strata, critical):
+                    yield outlier
 
 
 def too_skewed(board: Board, number: int) -> Iterator[Finding]:
@@ -62,11 +64,13 @@ def _skewed(plan: Plan, metric: MetricPlan, treatment: str, strata: list[ShapePa
     )
 
 
-def _outlier(plan: Plan, metric: MetricPlan, treatment: str, strata: list[ShapePair]) -> Finding | None:
+def _outlier(
+    plan: Plan, metric: MetricPlan, treatment: str, strata: list[ShapePair], critical: float
+) -> Finding | None:
     """A warning on the primary metric; on others, of which there may be many, a note."""
     found = outlier_finding(
         strata,
-        critical_value(plan.alpha),
+        critical,
         metric=metric.key,
         label=metric.label,
         treatment=treatment,
@@ -84,20 +88,21 @@ def _pairs(board: Board, number: int, metric: MetricPlan, treatment: str) -> lis
         return []
     found = []
     for stratum in board.scopes[number].strata:
-        one, other = (_shape(board, stratum, variant, metric.key) for variant in (treatment, plan.control))
-        if {treatment, plan.control} <= stratum.variants and min(one.n, other.n) >= plan.min_units:
-            found.append((one, other, _units(board, stratum, metric.key)))
+        shapes = {variant: _shape(board, stratum, variant, metric.key) for variant, _ in stratum.shares}
+        if treatment not in shapes or plan.control not in shapes:
+            continue
+        one, other = shapes[treatment], shapes[plan.control]
+        if min(one.n, other.n) >= plan.min_units:
+            found.append((one, other, sum([shape.n for shape in shapes.values()])))
     total = sum(units for *_, units in found)
     return [ShapePair(treatment=one, baseline=other, share=units / total) for one, other, units in found]
 
 
 def _shape(board: Board, stratum: Stratum, variant: str, metric: str) -> Shape:
-    keys = (MetricKey(stratum.epoch, segment, variant, metric) for segment in stratum.segments)
-    return reduce(add, (board.table.shapes[key] for key in keys if key in board.table.shapes), Shape())
-
-
-def _units(board: Board, stratum: Stratum, metric: str) -> int:
-    return sum(_shape(board, stratum, variant, metric).n for variant, _ in stratum.shares)
+    known = board.table.shapes
+    keys = [MetricKey(stratum.epoch, segment, variant, metric) for segment in stratum.segments]
+    found = [known[key] for key in keys if key in known]
+    return reduce(add, found) if found else Shape()
 
 
 def cap_findings(board: Board) -> Iterator[Finding]:

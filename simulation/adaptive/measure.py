@@ -89,7 +89,7 @@ def _truth(world: World, batches: Batches, means: Floats) -> Floats:
     """The effect, or where it changes its average with the weights of the estimate."""
     one, other = batches.n[:, :, world.shown], batches.n[:, :, 0]
     inside = np.minimum(one, other) >= MIN_UNITS
-    weights = stabilised(batches.sizes, one, other, inside, np.zeros(one.shape, dtype=np.intp))
+    weights = stabilised(batches.sizes, one, other, inside)
     return _averaged(weights, means[:, world.shown] - means[:, 0])
 
 
@@ -143,5 +143,5 @@ def _missing(world: World, batches: Batches) -> Floats:
     shown, pair = _shown(batches), (world.shown, 0)
     one, other = batches.n[:, :, world.shown], batches.n[:, :, 0]
     inside = np.minimum(one, other) >= MIN_UNITS
-    weights = stabilised(batches.sizes, one, other, inside, np.zeros(one.shape, dtype=np.intp))
+    weights = stabilised(batches.sizes, one, other, inside)
     return 1 - variance_if_fixed(shown, pair) / variance_of_difference(shown, pair, weights)

@@ -67,7 +67,7 @@ def coverage(rows: Sequence[Row]) -> Figure:
     axes.set_yticks(places, [_title(row) for row in rows])
     axes.set_xlabel("coverage of 95% intervals (grey: what chance allows)")
     axes.set_title("Whether intervals hold")
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper left")
     return figure
 
 

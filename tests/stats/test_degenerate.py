@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from analysis.comparison import Effect, Evidence, StratumMoments, compare
 from analysis.estimate import Comparison, Estimate, Interval, Report, Undefined
 from analysis.inference.sequential import mixture_scale
-from analysis.moments import Moments, MomentTable
-from analysis.plan import Cell, Plan
+from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
+from analysis.plan import Cell, MetricPlan, Plan
 from analysis.report import build, canonical_json
 from tests.stats.builders import (
     comparison,
@@ -191,3 +191,24 @@ def test_swapping_the_arms_flips_the_sign(x: int, y: int) -> None:
     if isinstance(there.p_value, float):
         assert there.p_value == pytest.approx(back.p_value)
         assert there.p_value_always_valid == pytest.approx(back.p_value_always_valid)
+
+
+def test_a_treatment_of_zeros_has_a_lift_and_no_interval_of_one_point() -> None:
+    """(0 - B)/B = -1 for every B > 0: Fieller's set is the point -1, which is no statement of precision."""
+    units = {ArmKey(1, "everyone", variant): 400 for variant in ("a", "b")}
+    moments = {
+        MetricKey(1, "everyone", "a", "spend"): Moments(n=400, mean=0.5, m2=100.0),
+        MetricKey(1, "everyone", "b", "spend"): Moments(n=400, mean=0.0, m2=0.0),
+    }
+    spend = MetricPlan(key="spend", kind="mean", role="primary", event_name="order")
+    asked = Plan(
+        variants=("a", "b"),
+        control="a",
+        segments=("everyone",),
+        metrics=(spend,),
+        cells=(Cell(epoch=1, segment="everyone", weights={"a": 1, "b": 1}),),
+    )
+    lift = build(asked, MomentTable(units=units, moments=moments)).overall.metrics[0].comparisons[0].lift
+    assert lift.value == -1.0
+    assert isinstance(lift.fixed, Undefined)
+    assert lift.fixed.reason == "zero_variance"
