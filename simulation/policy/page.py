@@ -67,7 +67,7 @@ split broken). *Truly worse*: one whose true lift is below 0. *Power*: an experi
 _FADING = """
 ![What becomes of winners](images/kept.svg)
 
-The fading scenario is sized so that the holdback can show the loss: many customers, a large fall, a half-life well below
+The fading scenario is sized so that the holdback can show the loss: many customers, a large fall, a half-life far below
 the four weeks of the hold. It averages over the whole hold. A smaller loss, a slower one, or fewer customers, and the
 winner is kept although it brings nothing any more; the evidence says beforehand how large a lift, up or down, the
 holdback will be able to show (`holdback`).
