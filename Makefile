@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check test-peers bench-analysis calibration simulate-adaptive format lock clean
+.PHONY: help env demo test check test-peers bench-analysis calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -37,6 +37,9 @@ bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside it
 
 calibration: $(CALIBRATION) ## measure the engine's error rates and write docs/statistics/calibration.md (RUNS=10000)
 	$(BIN)/python -m calibration $(if $(RUNS),--runs $(RUNS))
+
+simulate-policy: $(CALIBRATION) ## play whole experiments through the real worker, write docs/simulation/policy.md (RUNS=2000, JSON=FILE)
+	$(BIN)/python -m simulation.policy $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json "$(JSON)")
 
 simulate-adaptive: $(CALIBRATION) ## simulate adaptive against fixed splits and write docs/simulation/adaptive.md (RUNS=10000)
 	$(BIN)/python -m simulation.adaptive $(if $(RUNS),--runs $(RUNS))

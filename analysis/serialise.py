@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from math import isfinite
 from typing import Any
 
 from analysis.estimate import Report, Undefined
+
+_NAMES: dict[type[Any], tuple[str, ...]] = {}
+"""A report has thousands of values of a dozen kinds."""
 
 
 def to_dict(report: Report) -> dict[str, Any]:
@@ -22,12 +25,21 @@ def canonical_json(report: Report) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Undefined):
-        return {"undefined": value.reason, "message": value.message}
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        if isfinite(value):
+            return value
+        return {"undefined": "not_finite", "message": "Too large or too small for a number."}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
-        return {"undefined": "not_finite", "message": "Too large or too small for a number."}
-    return value
+    if isinstance(value, Undefined):
+        return {"undefined": value.reason, "message": value.message}
+    return {name: _plain(getattr(value, name)) for name in _names(type(value))}
+
+
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    found = _NAMES.get(kind)
+    if found is None:
+        found = _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return found

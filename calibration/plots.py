@@ -23,7 +23,7 @@ from calibration.scenarios.winners import TAUS
 ENGINE, NAIVE, BOUND, INK, QUIET = "#0072B2", "#D55E00", "#999999", "#222222", "#6b6b6b"
 Pair = tuple[Measured, Measured]
 
-_STYLE: Any = {
+STYLE: Any = {
     "figure.facecolor": "white",
     "axes.facecolor": "white",
     "axes.spines.top": False,
@@ -57,7 +57,7 @@ def draw_all(measured: Mapping[str, Pair], folder: Path, suffix: str = ".svg") -
         "uniform": lambda: uniform(measured),
         "example": worked_example,
     }
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         for name, draw in figures.items():
             path = folder / f"{name}{suffix}"
             draw().savefig(path, bbox_inches="tight", dpi=110, metadata={"Date": None} if suffix == ".svg" else None)

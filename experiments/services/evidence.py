@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,8 @@ from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvid
 from experiments.domain.experiment import Experiment
 from experiments.domain.holdback import detectable_lift
 from experiments.domain.metric import Direction, MetricRole
+from experiments.domain.policy import LiftPrior
+from experiments.domain.predicted import expected_gain
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.promotion_policy import PromotionScope, WinnerRule
 from experiments.services.look import Look
@@ -28,7 +31,6 @@ from experiments.services.stored_report import (
     metric_of,
     number,
     relative_spread,
-    shrunk_gain,
     units_of,
 )
 
@@ -59,7 +61,6 @@ def evidence_of(look: Look, segment: str) -> Evidence:
     low, high = gain_ends(shown, direction)
     since = _since(look.versions, plan)
     promotion = look.open_in(segment)
-    shrunk = shrunk_gain(snapshot.report, segment, variant, control, direction) if basis is Basis.SEGMENT else None
     return Evidence(
         experiment=experiment.key,
         segment=segment,
@@ -86,7 +87,7 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         verdict=verdict["sentence"],
         units=units_of(scope),
         gain=gain_of(shown, direction),
-        predicted_gain=gain_of(shown, direction) if shrunk is None else shrunk,
+        predicted_gain=_predicted(shown, direction, definition.analysis.lift_prior),
         gain_low=low,
         gain_high=high,
         best_gain_high=_best_high(metric, offered, control, direction),
@@ -106,6 +107,16 @@ def _basis(experiment: Experiment, report: Doc, own: Doc) -> tuple[Basis, Doc]:
         return Basis.SEGMENT, own
     advice = (report.get("recommendation") or {}).get("advice")
     return (Basis.SEGMENT, own) if advice == "per_segment" else (Basis.OVERALL, report["overall"])
+
+
+def _predicted(shown: Doc | None, direction: Direction, prior: LiftPrior | None) -> float | None:
+    """A prior is stated of lifts; of a metric to be lowered its mean is no gain."""
+    gain, error = gain_of(shown, direction), number(shown["lift"]["std_error"]) if shown else None
+    if gain is None or error is None:
+        return gain
+    if prior is not None and direction is Direction.DECREASE:
+        prior = replace(prior, mean=0 - prior.mean)
+    return expected_gain(gain, error, prior)
 
 
 def _guardrails(own: Doc, scope: Doc, control: str) -> tuple[GuardrailEvidence, ...]:

@@ -25,11 +25,15 @@ class Proposal:
     experiment: str
     segment: str
     evidence: Evidence
-    evidence_sha256: str
     decision: Decision
     promotion: Promotion | None
     allocation_before: Allocation
     allocation_after: Allocation | None
+
+    @property
+    def evidence_sha256(self) -> str:
+        """Computed when it is asked for: most proposals are looked at and dropped."""
+        return self.evidence.sha256()
 
 
 def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Proposal:
@@ -44,7 +48,6 @@ def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Pro
         experiment=look.experiment.key,
         segment=segment,
         evidence=evidence,
-        evidence_sha256=evidence.sha256(),
         decision=decision,
         promotion=look.open_in(segment),
         allocation_before=plan.allocation,

@@ -81,20 +81,6 @@ def critical_of(*documents: Doc) -> tuple[str, ...]:
     )
 
 
-def shrunk_gain(report: Doc, segment: str, variant: str | None, control: str, direction: Direction) -> float | None:
-    """The empirical-Bayes estimate of a segment's lift, or None where the report has none."""
-    for compared in report.get("segment_comparisons", ()):
-        if (compared["treatment"], compared["baseline"]) == (variant, control):
-            shrunk = next((number(one["shrunk"]) for one in compared["segments"] if one["segment"] == segment), None)
-            scope = next(scope for scope in report["segments"] if scope["segment"] == segment)
-            value = number(_arm(metric_of(scope, MetricRole.PRIMARY), control)["value"])
-            if shrunk is None or not value:
-                return None
-            lift = shrunk / value
-            return lift if direction is Direction.INCREASE else 0 - lift
-    return None
-
-
 def relative_spread(scope: Doc, control: str) -> float | None:
     """The control's standard deviation over its value."""
     arm = _arm(metric_of(scope, MetricRole.PRIMARY), control)

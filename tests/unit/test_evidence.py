@@ -10,9 +10,12 @@ import pytest
 from experiments.bootstrap import Winnow
 from experiments.domain.decision import Action
 from experiments.domain.evidence import Evidence
+from experiments.domain.metric import Direction, MetricRole
+from experiments.domain.policy import AnalysisPlan, LiftPrior
 from experiments.domain.segment import Segment
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 from tests.conftest import FakeClock
+from tests.unit.builders import VISIT
 from tests.unit.reports import report, scope, store
 
 NOT_FINITE = {"undefined": "not_finite", "message": "Too large or too small for a number."}
@@ -50,6 +53,30 @@ def test_the_gain_is_bounded_by_what_holds_for_the_whole_family(
     """The comparison's own interval, .1 to .5, is not looked at."""
     found = evidence(started, clock, lift_in_family=ends)
     assert (found.gain_low, found.gain_high) == gain
+
+
+def test_what_is_predicted_is_the_estimate_less_what_was_luck(started: Winnow, clock: FakeClock) -> None:
+    """30% with a standard error of 1%; an estimate without one is what it is."""
+    assert evidence(started, clock).predicted_gain == pytest.approx(0.3 * (1 - 1 / 900))
+    bare = evidence(started, clock, lift={"value": 0.3, "std_error": NOT_FINITE})
+    assert (bare.gain, bare.predicted_gain) == (0.3, 0.3)
+    assert evidence(started, clock, lift={"value": NOT_FINITE, "std_error": NOT_FINITE}).predicted_gain is None
+
+
+@pytest.mark.parametrize(("direction", "sign"), [(Direction.INCREASE, 1), (Direction.DECREASE, -1)])
+def test_a_plan_s_prior_is_weighed_in_the_direction_that_is_wished_for(
+    winnow: Winnow, wish: ExperimentWish, clock: FakeClock, direction: Direction, sign: int
+) -> None:
+    """Lifts of 10% ± 1% were expected of a metric to be raised, of -10% ± 1% of one to be lowered; 30% ± 1% came."""
+    winnow.author.metrics.create(replace(VISIT, key="aimed", direction=direction), actor="ann")
+    prior = LiftPrior(mean=sign * 0.1, std_dev=0.01)
+    aimed = replace(
+        wish, metrics=(MetricWish(metric="aimed", role=MetricRole.PRIMARY),), analysis=AnalysisPlan(lift_prior=prior)
+    )
+    winnow.author.create(aimed, actor="ann")
+    winnow.author.step("banner", "start", actor="ann")
+    found = evidence(winnow, clock, lift={"value": sign * 0.3, "std_error": 0.01})
+    assert (found.gain, found.predicted_gain) == (pytest.approx(0.3), pytest.approx(0.2))
 
 
 def test_a_report_that_knows_no_families_promotes_nothing(started: Winnow, clock: FakeClock) -> None:
