@@ -42,6 +42,7 @@ SPEAK_FOR_THEMSELVES = frozenset(
         "holding_back",
         "minimum_duration",
         "no_better_arm",
+        "not_confirmed",
         "not_measured",
         "not_running",
         "quiet_hours",

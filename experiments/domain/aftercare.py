@@ -83,10 +83,16 @@ def _soaking(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Reasons
 
 
 def _holding(evidence: Evidence, live: Live, policy: PromotionPolicy) -> DecisionReason:
+    """Nobody is kept for good who is behind at the end of the hold: who has not surely lost has not won yet."""
     until = live.share_since + timedelta(seconds=policy.hold_seconds)
     if evidence.watermark_at < until:
         return DecisionReason(code="holding_back", message=f"The holdback measures until {until:%Y-%m-%d %H:%M} UTC.")
+    if live.gain is None or live.gain < policy.revert_below_lift:
+        so_far = "nothing was measured" if live.gain is None else f"the gain is {live.gain:+.1%} so far"
+        return DecisionReason(
+            code="not_confirmed", message=f"The hold is over, but {so_far}: the holdback goes on measuring."
+        )
     return DecisionReason(
         code=HOLD_OVER,
-        message=f"The holdback has measured until {until:%Y-%m-%d %H:%M} UTC, all is well.",
+        message=f"The holdback has measured until {until:%Y-%m-%d %H:%M} UTC; no loss has shown.",
     )

@@ -18,6 +18,9 @@ _ALERTS = uuid.UUID("6f0e5b6a-31c5-4a8e-9d5c-6f3d3f1f7a52")
 """The namespace of their ids: the same alert has the same id, whoever tells it."""
 
 
+_WORTH_A_LOOK = frozenset({"untrustworthy", "not_confirmed"})
+
+
 class Alerter:
     """Tells of data that cannot be trusted, and of segments in which waiting is no use."""
 
@@ -43,7 +46,7 @@ class Alerter:
             decision = proposal.decision
             if decision.action in (Action.STOP_FUTILE, Action.NO_WINNER):
                 yield proposal, decision.reasons[0]
-            yield from ((proposal, reason) for reason in decision.reasons if reason.code == "untrustworthy")
+            yield from ((proposal, reason) for reason in decision.reasons if reason.code in _WORTH_A_LOOK)
 
     def _tell(self, look: Look, proposal: Proposal, reason: DecisionReason) -> bool:
         now = self._clock()

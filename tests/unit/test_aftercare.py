@@ -88,6 +88,19 @@ def test_the_holdback_measures_for_as_long_as_the_policy_says() -> None:
     assert said(live_evidence(**held, gain_high=-0.1), policy) == (Action.ROLL_BACK, ["lift_lost"])
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"gain": 0.0}, HOLD_OVER, id="not behind"),
+        pytest.param({"gain": -0.001}, "not_confirmed", id="behind, if not surely"),
+        pytest.param({"gain": None, "gain_low": None, "gain_high": None}, "not_confirmed", id="not measured"),
+    ],
+)
+def test_at_the_end_of_the_hold_only_who_is_not_behind_is_kept(changes: dict[str, Any], code: str) -> None:
+    policy = PromotionPolicy(hold_seconds=5 * DAY_SECONDS)
+    assert said(live_evidence(is_final=True, share_bp=9_500, **changes), policy) == (Action.HOLD, [code])
+
+
 def test_the_sentence_names_the_shares() -> None:
     decision = decide(live_evidence(), RAMP, AnalysisPlan(), LOOK)
     assert decision.reasons[0].message == "b has done no harm at 50%: it goes to 90%."
