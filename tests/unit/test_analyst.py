@@ -218,3 +218,31 @@ def test_a_revert_after_the_stop_does_not_reopen_the_follow_up(
     clock.advance(hours=1)
     visit(external, "u2", 15 * 24 + 2)
     assert arms(analyst.analyse("banner"), "mens") == [("a", 0, 0.0), ("b", 2, 0.0)]
+
+
+def test_a_live_winner_is_measured_anew_against_the_holdback(
+    external: Winnow, analyst: Analyst, clock: FakeClock
+) -> None:
+    """Customers of before count again, by what they see now; other segments and earlier outcomes do not."""
+    show(external, "u1", "a")
+    clock.advance(days=15)
+    visit(external, "u1", 1)
+    store(external.open_unit_of_work, "banner", report(scope("mens"), scope("new")), at=clock.now)
+    promotion = external.promoter.apply("banner", "mens", actor="ann")
+    now = {"version": 2, "occurred_at": clock.now}
+    show(external, "u1", "b", **now)
+    show(external, "u2", "b", **now)
+    show(external, "u3", "a", **now)
+    show(external, "u4", "b", segment="new", **now)
+    clock.advance(days=1)
+    for unit in ("u2", "u3", "u4"):
+        visit(external, unit, 15 * 24 + 2)
+    snapshot = analyst.analyse("banner")
+    realised = snapshot.realised[promotion.id]
+    [measured] = realised["report"]["segments"]
+    found = [(arm["variant"], arm["units"], arm["total"]) for arm in measured["metrics"][0]["arms"]]
+    assert (realised["since_epoch"], measured["segment"], found) == (2, "mens", [("a", 1, 1.0), ("b", 2, 1.0)])
+    assert analyst.verify("banner").identical
+    external.promoter.revert(promotion.id, reason="enough", actor="ann")
+    assert analyst.verify("banner").identical
+    assert analyst.analyse("banner").realised == {}
