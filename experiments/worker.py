@@ -27,6 +27,8 @@ from experiments.settings import Settings
 
 LEASE = "worker"
 LEASE_SECONDS = 60
+LOOK_AGAIN_SECONDS = 300
+"""Without new results, promotions are looked at this often: for what expires, and for the end of quiet hours."""
 DELIVERIES = 100
 """At most so many notices are sent between two rounds."""
 MAXIMUM_AGE_SECONDS = 3_600
@@ -71,6 +73,7 @@ class Worker:
         self._deliver = deliver
         self._adapt = adapt
         self._renewed_at: datetime | None = None
+        self._acted_at: dict[str, datetime] = {}
 
     def run(self, interval_seconds: float) -> None:
         """Do a round every so often until told to stop; then give the lease back."""
@@ -157,9 +160,21 @@ class Worker:
 
     def _look_at(self, experiment: Experiment) -> None:
         key, running = experiment.key, experiment.status is Status.RUNNING
-        if self._analyst.is_due(key, MAXIMUM_AGE_SECONDS if running else AFTER_STOP_SECONDS):
+        is_due = self._analyst.is_due(key, MAXIMUM_AGE_SECONDS if running else AFTER_STOP_SECONDS)
+        if is_due:
             snapshot = self._analyst.analyse(key, progress=self._keep_lease)
             log.info("analysed", experiment=key, snapshot=snapshot.id, version=snapshot.version)
+        if is_due or self._is_long_ago(key):
+            self._act(experiment, running=running)
+            self._acted_at[key] = self._winnow.clock()
+
+    def _is_long_ago(self, key: str) -> bool:
+        acted_at = self._acted_at.get(key)
+        return acted_at is None or abs(self._winnow.clock() - acted_at) >= timedelta(seconds=LOOK_AGAIN_SECONDS)
+
+    def _act(self, experiment: Experiment, *, running: bool) -> None:
+        """Take promotions on their way, tell of trouble, adapt splits."""
+        key = experiment.key
         for segment in self._winnow.advancer.due(key):
             self._advance(key, segment)
         self._winnow.alerter.tell(key)

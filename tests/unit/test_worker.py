@@ -5,16 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import time
 
 import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import Unavailable
 from experiments.domain.policy import AnalysisPlan
-from experiments.domain.promotion_policy import PromotionPolicy
+from experiments.domain.promotion_policy import PromotionPolicy, QuietHours
 from experiments.services.ports import Snapshot
 from experiments.services.wishes import ExperimentWish
-from experiments.worker import AFTER_STOP_SECONDS, LEASE, LEASE_SECONDS, MAXIMUM_AGE_SECONDS, Worker
+from experiments.worker import (
+    AFTER_STOP_SECONDS,
+    LEASE,
+    LEASE_SECONDS,
+    LOOK_AGAIN_SECONDS,
+    MAXIMUM_AGE_SECONDS,
+    Worker,
+)
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 
@@ -60,9 +68,16 @@ def worker(winnow: Winnow, analyst: FakeAnalyst, stop: threading.Event) -> Worke
     return Worker(winnow, analyst, holder="me", stop=stop)
 
 
-def start(winnow: Winnow, wish: ExperimentWish, key: str = "banner", *, automatic: bool = False) -> None:
+def start(
+    winnow: Winnow,
+    wish: ExperimentWish,
+    key: str = "banner",
+    *,
+    automatic: bool = False,
+    policy: PromotionPolicy | None = None,
+) -> None:
     rules = AnalysisPlan(minimum_duration_seconds=0)
-    wanted = replace(wish, key=key, analysis=rules, promotion=PromotionPolicy(automatic=automatic))
+    wanted = replace(wish, key=key, analysis=rules, promotion=policy or PromotionPolicy(automatic=automatic))
     winnow.author.create(wanted, actor="test")
     winnow.author.step(key, "start", actor="test")
 
@@ -209,3 +224,24 @@ def test_releasing_leaves_the_lease_of_another_alone(winnow: Winnow, worker: Wor
     assert take_lease(winnow, "other")
     worker.release()
     assert take_lease(winnow, "third") is False
+
+
+def test_without_new_results_promotions_are_looked_at_now_and_then(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, clock: FakeClock
+) -> None:
+    """A person approves in quiet hours, which end: nobody analyses anything meanwhile."""
+    start(winnow, wish, policy=PromotionPolicy(quiet_hours=QuietHours(start=time(10), end=time(11, 2))))
+    clock.advance(minutes=59)
+    worker.round()
+    [proposal] = winnow.promoter.history(experiment="banner", after=None, limit=10).items
+    clock.advance(minutes=61)
+    winnow.promoter.approve(proposal.id, actor="eve")
+    analyst.due = False
+    worker.round()
+    assert live_in(winnow, "mens") is None
+    clock.advance(seconds=LOOK_AGAIN_SECONDS - 1)
+    worker.round()
+    assert live_in(winnow, "mens") is None
+    clock.advance(seconds=1)
+    worker.round()
+    assert live_in(winnow, "mens") == "b"
