@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from experiments.domain.bucketing import BUCKETS
-from experiments.domain.definition import SegmentPlan
+from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
-from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, Live
+from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, GuardrailState, Live
 from experiments.domain.experiment import Experiment
 from experiments.domain.holdback import detectable_lift
 from experiments.domain.metric import Direction, MetricRole
@@ -81,7 +81,7 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         control=control,
         basis=basis,
         outcome=verdict["outcome"],
-        segment_outcome=own["verdict"]["outcome"],
+        segment_outcome=_segment_outcome(own, variant, control, direction),
         variant=variant,
         leaders=tuple(verdict["leaders"]),
         verdict=verdict["sentence"],
@@ -95,18 +95,30 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         beliefs=beliefs,
         srm_p_value=number(scope["srm"]["p_value"]),
         critical=tuple(dict.fromkeys(critical_of(snapshot.report, scope, own))),
-        guardrails=_guardrails(own, scope, control),
+        guardrails=(*_guardrails(own, scope, control), *_not_looked_at(seen.definition, definition, variant)),
         holdback=_forecast(experiment, own, max(since, experiment.started_at or since), snapshot.watermark.at),
         live=None if promotion is None else _live(promotion, snapshot.realised, control, direction),
     )
 
 
 def _basis(experiment: Experiment, report: Doc, own: Doc) -> tuple[Basis, Doc]:
-    """One winner for all is read from all together, as long as segments are not shown to differ."""
+    """One winner for all is read from all together, as long as segments are not shown to differ.
+
+    Who wins over all although segments differ, or although one of them says otherwise, is advised to nobody yet
+    ("wait"): then each segment speaks for itself.
+    """
     if experiment.definition.promotion.scope is PromotionScope.PER_SEGMENT:
         return Basis.SEGMENT, own
-    advice = (report.get("recommendation") or {}).get("advice")
-    return (Basis.SEGMENT, own) if advice == "per_segment" else (Basis.OVERALL, report["overall"])
+    advice, overall = (report.get("recommendation") or {}).get("advice"), report["overall"]
+    differs = advice == "per_segment" or (overall["verdict"]["outcome"] == "winner" and advice != "one_for_all")
+    return (Basis.SEGMENT, own) if differs else (Basis.OVERALL, overall)
+
+
+def _segment_outcome(own: Doc, variant: str | None, control: str, direction: Direction) -> str:
+    """The segment's own outcome; as good as lost where the candidate is worse there, though others may not be."""
+    outcome: str = own["verdict"]["outcome"]
+    _, high = gain_ends(against_control(metric_of(own, MetricRole.PRIMARY), variant, control), direction)
+    return "control_wins" if high is not None and high <= 0 else outcome
 
 
 def _predicted(shown: Doc | None, direction: Direction, prior: LiftPrior | None) -> float | None:
@@ -125,6 +137,13 @@ def _guardrails(own: Doc, scope: Doc, control: str) -> tuple[GuardrailEvidence, 
     if scope is own:
         return found
     return (*found, *(one for one in guardrails_of(own, control) if one.state in ("harmed", "worse")))
+
+
+def _not_looked_at(then: Definition, now: Definition, variant: str | None) -> Iterator[GuardrailEvidence]:
+    """Guardrails that came, or got another margin, after the snapshot: it knows nothing of them."""
+    for use in now.metrics:
+        if variant is not None and use.role is MetricRole.GUARDRAIL and use not in then.metrics:
+            yield GuardrailEvidence(metric=use.metric.key, variant=variant, state=GuardrailState.UNKNOWN)
 
 
 def _since(versions: Sequence[Version], plan: SegmentPlan) -> datetime:
