@@ -102,17 +102,17 @@ def _rebuilt(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evide
     except NotFound:
         return None
     versions = [one for one in work.experiments.versions(promotion.experiment) if one.number <= step.version]
-    rejected = [
+    declined = [
         one
         for one in work.promotions.standing(promotion.experiment)
-        if one.state is PromotionState.REJECTED and one.steps[-1].at <= step.at and one.id != promotion.id
+        if one.is_declined and one.steps[-1].at <= step.at and one.id != promotion.id
     ]
     experiment = replace(work.experiments.get(promotion.experiment), current=versions[-1], status=evidence.status)
     look = Look(
         experiment=experiment,
         versions=versions,
         snapshot=snapshot,
-        promotions=[*rejected, *([before] if before else [])],
+        promotions=[*declined, *([before] if before else [])],
     )
     return evidence_of(look, promotion.segment).sha256() == stored
 

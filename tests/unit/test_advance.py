@@ -48,6 +48,10 @@ class World:
         number = self.winnow.author.get("banner").current.number
         store(self.winnow.open_unit_of_work, "banner", document, at=self.clock.now, version=number, realised=reports)
 
+    def edit(self, wish: ExperimentWish) -> None:
+        revision = self.winnow.author.get("banner").revision
+        self.winnow.author.edit("banner", wish, expected_revision=revision, actor="ann")
+
     def advance(self, segment: str = "mens") -> list[PromotionState]:
         """Do every step that is due, and say which."""
         done = []
@@ -339,3 +343,30 @@ def test_a_snapshot_that_was_changed_gives_other_evidence(begin: Callable[[Promo
         work.commit()
     found = verify_promotion(world.winnow.open_unit_of_work, world.promotion.id)
     assert [(one.same_hash, one.same_answer, one.same_evidence) for one in found.steps] == [(True, True, False)] * 3
+
+
+def test_a_split_of_the_author_s_own_ends_a_ramp_for_good(begin: Callable[[PromotionPolicy], World]) -> None:
+    """Else the next snapshot would put the winner live again."""
+    world = begin(RAMP)
+    world.advance()
+    assert world.shares == {"a": 4_000, "b": 6_000}
+    even = SegmentWish(segment="mens", weights={"a": 1, "b": 1})
+    wish = replace(world.wish, segments=(even, SegmentWish(segment="new")), promotion=RAMP)
+    world.edit(wish)
+    assert world.promotion.state is S.SUPERSEDED
+    assert (world.after(1), world.shares) == ([], {"a": 5_000, "b": 5_000})
+
+
+def test_what_was_taken_back_is_remembered_whatever_else_was_since(begin: Callable[[PromotionPolicy], World]) -> None:
+    """A segment's plan remembers one variant only, and none while another one is live."""
+    world = begin(AUTOMATIC)
+    world.advance()
+    first = world.promotion.id
+    assert world.after(1, realised=(-0.3, -0.01)) == [S.REVERTED]
+    with world.winnow.open_unit_of_work() as work:
+        experiment = work.experiments.get("banner")
+        forgetful = experiment.replan(replace(world.plan, declined=None), by="ann", now=world.clock.now)
+        work.experiments.save(forgetful, expected_revision=experiment.revision)
+        work.commit()
+    assert world.after(1) == []
+    assert verify_promotion(world.winnow.open_unit_of_work, first).holds
