@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from experiments.bootstrap import Winnow
-from experiments.domain.errors import Unavailable
+from experiments.domain.errors import RevisionMismatch, Unavailable
 from experiments.domain.policy import AnalysisPlan
+from experiments.domain.promotion import Promotion
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.services.ports import Snapshot
 from experiments.services.wishes import ExperimentWish
@@ -209,3 +210,22 @@ def test_releasing_leaves_the_lease_of_another_alone(winnow: Winnow, worker: Wor
     assert take_lease(winnow, "other")
     worker.release()
     assert take_lease(winnow, "third") is False
+
+
+def test_a_step_that_fails_in_one_segment_keeps_no_other_from_its_own(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(winnow, wish, automatic=True)
+    segments = scope("mens"), scope("new"), scope("everyone", outcome="undecided")
+    store(winnow.open_unit_of_work, "banner", report(*segments), at=winnow.clock())
+    analyst.due = False
+    step = winnow.advancer.step
+
+    def fail(key: str, segment: str) -> Promotion | None:
+        if segment == "mens":
+            raise RevisionMismatch("experiment", key)
+        return step(key, segment)
+
+    monkeypatch.setattr(winnow.advancer, "step", fail)
+    worker.round()
+    assert (live_in(winnow, "mens"), live_in(winnow, "new")) == (None, "b")
