@@ -24,8 +24,10 @@ class Look:
 
     @property
     def analysed(self) -> tuple[str, ...]:
-        """The experiment's segments that the snapshot knows: a new one has to wait for the next."""
+        """The experiment's segments that the snapshot knows: one that is new, or back, has to wait for the next."""
+        then = next(version for version in self.versions if version.number == self.snapshot.version)
         known = {scope["segment"] for scope in self.snapshot.report["segments"]}
+        known &= {plan.segment.key for plan in then.definition.segments}
         return tuple(plan.segment.key for plan in self.experiment.definition.segments if plan.segment.key in known)
 
     def open_in(self, segment: str) -> Promotion | None:

@@ -370,3 +370,37 @@ def test_what_was_taken_back_is_remembered_whatever_else_was_since(begin: Callab
         work.commit()
     assert world.after(1) == []
     assert verify_promotion(world.winnow.open_unit_of_work, first).holds
+
+
+def test_a_stop_keeps_nobody_who_is_shown_to_do_harm(begin: Callable[[PromotionPolicy], World]) -> None:
+    """It would be on show for good, and nobody would measure it any more."""
+    world = begin(AUTOMATIC)
+    world.advance()
+    world.clock.advance(days=1)
+    world.look(realised=(-0.3, -0.01))
+    world.winnow.author.step("banner", "stop", actor="ann")
+    assert (world.advance(), world.shares) == ([S.REVERTED], {"a": 5_000, "b": 5_000})
+    assert world.promotion.steps[-1].reasons[0].code == "lift_lost"
+    assert verify_promotion(world.winnow.open_unit_of_work, world.promotion.id).holds
+
+
+def test_what_the_machine_approved_waits_when_it_is_switched_off(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(AUTOMATIC)
+    for _ in range(2):
+        world.winnow.advancer.step("banner", "mens")
+    assert world.promotion.state is S.APPROVED
+    world.edit(replace(world.wish, promotion=PromotionPolicy()))
+    assert (world.advance(), world.shares) == ([], {"a": 5_000, "b": 5_000})
+    assert world.winnow.promoter.approve(world.promotion.id, actor="eve").state is S.HELD
+
+
+def test_a_segment_that_is_back_waits_for_the_next_snapshot_and_keeps_nobody_else_waiting(
+    begin: Callable[[PromotionPolicy], World],
+) -> None:
+    """The report has it, as people were counted in it; the version that it was made of has not."""
+    world = begin(AUTOMATIC)
+    world.edit(replace(world.wish, segments=(SegmentWish(segment="mens"),), promotion=AUTOMATIC))
+    world.look()
+    world.edit(replace(world.wish, promotion=AUTOMATIC))
+    assert world.winnow.advancer.due("banner") == ("mens",)
+    assert [one.segment for one in world.winnow.promoter.propose("banner")] == ["mens"]
