@@ -404,3 +404,26 @@ def test_a_segment_that_is_back_waits_for_the_next_snapshot_and_keeps_nobody_els
     world.edit(replace(world.wish, promotion=AUTOMATIC))
     assert world.winnow.advancer.due("banner") == ("mens",)
     assert [one.segment for one in world.winnow.promoter.propose("banner")] == ["mens"]
+
+
+def test_a_pause_is_no_time_in_which_anything_was_watched(begin: Callable[[PromotionPolicy], World]) -> None:
+    """Half a day of the day that a share soaks, then a pause of two."""
+    world = begin(RAMP)
+    world.advance()
+    world.clock.advance(hours=12)
+    world.winnow.author.step("banner", "pause", actor="ann")
+    assert world.after(2) == []
+    world.winnow.author.step("banner", "start", actor="ann")
+    assert world.after(0.4) == []
+    assert world.after(0.1) == [S.RAMPING]
+    assert verify_promotion(world.winnow.open_unit_of_work, world.promotion.id).holds
+
+
+def test_a_pause_is_no_part_of_the_minimum_duration(begin: Callable[[PromotionPolicy], World]) -> None:
+    """Three weeks are wanted: fifteen days, a pause of five, and six more."""
+    world = begin(replace(AUTOMATIC, minimum_weeks=3))
+    world.winnow.author.step("banner", "pause", actor="ann")
+    world.clock.advance(days=5)
+    world.winnow.author.step("banner", "start", actor="ann")
+    assert world.after(5.9) == []
+    assert world.after(0.1)[0] is S.PROPOSED
