@@ -193,6 +193,10 @@ class Worker:
             except PromotionRefused as refusal:
                 log.info("promotion_refused", experiment=key, segment=segment, code=refusal.code)
                 return
+            except DomainError as trouble:
+                # Not the business of the other segments: one of them may have to be taken back.
+                log.warning("step_failed", experiment=key, segment=segment, code=trouble.code, message=trouble.message)
+                return
             if promotion is None:
                 return
             what = {"segment": segment, "variant": promotion.variant, "promotion": promotion.id}

@@ -5,31 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from experiments.domain.candidacy import not_running, quiet, stale
+from experiments.domain.candidacy import harmed, not_running, quiet, stale
 from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionReason
 from experiments.domain.evidence import Evidence, GuardrailState, Live
+from experiments.domain.experiment import Status
 from experiments.domain.promotion_policy import PromotionPolicy
 
 Reasons = Iterator[DecisionReason]
 
 
 def judge_live(evidence: Evidence, live: Live, policy: PromotionPolicy, now: datetime, *, unattended: bool) -> Decision:
-    """Roll back on harm that is shown; ramp when the step has soaked; hold otherwise.
+    """Roll back on harm that is shown; ramp when the step has soaked and nothing speaks against it; hold otherwise.
 
     Numbers that cannot be trusted neither ramp nor roll back: they say nothing of the variant.
     """
     objections = (*not_running(evidence), *stale(evidence, policy, now), *_not_trustworthy(live))
-    if objections:
+    # What has been stopped goes on showing its winner: it is taken back for harm like any other.
+    if {reason.code for reason in objections} - ({"not_running"} if evidence.status is Status.STOPPED else set()):
         return Decision(action=Action.HOLD, variant=live.variant, reasons=objections)
     harm = (*_broken(live), *_lost(live, policy))
     if harm:
         return Decision(action=Action.ROLL_BACK, variant=live.variant, reasons=harm)
+    if objections:
+        return Decision(action=Action.HOLD, variant=live.variant, reasons=objections)
     if live.is_final:
         return Decision(action=Action.HOLD, variant=live.variant, reasons=(_holding(evidence, live, policy),))
     waiting = (
         *(quiet(policy, now) if unattended else ()),
         *_soaking(evidence, live, policy),
         *_suspect(live),
+        *_out_of_favour(evidence, live),
     )
     if waiting:
         return Decision(action=Action.HOLD, variant=live.variant, reasons=waiting)
@@ -70,6 +75,19 @@ def _suspect(live: Live) -> Reasons:
                 code="guardrail_worse",
                 message=f"{live.variant} does harm to {guardrail.metric}, perhaps within its margin.",
             )
+
+
+def _out_of_favour(evidence: Evidence, live: Live) -> Reasons:
+    """What the report on everybody says now: on a ramp the realised numbers are few, and see little."""
+    for sentence in evidence.critical:
+        yield DecisionReason(code="untrustworthy", message=sentence)
+    if "control_wins" in (evidence.outcome, evidence.segment_outcome):
+        yield DecisionReason(
+            code="control_wins", message=f"Of all who were counted, the control wins: {live.variant} goes no further."
+        )
+    for guardrail in evidence.guardrails:
+        if guardrail.variant == live.variant:
+            yield from harmed(guardrail)
 
 
 def _soaking(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Reasons:

@@ -101,7 +101,9 @@ def _not_current(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> 
         yield DecisionReason(
             code="split_changed", message=f"The split of {evidence.segment} has changed since this snapshot."
         )
-    if evidence.outcome == "winner" and evidence.variant not in (*evidence.offered, None):
+    if evidence.variant not in (*evidence.offered, None) and (
+        evidence.outcome == "winner" or policy.winner is WinnerRule.EXPECTED_LOSS
+    ):
         yield DecisionReason(
             code="not_offered", message=f"{evidence.variant} is not offered in {evidence.segment} any more."
         )
@@ -162,16 +164,20 @@ def _not_won(evidence: Evidence, policy: PromotionPolicy) -> Reasons:
     if evidence.outcome != "winner" or evidence.variant is None or evidence.variant == evidence.control:
         yield DecisionReason(code=evidence.outcome, message=evidence.verdict)
         return
-    if evidence.basis is Basis.OVERALL and evidence.segment_outcome == "control_wins":
-        yield DecisionReason(
-            code="segment_disagrees",
-            message=f"{evidence.variant} wins in all segments together, but it is worse in {evidence.segment}.",
-        )
+    yield from _disagreeing(evidence)
     if evidence.gain_low is None or evidence.gain_low < policy.minimum_lift:
         low = "unknown" if evidence.gain_low is None else f"{evidence.gain_low:+.1%}"
         yield DecisionReason(
             code="below_minimum_lift",
             message=f"The gain is only sure to be above {low}; the policy wants more than {policy.minimum_lift:+.1%}.",
+        )
+
+
+def _disagreeing(evidence: Evidence) -> Reasons:
+    if evidence.basis is Basis.OVERALL and evidence.segment_outcome == "control_wins":
+        yield DecisionReason(
+            code="segment_disagrees",
+            message=f"{evidence.variant} wins in all segments together, but it is worse in {evidence.segment}.",
         )
 
 
@@ -183,6 +189,12 @@ def _too_risky(evidence: Evidence, policy: PromotionPolicy) -> Reasons:
         return
     if evidence.gain is None or evidence.gain <= 0 or (evidence.gain_high is not None and evidence.gain_high <= 0):
         yield DecisionReason(code="not_better", message=f"{evidence.variant} is not ahead of {evidence.control}.")
+    elif evidence.gain < policy.minimum_lift:
+        yield DecisionReason(
+            code="below_minimum_lift",
+            message=f"The gain is {evidence.gain:+.1%} so far; the policy wants {policy.minimum_lift:+.1%}.",
+        )
+    yield from _disagreeing(evidence)
     if policy.loss_tolerance is None or belief.expected_loss > policy.loss_tolerance:
         yield DecisionReason(
             code="loss_too_high",

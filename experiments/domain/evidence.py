@@ -56,9 +56,9 @@ class Forecast:
 class Live:
     """A promotion under way, and what it has come to among all who were exposed since it began.
 
-    `share_bp` is the winner's present share, since `share_since`. The gain is that of the variant against the control's
-    holdback, in the direction that is wished for; its ends hold at every look. `units` is empty before the first
-    snapshot that knows of it.
+    `share_bp` is the winner's present share, since `share_since`, which is later by all pauses in between. The gain is
+    that of the variant against the control's holdback, in the direction that is wished for; its ends hold at every
+    look. `units` is empty before the first snapshot that knows of it.
     """
 
     promotion: str
@@ -88,8 +88,10 @@ class Evidence:
 
     `since_epoch` is the segment's as of the snapshot, `current_since_epoch` as it stands: unequal, the split has
     changed since. `offered` has the variants with a share in the split as it stands. `segment_since` is when the
-    segment, with its condition, came into the experiment. `declined` are variants that a person rejected or took back
-    here. `critical` are sentences of findings that forbid any conclusion. `live` is the promotion under way, if any.
+    segment, with its condition, came into the experiment, or later by all pauses since it started. `segment_outcome`
+    is the segment's own, `control_wins` also where the variant alone is worse there. `declined` are variants that were
+    rejected or taken back here, or replaced by a split of the author's own. `critical` are sentences of findings that
+    forbid any conclusion. `live` is the promotion under way, if any.
     """
 
     experiment: str

@@ -24,7 +24,9 @@ def next_state(promotion: Promotion, decision: Decision, policy: PromotionPolicy
         approves = policy.automatic and decision.action is Action.PROMOTE
         return PromotionState.APPROVED if approves else None
     if promotion.state is PromotionState.APPROVED:
-        return PromotionState.RAMPING if decision.action is Action.PROMOTE else None
+        # An author who has switched the machine off since has to be heard.
+        approved = policy.automatic or not promotion.approved_unattended
+        return PromotionState.RAMPING if approved and decision.action is Action.PROMOTE else None
     if decision.action is Action.ROLL_BACK:
         return PromotionState.REVERTED
     if decision.action is Action.RAMP:

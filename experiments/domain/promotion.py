@@ -36,6 +36,9 @@ OPEN_STATES = frozenset({PromotionState.PROPOSED, PromotionState.APPROVED, Promo
 LIVE_STATES = frozenset({PromotionState.RAMPING, PromotionState.HELD, PromotionState.KEPT})
 """The variant is on show because of this promotion."""
 
+DECLINED_STATES = frozenset({PromotionState.REJECTED, PromotionState.REVERTED, PromotionState.SUPERSEDED})
+"""Somebody, or the data, said no to the variant; a split of the author's own says so once the variant was live."""
+
 _LEGAL: dict[PromotionState, frozenset[PromotionState]] = {
     PromotionState.PROPOSED: frozenset(
         {PromotionState.APPROVED, PromotionState.REJECTED, PromotionState.EXPIRED, PromotionState.SUPERSEDED}
@@ -105,6 +108,13 @@ class Promotion:
     @property
     def is_live(self) -> bool:
         return self.state in LIVE_STATES
+
+    @property
+    def is_declined(self) -> bool:
+        """Whether nobody but a person may put the variant live there again."""
+        if self.state is PromotionState.SUPERSEDED:
+            return self.went_live is not None
+        return self.state in DECLINED_STATES
 
     @property
     def proposal(self) -> PromotionStep:

@@ -15,6 +15,8 @@ from experiments.domain.policy import DAY_SECONDS, AnalysisPlan, StoppingRule
 
 WEEK_SECONDS = 7 * DAY_SECONDS
 MAX_RAMP_STEPS = 10
+MAX_WEEKS = 5_200
+"""A hundred years, as of other durations: what lasts much longer ends where there are no dates any more."""
 
 
 class WinnerRule(StrEnum):
@@ -155,6 +157,9 @@ class PromotionPolicy:
         for name in ("minimum_weeks", "minimum_units"):
             if getattr(self, name) < 0:
                 raise InvalidInput("minimum_invalid", f"`{name}` is 0 or more.", path=f"/{name}")
+        for name in ("minimum_weeks", "maximum_weeks"):
+            if (getattr(self, name) or 0) > MAX_WEEKS:
+                raise InvalidInput("weeks_invalid", f"`{name}` are at most {MAX_WEEKS}.", path=f"/{name}")
         if self.maximum_weeks is not None and self.maximum_weeks <= self.minimum_weeks:
             raise InvalidInput(
                 "maximum_invalid", "`maximum_weeks` are more than `minimum_weeks`.", path="/maximum_weeks"

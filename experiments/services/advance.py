@@ -87,7 +87,7 @@ class Advancer:
         over = tuple(lapse(promotion, proposal.decision, policy, actor.now, stopped=stopped))
         if over:
             return Intent(promotion=promotion, state=PromotionState.EXPIRED, proposal=proposal, reasons=over)
-        if stopped:
+        if stopped and proposal.decision.action is not Action.ROLL_BACK:
             ending, reasons = AT_STOP[promotion.state]
             return Intent(promotion=promotion, state=ending, proposal=proposal, reasons=reasons)
         if any(quiet(policy, actor.now)) and promotion.state is PromotionState.APPROVED:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from experiments.domain.bucketing import BUCKETS
-from experiments.domain.definition import SegmentPlan
+from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
-from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, Live
+from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, GuardrailState, Live
 from experiments.domain.experiment import Experiment
 from experiments.domain.holdback import detectable_lift
 from experiments.domain.metric import Direction, MetricRole
@@ -59,7 +58,7 @@ def evidence_of(look: Look, segment: str) -> Evidence:
     metric = metric_of(scope, MetricRole.PRIMARY)
     shown = against_control(metric, variant, control)
     low, high = gain_ends(shown, direction)
-    since = _since(look.versions, plan)
+    since = _since(look, plan)
     promotion = look.open_in(segment)
     return Evidence(
         experiment=experiment.key,
@@ -81,7 +80,7 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         control=control,
         basis=basis,
         outcome=verdict["outcome"],
-        segment_outcome=own["verdict"]["outcome"],
+        segment_outcome=_segment_outcome(own, variant, control, direction),
         variant=variant,
         leaders=tuple(verdict["leaders"]),
         verdict=verdict["sentence"],
@@ -95,18 +94,30 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         beliefs=beliefs,
         srm_p_value=number(scope["srm"]["p_value"]),
         critical=tuple(dict.fromkeys(critical_of(snapshot.report, scope, own))),
-        guardrails=_guardrails(own, scope, control),
+        guardrails=(*_guardrails(own, scope, control), *_not_looked_at(seen.definition, definition, variant)),
         holdback=_forecast(experiment, own, max(since, experiment.started_at or since), snapshot.watermark.at),
-        live=None if promotion is None else _live(promotion, snapshot.realised, control, direction),
+        live=None if promotion is None else _live(promotion, look, control, direction),
     )
 
 
 def _basis(experiment: Experiment, report: Doc, own: Doc) -> tuple[Basis, Doc]:
-    """One winner for all is read from all together, as long as segments are not shown to differ."""
+    """One winner for all is read from all together, as long as segments are not shown to differ.
+
+    Who wins over all although segments differ, or although one of them says otherwise, is advised to nobody yet
+    ("wait"): then each segment speaks for itself.
+    """
     if experiment.definition.promotion.scope is PromotionScope.PER_SEGMENT:
         return Basis.SEGMENT, own
-    advice = (report.get("recommendation") or {}).get("advice")
-    return (Basis.SEGMENT, own) if advice == "per_segment" else (Basis.OVERALL, report["overall"])
+    advice, overall = (report.get("recommendation") or {}).get("advice"), report["overall"]
+    differs = advice == "per_segment" or (overall["verdict"]["outcome"] == "winner" and advice != "one_for_all")
+    return (Basis.SEGMENT, own) if differs else (Basis.OVERALL, overall)
+
+
+def _segment_outcome(own: Doc, variant: str | None, control: str, direction: Direction) -> str:
+    """The segment's own outcome; as good as lost where the candidate is worse there, though others may not be."""
+    outcome: str = own["verdict"]["outcome"]
+    _, high = gain_ends(against_control(metric_of(own, MetricRole.PRIMARY), variant, control), direction)
+    return "control_wins" if high is not None and high <= 0 else outcome
 
 
 def _predicted(shown: Doc | None, direction: Direction, prior: LiftPrior | None) -> float | None:
@@ -127,14 +138,35 @@ def _guardrails(own: Doc, scope: Doc, control: str) -> tuple[GuardrailEvidence, 
     return (*found, *(one for one in guardrails_of(own, control) if one.state in ("harmed", "worse")))
 
 
-def _since(versions: Sequence[Version], plan: SegmentPlan) -> datetime:
+def _not_looked_at(then: Definition, now: Definition, variant: str | None) -> Iterator[GuardrailEvidence]:
+    """Guardrails that came, or got another margin, after the snapshot: it knows nothing of them."""
+    for use in now.metrics:
+        if variant is not None and use.role is MetricRole.GUARDRAIL and use not in then.metrics:
+            yield GuardrailEvidence(metric=use.metric.key, variant=variant, state=GuardrailState.UNKNOWN)
+
+
+def _since(look: Look, plan: SegmentPlan) -> datetime:
     """A new split keeps the data of the old one, so it does not start anew; another condition means other people."""
-    return next(
+    came = next(
         version.created_at
-        for version in versions
+        for version in look.versions
         if (then := version.definition.plan_of(plan.segment.key)) is not None
         if then.segment.condition == plan.segment.condition
     )
+    started = max(came, look.experiment.started_at or came)
+    paused = _paused(look.versions, started, look.snapshot.watermark.at)
+    return started + paused if paused else came
+
+
+def _paused(versions: Sequence[Version], since: datetime, until: datetime) -> timedelta:
+    """How long nobody was in the experiment: that is no time in which anything was watched."""
+    ends = (*(version.created_at for version in versions[1:]), until)
+    pauses = (
+        min(end, until) - max(version.created_at, since)
+        for version, end in zip(versions, ends, strict=True)
+        if version.paused
+    )
+    return sum((max(pause, timedelta(0)) for pause in pauses), timedelta(0))
 
 
 def _best_high(metric: Doc, offered: Sequence[str], control: str, direction: Direction) -> float | None:
@@ -166,12 +198,12 @@ def _forecast(experiment: Experiment, own: Doc, since: datetime, until: datetime
     return Forecast(lift=lift, at=until + timedelta(seconds=policy.hold_seconds))
 
 
-def _live(promotion: Promotion, realised: Mapping[str, Any], control: str, direction: Direction) -> Live | None:
+def _live(promotion: Promotion, look: Look, control: str, direction: Direction) -> Live | None:
     began = promotion.went_live
     if began is None or not promotion.is_live:
         return None
     last = promotion.shares[-1]
-    report: Doc | None = realised.get(promotion.id, {}).get("report")
+    report: Doc | None = look.snapshot.realised.get(promotion.id, {}).get("report")
     scope: Doc | None = report["segments"][0] if report else None
     shown = against_control(metric_of(scope, MetricRole.PRIMARY), promotion.variant, control) if scope else None
     low, high = gain_ends(shown, direction)
@@ -180,7 +212,7 @@ def _live(promotion: Promotion, realised: Mapping[str, Any], control: str, direc
         variant=promotion.variant,
         began_at=began.at,
         share_bp=last.share_bp or 0,
-        share_since=last.at,
+        share_since=last.at + _paused(look.versions, last.at, look.snapshot.watermark.at),
         is_final=promotion.state is not PromotionState.RAMPING,
         predicted_gain=promotion.evidence.predicted_gain,
         units=_counted(scope),

@@ -9,13 +9,13 @@ from experiments.domain.definition import SegmentPlan
 from experiments.domain.epoch import Version
 from experiments.domain.errors import NoResults, NotFound
 from experiments.domain.experiment import Experiment
-from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.promotion import Promotion
 from experiments.services.ports import Snapshot, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """`promotions` are those that still bear on decisions: open or rejected ones."""
+    """`promotions` are those that still bear on decisions: open or declined ones."""
 
     experiment: Experiment
     versions: Sequence[Version]
@@ -24,20 +24,21 @@ class Look:
 
     @property
     def analysed(self) -> tuple[str, ...]:
-        """The experiment's segments that the snapshot knows: a new one has to wait for the next."""
+        """The experiment's segments that the snapshot knows: one that is new, or back, has to wait for the next."""
+        then = next(version for version in self.versions if version.number == self.snapshot.version)
         known = {scope["segment"] for scope in self.snapshot.report["segments"]}
+        known &= {plan.segment.key for plan in then.definition.segments}
         return tuple(plan.segment.key for plan in self.experiment.definition.segments if plan.segment.key in known)
 
     def open_in(self, segment: str) -> Promotion | None:
         return next((one for one in self.promotions if one.segment == segment and one.is_open), None)
 
     def declined_in(self, segment: str) -> tuple[str, ...]:
-        """Variants that a person took back or rejected there."""
-        rejected = [
-            one.variant for one in self.promotions if one.segment == segment and one.state is PromotionState.REJECTED
-        ]
+        """Variants that were rejected or taken back there, or replaced by a split of the author's own."""
+        declined = {one.variant for one in self.promotions if one.segment == segment and one.is_declined}
+        # What an older Winnow took back is remembered by the plan alone.
         taken_back = self.plan_of(segment).declined
-        return tuple(sorted({*rejected, *([taken_back] if taken_back else [])}))
+        return tuple(sorted(declined | ({taken_back} if taken_back else set())))
 
     def plan_of(self, segment: str) -> SegmentPlan:
         """Raise NotFound."""

@@ -170,7 +170,7 @@ class PromotionStore(Protocol):
         """Raise RevisionMismatch, NotFound. The check and the write are one step."""
 
     def standing(self, experiment: str) -> tuple[Promotion, ...]:
-        """Those that still bear on decisions, oldest first: open or rejected ones."""
+        """Those that still bear on decisions, oldest first: open or declined ones."""
 
     def count(self, state: PromotionState) -> int:
         """How many are in that state."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from experiments.domain.decide import decide
-from experiments.domain.decision import DecisionReason
+from experiments.domain.decision import Action, DecisionReason
 from experiments.domain.errors import NotFound
 from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Status
@@ -85,7 +85,8 @@ def _answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Eviden
     over = tuple(lapse(before, decision, policy, step.at, stopped=stopped))
     if over:
         return over
-    return AT_STOP[before.state][1] if stopped and before.state in AT_STOP else decision.reasons
+    ended = stopped and before.state in AT_STOP and decision.action is not Action.ROLL_BACK
+    return AT_STOP[before.state][1] if ended else decision.reasons
 
 
 def _unattended(promotion: Promotion, step: PromotionStep, index: int) -> bool:
@@ -102,17 +103,17 @@ def _rebuilt(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evide
     except NotFound:
         return None
     versions = [one for one in work.experiments.versions(promotion.experiment) if one.number <= step.version]
-    rejected = [
+    declined = [
         one
         for one in work.promotions.standing(promotion.experiment)
-        if one.state is PromotionState.REJECTED and one.steps[-1].at <= step.at and one.id != promotion.id
+        if one.is_declined and one.steps[-1].at <= step.at and one.id != promotion.id
     ]
     experiment = replace(work.experiments.get(promotion.experiment), current=versions[-1], status=evidence.status)
     look = Look(
         experiment=experiment,
         versions=versions,
         snapshot=snapshot,
-        promotions=[*rejected, *([before] if before else [])],
+        promotions=[*declined, *([before] if before else [])],
     )
     return evidence_of(look, promotion.segment).sha256() == stored
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
-from experiments.domain.promotion import OPEN_STATES, Promotion, PromotionState
+from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, Promotion, PromotionState
 from experiments.services.ports import Page
 from experiments.storage.documents.promotion import promotion_from_document, promotion_to_document
 from experiments.storage.paging import before_id, cut
@@ -15,7 +15,7 @@ from experiments.storage.statements import insert_new
 from experiments.storage.tables import promotions
 
 _columns = promotions.c
-_STANDING = sorted({*OPEN_STATES, PromotionState.REJECTED})
+_STANDING = sorted(OPEN_STATES | DECLINED_STATES)
 
 
 class SqlPromotionStore:

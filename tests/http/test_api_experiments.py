@@ -229,6 +229,8 @@ _NIGHT = {"start": "22:00", "end": "07:00"}
         ({"minimum_weeks": -1}, "minimum_invalid", "/minimum_weeks"),
         ({"minimum_units": -1}, "minimum_invalid", "/minimum_units"),
         ({"minimum_weeks": 3, "maximum_weeks": 3}, "maximum_invalid", "/maximum_weeks"),
+        ({"minimum_weeks": 5_201}, "weeks_invalid", "/minimum_weeks"),
+        ({"maximum_weeks": 5_201}, "weeks_invalid", "/maximum_weeks"),
         ({"soak_seconds": -1}, "duration_invalid", "/soak_seconds"),
         ({"hold_seconds": -1}, "duration_invalid", "/hold_seconds"),
         ({"expires_after_seconds": 0}, "duration_invalid", "/expires_after_seconds"),

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound, RevisionMismatch
-from experiments.domain.promotion import OPEN_STATES, PromotionState
+from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, PromotionState
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot
 from experiments.storage.snapshot_store import numbered
 from tests.stores.promotions import WAYS, evidence, promotion, step
@@ -193,14 +193,14 @@ def test_the_place_is_free_as_soon_as_the_open_one_has_ended(open_unit_of_work):
         assert [one.id for one in unit.promotions.standing("checkout")] == ["p2"]
 
 
-def test_open_and_rejected_promotions_stand_oldest_first(open_unit_of_work):
+def test_open_and_declined_promotions_stand_oldest_first(open_unit_of_work):
     states = list(PromotionState)
     every = [promotion(f"p{9 - number}", state, segment=state) for number, state in enumerate(states)]
     _stored(open_unit_of_work, "promotions", "add", promotion("other", experiment="other"), *every)
     with open_unit_of_work(read_only=True) as unit:
         found = unit.promotions.standing("checkout")
         assert unit.promotions.standing("absent") == ()
-    assert found == tuple(one for one in every if one.state in {*OPEN_STATES, PromotionState.REJECTED})
+    assert found == tuple(one for one in every if one.state in OPEN_STATES | DECLINED_STATES)
     _save(open_unit_of_work, found[0].step(step(PromotionState.APPROVED)), 1)
     with open_unit_of_work(read_only=True) as unit:
         again = unit.promotions.standing("checkout")

@@ -48,6 +48,10 @@ class World:
         number = self.winnow.author.get("banner").current.number
         store(self.winnow.open_unit_of_work, "banner", document, at=self.clock.now, version=number, realised=reports)
 
+    def edit(self, wish: ExperimentWish) -> None:
+        revision = self.winnow.author.get("banner").revision
+        self.winnow.author.edit("banner", wish, expected_revision=revision, actor="ann")
+
     def advance(self, segment: str = "mens") -> list[PromotionState]:
         """Do every step that is due, and say which."""
         done = []
@@ -339,3 +343,87 @@ def test_a_snapshot_that_was_changed_gives_other_evidence(begin: Callable[[Promo
         work.commit()
     found = verify_promotion(world.winnow.open_unit_of_work, world.promotion.id)
     assert [(one.same_hash, one.same_answer, one.same_evidence) for one in found.steps] == [(True, True, False)] * 3
+
+
+def test_a_split_of_the_author_s_own_ends_a_ramp_for_good(begin: Callable[[PromotionPolicy], World]) -> None:
+    """Else the next snapshot would put the winner live again."""
+    world = begin(RAMP)
+    world.advance()
+    assert world.shares == {"a": 4_000, "b": 6_000}
+    even = SegmentWish(segment="mens", weights={"a": 1, "b": 1})
+    wish = replace(world.wish, segments=(even, SegmentWish(segment="new")), promotion=RAMP)
+    world.edit(wish)
+    assert world.promotion.state is S.SUPERSEDED
+    assert (world.after(1), world.shares) == ([], {"a": 5_000, "b": 5_000})
+
+
+def test_what_was_taken_back_is_remembered_whatever_else_was_since(begin: Callable[[PromotionPolicy], World]) -> None:
+    """A segment's plan remembers one variant only, and none while another one is live."""
+    world = begin(AUTOMATIC)
+    world.advance()
+    first = world.promotion.id
+    assert world.after(1, realised=(-0.3, -0.01)) == [S.REVERTED]
+    with world.winnow.open_unit_of_work() as work:
+        experiment = work.experiments.get("banner")
+        forgetful = experiment.replan(replace(world.plan, declined=None), by="ann", now=world.clock.now)
+        work.experiments.save(forgetful, expected_revision=experiment.revision)
+        work.commit()
+    assert world.after(1) == []
+    assert verify_promotion(world.winnow.open_unit_of_work, first).holds
+
+
+def test_a_stop_keeps_nobody_who_is_shown_to_do_harm(begin: Callable[[PromotionPolicy], World]) -> None:
+    """It would be on show for good, and nobody would measure it any more."""
+    world = begin(AUTOMATIC)
+    world.advance()
+    world.clock.advance(days=1)
+    world.look(realised=(-0.3, -0.01))
+    world.winnow.author.step("banner", "stop", actor="ann")
+    assert (world.advance(), world.shares) == ([S.REVERTED], {"a": 5_000, "b": 5_000})
+    assert world.promotion.steps[-1].reasons[0].code == "lift_lost"
+    assert verify_promotion(world.winnow.open_unit_of_work, world.promotion.id).holds
+
+
+def test_what_the_machine_approved_waits_when_it_is_switched_off(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(AUTOMATIC)
+    for _ in range(2):
+        world.winnow.advancer.step("banner", "mens")
+    assert world.promotion.state is S.APPROVED
+    world.edit(replace(world.wish, promotion=PromotionPolicy()))
+    assert (world.advance(), world.shares) == ([], {"a": 5_000, "b": 5_000})
+    assert world.winnow.promoter.approve(world.promotion.id, actor="eve").state is S.HELD
+
+
+def test_a_segment_that_is_back_waits_for_the_next_snapshot_and_keeps_nobody_else_waiting(
+    begin: Callable[[PromotionPolicy], World],
+) -> None:
+    """The report has it, as people were counted in it; the version that it was made of has not."""
+    world = begin(AUTOMATIC)
+    world.edit(replace(world.wish, segments=(SegmentWish(segment="mens"),), promotion=AUTOMATIC))
+    world.look()
+    world.edit(replace(world.wish, promotion=AUTOMATIC))
+    assert world.winnow.advancer.due("banner") == ("mens",)
+    assert [one.segment for one in world.winnow.promoter.propose("banner")] == ["mens"]
+
+
+def test_a_pause_is_no_time_in_which_anything_was_watched(begin: Callable[[PromotionPolicy], World]) -> None:
+    """Half a day of the day that a share soaks, then a pause of two."""
+    world = begin(RAMP)
+    world.advance()
+    world.clock.advance(hours=12)
+    world.winnow.author.step("banner", "pause", actor="ann")
+    assert world.after(2) == []
+    world.winnow.author.step("banner", "start", actor="ann")
+    assert world.after(0.4) == []
+    assert world.after(0.1) == [S.RAMPING]
+    assert verify_promotion(world.winnow.open_unit_of_work, world.promotion.id).holds
+
+
+def test_a_pause_is_no_part_of_the_minimum_duration(begin: Callable[[PromotionPolicy], World]) -> None:
+    """Three weeks are wanted: fifteen days, a pause of five, and six more."""
+    world = begin(replace(AUTOMATIC, minimum_weeks=3))
+    world.winnow.author.step("banner", "pause", actor="ann")
+    world.clock.advance(days=5)
+    world.winnow.author.step("banner", "start", actor="ann")
+    assert world.after(5.9) == []
+    assert world.after(0.1)[0] is S.PROPOSED

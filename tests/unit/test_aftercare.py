@@ -104,3 +104,23 @@ def test_at_the_end_of_the_hold_only_who_is_not_behind_is_kept(changes: dict[str
 def test_the_sentence_names_the_shares() -> None:
     decision = decide(live_evidence(), RAMP, AnalysisPlan(), LOOK)
     assert decision.reasons[0].message == "b has done no harm at 50%: it goes to 90%."
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        pytest.param({"outcome": "control_wins"}, ["control_wins"], id="the control wins"),
+        pytest.param({"segment_outcome": "control_wins"}, ["control_wins"], id="in this segment"),
+        pytest.param({"critical": ("SRM.",)}, ["untrustworthy"], id="broken data"),
+        pytest.param({"guardrails": (HARMED,)}, ["guardrail_harmed"], id="harm"),
+        pytest.param({"guardrails": (replace(HARMED, variant="c"),)}, ["soaked"], id="harm of another one"),
+    ],
+)
+def test_a_ramp_goes_no_further_against_the_report_on_everybody(changes: dict[str, Any], codes: list[str]) -> None:
+    assert said(replace(live_evidence(), **changes))[1] == codes
+
+
+@pytest.mark.parametrize(("status", "action"), [(Status.STOPPED, Action.ROLL_BACK), (Status.PAUSED, Action.HOLD)])
+def test_what_is_stopped_can_still_be_taken_back(status: Status, action: Action) -> None:
+    assert said(replace(live_evidence(**LOST), status=status))[0] is action
+    assert said(replace(live_evidence(), status=status)) == (Action.HOLD, ["not_running"])

@@ -203,11 +203,25 @@ LOSS = PromotionPolicy(winner=WinnerRule.EXPECTED_LOSS, loss_tolerance=0.01)
             id="too risky",
         ),
         pytest.param({"outcome": "control_wins"}, Action.NO_WINNER, "control_wins", id="nobody"),
+        pytest.param({"outcome": "undecided", "offered": ("a", "c")}, Action.HOLD, "not_offered", id="not on offer"),
+        pytest.param(
+            {"basis": Basis.OVERALL, "segment_outcome": "control_wins"},
+            Action.HOLD,
+            "segment_disagrees",
+            id="worse here",
+        ),
     ],
 )
 def test_a_policy_of_expected_loss(changes: dict[str, Any], action: Action, first: str) -> None:
     got, reasons = codes(LOSS, **changes)
     assert (got, reasons[0]) == (action, first)
+
+
+def test_a_policy_of_expected_loss_has_a_practical_threshold_too() -> None:
+    """Of the estimate, as it limits no error rate."""
+    wants = replace(LOSS, minimum_lift=0.05)
+    assert codes(wants, gain=0.05)[0] is Action.PROMOTE
+    assert codes(wants, gain=0.049) == (Action.HOLD, ["below_minimum_lift"])
 
 
 def test_a_boundary_needs_a_plan_with_looks() -> None:

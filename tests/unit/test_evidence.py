@@ -9,9 +9,10 @@ import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.decision import Action
-from experiments.domain.evidence import Evidence
+from experiments.domain.evidence import Basis, Evidence
 from experiments.domain.metric import Direction, MetricRole
 from experiments.domain.policy import AnalysisPlan, LiftPrior
+from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope
 from experiments.domain.segment import Segment
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 from tests.conftest import FakeClock
@@ -115,3 +116,56 @@ def test_who_is_offered_is_read_from_the_split_as_it_stands(
     proposal = started.promoter.propose("banner", "mens")[0]
     assert proposal.evidence.offered == ("a",)
     assert [reason.code for reason in proposal.decision.reasons] == ["split_changed", "not_offered"]
+
+
+def _for_all(advice: str, own: dict[str, Any]) -> dict[str, Any]:
+    overall = scope(None, "winner", 0.05, 0.3)
+    advised = {"advice": advice, "variant": None, "winners": [], "sentence": ""}
+    return report(own, scope("everyone", "undecided")) | {"overall": overall, "recommendation": advised}
+
+
+@pytest.fixture
+def for_all(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> Winnow:
+    """One winner for all, running for 15 days."""
+    winnow.author.create(replace(wish, promotion=PromotionPolicy(scope=PromotionScope.ONE_FOR_ALL)), actor="ann")
+    winnow.author.step("banner", "start", actor="ann")
+    clock.advance(days=15)
+    return winnow
+
+
+@pytest.mark.parametrize(
+    ("advice", "basis", "action"),
+    [("one_for_all", Basis.OVERALL, Action.PROMOTE), ("wait", Basis.SEGMENT, Action.HOLD)],
+)
+def test_who_wins_over_all_is_for_all_only_where_the_report_advises_it(
+    for_all: Winnow, clock: FakeClock, advice: str, basis: Basis, action: Action
+) -> None:
+    """`wait` beside a winner over all: segments are shown to differ, and none of them alone is sure yet."""
+    store(for_all.open_unit_of_work, "banner", _for_all(advice, scope("mens", "undecided", -0.1, 0.2)), at=clock.now)
+    found = for_all.promoter.propose("banner", "mens")[0]
+    assert (found.evidence.basis, found.decision.action) == (basis, action)
+
+
+def test_who_is_worse_in_a_segment_is_not_for_it_though_others_may_be(for_all: Winnow, clock: FakeClock) -> None:
+    """With three arms: b is surely worse than the control, and whether c is better is open."""
+    store(
+        for_all.open_unit_of_work,
+        "banner",
+        _for_all("one_for_all", scope("mens", "undecided", -0.2, -0.01)),
+        at=clock.now,
+    )
+    decision = for_all.promoter.propose("banner", "mens")[0].decision
+    assert (decision.action, decision.reasons[0].code) == (Action.HOLD, "segment_disagrees")
+
+
+def test_a_guardrail_that_came_after_the_snapshot_is_not_proven_safe(
+    started: Winnow, wish: ExperimentWish, clock: FakeClock
+) -> None:
+    store(started.open_unit_of_work, "banner", report(scope("mens")), at=clock.now)
+    assert started.promoter.propose("banner", "mens")[0].decision.action is Action.PROMOTE
+    guarded = replace(
+        wish, metrics=(*wish.metrics, MetricWish(metric="spend", role=MetricRole.GUARDRAIL, margin_lift=0.02))
+    )
+    started.author.edit("banner", guarded, expected_revision=started.author.get("banner").revision, actor="ann")
+    decision = started.promoter.propose("banner", "mens")[0].decision
+    assert (decision.action, decision.reasons[0].code) == (Action.HOLD, "guardrail_unproven")

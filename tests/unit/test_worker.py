@@ -10,8 +10,9 @@ from datetime import time
 import pytest
 
 from experiments.bootstrap import Winnow
-from experiments.domain.errors import Unavailable
+from experiments.domain.errors import RevisionMismatch, Unavailable
 from experiments.domain.policy import AnalysisPlan
+from experiments.domain.promotion import Promotion
 from experiments.domain.promotion_policy import PromotionPolicy, QuietHours
 from experiments.services.ports import Snapshot
 from experiments.services.wishes import ExperimentWish
@@ -245,3 +246,22 @@ def test_without_new_results_promotions_are_looked_at_now_and_then(
     clock.advance(seconds=1)
     worker.round()
     assert live_in(winnow, "mens") == "b"
+
+
+def test_a_step_that_fails_in_one_segment_keeps_no_other_from_its_own(
+    winnow: Winnow, wish: ExperimentWish, worker: Worker, analyst: FakeAnalyst, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(winnow, wish, automatic=True)
+    segments = scope("mens"), scope("new"), scope("everyone", outcome="undecided")
+    store(winnow.open_unit_of_work, "banner", report(*segments), at=winnow.clock())
+    analyst.due = False
+    step = winnow.advancer.step
+
+    def fail(key: str, segment: str) -> Promotion | None:
+        if segment == "mens":
+            raise RevisionMismatch("experiment", key)
+        return step(key, segment)
+
+    monkeypatch.setattr(winnow.advancer, "step", fail)
+    worker.round()
+    assert (live_in(winnow, "mens"), live_in(winnow, "new")) == (None, "b")

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from experiments.domain.epoch import Version
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
 from experiments.domain.experiment import Experiment, Status
-from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, Promotion, PromotionState
 from experiments.services.ports import ApiKey, Page, Stored
 from experiments.storage.library import Keyed
 from experiments.storage.memory.state import State
@@ -133,7 +133,7 @@ class MemoryPromotionStore:
         return tuple(
             row
             for row in self._rows.values()
-            if row.experiment == experiment and (row.is_open or row.state is PromotionState.REJECTED)
+            if row.experiment == experiment and row.state in OPEN_STATES | DECLINED_STATES
         )
 
     def count(self, state: PromotionState) -> int:
