@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check test-peers bench-analysis calibration simulate-adaptive simulate-policy format lock clean
+.PHONY: help env demo test lint check test-peers bench-analysis calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -22,11 +22,13 @@ demo: $(RUNTIME) ## run a whole experiment and keep serving (ONCE=1: exit after 
 test: $(DEV) ## run all tests, on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -n auto
 
-check: $(DEV) ## format, lint, types, import contracts, fast tests
+lint: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint ## the same and the fast tests
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-peers: $(PEERS) ## cross-check the statistics against gbstats and tea-tasting
