@@ -12,7 +12,7 @@ from experiments.domain.next_step import lapse, next_state
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.catalog import CatalogHolder
 from experiments.services.look import Look, look_at
-from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.promotion_acts import Actor, give_share, move, open_promotion, take_back
 from experiments.services.proposals import Proposal, propose
 from experiments.services.retry import retried
@@ -96,6 +96,8 @@ class Advancer:
         return None if state is None else Intent(promotion=promotion, state=state, proposal=proposal)
 
 
+STOPPED = (DecisionReason(code="stopped", message="The experiment has been stopped."),)
+
 AT_STOP = {
     PromotionState.HELD: (
         PromotionState.KEPT,
@@ -107,6 +109,19 @@ AT_STOP = {
     ),
 }
 """Only a winner that has had its last share stays on show when an experiment stops."""
+
+
+def end_at_stop(work: UnitOfWork, key: str, actor: Actor) -> None:
+    """End what a stopped experiment has open, as the machine would have done: nobody looks at an archived one."""
+    for promotion in work.promotions.standing(key):
+        if not promotion.is_open:
+            continue
+        look = look_at(work, key)
+        state, reasons = AT_STOP.get(promotion.state, (PromotionState.EXPIRED, STOPPED))
+        if state is PromotionState.REVERTED:
+            take_back(work, look.experiment, promotion, actor, reasons=reasons)
+        else:
+            move(work, look, promotion, state, actor, reasons=reasons)
 
 
 def _approved_by_person(promotion: Promotion) -> bool:

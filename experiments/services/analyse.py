@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ from experiments.domain.promotion import Promotion
 from experiments.services.looks import Looks, earlier_units
 from experiments.services.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
-from experiments.services.realised import measured, realised_plan
+from experiments.services.realised import measured, realised_plan, stretches
 from experiments.services.retry import retried
 
 Progress = Callable[[int, int], None]
@@ -196,8 +196,17 @@ def _compute(
 def _realised(plan: Plan, promotion: Promotion, since_epoch: int, exposures: pa.Table, events: pa.Table) -> Any:
     since = (pc.field("epoch") >= since_epoch) & (pc.field("segment") == promotion.segment)
     own = realised_plan(plan, promotion, since_epoch)
-    counted = aggregate(ibis.memtable(exposures.filter(since)), ibis.memtable(events), own)
+    shown = _rehomed(exposures.filter(since), stretches(plan, promotion, since_epoch))
+    counted = aggregate(ibis.memtable(shown), ibis.memtable(events), own)
     return {"since_epoch": since_epoch, "report": json.loads(report_bytes(build(own, counted)))}
+
+
+def _rehomed(exposures: pa.Table, homes: Mapping[int, int]) -> pa.Table:
+    """With the epochs that others go on; one that has no home stays what it is."""
+    epochs = exposures["epoch"]
+    places = pc.index_in(epochs, value_set=pa.array(homes.keys(), pa.int64()))
+    moved = pc.coalesce(pc.take(pa.array(homes.values(), pa.int64()), places), epochs)
+    return exposures.set_column(exposures.schema.get_field_index("epoch"), _EXPOSURES.field("epoch"), moved)
 
 
 class _Counter:

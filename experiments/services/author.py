@@ -13,6 +13,7 @@ from experiments.domain.experiment import Experiment, Status, draft
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import EVERYONE, Segment
+from experiments.services.advance import end_at_stop
 from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, Page, Stored, UnitOfWork
 from experiments.services.promotion_acts import Actor, supersede
@@ -98,6 +99,9 @@ class Author:
             before = work.experiments.get(key)
             if expected_revision is not None and before.revision != expected_revision:
                 raise RevisionMismatch("experiment", key)
+            if step == "archive" and before.status is Status.STOPPED:
+                end_at_stop(work, key, Actor(name=actor, now=now))
+                before = work.experiments.get(key)
             after = _STEPS[step](before, now, by=actor)
             _move_in_layer(work, before, after, now)
             work.experiments.save(after, expected_revision=before.revision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from analysis.plan import Plan
+from analysis.plan import Cell, Plan
 from experiments.domain.epoch import Version
 from experiments.domain.promotion import Promotion, PromotionState
 
@@ -30,13 +30,36 @@ def measured(promotions: Sequence[Promotion], versions: Sequence[Version]) -> It
             yield promotion, epoch
 
 
+def stretches(plan: Plan, promotion: Promotion, since_epoch: int) -> dict[int, int]:
+    """Return for each epoch that is measured the one that it goes on: nothing has changed in this segment since.
+
+    Every change of any split opens an epoch, for all segments: next to an adaptive one, or to one on its ramp, a
+    holdback would never have the minimum of units in one of them, and no harm would ever show.
+    """
+    homes: dict[int, int] = {}
+    before: Cell | None = None
+    for cell in sorted(plan.cells, key=lambda cell: cell.epoch):
+        if cell.segment != promotion.segment or cell.epoch < since_epoch:
+            continue
+        goes_on = (
+            before is not None and before.weights == cell.weights and before.follow_up_ends_at == cell.follow_up_ends_at
+        )
+        homes[cell.epoch] = homes[before.epoch] if before is not None and goes_on else cell.epoch
+        before = cell
+    return homes
+
+
 def realised_plan(plan: Plan, promotion: Promotion, since_epoch: int) -> Plan:
-    """Return the plan of winner against holdback in that segment, from that epoch on: one comparison, at any look."""
+    """Return the plan of winner against holdback in that segment, from that epoch on: one comparison, at any look.
+
+    Its cells are those of `stretches`.
+    """
     variants = (plan.control, promotion.variant)
+    homes = stretches(plan, promotion, since_epoch)
     cells = tuple(
         replace(cell, weights={key: cell.weights.get(key, 0.0) for key in variants})
         for cell in plan.cells
-        if cell.segment == promotion.segment and cell.epoch >= since_epoch
+        if cell.segment == promotion.segment and homes.get(cell.epoch) == cell.epoch
     )
     return replace(
         plan,

@@ -427,3 +427,24 @@ def test_a_pause_is_no_part_of_the_minimum_duration(begin: Callable[[PromotionPo
     world.winnow.author.step("banner", "start", actor="ann")
     assert world.after(5.9) == []
     assert world.after(0.1)[0] is S.PROPOSED
+
+
+@pytest.mark.parametrize(
+    ("policy", "ended", "shares"),
+    [
+        pytest.param(PromotionPolicy(), S.EXPIRED, {"a": 5_000, "b": 5_000}, id="proposed"),
+        pytest.param(RAMP, S.REVERTED, {"a": 5_000, "b": 5_000}, id="ramping"),
+        pytest.param(AUTOMATIC, S.KEPT, {"a": 500, "b": 9_500}, id="held"),
+    ],
+)
+def test_nothing_stays_open_in_an_archived_experiment(
+    begin: Callable[[PromotionPolicy], World], policy: PromotionPolicy, ended: S, shares: dict[str, int]
+) -> None:
+    """Stopped and archived between two rounds of the worker, which looks at neither drafts nor archived ones."""
+    world = begin(policy)
+    world.advance()
+    world.winnow.author.step("banner", "stop", actor="ann")
+    world.winnow.author.step("banner", "archive", actor="ann")
+    assert (world.promotion.state, world.shares) == (ended, shares)
+    assert world.promotion.steps[-1].reasons[0].code == "stopped"
+    assert world.advance() == []
