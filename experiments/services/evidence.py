@@ -12,8 +12,9 @@ from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
 from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, GuardrailState, Live
 from experiments.domain.experiment import Experiment
+from experiments.domain.few_conversions import highest_ratio
 from experiments.domain.holdback import detectable_lift
-from experiments.domain.metric import Direction, MetricRole
+from experiments.domain.metric import Direction, MetricKind, MetricRole
 from experiments.domain.policy import LiftPrior
 from experiments.domain.predicted import expected_gain
 from experiments.domain.promotion import Promotion, PromotionState
@@ -207,6 +208,8 @@ def _live(promotion: Promotion, look: Look, control: str, direction: Direction) 
     scope: Doc | None = report["segments"][0] if report else None
     shown = against_control(metric_of(scope, MetricRole.PRIMARY), promotion.variant, control) if scope else None
     low, high = gain_ends(shown, direction)
+    if high is None and scope is not None:
+        high = _bound_of_few(promotion, scope, look, control, direction)
     return Live(
         promotion=promotion.id,
         variant=promotion.variant,
@@ -223,6 +226,23 @@ def _live(promotion: Promotion, look: Look, control: str, direction: Direction) 
         critical=critical_of(report, scope) if report and scope else (),
         guardrails=tuple(guardrails_of(scope, control)) if scope else (),
     )
+
+
+def _bound_of_few(promotion: Promotion, scope: Doc, look: Look, control: str, direction: Direction) -> float | None:
+    """The gain's upper end where too few converted for an interval: who puts everybody off has to be found out too."""
+    metric = metric_of(scope, MetricRole.PRIMARY)
+    if metric["kind"] != MetricKind.CONVERSION:
+        return None
+    converted = {arm["variant"]: number(arm["total"]) or 0.0 for arm in metric["arms"]}
+    shares = promotion.shares if promotion.state is PromotionState.RAMPING else promotion.shares[-1:]
+    live = [(step.share_bp or 0) / BUCKETS for step in shares]
+    alpha = look.experiment.definition.analysis.alpha
+    variant, other = converted.get(promotion.variant, 0.0), converted.get(control, 0.0)
+    if direction is Direction.INCREASE:
+        ratio = highest_ratio(variant, other, share=min(live), alpha=alpha)
+        return None if ratio is None else ratio - 1
+    ratio = highest_ratio(other, variant, share=1 - max(live), alpha=alpha)
+    return None if ratio is None else 1 - 1 / ratio
 
 
 def _counted(scope: Doc | None) -> tuple[tuple[str, int], ...]:

@@ -102,13 +102,16 @@ def _rebuilt(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evide
         snapshot = work.snapshots.get(promotion.experiment, evidence.snapshot_id)
     except NotFound:
         return None
-    versions = [one for one in work.experiments.versions(promotion.experiment) if one.number <= step.version]
+    # A step that changes no experiment may have read a snapshot of the version that came in the same moment.
+    newest = max(step.version, snapshot.version)
+    versions = [one for one in work.experiments.versions(promotion.experiment) if one.number <= newest]
+    current = next(one for one in versions if one.number == step.version)
     declined = [
         one
         for one in work.promotions.standing(promotion.experiment)
         if one.is_declined and one.steps[-1].at <= step.at and one.id != promotion.id
     ]
-    experiment = replace(work.experiments.get(promotion.experiment), current=versions[-1], status=evidence.status)
+    experiment = replace(work.experiments.get(promotion.experiment), current=current, status=evidence.status)
     look = Look(
         experiment=experiment,
         versions=versions,

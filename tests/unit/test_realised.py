@@ -14,6 +14,7 @@ from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion import PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.services.analyse import Analyst
+from experiments.services.verify_promotion import verify_promotion
 from experiments.services.wishes import ExperimentWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
@@ -38,8 +39,8 @@ def live(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> ExperimentWi
     return wanted
 
 
-def a_day(winnow: Winnow, clock: FakeClock) -> None:
-    """A third of those with the control visit, of the others one in twenty."""
+def a_day(winnow: Winnow, clock: FakeClock, one_in: int = 20) -> None:
+    """A third of those with the control visit, of the others one in twenty, or in so many."""
     version, day = winnow.author.get("banner").current.number, clock.now
     shown = [("a", number) for number in range(HELD_BACK)] + [("b", number) for number in range(LIVE)]
     items: list[Event | ExposureClaim] = []
@@ -56,7 +57,7 @@ def a_day(winnow: Winnow, clock: FakeClock) -> None:
                 occurred_at=day,
             )
         )
-        if number % {"a": 3, "b": 20}[variant] == 0:
+        if number % {"a": 3, "b": one_in}[variant] == 0:
             at = day + timedelta(minutes=1)
             items.append(Event(event_id=f"v-{unit}", unit_id=unit, name="visit", occurred_at=at))
     clock.advance(days=1)
@@ -82,3 +83,20 @@ def test_harm_shows_whatever_happens_to_other_segments(
     reverted = winnow.advancer.step("banner", "mens")
     assert reverted is not None
     assert (reverted.state, reverted.steps[-1].reasons[0].code) == (PromotionState.REVERTED, "lift_lost")
+
+
+def test_who_puts_everybody_off_is_taken_back_though_too_few_visit_for_an_interval(
+    winnow: Winnow, live: ExperimentWish, clock: FakeClock
+) -> None:
+    """One visit of 1,140, twenty of 60: less than the minimum of units, and of visits."""
+    analyst = Analyst(winnow.open_unit_of_work, clock)
+    a_day(winnow, clock, one_in=LIVE)
+    analyst.analyse("banner")
+    reverted = winnow.advancer.step("banner", "mens")
+    assert reverted is not None
+    step = reverted.steps[-1]
+    assert (reverted.state, step.reasons[0].code) == (PromotionState.REVERTED, "lift_lost")
+    assert step.evidence is not None
+    assert step.evidence.live is not None
+    assert (step.evidence.live.gain_low, (step.evidence.live.gain_high or 0) < -0.9) == (None, True)
+    assert verify_promotion(winnow.open_unit_of_work, reverted.id).holds
