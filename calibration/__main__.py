@@ -48,6 +48,10 @@ def main(runs: int, seed: int, workers: int, only: tuple[str, ...]) -> None:
         plots.draw_all(by_key, folder / "images")
         facts = page.Facts(date=datetime.now(UTC).date(), runs=runs, seed=seed, seconds=seconds)
         (folder / "calibration.md").write_text(page.text(measured, facts), encoding="utf-8")
+        console.print(f"Written to {folder / 'calibration.md'}.", soft_wrap=True)
+    if runs < _ENOUGH:
+        console.print(f"A trial: {runs} are too few to be judged by these bounds, {_ENOUGH:,} are enough.")
+        return
     sys.exit(0 if all(bound.ok for bound in bounds) else 1)
 
 

@@ -70,7 +70,7 @@ def timeline(promotion_id: str) -> None:
     promotion = promoter.get(promotion_id)
     click.echo(f"{promotion.variant} in {promotion.segment} of {promotion.experiment}: {promotion.state}")
     out().print(_steps(promotion.steps))
-    now = promoter.present_evidence(promotion_id)
+    now = promoter.present_evidence(promotion_id) or promotion.steps[-1].evidence
     if now is not None and now.live is not None:
         click.echo(realised_sentence(now, now.live))
 
@@ -78,7 +78,8 @@ def timeline(promotion_id: str) -> None:
 def realised_sentence(evidence: Evidence, live: Live) -> str:
     """Say what was predicted and what has come of it."""
     if live.gain is None or live.gain_low is None or live.gain_high is None:
-        return f"Predicted {_percent(live.predicted_gain)}; nothing is measured yet."
+        counted = ", ".join(f"{units:,} saw {variant}" for variant, units in live.units) or "nobody was counted yet"
+        return f"Predicted {_percent(live.predicted_gain)}; too early to say what came of it: {counted}."
     return (
         f"Predicted {_percent(live.predicted_gain)}; realised so far {_percent(live.gain)}, "
         f"surely between {_percent(live.gain_low)} and {_percent(live.gain_high)} "

@@ -29,7 +29,14 @@ def promote(key: str, segment: str | None, dry_run: bool) -> None:
         out().print(_table(proposals))
         click.echo("Dry run: nothing was changed.")
         return
-    chosen = [p.segment for p in proposals if segment or p.decision.action is Action.PROMOTE]
+    chosen = [p.segment for p in proposals if segment or (p.decision.action is Action.PROMOTE and not _declined(p))]
+    for proposal in proposals if not segment else ():
+        if proposal.decision.action is Action.PROMOTE and _declined(proposal):
+            name = proposal.segment
+            click.echo(
+                f"{name}: {proposal.decision.variant} was rejected or taken back here; "
+                f"name it with --segment {name} to put it live all the same."
+            )
     # All of it first: who reads may go away (`| head`) after the first line.
     live, refused = _apply(promoter, key, chosen)
     out().print(_table(proposals))
@@ -41,6 +48,10 @@ def promote(key: str, segment: str | None, dry_run: bool) -> None:
         click.echo("Nothing to promote.")
     if refused:
         raise SystemExit(1)
+
+
+def _declined(proposal: Proposal) -> bool:
+    return proposal.decision.variant in proposal.evidence.declined
 
 
 def _apply(

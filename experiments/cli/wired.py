@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import getpass
+
 from experiments.bootstrap import Winnow, build
 from experiments.settings import Settings
 
-ACTOR = "cli"
+
+def _who() -> str:
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"
+
+
+ACTOR = _who()
 """Who the audit trail says it was: whoever may run commands next to the database."""
 
 

@@ -39,7 +39,7 @@ def judge_live(evidence: Evidence, live: Live, policy: PromotionPolicy, now: dat
     if waiting:
         return Decision(action=Action.HOLD, variant=live.variant, reasons=waiting)
     share = policy.next_share_bp(live.share_bp)
-    sentence = f"{live.variant} has done no harm at {live.share_bp / 100:g}%: it goes to {share / 100:g}%."
+    sentence = f"No harm of {live.variant} is shown at {live.share_bp / 100:g}%: it goes to {share / 100:g}%."
     return Decision(
         action=Action.RAMP, variant=live.variant, reasons=(DecisionReason(code="soaked", message=sentence),)
     )
@@ -64,7 +64,7 @@ def _lost(live: Live, policy: PromotionPolicy) -> Reasons:
         yield DecisionReason(
             code="lift_lost",
             message=f"Since it went live, the gain is surely below {live.gain_high:+.1%}; "
-            f"the policy takes back below {policy.revert_below_lift:+.1%}.",
+            f"the policy takes back below {policy.revert_below_lift:.1%}.",
         )
 
 
@@ -106,7 +106,7 @@ def _holding(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Decisio
     if evidence.watermark_at < until:
         return DecisionReason(code="holding_back", message=f"The holdback measures until {until:%Y-%m-%d %H:%M} UTC.")
     if live.gain is None or live.gain < policy.revert_below_lift:
-        so_far = "nothing was measured" if live.gain is None else f"the gain is {live.gain:+.1%} so far"
+        so_far = "too few were counted" if live.gain is None else f"the gain is {live.gain:+.1%} so far"
         return DecisionReason(
             code="not_confirmed", message=f"The hold is over, but {so_far}: the holdback goes on measuring."
         )

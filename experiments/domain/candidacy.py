@@ -25,7 +25,7 @@ def judge_candidate(
 ) -> Decision:
     """Promote, hold, stop or say that nobody wins."""
     objections = (
-        *(_unattended(evidence, policy, plan, now) if unattended else ()),
+        *(_unattended(evidence, policy, plan) if unattended else ()),
         *_not_current(evidence, policy, now),
         *_not_trustworthy(evidence),
         *_harmful(evidence, policy),
@@ -48,7 +48,7 @@ def _answer(action: Action, code: str, message: str, variant: str | None = None)
     return Decision(action=action, variant=variant, reasons=(DecisionReason(code=code, message=message),))
 
 
-def _unattended(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan, now: datetime) -> Reasons:
+def _unattended(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan) -> Reasons:
     if evidence.variant is not None and evidence.variant in evidence.declined:
         yield DecisionReason(
             code="taken_back",
@@ -59,7 +59,6 @@ def _unattended(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan,
             code="family_too_weak",
             message=f"Under {plan.family} most winners may be wrong; only a person may put one live.",
         )
-    yield from quiet(policy, now)
 
 
 def quiet(policy: PromotionPolicy, now: datetime) -> Reasons:

@@ -18,7 +18,7 @@ def decide(
     """Say what to do with one segment: trust and guardrails come before lift, and stale evidence moves nothing.
 
     What a person rejected or took back, nobody `unattended` puts live again; nor is a family acted upon that does not
-    limit the chance of a wrong winner, nor anything but a roll-back done in quiet hours.
+    limit the chance of a wrong winner. Quiet hours keep from going live and from the next share, not from deciding.
     """
     if evidence.live is not None:
         return judge_live(evidence, evidence.live, policy, now, unattended=unattended)

@@ -94,7 +94,7 @@ class Forbidden(DomainError):
     """Somebody we know who may not do this."""
 
     def __init__(self, scope: str) -> None:
-        super().__init__("forbidden", f"This key lacks the scope {scope!r}.")
+        super().__init__("forbidden", f"This key lacks the scope '{scope}'; an administrator can make one that has it.")
 
 
 class Unavailable(DomainError):

@@ -157,7 +157,18 @@ class Promoter:
         with self._open() as work:
             promotion = work.promotions.get(promotion_id)
             experiment = work.experiments.get(promotion.experiment)
-            reverted = take_back(work, experiment, promotion, actor)
+            reverted = take_back(work, experiment, promotion, actor, proposal=_present(work, promotion, actor))
             work.commit()
         self._catalog.catch_up()
         return reverted
+
+
+def _present(work: UnitOfWork, promotion: Promotion, actor: Actor) -> Proposal | None:
+    """What it has come to when it is taken back, where that is known: kept with the step, it decides nothing."""
+    try:
+        look = look_at(work, promotion.experiment)
+    except NoResults:
+        return None
+    if not promotion.is_open or promotion.segment not in look.analysed:
+        return None
+    return propose(look, promotion.segment, actor.now, unattended=False)

@@ -60,7 +60,9 @@ def open_promotion(work: UnitOfWork, look: Look, proposal: Proposal, actor: Acto
     except AlreadyExists:
         # Somebody else has just opened one there: look again.
         raise RevisionMismatch("promotion", promotion.id) from None
-    _record(work, promotion)
+    # Who acts at once asks nobody: then only the going live is told.
+    waits = actor.unattended and not look.experiment.definition.promotion.automatic
+    _record(work, promotion, is_told=waits)
     return promotion
 
 
@@ -156,7 +158,7 @@ def _advance(work: UnitOfWork, before: Promotion, after: Promotion) -> Promotion
     return after
 
 
-def _record(work: UnitOfWork, promotion: Promotion) -> None:
+def _record(work: UnitOfWork, promotion: Promotion, *, is_told: bool = True) -> None:
     step = promotion.steps[-1]
     detail: dict[str, Any] = {
         "promotion": promotion.id,
@@ -179,7 +181,7 @@ def _record(work: UnitOfWork, promotion: Promotion) -> None:
             evidence_sha256=step.evidence_sha256,
         )
     )
-    if step.state in _TOLD_AS:
+    if is_told and step.state in _TOLD_AS:
         _tell(work, promotion, step)
 
 

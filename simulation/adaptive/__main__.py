@@ -50,6 +50,9 @@ def main(runs: int, seed: int, workers: int) -> None:
         date=datetime.now(UTC).date(), runs=runs, seed=seed, seconds=perf_counter() - started, bounds=promised
     )
     (folder / "adaptive.md").write_text(page.text(rows, facts), encoding="utf-8")
+    if runs < _ENOUGH:
+        console.print(f"A trial: {runs} are too few to be judged by these bounds, {_ENOUGH:,} are enough.")
+        return
     sys.exit(0 if all(bound.ok for bound in promised) else 1)
 
 

@@ -52,8 +52,12 @@ def main(runs: int, seed: int, workers: int, only: tuple[str, ...], json_file: P
         folder = _PUBLISHED if runs >= _ENOUGH else _TRIAL
         plots.draw_all(results, folder / "images")
         (folder / "policy.md").write_text(page.text(results, kept, facts), encoding="utf-8")
+        console.print(f"Written to {folder / 'policy.md'}.", soft_wrap=True)
     if json_file is not None:
         json_file.write_text(json.dumps(document(results, kept, facts), indent=2), encoding="utf-8")
+    if runs < _ENOUGH:
+        console.print(f"A trial: {runs} are too few to be judged by these bounds, {_ENOUGH:,} are enough.")
+        return
     sys.exit(0 if all(bound.ok for bound in kept) else 1)
 
 

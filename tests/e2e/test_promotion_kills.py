@@ -24,7 +24,7 @@ LIFE = [
     PromotionState.REVERTED,
 ]
 TRAIL = ["promotion.propose", "promotion.approve", "promotion.ramp", "promotion.hold", "promotion.revert"]
-TOLD = ["promotion.promoted", "promotion.promoted", "promotion.proposed", "promotion.reverted"]
+TOLD = ["promotion.promoted", "promotion.promoted", "promotion.reverted"]
 # Every step writes a promotion and an audit entry and commits; three of the five write an experiment too. Each of
 # these has a moment before and one after.
 LEAST_BOUNDARIES = 2 * (5 * 3 + 3)

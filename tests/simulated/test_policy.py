@@ -233,7 +233,15 @@ def test_every_scenario_is_bounded_and_written_down(tmp_path: Path) -> None:
     assert [line.count("|") for line in page.main_rows(results)] == [9] * (3 * len(WORLDS))
 
 
-def test_the_command_prints_its_bounds_and_ends_with_1_where_one_is_short(tmp_path: Path) -> None:
+def test_a_trial_is_not_judged() -> None:
+    ended = CliRunner().invoke(main, ["--runs", "2", "--workers", "1", "--only", "harmful"])
+    assert (ended.exit_code, "too few to be judged" in ended.output) == (0, True)
+
+
+def test_the_command_prints_its_bounds_and_ends_with_1_where_one_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulation.policy.__main__._ENOUGH", 1)
     file = tmp_path / "numbers.json"
     options = ["--runs", "2", "--workers", "1", "--only", "harmful", "--json", str(file)]
     ended = CliRunner().invoke(main, options)

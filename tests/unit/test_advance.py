@@ -228,6 +228,29 @@ def test_approved_in_quiet_hours_it_goes_live_after_them(begin: Callable[[Promot
     assert (world.advance(), world.shares) == ([S.HELD], {"a": 500, "b": 9_500})
 
 
+def test_an_automatic_policy_decides_at_night_and_acts_in_the_morning(
+    begin: Callable[[PromotionPolicy], World],
+) -> None:
+    world = begin(replace(RAMP, quiet_hours=QuietHours(start=time(8), end=time(10))))
+    assert (world.advance(), world.shares) == ([S.PROPOSED, S.APPROVED], {"a": 5_000, "b": 5_000})
+    world.clock.advance(hours=1)
+    assert (world.advance(), world.shares) == ([S.RAMPING], {"a": 4_000, "b": 6_000})
+    found = verify_promotion(world.winnow.open_unit_of_work, world.promotion.id)
+    assert found.holds
+
+
+def test_what_it_came_to_is_kept_with_a_persons_revert(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(AUTOMATIC)
+    world.advance()
+    world.after(1, realised=(0.01, 0.2))
+    reverted = world.winnow.promoter.revert(world.promotion.id, reason="off brand", actor="eve")
+    evidence = reverted.steps[-1].evidence
+    assert evidence is not None
+    assert evidence.live is not None
+    assert (evidence.live.gain_low, evidence.live.gain_high, reverted.steps[-1].note) == (0.01, 0.2, "off brand")
+    assert verify_promotion(world.winnow.open_unit_of_work, reverted.id).holds
+
+
 def test_approval_is_refused_when_the_evidence_has_changed(begin: Callable[[PromotionPolicy], World]) -> None:
     world = begin(PromotionPolicy())
     world.advance()

@@ -103,7 +103,7 @@ def test_at_the_end_of_the_hold_only_who_is_not_behind_is_kept(changes: dict[str
 
 def test_the_sentence_names_the_shares() -> None:
     decision = decide(live_evidence(), RAMP, AnalysisPlan(), LOOK)
-    assert decision.reasons[0].message == "b has done no harm at 50%: it goes to 90%."
+    assert decision.reasons[0].message == "No harm of b is shown at 50%: it goes to 90%."
 
 
 @pytest.mark.parametrize(

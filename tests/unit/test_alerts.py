@@ -70,10 +70,18 @@ def test_every_step_that_people_wait_for_is_told(started: Winnow, clock: FakeClo
     [promotion] = started.promoter.history(experiment="banner", after=None, limit=10).items
     started.promoter.revert(promotion.id, reason="off brand", actor="eve")
     assert told(started) == [
-        ("promotion.proposed", "mens", "banner: b is proposed for Mens"),
         ("promotion.promoted", "mens", "banner: b is live for 95% of Mens"),
         ("promotion.reverted", "mens", "banner: b is taken back for Mens"),
     ]
     with started.open_unit_of_work(read_only=True) as work:
         last = work.notices.page(state=None, target=None, after=None, limit=1).items[0].notice
     assert (last.payload["by"], last.payload["note"], last.payload["promotion"]) == ("eve", "off brand", promotion.id)
+
+
+def test_a_proposal_is_told_where_it_waits_for_a_person(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> None:
+    winnow.author.create(wish, actor="ann")
+    winnow.author.step("banner", "start", actor="ann")
+    clock.advance(days=15)
+    look(winnow, clock, scope("mens"))
+    winnow.advancer.step("banner", "mens")
+    assert told(winnow) == [("promotion.proposed", "mens", "banner: b is proposed for Mens")]

@@ -149,26 +149,25 @@ BERLIN = QuietHours(start=time(0), end=time(1), timezone="Europe/Berlin")
 
 
 @pytest.mark.parametrize(
-    ("hours", "clock", "action"),
+    ("hours", "clock", "is_quiet"),
     [
-        pytest.param(QuietHours(start=time(22), end=time(7)), time(23, 30), Action.HOLD, id="before midnight"),
-        pytest.param(QuietHours(start=time(22), end=time(7)), time(6, 59), Action.HOLD, id="after midnight"),
-        pytest.param(QuietHours(start=time(22), end=time(7)), time(7), Action.PROMOTE, id="over"),
-        pytest.param(QuietHours(start=time(12), end=time(13)), time(12), Action.HOLD, id="at noon"),
+        pytest.param(QuietHours(start=time(22), end=time(7)), time(23, 30), True, id="before midnight"),
+        pytest.param(QuietHours(start=time(22), end=time(7)), time(6, 59), True, id="after midnight"),
+        pytest.param(QuietHours(start=time(22), end=time(7)), time(7), False, id="over"),
+        pytest.param(QuietHours(start=time(12), end=time(13)), time(12), True, id="at noon"),
         # 23:30 UTC in January is 00:30 in Berlin.
-        pytest.param(BERLIN, time(23, 30), Action.HOLD, id="zone"),
-        pytest.param(BERLIN, time(0, 30), Action.PROMOTE, id="off"),
+        pytest.param(BERLIN, time(23, 30), True, id="zone"),
+        pytest.param(BERLIN, time(0, 30), False, id="off"),
     ],
 )
-def test_nothing_goes_live_in_quiet_hours_without_a_person(hours: QuietHours, clock: time, action: Action) -> None:
-    now = LOOK.replace(hour=clock.hour, minute=clock.minute)
-    before = NOW - timedelta(days=2)
-    evidence = replace(GOOD, watermark_at=now, started_at=before, segment_since=before)
-    policy = PromotionPolicy(automatic=True, quiet_hours=hours)
-    decision = decide(evidence, policy, AnalysisPlan(), now, unattended=True)
-    assert decision.action is action
-    assert ("quiet_hours" in decision.codes) is (action is Action.HOLD)
-    assert decide(evidence, policy, AnalysisPlan(), now).action is Action.PROMOTE
+def test_quiet_hours_by_the_clock_of_their_zone(hours: QuietHours, clock: time, is_quiet: bool) -> None:
+    assert hours.contain(LOOK.replace(hour=clock.hour, minute=clock.minute)) is is_quiet
+
+
+def test_quiet_hours_do_not_keep_from_deciding() -> None:
+    """Only from going live: a proposal may wait for the morning."""
+    policy = PromotionPolicy(automatic=True, quiet_hours=QuietHours(start=time(8), end=time(10)))
+    assert decide(GOOD, policy, AnalysisPlan(), LOOK, unattended=True).action is Action.PROMOTE
 
 
 def test_a_clock_far_behind_the_snapshot_is_as_stale_as_one_far_ahead() -> None:
