@@ -105,8 +105,12 @@ def _holding(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Decisio
     until = live.share_since + timedelta(seconds=policy.hold_seconds)
     if evidence.watermark_at < until:
         return DecisionReason(code="holding_back", message=f"The holdback measures until {until:%Y-%m-%d %H:%M} UTC.")
-    if live.gain is None or live.gain < policy.revert_below_lift:
-        so_far = "too few were counted" if live.gain is None else f"the gain is {live.gain:+.1%} so far"
+    if live.gain is None or live.gain_low is None or live.gain < policy.revert_below_lift:
+        so_far = (
+            "too few were counted"
+            if live.gain is None or live.gain_low is None
+            else f"the gain is {live.gain:+.1%} so far"
+        )
         return DecisionReason(
             code="not_confirmed", message=f"The hold is over, but {so_far}: the holdback goes on measuring."
         )

@@ -47,6 +47,10 @@ class Alerter:
             if decision.action in (Action.STOP_FUTILE, Action.NO_WINNER):
                 yield proposal, decision.reasons[0]
             yield from ((proposal, reason) for reason in decision.reasons if reason.code in _WORTH_A_LOOK)
+            # Where a winner is live, the decision looks at its own numbers; the segment's may be broken all the same.
+            if proposal.evidence.live is not None:
+                broken = (DecisionReason(code="untrustworthy", message=one) for one in proposal.evidence.critical)
+                yield from ((proposal, reason) for reason in broken)
 
     def _tell(self, look: Look, proposal: Proposal, reason: DecisionReason) -> bool:
         now = self._clock()

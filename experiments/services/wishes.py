@@ -67,6 +67,12 @@ def resolve(work: UnitOfWork, wish: ExperimentWish, live: Definition | None = No
     """
     # Here and not in the definition: what was stored before this was asked for can still be read.
     wish.promotion.check_fits(wish.analysis)
+    if wish.promotion.automatic and wish.randomisation is Randomisation.EXTERNAL:
+        raise InvalidInput(
+            "automatic_external",
+            "Another system splits the units: Winnow can put nothing live.",
+            path="/promotion/automatic",
+        )
     return Definition(
         key=wish.key,
         name=wish.name,

@@ -94,6 +94,7 @@ def test_the_holdback_measures_for_as_long_as_the_policy_says() -> None:
         pytest.param({"gain": 0.0}, HOLD_OVER, id="not behind"),
         pytest.param({"gain": -0.001}, "not_confirmed", id="behind, if not surely"),
         pytest.param({"gain": None, "gain_low": None, "gain_high": None}, "not_confirmed", id="not measured"),
+        pytest.param({"gain": 0.5, "gain_low": None, "gain_high": None}, "not_confirmed", id="too few for an interval"),
     ],
 )
 def test_at_the_end_of_the_hold_only_who_is_not_behind_is_kept(changes: dict[str, Any], code: str) -> None:

@@ -85,3 +85,11 @@ def test_a_proposal_is_told_where_it_waits_for_a_person(winnow: Winnow, wish: Ex
     look(winnow, clock, scope("mens"))
     winnow.advancer.step("banner", "mens")
     assert told(winnow) == [("promotion.proposed", "mens", "banner: b is proposed for Mens")]
+
+
+def test_while_a_winner_is_live_its_segment_is_watched_too(started: Winnow, clock: FakeClock) -> None:
+    look(started, clock, scope("mens"))
+    while started.advancer.step("banner", "mens") is not None:
+        pass
+    assert look(started, clock, scope("mens") | {"findings": [SRM]}) == 1
+    assert told(started)[-1] == ("alert", "mens", f"Banner, Mens: {SRM['message']}")

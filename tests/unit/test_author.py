@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.bootstrap import Winnow
-from experiments.domain.definition import Variant
+from experiments.domain.definition import Randomisation, Variant
 from experiments.domain.errors import AlreadyExists, FrozenField, InvalidInput, LayerFull, RevisionMismatch, Unavailable
 from experiments.domain.layer import Layer, LayerClaim, Slot
 from experiments.domain.metric import MetricRole
@@ -212,3 +212,10 @@ def test_a_policy_that_is_left_alone_must_fit_its_plan(winnow: Winnow, wish: Exp
     assert (refusal.value.code, refusal.value.path) == ("winner_rule_unfit", "/promotion/winner")
     at_looks = PromotionPolicy(automatic=True, winner=WinnerRule.BOUNDARY)
     assert winnow.author.create(replace(alone, promotion=at_looks), actor="ann").revision == 1
+
+
+def test_who_does_not_split_the_units_promotes_nothing_alone(winnow: Winnow, wish: ExperimentWish) -> None:
+    alone = replace(wish, randomisation=Randomisation.EXTERNAL, promotion=PromotionPolicy(automatic=True))
+    with pytest.raises(InvalidInput) as refusal:
+        winnow.author.create(alone, actor="ann")
+    assert (refusal.value.code, refusal.value.path) == ("automatic_external", "/promotion/automatic")

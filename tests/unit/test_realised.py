@@ -12,7 +12,6 @@ from experiments.domain.definition import Randomisation
 from experiments.domain.event import Event, ExposureClaim
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion import PromotionState
-from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.services.analyse import Analyst
 from experiments.services.verify_promotion import verify_promotion
 from experiments.services.wishes import ExperimentWish, SegmentWish
@@ -27,15 +26,13 @@ def live(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> ExperimentWi
     """b is live for men; all but the holdback. Others randomise, so that a test may say who saw what."""
     wanted = replace(
         wish,
-        promotion=PromotionPolicy(automatic=True),
         analysis=AnalysisPlan(minimum_duration_seconds=0),
         randomisation=Randomisation.EXTERNAL,
     )
     winnow.author.create(wanted, actor="ann")
     winnow.author.step("banner", "start", actor="ann")
     store(winnow.open_unit_of_work, "banner", report(scope("mens"), scope("new", "undecided")), at=clock.now)
-    while winnow.advancer.step("banner", "mens") is not None:
-        pass
+    winnow.promoter.apply("banner", "mens", actor="ann")
     return wanted
 
 
