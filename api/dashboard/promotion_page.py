@@ -50,6 +50,7 @@ class Realised:
     units: str
     data_until: str
     threshold: str
+    short_of: str
     taken_back: str
     level: str
     wide: GainPlot | None
@@ -187,6 +188,7 @@ def _realised(
         units=_units(live, names),
         data_until=say.instant(counted[0].watermark_at) if counted else "",
         threshold=measure.said(threshold),
+        short_of=_short_of(measure, threshold),
         taken_back=taken_back(experiment.definition.promotion, measure) if promotion.is_live else "",
         level=f"{100 * (1 - experiment.definition.analysis.alpha):g}%",
         wide=plots[0],
@@ -233,6 +235,11 @@ def _answer(
     elif predicted is not None and low > predicted:
         sentence += " It surely gains more than was predicted."
     return sentence, "better" if low > 0 else "open"
+
+
+def _short_of(measure: Measure, threshold: float) -> str:
+    """The side of the threshold on which it is taken back: below 0%."""
+    return measure.short_of(threshold) if threshold else f"{'below' if measure.rises else 'above'} 0%"
 
 
 def _nothing(live: Live | None) -> str:

@@ -104,7 +104,7 @@ def _act(
 
 
 def _reason() -> str:
-    return request.form.get("reason", "").strip()[:NOTE_LENGTH]
+    return " ".join(request.form.get("reason", "").split())[:NOTE_LENGTH]
 
 
 def _back(promotion_id: str) -> ResponseReturnValue:

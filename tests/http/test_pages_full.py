@@ -75,6 +75,10 @@ def test_who_may_put_it_live_by_the_rules_is_told_so(winnow: Winnow) -> None:
     said = section(site.get(PAGE), "advice")
     assert "Next: Put it live: the rules of this experiment allow it now for Bought men’s goods." in said
     assert 'href="#verdicts"' in site.get(PAGE)
+    assert "it needs write" not in said
+    site.submit("/", "/sign-out")
+    site.sign_in("read")
+    assert "Your key may only read; to decide, it needs write." in section(site.get(PAGE), "advice")
 
 
 def test_what_keeps_a_winner_from_going_live_stands_in_the_advice(full: Site) -> None:
