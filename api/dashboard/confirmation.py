@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.dashboard import format as say
@@ -10,14 +11,19 @@ from api.dashboard.live import Split, split_of
 from api.dashboard.names import names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
+from api.dashboard.standing import declined_before
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment
+from experiments.domain.promotion import Promotion
 from experiments.services.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirmation:
-    """`variant` is None where the policy says no; `reasons` then say why."""
+    """`variant` is None where the policy says no; `reasons` then say why.
+
+    `declined` says who said no to it before. `is_first`: more shares follow the one that is confirmed.
+    """
 
     key: str
     experiment: str
@@ -28,22 +34,25 @@ class Confirmation:
     control: str
     verdict: str
     reasons: tuple[str, ...]
+    declined: str
     guardrails: tuple[Guardrail, ...]
     before: Split
     after: Split | None
+    is_first: bool
     coming: tuple[str, ...]
     data_until: str
     evidence_short: str
 
 
-def confirmation(experiment: Experiment, proposal: Proposal) -> Confirmation:
-    """Put a proposal into words."""
+def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[Promotion]) -> Confirmation:
+    """Put a proposal into words; `history` are the promotions of so far, newest first."""
     names, decision = names_of(experiment), proposal.decision
     variant = decision.variant if decision.action is Action.PROMOTE else None
     plan = experiment.definition.plan_of(proposal.segment)
     promoted = plan.promoted if plan else None
-    after = proposal.allocation_after
-
+    after, policy = proposal.allocation_after, experiment.definition.promotion
+    present_bp = 0 if variant is None else proposal.allocation_before.weights_bp.get(variant, 0)
+    is_first = policy.next_share_bp(present_bp) != policy.shares_bp[-1]
     return Confirmation(
         key=experiment.key,
         experiment=experiment.definition.name,
@@ -54,12 +63,14 @@ def confirmation(experiment: Experiment, proposal: Proposal) -> Confirmation:
         control=names.variant(experiment.definition.control.key),
         verdict=proposal.evidence.verdict,
         reasons=reasons_of(decision),
+        declined=declined_before(history, proposal.segment, variant)
+        if variant is not None and variant in proposal.evidence.declined
+        else "",
         guardrails=guardrails_of_evidence(proposal.evidence, names),
         before=split_of(experiment, proposal.allocation_before, names, promoted),
-        after=split_of(experiment, after, names, variant) if after else None,
-        coming=coming(
-            experiment, names, 0 if variant is None else proposal.allocation_before.weights_bp.get(variant, 0)
-        ),
+        after=split_of(experiment, after, names, None if is_first else variant) if after else None,
+        is_first=is_first,
+        coming=coming(experiment, names, present_bp),
         data_until=say.instant(proposal.evidence.watermark_at),
         evidence_short=proposal.evidence_sha256[:12],
     )

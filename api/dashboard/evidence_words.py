@@ -13,6 +13,9 @@ from experiments.domain.evidence import Basis, Evidence
 from experiments.domain.policy import FAMILYWISE
 from experiments.domain.promotion_policy import WinnerRule
 
+A_LITTLE = 0.2
+"""Of what was seen."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
@@ -83,20 +86,25 @@ def _whose(evidence: Evidence, names: Names) -> str:
 
 
 def _corrected(evidence: Evidence, measure: Measure) -> Fact:
-    term = "Corrected for having been picked"
-    if evidence.predicted_gain is None:
+    term, expected, seen = "What to expect", evidence.predicted_gain, evidence.gain
+    if expected is None or seen is None:
         return Fact(term=term, text="Not known yet")
-    if evidence.predicted_gain == evidence.gain:
+    if expected == seen:
         return Fact(
-            term=term,
-            text="No correction is known",
-            note="Who is picked looks better than it is: expect somewhat less.",
+            term=term, text="Less than was seen", note="Winners were also lucky; by how much is not known here."
         )
-    return Fact(
-        term=term,
-        text=measure.said(evidence.predicted_gain),
-        note="Who is picked looks better than it is. Expect this.",
-    )
+    return Fact(term=term, text=measure.said(expected), note=f"{against_seen(evidence)}.".capitalize())
+
+
+def against_seen(evidence: Evidence) -> str:
+    """How what is expected differs from what was seen, and why; empty where that is not known."""
+    expected, seen = evidence.predicted_gain, evidence.gain
+    if expected is None or seen is None or expected == seen:
+        return ""
+    if expected > seen:
+        return "more than was seen: lifts are believed to be larger"
+    less = "a little less" if seen - expected < A_LITTLE * abs(seen) else "less"
+    return f"{less} than was seen: winners were also lucky"
 
 
 def _beliefs(evidence: Evidence, measure: Measure) -> Iterator[Fact]:
@@ -121,7 +129,7 @@ def _sizes(evidence: Evidence) -> Fact:
         return Fact(term="Groups and data", text="The sizes of the groups could not be checked")
     return Fact(
         term="Groups and data",
-        text=f"No fault found ({say.p_value(evidence.srm_p_value)})",
+        text="No fault found",
         note="Whether the groups have the sizes that the split intends.",
     )
 

@@ -9,7 +9,7 @@ from api.dashboard.forest import WIDE as FOREST_WIDE
 from api.dashboard.forest import Bar, Frame, Mark, Scale, Tick, bar, scale_for, tick_label
 
 TOP, ROW, BELOW = 34, 40, 26
-ROOM_FOR_WORDS = 90
+ROOM_FOR_WORDS = 130
 
 
 WIDE = replace(FOREST_WIDE, left=170, right=980)

@@ -62,4 +62,7 @@ def _winners(report: StoredReport | None, names: Names, state: State) -> str:
             if won > 1
             else f"Winner in 1 of {len(report.segments)} segments"
         )
+    kept = sum(scope.outcome == "control_wins" for scope in report.segments)
+    if kept:
+        return f"{names.variant(report.control)} stays best in {kept} of {len(report.segments)} segments"
     return "No winner" if state.code in (Status.STOPPED, Status.ARCHIVED) else "No winner yet"

@@ -53,7 +53,7 @@ def _rules(definition: Definition, measure: Measure) -> Iterator[tuple[str, str]
     if policy.maximum_weeks is not None:
         yield "Not after", f"Without a winner after {say.amount(policy.maximum_weeks, 'week')}, the advice is to stop."
     yield "Approval", approval(definition)
-    yield "On the way", ramp(policy, 0)
+    yield "On the way", ramp(policy, 0) + (" A share that it has already is skipped." if policy.ramp_bp else "")
     yield "Held back", holdback(policy, measure.control)
     yield "Taken back", f"By itself, {taken_back(policy, measure)}"
     yield "Quiet hours", quiet_hours(policy) or "None: winners go live at any hour."
@@ -123,7 +123,8 @@ def holdback(policy: PromotionPolicy, control: str) -> str:
     if not policy.hold_seconds:
         return f"{held}; the winner is kept as soon as it is live."
     return (
-        f"{held}. For {say.duration(policy.hold_seconds)} they show whether the winner keeps winning; then it is kept."
+        f"{held}. For {say.duration(policy.hold_seconds)} they show whether the winner keeps winning; then it is kept, "
+        "unless it is behind: then the holdback goes on measuring, and you are told."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.evidence_words import Fact, facts_of, lead
+from api.dashboard.evidence_words import Fact, against_seen, facts_of, lead
 from api.dashboard.gain import Measure, measure_of
 from api.dashboard.gain_plot import NARROW, WIDE, GainPlot, gain_plot
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence, guardrails_of_live
@@ -18,6 +18,7 @@ from api.dashboard.reasons import in_words, reasons_of
 from api.dashboard.standing import WORDS, Standing, person_of, standing_of
 from experiments.domain.evidence import Evidence, Live
 from experiments.domain.experiment import Experiment
+from experiments.domain.names import plural
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.services.proposals import Proposal
 
@@ -42,12 +43,14 @@ class Realised:
     """What it has come to against what was predicted; the plots are None where there is nothing to draw."""
 
     predicted: str
+    against_seen: str
     measured: str
     answer: str
     tone: str
     units: str
     data_until: str
     threshold: str
+    short_of: str
     taken_back: str
     level: str
     wide: GainPlot | None
@@ -174,14 +177,18 @@ def _realised(
         for frame in (WIDE, NARROW)
     ]
     answer, tone = _answer(live, ends, predicted, threshold, measure)
+    if ends is None and live is not None and live.units and not live.critical:
+        answer = _too_early(live, experiment, names)
     return Realised(
         predicted="not known" if predicted is None else measure.said(predicted),
-        measured="nothing yet" if ends is None else f"{measure.said(ends[0])}, {measure.between(ends[1], ends[2])}",
+        against_seen=against_seen(promotion.evidence),
+        measured=_nothing(live) if ends is None else f"{measure.said(ends[0])}, {measure.between(ends[1], ends[2])}",
         answer=answer,
         tone=tone,
         units=_units(live, names),
         data_until=say.instant(counted[0].watermark_at) if counted else "",
         threshold=measure.said(threshold),
+        short_of=_short_of(measure, threshold),
         taken_back=taken_back(experiment.definition.promotion, measure) if promotion.is_live else "",
         level=f"{100 * (1 - experiment.definition.analysis.alpha):g}%",
         wide=plots[0],
@@ -228,6 +235,27 @@ def _answer(
     elif predicted is not None and low > predicted:
         sentence += " It surely gains more than was predicted."
     return sentence, "better" if low > 0 else "open"
+
+
+def _short_of(measure: Measure, threshold: float) -> str:
+    """The side of the threshold on which it is taken back: below 0%."""
+    return measure.short_of(threshold) if threshold else f"{'below' if measure.rises else 'above'} 0%"
+
+
+def _nothing(live: Live | None) -> str:
+    return "nothing yet" if live is None or not live.units or live.critical else "too early to say"
+
+
+def _too_early(live: Live, experiment: Experiment, names: Names) -> str:
+    """Who has been counted since, and how many are needed."""
+    needed, unit = experiment.definition.analysis.minimum_units, plural(names.unit)
+    few = [(variant, units) for variant, units in live.units if units < needed]
+    if not few:
+        return "Too early: those who were counted since do not allow a conclusion yet."
+    variant, units = min(few, key=lambda one: one[1])
+    others = ", ".join(f"{names.variant(other)} {say.count(count)}" for other, count in live.units if other != variant)
+    missing = f"{names.variant(variant)} has {say.count(units)} of the {say.count(needed)} {unit} needed"
+    return f"Too early: {missing}{f' ({others})' if others else ''}."
 
 
 def _units(live: Live | None, names: Names) -> str:

@@ -25,19 +25,20 @@ pages = pages_blueprint("promotions", require_sign_in, require_write)
 @pages.get("/experiments/<key>/promote/<segment>")
 def confirm(key: str, segment: str) -> ResponseReturnValue:
     """Show what would change and why, before anything does."""
-    experiment = winnow().author.get(key)
-    return render_template("dashboard/promote.html", page=confirmation(experiment, _proposal(key, segment)))
+    overview = winnow().results.overview(key)
+    page = confirmation(overview.experiment, _proposal(key, segment), overview.promotions)
+    return render_template("dashboard/promote.html", page=page, note_length=NOTE_LENGTH)
 
 
 @pages.post("/experiments/<key>/promote/<segment>")
 def promote(key: str, segment: str) -> ResponseReturnValue:
     """Promote, unless the evidence names another variant than the one that was confirmed."""
-    confirmed = request.form.get("variant", "")
+    confirmed, note = request.form.get("variant", ""), _reason()
     try:
         if _proposal(key, segment).decision.variant not in (confirmed, None):
             flash("Not put live: the evidence has changed meanwhile. Look at it again.", "refusal")
             return redirect(url_for("promotions.confirm", key=key, segment=segment), 303)
-        promotion = winnow().promoter.apply(key, segment, actor=actor())
+        promotion = winnow().promoter.apply(key, segment, note=note, actor=actor())
     except DomainError as refusal:
         flash(f"Not put live: {refusal_in_words(refusal)}", "refusal")
         return redirect(url_for("dashboard.experiment", key=key), 303)
@@ -89,7 +90,7 @@ def _act(
 ) -> ResponseReturnValue:
     """Act on a promotion that exists, and go back to where the form stood."""
     winnow().promoter.get(promotion_id)
-    reason = request.form.get("reason", "").strip()[:NOTE_LENGTH]
+    reason = _reason()
     if reason_wanted and not reason:
         flash(f"{refused}: please say why, it is kept in the history.", "refusal")
         return _back(promotion_id)
@@ -100,6 +101,10 @@ def _act(
         return _back(promotion_id)
     flash(done(promotion), "done")
     return _back(promotion_id)
+
+
+def _reason() -> str:
+    return " ".join(request.form.get("reason", "").split())[:NOTE_LENGTH]
 
 
 def _back(promotion_id: str) -> ResponseReturnValue:

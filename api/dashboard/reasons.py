@@ -25,7 +25,7 @@ SENTENCES = {
     "not_group_sequential": "Its rules want a planned number of looks; the experiment was not planned so.",
     "not_offered": "It is not offered in this segment any more.",
     "segment_disagrees": "It wins in all segments together, but it does worse in this one.",
-    "soaked": "It has done no harm at this share, so it gets the next one.",
+    "soaked": "No harm is shown at this share, so it gets the next one.",
     "split_changed": "The split of this segment has changed since this analysis. The next one decides.",
     "stale": "These results are too old to act on.",
     "taken_back": "It was rejected or taken back here: only a person may put it live again.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.reasons import reasons_of
 from api.dashboard.stored import Recommendation, StoredReport
@@ -34,17 +35,24 @@ def advice_of(
     ready = [
         proposal.segment
         for proposal in proposals.values()
-        if proposal.decision.action is Action.PROMOTE and proposal.promotion is None
+        if proposal.decision.action is Action.PROMOTE and proposal.promotion is None and not _is_declined(proposal)
     ]
+    nobody = [names.segment(scope.segment) for scope in report.segments if not scope.units]
     code, word = _word(found, report, names)
     acts = bool(ready) and found.advice in ("one_for_all", "per_segment")
     return Advice(
         code=code,
         word=word,
-        sentence=found.sentence,
+        sentence=f"{found.sentence} ({say.listed(nobody)}: nobody yet)"
+        if nobody and code == "winner"
+        else found.sentence,
         next_step=_ready(ready, names) if acts else _next(experiment, report, found, proposals, names),
         acts=acts,
     )
+
+
+def _is_declined(proposal: Proposal) -> bool:
+    return proposal.decision.variant in proposal.evidence.declined
 
 
 def _word(found: Recommendation, report: StoredReport, names: Names) -> tuple[str, str]:
@@ -83,7 +91,13 @@ def _next(
             return "Stop the experiment, and try other content."
         case "none":
             return "Have the warnings looked into first; until then nothing here can be relied on."
-    return _held(found, list(proposals.values()), names)
+    return _held(found, [one for one in proposals.values() if _is_seen(report, one)], names)
+
+
+def _is_seen(report: StoredReport, proposal: Proposal) -> bool:
+    """With one winner for all, who has nobody in it is judged by the others: nothing waits there."""
+    scope = report.scope_of(proposal.segment)
+    return scope is None or scope.units > 0
 
 
 def _waiting(report: StoredReport) -> str:
@@ -104,9 +118,13 @@ def _held(found: Recommendation, judged: list[Proposal], names: Names) -> str:
     proposed = [one.segment for one in judged if one.promotion is not None and one.segment not in (*live, *ramping)]
     if proposed:
         return f"Approve or reject what is proposed for {', '.join(map(names.segment, proposed))}."
-    waiting = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in (*live, *ramping)]
+    won = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in (*live, *ramping)]
+    waiting = [one for one in won if one.decision.action is not Action.PROMOTE]
     if waiting:
-        return f"It does not go live yet. {reasons_of(waiting[0].decision)[0]}"
+        return f"Its rules do not let it go live yet. {reasons_of(waiting[0].decision)[0]}"
+    if won:
+        where = ", ".join(names.segment(one.segment) for one in won)
+        return f"Nothing: somebody has said no to it for {where}, so Winnow does not propose it again."
     said = " ".join(
         f"It is {word} for {', '.join(map(names.segment, segments))}."
         for word, segments in (("live", live), ("going live", ramping))

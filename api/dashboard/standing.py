@@ -77,6 +77,17 @@ def person_of(step: PromotionStep) -> str:
     return "Winnow itself" if step.unattended else step.by.removeprefix("key:")
 
 
+def declined_before(promotions: Iterable[Promotion], segment: str, variant: str) -> str:
+    """Say who said no to that variant in that segment before, and why; given newest first."""
+    over = (PromotionState.REVERTED, PromotionState.REJECTED, PromotionState.SUPERSEDED)
+    for promotion in promotions:
+        last = promotion.steps[-1]
+        if (promotion.segment, promotion.variant) == (segment, variant) and last.state in over:
+            said = f"{WORDS[last.state]} {say.day(last.at)} by {person_of(last)}"
+            return f"{said}: “{last.note}”." if last.note else f"{said}. {why(last)}".strip()
+    return "It was rejected or taken back here before."
+
+
 def why(step: PromotionStep) -> str:
     """Return a step's reason: that of the person, or else of the policy."""
     return step.note or " ".join(in_words(step.reasons))

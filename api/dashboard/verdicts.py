@@ -12,7 +12,7 @@ from api.dashboard.live import Live, live_of
 from api.dashboard.names import Names
 from api.dashboard.outlook import sooner
 from api.dashboard.reasons import reasons_of
-from api.dashboard.standing import Standing, in_segments, standing_of
+from api.dashboard.standing import Standing, declined_before, in_segments, standing_of
 from api.dashboard.stored import Scope, StoredReport
 from experiments.domain.decision import Action
 from experiments.domain.definition import SegmentPlan
@@ -45,12 +45,13 @@ NO_DATA = Outcome(code="no_data", word="No data yet")
 class NextStep:
     """What the promotion policy says; `promotes` names the variant that may go live now.
 
-    `futile`: waiting is no use.
+    `futile`: waiting is no use. `declined` says who said no to it before; else it is empty.
     """
 
     promotes: str | None
     reasons: tuple[str, ...]
     futile: bool = False
+    declined: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +99,12 @@ def verdicts_of(
 ) -> tuple[Verdict, ...]:
     """Return one verdict per segment: those of the experiment in their order, then those that only the report knows."""
     plans = {plan.segment.key: plan for plan in experiment.definition.segments}
-    there = in_segments(promotions, experiment)
+    history = tuple(promotions)
+    there = in_segments(history, experiment)
     known = [
-        _of_plan(experiment, plan, names, report, proposal=proposals.get(key), promotion=there.get(key))
+        _of_plan(
+            experiment, plan, names, report, proposal=proposals.get(key), promotion=there.get(key), history=history
+        )
         for key, plan in plans.items()
     ]
     if report is None:
@@ -122,6 +126,7 @@ def _of_plan(
     *,
     proposal: Proposal | None,
     promotion: Promotion | None,
+    history: Iterable[Promotion],
 ) -> Verdict:
     scope = report.scope_of(plan.segment.key) if report else None
     alone = len(experiment.definition.segments) == 1
@@ -139,7 +144,7 @@ def _of_plan(
         outlook=sooner(report, scope, names) if scope and report and experiment.status is Status.RUNNING else "",
         guardrails=guardrails_of(report, scope, names) if scope and report else (),
         live=live_of(experiment, plan, names),
-        next_step=None if promotion is not None else _next_step(proposal, names, sentence),
+        next_step=None if promotion is not None else _next_step(proposal, names, sentence, history),
         promotion=None if promotion is None else _promoted(experiment, promotion, names),
     )
 
@@ -169,12 +174,17 @@ def _promoted(experiment: Experiment, promotion: Promotion, names: Names) -> Pro
     )
 
 
-def _next_step(proposal: Proposal | None, names: Names, sentence: str) -> NextStep | None:
+def _next_step(proposal: Proposal | None, names: Names, sentence: str, history: Iterable[Promotion]) -> NextStep | None:
     if proposal is None:
         return None
     decision = proposal.decision
     if decision.action is Action.PROMOTE and decision.variant is not None:
-        return NextStep(promotes=names.variant(decision.variant), reasons=())
+        before = decision.variant in proposal.evidence.declined
+        return NextStep(
+            promotes=names.variant(decision.variant),
+            reasons=(),
+            declined=declined_before(history, proposal.segment, decision.variant) if before else "",
+        )
     if decision.action is Action.STOP_FUTILE:
         return NextStep(promotes=None, reasons=reasons_of(decision)[:1], futile=True)
     if proposal.evidence.outcome != "winner" or proposal.evidence.already_promoted is not None:

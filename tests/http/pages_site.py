@@ -174,10 +174,11 @@ def comparison(
     baseline: str = CONTROL,
     p: float | Doc = 0.00002,
     guardrail: str | None = None,
+    std_error: float = 0.01,
 ) -> Doc:
     anytime = interval(*ends) if ends else NO_INTERVAL
     fixed = interval(ends[0] + 0.01, ends[1] - 0.01) if ends else NO_INTERVAL
-    of_lift: Doc = {"value": lift, "std_error": 0.01, "fixed": fixed, "always_valid": anytime}
+    of_lift: Doc = {"value": lift, "std_error": std_error, "fixed": fixed, "always_valid": anytime}
     return {
         "treatment": treatment,
         "baseline": baseline,
@@ -257,7 +258,7 @@ MEN_VISITS = metric_report(
     "visit",
     {CONTROL: (9638, 0.099813), MENS: (9558, 0.168968), WOMENS: (9622, 0.110892)},
     [
-        comparison(MENS, 0.693, (0.508, 0.901)),
+        comparison(MENS, 0.693, (0.508, 0.901), std_error=0.065),
         comparison(WOMENS, 0.111, (-0.023, 0.263), p=0.21),
         comparison(MENS, 0.524, (0.41, 0.66), baseline=WOMENS),
     ],

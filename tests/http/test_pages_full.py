@@ -12,15 +12,19 @@ import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.policy import AnalysisPlan, StoppingRule
+from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope
 from tests.http.full_report import ADVICE, NEVER, full_report
 from tests.http.pages_site import (
     CONTROL,
     MENS,
+    NO_INTERVAL,
     WOMENS,
     Site,
+    comparison,
     finding,
     mail,
     mail_report,
+    metric_report,
     plain,
     small,
     tag,
@@ -71,10 +75,33 @@ def test_who_may_put_it_live_by_the_rules_is_told_so(winnow: Winnow) -> None:
     said = section(site.get(PAGE), "advice")
     assert "Next: Put it live: the rules of this experiment allow it now for Bought men’s goods." in said
     assert 'href="#verdicts"' in site.get(PAGE)
+    assert "it needs write" not in said
+    site.submit("/", "/sign-out")
+    site.sign_in("read")
+    assert "Your key may only read; to decide, it needs write." in section(site.get(PAGE), "advice")
 
 
 def test_what_keeps_a_winner_from_going_live_stands_in_the_advice(full: Site) -> None:
-    assert "Next: It does not go live yet. The plan wants data until 19 Jan 2026" in section(full.get(PAGE), "advice")
+    assert "Next: Its rules do not let it go live yet. The plan wants data until 19 Jan 2026" in section(
+        full.get(PAGE), "advice"
+    )
+
+
+def test_a_segment_in_which_nobody_is_yet_is_named(winnow: Winnow) -> None:
+    one_for_all = PromotionPolicy(scope=PromotionScope.ONE_FOR_ALL)
+    site = Site(winnow)
+    site.sign_in("read", "write")
+    site.add(mail(analysis=AnalysisPlan(minimum_duration_seconds=0), promotion=one_for_all))
+    doc = full_report()
+    men, women, third = doc["segments"]
+    overall = {**doc["overall"], "metrics": men["metrics"], "verdict": men["verdict"]}
+    advice = {**ADVICE, "advice": "one_for_all", "variant": MENS, "sentence": "Show Men’s e-mail to everybody."}
+    nobody = metric_report("visit", {CONTROL: (0, 0.0), MENS: (0, 0.0)}, [comparison(MENS, 0.0, None, p=NO_INTERVAL)])
+    empty = {**third, "units": 0, "metrics": [nobody]}
+    site.store({**doc, "overall": overall, "segments": [men, women, empty], "recommendation": advice})
+    said = section(site.get(PAGE), "advice")
+    assert "Show Men’s e-mail to everybody. (Everyone else: nobody yet)" in said
+    assert "does not go live" not in said
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import time
 
 import pytest
 
 from experiments.bootstrap import Winnow
-from experiments.domain.policy import AnalysisPlan, Family
+from experiments.domain.policy import AnalysisPlan, Family, LiftPrior
 from experiments.domain.promotion import PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours, WinnerRule
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
-from tests.http.pages_site import CONTROL, MENS, WOMENS, WON, Site, finding, mail, mail_report, tag
+from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, WOMENS, WON, Site, finding, mail, mail_report, tag
 from tests.http.promoted import AT_ONCE, FALLING, PAGE, POLICY, own_report, proposed, running
 
 NOBODY = "/promotions/11111111-1111-4111-8111-111111111111"
@@ -64,10 +65,11 @@ def test_a_proposal_tells_what_won_and_how_sure_that_is(site: Site) -> None:
         "expires 2 Feb 2026, 09:00 UTC",
         WON,
         "Lift +69.3%, surely above +50.8% Visits against No e-mail. “Surely”: of 100 such experiments, at most 5 say",
-        "Corrected for having been picked +68.9% Who is picked looks better than it is. Expect this.",
+        # y·(1 − 1/z²) with y = 0.693, z = 0.693 / 0.065 = 10.66: 0.693 − 0.065² / 0.693 = 0.693 − 0.0061 = 0.6869
+        "What to expect +68.7% A little less than was seen: winners were also lucky.",
         "Chance to be best over 99.9%",
         "Expected loss under 0.01% of No e-mail’s Visits",
-        "Groups and data No fault found (p = 0.86)",
+        "Groups and data No fault found Whether the groups have the sizes",
         "Seen by No e-mail: 9,638, Men’s e-mail: 9,558",
         "Data until 26 Jan 2026, 09:00 UTC",
         "Guardrail Returns with Men’s e-mail: safe",
@@ -83,9 +85,10 @@ def test_a_proposal_tells_what_will_happen(site: Site) -> None:
     page = site.read("/inbox")
     for words in (
         "Now 33.3% No e-mail 33.3% Men’s e-mail 33.3% Women’s e-mail",
-        "First step, once approved 50% No e-mail 50% Men’s e-mail What will happen",
+        "First step, once approved 50% No e-mail 50% Men’s e-mail Guardrail Returns with Men’s e-mail: safe Why?",
         "It is shown to 50% and 80% first, each of which is watched for 1 day at least; then to 95%.",
-        "5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept.",
+        "5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept, unless it",
+        "is behind: then the holdback goes on measuring, and you are told.",
         "taken back by itself, as soon as it is surely worse than No e-mail, or harms a guardrail beyond what is",
         "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself; what does harm is taken back all the same.",
     ):
@@ -107,17 +110,35 @@ def test_a_holdback_that_is_too_small_to_confirm_it_is_called_so(winnow: Winnow)
     forecast = proposed(site).evidence.holdback
     assert forecast is not None
     assert forecast.lift > 0.69
-    assert f"a change of {100 * forecast.lift:.1f}% or more: too coarse to confirm +68.9%" in site.read("/inbox")
+    assert f"a change of {100 * forecast.lift:.1f}% or more: too coarse to confirm +68.7%" in site.read("/inbox")
 
 
 def test_without_a_correction_none_is_claimed(winnow: Winnow) -> None:
     site = running(Site(winnow))
-    site.store(mail_report())
+    doc = deepcopy(mail_report())
+    doc["segments"][0]["metrics"][0]["comparisons"][0]["lift"]["std_error"] = NO_INTERVAL
+    site.store(doc)
     site.sign_in("read")
     proposed(site)
     page = site.read("/inbox")
-    assert "Corrected for having been picked No correction is known Who is picked looks better than it is" in page
+    assert "What to expect Less than was seen Winners were also lucky; by how much is not known here." in page
     assert "Chance to be best" not in page
+
+
+@pytest.mark.parametrize(
+    ("prior", "said"),
+    [
+        # (y/s² + m/τ²) / (1/s² + 1/τ²), s = 0.065, τ = 0.065: half way between y = 0.693 and m
+        (LiftPrior(mean=0.001, std_dev=0.065), "+34.7% Less than was seen: winners were also lucky."),
+        (LiftPrior(mean=0.911, std_dev=0.065), "+80.2% More than was seen: lifts are believed to be larger."),
+    ],
+    ids=["far less", "more"],
+)
+def test_what_the_plan_believes_of_lifts_is_counted_in(winnow: Winnow, prior: LiftPrior, said: str) -> None:
+    site = running(Site(winnow), analysis=AnalysisPlan(lift_prior=prior))
+    site.sign_in("read")
+    proposed(site)
+    assert f"What to expect {said}" in site.read("/inbox")
 
 
 def test_of_a_metric_that_shall_fall_the_fall_is_told(winnow: Winnow) -> None:
@@ -203,13 +224,11 @@ def test_approving_needs_no_reason(site: Site) -> None:
 def test_rejecting_needs_a_reason_and_keeps_it(site: Site) -> None:
     site.sign_in("read", "write")
     made = proposed(site)
-    assert tag(site.get("/inbox"), f'<input class="form-control" id="reject-{made.id}" ([^>]*)>') == [
-        'name="reason" required maxlength="500"'
-    ]
+    assert f'formaction="/promotions/{made.id}/reject"' in site.get("/inbox")
     site.submit("/inbox", f"/promotions/{made.id}/reject", reason=" ", back="inbox")
     assert "Not rejected: please say why, it is kept in the history." in site.read("/inbox")
     assert state(site, made.id) is PromotionState.PROPOSED
-    site.submit("/inbox", f"/promotions/{made.id}/reject", reason="Off brand.", back="inbox")
+    site.submit("/inbox", f"/promotions/{made.id}/reject", reason="Off \n brand.", back="inbox")
     assert "Men’s e-mail for Bought men’s goods is rejected. It will not be proposed there again." in site.read(
         "/inbox"
     )
@@ -358,6 +377,6 @@ def test_every_field_has_its_label(site: Site) -> None:
     made = proposed(site)
     for path in ("/inbox", f"/promotions/{made.id}"):
         page = site.get(path)
-        fields = tag(page, r'<input class="form-control" id="([^"]+)"')
-        assert len(fields) == 2
+        fields = tag(page, r'<textarea class="form-control" id="([^"]+)"')
+        assert fields == [f"reason-{made.id}"]
         assert tag(page, r'<label class="form-label" for="([^"]+)"') == fields

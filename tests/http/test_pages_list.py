@@ -25,6 +25,23 @@ def test_an_empty_list_says_how_to_begin(site: Site) -> None:
     assert "No experiments yet" in site.read("/")
 
 
+def test_where_the_control_wins_it_is_not_too_early(site: Site) -> None:
+    site.add(mail())
+    doc = mail_report()
+    for one in doc["segments"][:2]:
+        one["verdict"] = {**one["verdict"], "outcome": "control_wins", "variant": None, "leaders": []}
+    site.store(doc)
+    page = site.read("/")
+    assert "No e-mail stays best in 2 of 3 segments" in page
+    assert "No winner yet" not in page
+
+
+def test_the_list_is_in_the_header(site: Site) -> None:
+    site.add(mail())
+    assert '<a href="/" aria-current="page">Experiments</a>' in site.get("/")
+    assert '<a href="/">Experiments</a> <a href="/inbox"' in site.get("/experiments/mail")
+
+
 def test_a_row_tells_state_size_winners_and_freshness(site: Site) -> None:
     site.add(mail())
     site.store(mail_report(), at=site.winnow.clock() - timedelta(minutes=12))

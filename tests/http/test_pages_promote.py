@@ -11,6 +11,7 @@ from experiments.domain.experiment import Status
 from experiments.domain.promotion import Promotion
 from tests.conftest import FakeClock
 from tests.http.pages_site import MENS, WOMENS, WON, Site, finding, mail, mail_report, small
+from tests.http.promoted import running
 
 PAGE = "/experiments/mail"
 PROMOTE = f"{PAGE}/promote/men"
@@ -85,6 +86,21 @@ def test_confirming_puts_the_winner_live_and_tells_so(site: Site) -> None:
     ):
         assert words in page
     assert "is live: 95% see it." not in site.read(PAGE)
+
+
+def test_the_reason_is_kept_where_one_is_given(site: Site) -> None:
+    site.sign_in("read", "write")
+    assert '<label class="form-label" for="reason">' in site.get(PROMOTE)
+    site.submit(PROMOTE, PROMOTE, variant=MENS, reason=" Spring is here. ")
+    assert {step.note for step in the_promotion(site).steps} == {"Spring is here."}
+
+
+def test_of_a_ramp_the_first_step_is_shown_and_nobody_is_called_a_holdback(winnow: Winnow) -> None:
+    site = running(Site(winnow))
+    site.sign_in("read", "write")
+    page = site.read(PROMOTE)
+    assert "First step 50% No e-mail 50% Men’s e-mail Only this segment changes" in page
+    assert "Afterwards" not in page
 
 
 def test_the_history_keeps_the_hash_of_the_evidence(site: Site) -> None:

@@ -53,8 +53,10 @@ def test_the_page_of_an_experiment_says_its_rules(winnow: Winnow) -> None:
         "Not before 2 weeks of data, and 100 customers in each variant.",
         "Not after Without a winner after 8 weeks, the advice is to stop.",
         "Approval A person approves; a proposal expires after 1 week.",
-        "On the way It is shown to 10% and 50% first, each of which is watched for 1 day at least; then to 95%.",
-        "Held back 5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept.",
+        "On the way It is shown to 10% and 50% first, each of which is watched for 1 day at least; then to 95%. A",
+        "1 day at least; then to 95%. A share that it has already is skipped.",
+        "Held back 5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept,",
+        "unless it is behind: then the holdback goes on measuring, and you are told.",
         "Taken back By itself, as soon as it is surely worse than No e-mail, or harms a guardrail beyond",
         "Quiet hours None: winners go live at any hour.",
     ):
