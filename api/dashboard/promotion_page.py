@@ -122,7 +122,9 @@ def _steps(promotion: Promotion, segment: str) -> Iterator[Step]:
     for position, step in enumerate(promotion.steps):
         before = [earlier for earlier in promotion.steps[:position] if earlier.at == step.at]
         noted = any(earlier.note == step.note for earlier in before)
-        argued = position > 0 and step.reasons == promotion.proposal.reasons
+        # Who takes it back in person says why; what the machine said at that moment was no reason.
+        in_person = step.state is PromotionState.REVERTED and not step.unattended
+        argued = in_person or (position > 0 and step.reasons == promotion.proposal.reasons)
         yield _step(step, segment, note="" if noted else step.note, reasons=() if argued else in_words(step.reasons))
 
 

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from calibration.scenario import Bound
-from simulation.policy import page, plots
+from simulation.policy import page
 from simulation.policy.runner import SEED, play_all
 from simulation.policy.scenarios import WORLDS
 from simulation.policy.tally import METHODS, Gap, Rate, Results, bounds, gaps, reverted, row_of
@@ -49,6 +49,9 @@ def main(runs: int, seed: int, workers: int, only: tuple[str, ...], json_file: P
     for bound in kept:
         console.print(bound.line, highlight=False, soft_wrap=True)
     if not only:
+        # Only pictures need what draws them.
+        from simulation.policy import plots  # noqa: PLC0415
+
         folder = _PUBLISHED if runs >= _ENOUGH else _TRIAL
         plots.draw_all(results, folder / "images")
         (folder / "policy.md").write_text(page.text(results, kept, facts), encoding="utf-8")

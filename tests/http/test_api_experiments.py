@@ -46,7 +46,8 @@ FULL: dict[str, Any] = {
         "lift_prior": {"mean": 0.01, "std_dev": 0.04},
     },
     "promotion": {
-        "automatic": True,
+        # Another system splits the units here: no policy may be automatic then.
+        "automatic": False,
         "winner": "boundary",
         "scope": "one_for_all",
         "minimum_lift": 0.01,

@@ -204,7 +204,8 @@ def test_taken_back_with_one_click_and_a_reason(ramping: Site) -> None:
         "Men’s e-mail for Bought men’s goods is taken back.",
         "Men’s e-mail for Bought men’s goods Taken back Taken back 26 Jan 2026, 09:00 UTC by Ada: Wrong season.",
         "Did it keep its promise?",
-        "“Wrong season.” made version 3 of the experiment",
+        "“Wrong season.” evidence",
+        "from snapshot 1 · made version 3 of the experiment",
     ):
         assert words in page
     assert "Take it back?" not in page
