@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from experiments.domain.candidacy import harmed, not_running, quiet, stale
+from experiments.domain.candidacy import harmed, not_running, stale
 from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionReason
 from experiments.domain.evidence import Evidence, GuardrailState, Live
 from experiments.domain.experiment import Status
@@ -31,7 +31,7 @@ def judge_live(evidence: Evidence, live: Live, policy: PromotionPolicy, now: dat
     if live.is_final:
         return Decision(action=Action.HOLD, variant=live.variant, reasons=(_holding(evidence, live, policy),))
     waiting = (
-        *(quiet(policy, now) if unattended else ()),
+        *(_quiet(policy, now) if unattended else ()),
         *_soaking(evidence, live, policy),
         *_suspect(live),
         *_out_of_favour(evidence, live),
@@ -43,6 +43,16 @@ def judge_live(evidence: Evidence, live: Live, policy: PromotionPolicy, now: dat
     return Decision(
         action=Action.RAMP, variant=live.variant, reasons=(DecisionReason(code="soaked", message=sentence),)
     )
+
+
+def _quiet(policy: PromotionPolicy, now: datetime) -> Reasons:
+    """Hours in which nothing but a roll-back is done without a person."""
+    hours = policy.quiet_hours
+    if hours is not None and hours.contain(now):
+        yield DecisionReason(
+            code="quiet_hours",
+            message=f"Quiet hours, {hours.start:%H:%M} to {hours.end:%H:%M} {hours.timezone}: nothing goes live.",
+        )
 
 
 def _not_trustworthy(live: Live) -> Reasons:

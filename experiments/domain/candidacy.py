@@ -61,16 +61,6 @@ def _unattended(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan)
         )
 
 
-def quiet(policy: PromotionPolicy, now: datetime) -> Reasons:
-    """Hours in which nothing but a roll-back is done without a person."""
-    hours = policy.quiet_hours
-    if hours is not None and hours.contain(now):
-        yield DecisionReason(
-            code="quiet_hours",
-            message=f"Quiet hours, {hours.start:%H:%M} to {hours.end:%H:%M} {hours.timezone}: nothing goes live.",
-        )
-
-
 def stale(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> Reasons:
     """A snapshot that does not reach close enough to the present; or, with a clock that is wrong, beyond it."""
     if abs(now - evidence.watermark_at) > timedelta(seconds=policy.maximum_age_seconds):

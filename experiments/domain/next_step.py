@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionReason
@@ -53,3 +54,39 @@ def lapse(
         yield DecisionReason(code="evidence_changed", message=decision.reasons[0].message)
     elif decision.action is Action.HOLD:
         yield from (reason for reason in decision.reasons if reason.code in WITHDRAWN_BY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """Where the machine takes a promotion, and why."""
+
+    state: PromotionState
+    reasons: tuple[DecisionReason, ...]
+
+
+AT_STOP = {
+    PromotionState.HELD: Next(
+        state=PromotionState.KEPT,
+        reasons=(DecisionReason(code="stopped", message="The experiment has been stopped; its winner stays."),),
+    ),
+    PromotionState.RAMPING: Next(
+        state=PromotionState.REVERTED,
+        reasons=(DecisionReason(code="stopped", message="The experiment was stopped in the middle of the ramp."),),
+    ),
+}
+"""Only a winner that has had its last share stays on show when an experiment stops."""
+
+
+def next_step(
+    promotion: Promotion, decision: Decision, policy: PromotionPolicy, now: datetime, *, stopped: bool
+) -> Next | None:
+    """Return the one unattended step that is due, None where an open promotion stays as it is."""
+    over = tuple(lapse(promotion, decision, policy, now, stopped=stopped))
+    if over:
+        return Next(state=PromotionState.EXPIRED, reasons=over)
+    if stopped and decision.action is not Action.ROLL_BACK:
+        return AT_STOP[promotion.state]
+    if promotion.state is PromotionState.APPROVED and policy.is_quiet(now):
+        return None
+    state = next_state(promotion, decision, policy)
+    return None if state is None else Next(state=state, reasons=decision.reasons)

@@ -141,6 +141,11 @@ class Promotion:
     def approved_unattended(self) -> bool:
         return any(step.state is PromotionState.APPROVED and step.unattended for step in self.steps)
 
+    @property
+    def approved_by_person(self) -> bool:
+        """Whether it waits to go live on a person's word: then it is held to what a person may do."""
+        return self.state is PromotionState.APPROVED and not self.approved_unattended
+
     def since(self, state: PromotionState) -> datetime | None:
         """Return when it first came into that state."""
         return next((step.at for step in self.steps if step.state is state), None)

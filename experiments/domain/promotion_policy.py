@@ -183,6 +183,9 @@ class PromotionPolicy:
         """Return the next step's share: the first that gives the winner more than it has, or the last."""
         return next((share for share in self.shares_bp if share > present_bp), self.shares_bp[-1])
 
+    def is_quiet(self, now: datetime) -> bool:
+        return self.quiet_hours is not None and self.quiet_hours.contain(now)
+
     def check_fits(self, plan: AnalysisPlan) -> None:
         """Refuse to be left alone with an analysis plan that never satisfies it."""
         wanted = RULE_OF_WINNER[self.winner]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.domain.candidacy import quiet
 from experiments.domain.decision import Action, DecisionReason
 from experiments.domain.errors import NoResults
 from experiments.domain.experiment import Status
-from experiments.domain.next_step import lapse, next_state
+from experiments.domain.next_step import AT_STOP, Next, next_step
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.catalog import CatalogHolder
 from experiments.services.look import Look, look_at
@@ -27,9 +26,8 @@ class Intent:
     """The one step that is due in a segment; `promotion` None: to propose one."""
 
     promotion: Promotion | None
-    state: PromotionState
+    next: Next
     proposal: Proposal
-    reasons: tuple[DecisionReason, ...] = ()
 
 
 class Advancer:
@@ -63,14 +61,15 @@ class Advancer:
             if intent is None:
                 return None
             proposal, before = intent.proposal, intent.promotion
+            state, reasons = intent.next.state, intent.next.reasons
             if before is None:
                 after = open_promotion(work, look, proposal, actor)
-            elif intent.state in (PromotionState.RAMPING, PromotionState.HELD):
-                after, _ = give_share(work, look, before, proposal, actor)
-            elif intent.state is PromotionState.REVERTED:
-                after = take_back(work, look.experiment, before, actor, proposal=proposal, reasons=intent.reasons)
+            elif state in (PromotionState.RAMPING, PromotionState.HELD):
+                after = give_share(work, look, before, proposal, actor)
+            elif state is PromotionState.REVERTED:
+                after = take_back(work, look.experiment, before, actor, proposal=proposal, reasons=reasons)
             else:
-                after = move(work, look, before, intent.state, actor, proposal=proposal, reasons=intent.reasons)
+                after = move(work, look.experiment, before, state, actor, proposal=proposal, reasons=reasons)
             work.commit()
         self._catalog.catch_up()
         return after
@@ -78,37 +77,22 @@ class Advancer:
     def _intent(self, look: Look, segment: str, actor: Actor) -> Intent | None:
         policy, promotion = look.experiment.definition.promotion, look.open_in(segment)
         # What a person has approved is held to what a person may do.
-        by_machine = promotion is None or promotion.is_live or not _approved_by_person(promotion)
+        by_machine = promotion is None or promotion.is_live or not promotion.approved_by_person
         proposal = propose(look, segment, actor.now, unattended=by_machine)
         if promotion is None:
-            wanted = proposal.decision.action is Action.PROMOTE
-            return Intent(promotion=None, state=PromotionState.PROPOSED, proposal=proposal) if wanted else None
+            if proposal.decision.action is not Action.PROMOTE:
+                return None
+            proposed = Next(state=PromotionState.PROPOSED, reasons=proposal.decision.reasons)
+            return Intent(promotion=None, next=proposed, proposal=proposal)
         stopped = look.experiment.status in (Status.STOPPED, Status.ARCHIVED)
-        over = tuple(lapse(promotion, proposal.decision, policy, actor.now, stopped=stopped))
-        if over:
-            return Intent(promotion=promotion, state=PromotionState.EXPIRED, proposal=proposal, reasons=over)
-        if stopped and proposal.decision.action is not Action.ROLL_BACK:
-            ending, reasons = AT_STOP[promotion.state]
-            return Intent(promotion=promotion, state=ending, proposal=proposal, reasons=reasons)
-        if any(quiet(policy, actor.now)) and promotion.state is PromotionState.APPROVED:
-            return None
-        state = next_state(promotion, proposal.decision, policy)
-        return None if state is None else Intent(promotion=promotion, state=state, proposal=proposal)
+        due = next_step(promotion, proposal.decision, policy, actor.now, stopped=stopped)
+        return None if due is None else Intent(promotion=promotion, next=due, proposal=proposal)
 
 
-STOPPED = (DecisionReason(code="stopped", message="The experiment has been stopped."),)
-
-AT_STOP = {
-    PromotionState.HELD: (
-        PromotionState.KEPT,
-        (DecisionReason(code="stopped", message="The experiment has been stopped; its winner stays."),),
-    ),
-    PromotionState.RAMPING: (
-        PromotionState.REVERTED,
-        (DecisionReason(code="stopped", message="The experiment was stopped in the middle of the ramp."),),
-    ),
-}
-"""Only a winner that has had its last share stays on show when an experiment stops."""
+EXPIRED_AT_STOP = Next(
+    state=PromotionState.EXPIRED,
+    reasons=(DecisionReason(code="stopped", message="The experiment has been stopped."),),
+)
 
 
 def end_at_stop(work: UnitOfWork, key: str, actor: Actor) -> None:
@@ -116,13 +100,10 @@ def end_at_stop(work: UnitOfWork, key: str, actor: Actor) -> None:
     for promotion in work.promotions.standing(key):
         if not promotion.is_open:
             continue
-        look = look_at(work, key)
-        state, reasons = AT_STOP.get(promotion.state, (PromotionState.EXPIRED, STOPPED))
-        if state is PromotionState.REVERTED:
-            take_back(work, look.experiment, promotion, actor, reasons=reasons)
+        # As it stands after the one before.
+        experiment = work.experiments.get(key)
+        end = AT_STOP.get(promotion.state, EXPIRED_AT_STOP)
+        if end.state is PromotionState.REVERTED:
+            take_back(work, experiment, promotion, actor, reasons=end.reasons)
         else:
-            move(work, look, promotion, state, actor, reasons=reasons)
-
-
-def _approved_by_person(promotion: Promotion) -> bool:
-    return promotion.state is PromotionState.APPROVED and not promotion.approved_unattended
+            move(work, experiment, promotion, end.state, actor, reasons=end.reasons)

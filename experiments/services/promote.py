@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from experiments.domain.candidacy import quiet
+from datetime import datetime
+
 from experiments.domain.decision import Action
 from experiments.domain.errors import NoResults, PromotionRefused
 from experiments.domain.evidence import Evidence
 from experiments.domain.names import check_text
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.catalog import CatalogHolder
-from experiments.services.evidence import evidence_of
 from experiments.services.look import Look, look_at
 from experiments.services.ports import Clock, OpenUnitOfWork, Page, UnitOfWork
 from experiments.services.promotion_acts import Actor, give_share, move, open_promotion, take_back
@@ -83,13 +83,8 @@ class Promoter:
     def present_evidence(self, promotion_id: str) -> Evidence | None:
         """Return what an open promotion's segment shows now, None where it has ended. Raises NotFound."""
         with self._open(read_only=True) as work:
-            promotion = work.promotions.get(promotion_id)
-            try:
-                look = look_at(work, promotion.experiment)
-            except NoResults:
-                return None
-        is_there = promotion.is_open and promotion.segment in look.analysed
-        return evidence_of(look, promotion.segment) if is_there else None
+            proposal = _present(work, work.promotions.get(promotion_id), self._clock())
+        return proposal.evidence if proposal else None
 
     def _apply(self, key: str, segment: str, name: str, note: str) -> Promotion:
         actor = Actor(name=name, now=self._clock(), note=note)
@@ -104,8 +99,8 @@ class Promoter:
             else:
                 proposal = self._agreed(look, segment, actor)
                 opened = open_promotion(work, look, proposal, actor)
-                approved = move(work, look, opened, PromotionState.APPROVED, actor)
-                promotion, _ = give_share(work, look, approved, proposal, actor)
+                approved = move(work, look.experiment, opened, PromotionState.APPROVED, actor)
+                promotion = give_share(work, look, approved, proposal, actor)
             work.commit()
         self._catalog.catch_up()
         return promotion
@@ -115,8 +110,8 @@ class Promoter:
         with self._open() as work:
             promotion = work.promotions.get(promotion_id)
             look = look_at(work, promotion.experiment)
-            if any(quiet(look.experiment.definition.promotion, actor.now)):
-                approved = move(work, look, promotion, PromotionState.APPROVED, actor)
+            if look.experiment.definition.promotion.is_quiet(actor.now):
+                approved = move(work, look.experiment, promotion, PromotionState.APPROVED, actor)
                 self._agreed(look, promotion.segment, actor, promotion.variant)
             else:
                 approved = self._go(work, look, promotion, actor)
@@ -127,10 +122,9 @@ class Promoter:
     def _go(self, work: UnitOfWork, look: Look, waiting: Promotion, actor: Actor) -> Promotion:
         approved = waiting
         if waiting.state is not PromotionState.APPROVED:
-            approved = move(work, look, waiting, PromotionState.APPROVED, actor)
+            approved = move(work, look.experiment, waiting, PromotionState.APPROVED, actor)
         proposal = self._agreed(look, waiting.segment, actor, waiting.variant)
-        promotion, _ = give_share(work, look, approved, proposal, actor)
-        return promotion
+        return give_share(work, look, approved, proposal, actor)
 
     def _agreed(self, look: Look, segment: str, actor: Actor, variant: str | None = None) -> Proposal:
         """The evidence as it stands must still say so, and of the same variant."""
@@ -147,8 +141,8 @@ class Promoter:
         actor = Actor(name=name, now=self._clock(), note=reason)
         with self._open() as work:
             promotion = work.promotions.get(promotion_id)
-            look = look_at(work, promotion.experiment)
-            rejected = move(work, look, promotion, PromotionState.REJECTED, actor)
+            experiment = work.experiments.get(promotion.experiment)
+            rejected = move(work, experiment, promotion, PromotionState.REJECTED, actor)
             work.commit()
         return rejected
 
@@ -157,18 +151,18 @@ class Promoter:
         with self._open() as work:
             promotion = work.promotions.get(promotion_id)
             experiment = work.experiments.get(promotion.experiment)
-            reverted = take_back(work, experiment, promotion, actor, proposal=_present(work, promotion, actor))
+            reverted = take_back(work, experiment, promotion, actor, proposal=_present(work, promotion, actor.now))
             work.commit()
         self._catalog.catch_up()
         return reverted
 
 
-def _present(work: UnitOfWork, promotion: Promotion, actor: Actor) -> Proposal | None:
-    """What it has come to when it is taken back, where that is known: kept with the step, it decides nothing."""
+def _present(work: UnitOfWork, promotion: Promotion, now: datetime) -> Proposal | None:
+    """What an open promotion's segment shows now, None where that is not known."""
     try:
         look = look_at(work, promotion.experiment)
     except NoResults:
         return None
     if not promotion.is_open or promotion.segment not in look.analysed:
         return None
-    return propose(look, promotion.segment, actor.now, unattended=False)
+    return propose(look, promotion.segment, now, unattended=False)

@@ -68,7 +68,7 @@ def open_promotion(work: UnitOfWork, look: Look, proposal: Proposal, actor: Acto
 
 def move(
     work: UnitOfWork,
-    look: Look,
+    experiment: Experiment,
     promotion: Promotion,
     state: PromotionState,
     actor: Actor,
@@ -77,19 +77,17 @@ def move(
     reasons: tuple[DecisionReason, ...] = (),
 ) -> Promotion:
     """Store a step that shows nobody anything else."""
-    step = _step(look.experiment, state, actor, proposal=proposal, reasons=reasons)
+    step = _step(experiment, state, actor, proposal=proposal, reasons=reasons)
     return _advance(work, promotion, promotion.step(step))
 
 
-def give_share(
-    work: UnitOfWork, look: Look, promotion: Promotion, proposal: Proposal, actor: Actor
-) -> tuple[Promotion, Experiment]:
+def give_share(work: UnitOfWork, look: Look, promotion: Promotion, proposal: Proposal, actor: Actor) -> Promotion:
     """Give the variant its next share of exactly that segment."""
     plan, share, is_final = plan_with_next_share(look, promotion.segment, promotion.variant, promotion=promotion.id)
     state = PromotionState.HELD if is_final else PromotionState.RAMPING
     after = _replan(work, look.experiment, plan, actor)
     step = _step(look.experiment, state, actor, proposal=proposal, share_bp=share, version_after=after.current.number)
-    return _advance(work, promotion, promotion.step(step)), after
+    return _advance(work, promotion, promotion.step(step))
 
 
 def take_back(

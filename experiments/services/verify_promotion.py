@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from experiments.domain.decide import decide
-from experiments.domain.decision import Action, DecisionReason
+from experiments.domain.decision import DecisionReason
 from experiments.domain.errors import NotFound
 from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Status
-from experiments.domain.next_step import lapse
-from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
-from experiments.services.advance import AT_STOP
+from experiments.domain.next_step import next_step
+from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.evidence import evidence_of
 from experiments.services.look import Look
 from experiments.services.ports import OpenUnitOfWork, UnitOfWork
@@ -78,21 +77,14 @@ def _answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Eviden
     step, before = promotion.steps[index], _until(promotion, index)
     definition = work.experiments.version(promotion.experiment, step.version).definition
     policy = definition.promotion
-    decision = decide(evidence, policy, definition.analysis, step.at, unattended=_unattended(promotion, step, index))
-    if before is None:
-        return decision.reasons
+    # What a person has approved is held to what a person may do.
+    unattended = step.unattended and not (before is not None and before.approved_by_person)
+    decision = decide(evidence, policy, definition.analysis, step.at, unattended=unattended)
     stopped = evidence.status in (Status.STOPPED, Status.ARCHIVED)
-    over = tuple(lapse(before, decision, policy, step.at, stopped=stopped))
-    if over:
-        return over
-    ended = stopped and before.state in AT_STOP and decision.action is not Action.ROLL_BACK
-    return AT_STOP[before.state][1] if ended else decision.reasons
-
-
-def _unattended(promotion: Promotion, step: PromotionStep, index: int) -> bool:
-    """What a person has approved is held to what a person may do."""
-    follows_approval = index > 0 and promotion.steps[index - 1].state is PromotionState.APPROVED
-    return step.unattended and (not follows_approval or promotion.approved_unattended)
+    if before is None or not step.unattended:
+        return decision.reasons
+    due = next_step(before, decision, policy, step.at, stopped=stopped)
+    return () if due is None else due.reasons
 
 
 def _rebuilt(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence, stored: str) -> bool | None:

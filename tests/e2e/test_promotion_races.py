@@ -20,20 +20,11 @@ from experiments.domain.segment import Segment
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
 from experiments.worker import Worker
+from tests.e2e.promotion_life import NothingDue
 from tests.unit.builders import VISIT
 from tests.unit.reports import report, scope, store
 
 RACERS = 4
-
-
-class NothingDue:
-    """An analyst for whom the stored snapshot is good enough."""
-
-    def is_due(self, key: str, maximum_age_seconds: float) -> bool:
-        return False
-
-    def analyse(self, key: str, progress: Any = None) -> Any:
-        raise AssertionError("nothing was due")
 
 
 @pytest.fixture
