@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from math import log, log1p, sqrt
+from math import sqrt
 from statistics import NormalDist
+
+from experiments.domain.always_valid import standard_errors
 
 POWER = 0.8
 
@@ -13,11 +15,9 @@ def detectable_lift(
 ) -> float:
     """Return the smallest lift that so many units show with a chance of .8, looked at as often as one likes.
 
-    `relative_spread` is a unit's standard deviation over the mean. The confidence sequence is that of the engine
-    (arXiv 2103.06476, eq. 9), here in the standard library: (c + z.8) standard errors of the difference, over the mean.
+    `relative_spread` is a unit's standard deviation over the mean. With c standard errors for a confidence sequence:
+    (c + z.8) standard errors of the difference, over the mean.
     """
-    evidence = -2 * log(alpha)
-    clock = (held_units + live_units) * (evidence + log1p(evidence)) / tuned_for_units
-    critical = sqrt((clock + 1) / clock * (log1p(clock) + evidence))
+    critical = standard_errors(held_units + live_units, alpha=alpha, tuned_for_units=tuned_for_units)
     error = relative_spread * sqrt(1 / held_units + 1 / live_units)
     return (critical + NormalDist().inv_cdf(POWER)) * error

@@ -8,18 +8,16 @@ from datetime import datetime, timedelta
 
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import Definition, SegmentPlan
-from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
-from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, GuardrailState, Live
+from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvidence, GuardrailState
 from experiments.domain.experiment import Experiment
-from experiments.domain.few_conversions import highest_ratio
 from experiments.domain.holdback import detectable_lift
-from experiments.domain.metric import Direction, MetricKind, MetricRole
+from experiments.domain.metric import Direction, MetricRole
 from experiments.domain.policy import LiftPrior
 from experiments.domain.predicted import expected_gain
-from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.promotion_policy import PromotionScope, WinnerRule
-from experiments.services.look import Look
+from experiments.services.live_evidence import live_evidence
+from experiments.services.look import Look, paused_between
 from experiments.services.stored_report import (
     Doc,
     against_control,
@@ -97,7 +95,7 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         critical=tuple(dict.fromkeys(critical_of(snapshot.report, scope, own))),
         guardrails=(*_guardrails(own, scope, control), *_not_looked_at(seen.definition, definition, variant)),
         holdback=_forecast(experiment, own, max(since, experiment.started_at or since), snapshot.watermark.at),
-        live=None if promotion is None else _live(promotion, look, control, direction),
+        live=None if promotion is None else live_evidence(promotion, look),
     )
 
 
@@ -155,19 +153,8 @@ def _since(look: Look, plan: SegmentPlan) -> datetime:
         if then.segment.condition == plan.segment.condition
     )
     started = max(came, look.experiment.started_at or came)
-    paused = _paused(look.versions, started, look.snapshot.watermark.at)
+    paused = paused_between(look.versions, started, look.snapshot.watermark.at)
     return started + paused if paused else came
-
-
-def _paused(versions: Sequence[Version], since: datetime, until: datetime) -> timedelta:
-    """How long nobody was in the experiment: that is no time in which anything was watched."""
-    ends = (*(version.created_at for version in versions[1:]), until)
-    pauses = (
-        min(end, until) - max(version.created_at, since)
-        for version, end in zip(versions, ends, strict=True)
-        if version.paused
-    )
-    return sum((max(pause, timedelta(0)) for pause in pauses), timedelta(0))
 
 
 def _best_high(metric: Doc, offered: Sequence[str], control: str, direction: Direction) -> float | None:
@@ -197,54 +184,3 @@ def _forecast(experiment: Experiment, own: Doc, since: datetime, until: datetime
         tuned_for_units=plan.tuned_for_units,
     )
     return Forecast(lift=lift, at=until + timedelta(seconds=policy.hold_seconds))
-
-
-def _live(promotion: Promotion, look: Look, control: str, direction: Direction) -> Live | None:
-    began = promotion.went_live
-    if began is None or not promotion.is_live:
-        return None
-    last = promotion.shares[-1]
-    report: Doc | None = look.snapshot.realised.get(promotion.id, {}).get("report")
-    scope: Doc | None = report["segments"][0] if report else None
-    shown = against_control(metric_of(scope, MetricRole.PRIMARY), promotion.variant, control) if scope else None
-    low, high = gain_ends(shown, direction)
-    if high is None and scope is not None:
-        high = _bound_of_few(promotion, scope, look, control, direction)
-    return Live(
-        promotion=promotion.id,
-        variant=promotion.variant,
-        began_at=began.at,
-        share_bp=last.share_bp or 0,
-        share_since=last.at + _paused(look.versions, last.at, look.snapshot.watermark.at),
-        is_final=promotion.state is not PromotionState.RAMPING,
-        predicted_gain=promotion.evidence.predicted_gain,
-        units=_counted(scope),
-        gain=gain_of(shown, direction),
-        gain_low=low,
-        gain_high=high,
-        srm_p_value=number(scope["srm"]["p_value"]) if scope else None,
-        critical=critical_of(report, scope) if report and scope else (),
-        guardrails=tuple(guardrails_of(scope, control)) if scope else (),
-    )
-
-
-def _bound_of_few(promotion: Promotion, scope: Doc, look: Look, control: str, direction: Direction) -> float | None:
-    """The gain's upper end where too few converted for an interval: who puts everybody off has to be found out too."""
-    metric = metric_of(scope, MetricRole.PRIMARY)
-    if metric["kind"] != MetricKind.CONVERSION:
-        return None
-    converted = {arm["variant"]: number(arm["total"]) or 0.0 for arm in metric["arms"]}
-    shares = promotion.shares if promotion.state is PromotionState.RAMPING else promotion.shares[-1:]
-    live = [(step.share_bp or 0) / BUCKETS for step in shares]
-    alpha = look.experiment.definition.analysis.alpha
-    variant, other = converted.get(promotion.variant, 0.0), converted.get(control, 0.0)
-    if direction is Direction.INCREASE:
-        ratio = highest_ratio(variant, other, share=min(live), alpha=alpha)
-        return None if ratio is None else ratio - 1
-    ratio = highest_ratio(other, variant, share=1 - max(live), alpha=alpha)
-    return None if ratio is None else 1 - 1 / ratio
-
-
-def _counted(scope: Doc | None) -> tuple[tuple[str, int], ...]:
-    units = units_of(scope) if scope else ()
-    return units if any(count for _, count in units) else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.epoch import Version
@@ -60,3 +61,14 @@ def look_at(work: UnitOfWork, key: str) -> Look:
         snapshot=snapshot,
         promotions=work.promotions.standing(key),
     )
+
+
+def paused_between(versions: Sequence[Version], since: datetime, until: datetime) -> timedelta:
+    """How long nobody was in the experiment: that is no time in which anything was watched."""
+    ends = (*(version.created_at for version in versions[1:]), until)
+    pauses = (
+        min(end, until) - max(version.created_at, since)
+        for version, end in zip(versions, ends, strict=True)
+        if version.paused
+    )
+    return sum((max(pause, timedelta(0)) for pause in pauses), timedelta(0))

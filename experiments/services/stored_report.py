@@ -61,7 +61,7 @@ def units_of(scope: Doc) -> tuple[tuple[str, int], ...]:
 def beliefs_of(scope: Doc, control: str) -> Iterator[ArmBelief]:
     """Losses as fractions of the control's value."""
     metric = metric_of(scope, MetricRole.PRIMARY)
-    value = number(_arm(metric, control)["value"])
+    value = number(arm_of(metric, control)["value"])
     for belief in metric.get("beliefs", ()):
         loss = number(belief["expected_loss"])
         yield ArmBelief(
@@ -83,11 +83,11 @@ def critical_of(*documents: Doc) -> tuple[str, ...]:
 
 def relative_spread(scope: Doc, control: str) -> float | None:
     """The control's standard deviation over its value."""
-    arm = _arm(metric_of(scope, MetricRole.PRIMARY), control)
+    arm = arm_of(metric_of(scope, MetricRole.PRIMARY), control)
     value, spread = number(arm["value"]), number(arm["std_dev"])
     return abs(spread / value) if value and spread is not None else None
 
 
-def _arm(metric: Doc, variant: str) -> Doc:
+def arm_of(metric: Doc, variant: str) -> Doc:
     found: Doc = next(arm for arm in metric["arms"] if arm["variant"] == variant)
     return found

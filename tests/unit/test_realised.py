@@ -10,11 +10,15 @@ import pytest
 from experiments.bootstrap import Winnow
 from experiments.domain.definition import Randomisation
 from experiments.domain.event import Event, ExposureClaim
+from experiments.domain.evidence import GuardrailState
+from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion import PromotionState
 from experiments.services.analyse import Analyst
+from experiments.services.evidence import evidence_of
+from experiments.services.look import look_at
 from experiments.services.verify_promotion import verify_promotion
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 
@@ -23,6 +27,10 @@ HELD_BACK, LIVE = 60, 1_140
 
 @pytest.fixture
 def live(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> ExperimentWish:
+    return go_live(winnow, wish, clock)
+
+
+def go_live(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> ExperimentWish:
     """b is live for men; all but the holdback. Others randomise, so that a test may say who saw what."""
     wanted = replace(
         wish,
@@ -36,7 +44,7 @@ def live(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> ExperimentWi
     return wanted
 
 
-def a_day(winnow: Winnow, clock: FakeClock, one_in: int = 20) -> None:
+def a_day(winnow: Winnow, clock: FakeClock, one_in: int = 20, value: float | None = None) -> None:
     """A third of those with the control visit, of the others one in twenty, or in so many."""
     version, day = winnow.author.get("banner").current.number, clock.now
     shown = [("a", number) for number in range(HELD_BACK)] + [("b", number) for number in range(LIVE)]
@@ -56,7 +64,7 @@ def a_day(winnow: Winnow, clock: FakeClock, one_in: int = 20) -> None:
         )
         if number % {"a": 3, "b": one_in}[variant] == 0:
             at = day + timedelta(minutes=1)
-            items.append(Event(event_id=f"v-{unit}", unit_id=unit, name="visit", occurred_at=at))
+            items.append(Event(event_id=f"v-{unit}", unit_id=unit, name="visit", value=value, occurred_at=at))
     clock.advance(days=1)
     assert {verdict.status for verdict in winnow.recorder.record(items)} == {"accepted"}
 
@@ -97,3 +105,54 @@ def test_who_puts_everybody_off_is_taken_back_though_too_few_visit_for_an_interv
     assert step.evidence.live is not None
     assert (step.evidence.live.gain_low, (step.evidence.live.gain_high or 0) < -0.9) == (None, True)
     assert verify_promotion(winnow.open_unit_of_work, reverted.id).holds
+
+
+def use(winnow: Winnow, key: str, role: MetricRole, kind: MetricKind, direction: Direction) -> MetricWish:
+    metric = Metric(key=key, name=key.title(), kind=kind, event_name="visit", direction=direction)
+    winnow.author.metrics.create(metric, actor="test")
+    return MetricWish(metric=key, role=role, margin_lift=0.1 if role is MetricRole.GUARDRAIL else None)
+
+
+@pytest.mark.parametrize("kind", [MetricKind.COUNT, MetricKind.MEAN])
+def test_hardly_any_event_takes_back_a_winner_on_a_sum_as_well(
+    winnow: Winnow, wish: ExperimentWish, clock: FakeClock, kind: MetricKind
+) -> None:
+    """Two visits of 2,280 against 40 of 120: two are too few for a standard error, but not for the holdback's."""
+    visits = use(winnow, "visits", MetricRole.PRIMARY, kind, Direction.INCREASE)
+    go_live(winnow, replace(wish, metrics=(visits,)), clock)
+    analyst = Analyst(winnow.open_unit_of_work, clock)
+    for _ in range(2):
+        a_day(winnow, clock, one_in=LIVE, value=1.0)
+    analyst.analyse("banner")
+    reverted = winnow.advancer.step("banner", "mens")
+    assert reverted is not None
+    step = reverted.steps[-1]
+    assert (reverted.state, step.reasons[0].code) == (PromotionState.REVERTED, "lift_lost")
+    assert step.evidence is not None
+    assert step.evidence.live is not None
+    assert (step.evidence.live.gain_low, (step.evidence.live.gain_high or 0) < -0.9) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param((Direction.INCREASE, LIVE, True), id="nobody does any more what is wished for"),
+        pytest.param((Direction.DECREASE, LIVE, False), id="nobody does any more what is not"),
+        pytest.param((Direction.INCREASE, 4, False), id="a little less, in a holdback too small to say so"),
+    ],
+)
+@pytest.mark.parametrize("kind", [MetricKind.CONVERSION, MetricKind.COUNT])
+def test_a_guardrail_with_hardly_any_event_breaks_too(
+    winnow: Winnow, wish: ExperimentWish, clock: FakeClock, kind: MetricKind, case: tuple[Direction, int, bool]
+) -> None:
+    direction, one_in, harmed = case
+    guardrail = use(winnow, "visits", MetricRole.GUARDRAIL, kind, direction)
+    go_live(winnow, replace(wish, metrics=(MetricWish(metric="spend", role=MetricRole.PRIMARY), guardrail)), clock)
+    analyst = Analyst(winnow.open_unit_of_work, clock)
+    for _ in range(2):
+        a_day(winnow, clock, one_in=one_in)
+    analyst.analyse("banner")
+    with winnow.open_unit_of_work() as work:
+        live = evidence_of(look_at(work, "banner"), "mens").live
+    assert live is not None
+    assert [one.state is GuardrailState.HARMED for one in live.guardrails] == [harmed]
