@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint check test-peers bench-analysis calibration simulate-adaptive simulate-policy format lock clean
+.PHONY: help env demo test lint check test-clients test-peers bench-analysis calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,6 +10,8 @@ DEV := .venv/.dev
 CALIBRATION := .venv/.calibration
 PEERS_BIN := var/peers/bin
 PEERS := var/peers/.made
+CLIENTS_BIN := var/clients/bin
+CLIENTS := var/clients/.made
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +36,9 @@ check: lint ## the same and the fast tests
 test-peers: $(PEERS) ## cross-check the statistics against gbstats and tea-tasting
 	$(PEERS_BIN)/python -m pytest tests/peers
 
+test-clients: $(CLIENTS) ## run other people's clients, from the registries, against the running server (needs Node 20 and npm)
+	$(CLIENTS_BIN)/python -m pytest tests/clients
+
 bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside its peers (QUICK=1: only whether sides agree, JSON=FILE)
 	$(if $(QUICK),$(BIN),$(PEERS_BIN))/python -m benchmarks.analysis $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
 
@@ -57,6 +62,7 @@ lock: $(DEV) ## resolve the dependencies anew, with hashes and without index add
 	$(BIN)/uv pip compile pyproject.toml --group build --group calibration $(LOCK) -o requirements/calibration.txt
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev --group peers \
 		--override requirements/peers-overrides.txt $(LOCK) -o requirements/peers.txt
+	$(BIN)/uv pip compile pyproject.toml --group build --group clients $(LOCK) -o requirements/clients.txt
 
 clean: ## remove the environment and everything that was made
 	rm -rf .venv var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -91,4 +97,12 @@ $(PEERS): requirements/peers.txt pyproject.toml | $(VENV)
 	$(BIN)/python -m venv var/peers
 	$(PEERS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/peers.txt
 	$(PEERS_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(CLIENTS): requirements/clients.txt $(wildcard tests/clients/*/package-lock.json) pyproject.toml | $(VENV)
+	@echo "Making var/clients and installing the clients into it: a minute …"
+	$(BIN)/python -m venv var/clients
+	$(CLIENTS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
+	$(CLIENTS_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	for each in node web; do (cd tests/clients/$$each && npm ci --silent --no-audit --no-fund) || exit 1; done
 	@touch $@
