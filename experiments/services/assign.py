@@ -15,6 +15,7 @@ from experiments.domain.event import Exposure
 from experiments.domain.names import check_id
 from experiments.services.catalog import Catalog, CatalogHolder, LiveExperiment
 from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.sight import Sight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +33,19 @@ class Assigner:
     """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
 
     def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
-        self._catalog = catalog
+        self._sight = Sight(catalog)
         self._open = open_unit_of_work
         self._clock = clock
 
-    def assign(self, units: Sequence[Unit], experiment: str | None = None) -> list[list[Assignment]]:
+    def assign(
+        self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
+    ) -> list[list[Assignment]]:
         """Return per unit the answers of one live experiment, or of all running ones in order of key.
 
+        With `tags`, experiments that have none of them do not exist.
         Raises NotFound where the named experiment is not live, Unavailable before the catalog was first loaded.
         """
-        catalog = self._catalog.loaded()
+        catalog = self._sight.catalog(tags)
         asked = catalog.running if experiment is None else (_live(catalog, experiment),)
         answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]
         self._expose(asked, units, answers)
