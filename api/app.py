@@ -8,7 +8,19 @@ from api import access_log, errors
 from api.dashboard import register as register_dashboard
 from api.logs import logger
 from api.openapi import document
-from api.resources import access, assignments, events, experiments, health, library, promotions, results, webhooks
+from api.resources import (
+    access,
+    assignments,
+    catalog,
+    events,
+    experiments,
+    growthbook,
+    health,
+    library,
+    promotions,
+    results,
+    webhooks,
+)
 from api.routes import CONVERTERS
 from api.secret import secret_key
 from api.security import secure
@@ -18,6 +30,8 @@ from experiments.settings import Settings
 
 ROUTES = (
     assignments.routes,
+    catalog.routes,
+    growthbook.routes,
     events.routes,
     experiments.routes,
     library.segments,

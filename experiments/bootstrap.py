@@ -11,9 +11,11 @@ from experiments.services.assign import Assigner
 from experiments.services.author import Author
 from experiments.services.catalog import CatalogHolder
 from experiments.services.deliver import Deliverer
+from experiments.services.growthbook_eval import RemoteEvaluator
 from experiments.services.keys import Keys
 from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.promote import Promoter
+from experiments.services.published import Publisher
 from experiments.services.record import Recorder
 from experiments.services.results import Results
 from experiments.services.sign_in import SignInLinks
@@ -32,6 +34,8 @@ class Winnow:
     catalog: CatalogHolder
     author: Author
     assigner: Assigner
+    publisher: Publisher
+    remote_evaluator: RemoteEvaluator
     recorder: Recorder
     results: Results
     promoter: Promoter
@@ -51,13 +55,16 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
     """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own."""
     opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
+    assigner = Assigner(catalog, opened, clock)
     return Winnow(
         settings=settings,
         clock=clock,
         open_unit_of_work=opened,
         catalog=catalog,
         author=Author(catalog, opened, clock),
-        assigner=Assigner(catalog, opened, clock),
+        assigner=assigner,
+        publisher=Publisher(catalog),
+        remote_evaluator=RemoteEvaluator(catalog, assigner),
         recorder=Recorder(catalog, opened, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ class Assigner:
     """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
 
     def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
-        self._sight = Sight(catalog)
+        self._seen = Sight(catalog, lambda cut: cut)
         self._open = open_unit_of_work
         self._clock = clock
 
@@ -45,8 +45,16 @@ class Assigner:
         With `tags`, experiments that have none of them do not exist.
         Raises NotFound where the named experiment is not live, Unavailable before the catalog was first loaded.
         """
-        catalog = self._sight.catalog(tags)
-        asked = catalog.running if experiment is None else (_live(catalog, experiment),)
+        catalog = self._seen.of(tags)
+        return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units)
+
+    def assign_live(self, unit: Unit, *, tags: frozenset[str], leaving_out: Collection[str] = ()) -> list[Assignment]:
+        """Return the answers of all live experiments, paused and stopped ones too, but for some. Raises Unavailable."""
+        live = self._seen.of(tags).live
+        (answers,) = self._ask([entry for key, entry in live.items() if key not in leaving_out], [unit])
+        return answers
+
+    def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
         answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]
         self._expose(asked, units, answers)
         return answers

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from experiments.services.catalog import EMPTY, Catalog, CatalogHolder
 
 MAX_KEPT = 1_000
 """Cuts kept for one catalog; there are as many as keys have different tags."""
+
+T = TypeVar("T")
 
 
 def cut(catalog: Catalog, tags: frozenset[str]) -> Catalog:
@@ -20,22 +24,21 @@ def cut(catalog: Catalog, tags: frozenset[str]) -> Catalog:
     return replace(catalog, live=MappingProxyType(live), running=running)
 
 
-class Sight:
-    """Cuts each catalog once per set of tags."""
+class Sight(Generic[T]):
+    """Something made of what a key sees, once per catalog and set of tags."""
 
-    def __init__(self, holder: CatalogHolder) -> None:
+    def __init__(self, holder: CatalogHolder, make: Callable[[Catalog], T]) -> None:
         self._holder = holder
-        self._kept: tuple[Catalog, dict[frozenset[str], Catalog]] = (EMPTY, {})
+        self._make = make
+        self._kept: tuple[Catalog, dict[frozenset[str], T]] = (EMPTY, {})
 
-    def catalog(self, tags: frozenset[str]) -> Catalog:
-        """Return what a key with these tags sees now. Raises Unavailable before the catalog was read."""
+    def of(self, tags: frozenset[str]) -> T:
+        """Return it for a key with these tags, as things are now. Raises Unavailable before the catalog was read."""
         whole = self._holder.loaded()
-        if not tags:
-            return whole
-        of, cuts = self._kept
-        if of is not whole or len(cuts) >= MAX_KEPT:
-            cuts = {}
-            self._kept = (whole, cuts)
-        if tags not in cuts:
-            cuts[tags] = cut(whole, tags)
-        return cuts[tags]
+        made_of, made = self._kept
+        if made_of is not whole or len(made) >= MAX_KEPT:
+            made = {}
+            self._kept = (whole, made)
+        if tags not in made:
+            made[tags] = self._make(cut(whole, tags))
+        return made[tags]
