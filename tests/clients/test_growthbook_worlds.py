@@ -1,0 +1,100 @@
+"""GrowthBook's SDKs, evaluating our payload by themselves, show and track exactly what we assign."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from growthbook import GrowthBook
+from growthbook.core import chooseVariation
+
+from experiments.domain.allocation import Allocation
+from experiments.domain.assignment import Assignment, Reason
+from experiments.domain.bucketing import BUCKETS
+from experiments.services.growthbook import features_payload
+from tests.clients.programs import node
+from tests.clients.worlds import World, worlds
+
+SEEDS = range(4)
+
+
+def _told(world: World) -> dict[str, Any]:
+    """What goes over the wire."""
+    payload: dict[str, Any] = json.loads(json.dumps(features_payload(world.catalog), allow_nan=False))
+    return payload
+
+
+def _expected(answer: Assignment) -> tuple[Any, list[list[Any]]]:
+    counted = answer.reason is Reason.ASSIGNED
+    tracked = [[answer.experiment, str(answer.version), answer.segment, answer.variant]] if counted else []
+    return answer.content, tracked
+
+
+def _evaluable(seed: int) -> list[World]:
+    """All but stopped ones whose winner is null: nothing else may be left out of these worlds."""
+    kept, reasons = [], Counter[str]()
+    for world in worlds(seed, 150, 60):
+        payload = _told(world)
+        reasons.update(payload["winnow"]["left_out"].values())
+        if payload["features"]:
+            kept.append(world)
+    assert set(reasons) <= {"a winner has the content null, which not all SDKs can force"}
+    assert len(kept) > 140
+    return kept
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_python_sdk_agrees(seed: int) -> None:
+    reasons = Counter[str]()
+    for world in _evaluable(seed):
+        payload, key = _told(world), world.entry.experiment.key
+        for unit, answer in zip(world.units, world.answers, strict=True):
+            tracked: list[list[Any]] = []
+            sdk = GrowthBook(
+                attributes=unit,
+                features=payload["features"],
+                on_experiment_viewed=lambda experiment, result, user_context, tracked=tracked: tracked.append(
+                    [experiment.key, experiment.phase, experiment.name, result.key]
+                ),
+            )
+            shown = sdk.eval_feature(key).value
+            assert (shown, tracked) == _expected(answer), (payload, unit, answer)
+            reasons[answer.reason] += 1
+    assert all(reasons[reason] > 50 for reason in set(Reason) - {Reason.FORCED}), reasons
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_javascript_sdk_agrees(seed: int) -> None:
+    kept = _evaluable(seed)
+    sent = [{"key": world.entry.experiment.key, "payload": _told(world), "units": world.units} for world in kept]
+    for world, found in zip(kept, node("growthbook_worlds.mjs", sent), strict=True):
+        for unit, answer, told in zip(world.units, world.answers, found, strict=True):
+            assert (told["value"], told["tracked"]) == _expected(answer), (_told(world), unit, answer, told)
+
+
+def test_every_bucket_falls_into_the_same_range() -> None:
+    draw = random.Random(5)
+    allocations = [Allocation.from_weights({"a": start, "b": BUCKETS - start}) for start in (1, 1_234, 4_999, 9_999)]
+    for _ in range(40):
+        allocation = Allocation.from_weights({"a": draw.randint(1, 99), "b": draw.randint(1, 99), "c": 7})
+        allocations.append(allocation.reweighted({"a": draw.randint(1, 99), "b": 50, "c": draw.randint(1, 99)}))
+    ranges = [
+        json.loads(json.dumps([[piece.start / BUCKETS, piece.end / BUCKETS] for piece in allocation.ranges]))
+        for allocation in allocations
+    ]
+    in_javascript = node("growthbook_ranges.mjs", ranges)
+    for allocation, shares, found in zip(allocations, ranges, in_javascript, strict=True):
+        for bucket in range(BUCKETS):
+            ours = allocation.variant_at(bucket)
+            assert allocation.ranges[found[bucket]].variant == ours
+            assert allocation.ranges[chooseVariation(bucket / BUCKETS, shares)].variant == ours
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_payload_names_a_tester(seed: int) -> None:
+    for world in worlds(seed, 50, 1):
+        assert "tester-of-ours" in world.entry.experiment.definition.forced
+        assert "tester-of-ours" not in json.dumps(_told(world))
