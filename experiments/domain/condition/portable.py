@@ -97,7 +97,7 @@ def _test(path: str, name: str, operand: Any) -> Document:
         case "$exists" | "$type":
             return {name: operand}
         case "$size" if isinstance(operand, int):
-            return {"$type": "array", name: operand}
+            return {name: operand}
     raise NotPortable(f"{name} of {path!r} is not decided alike by all SDKs")
 
 
