@@ -16,7 +16,7 @@ MAX_REMEMBERED = 10_000
 class Callers:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._remembered: dict[str, tuple[float, Principal]] = {}
+        self._remembered: dict[str, tuple[float, int, Principal]] = {}
 
     def recognise(self, environ: Environ) -> Principal | None:
         """Return who asks, or None: Flask says why not."""
@@ -28,11 +28,12 @@ class Callers:
         else:
             text = environ.get("HTTP_X_API_KEY", "")
         found = self._remembered.get(text)
-        if found is not None and monotonic() < found[0]:
-            return found[1]
+        if found is not None and monotonic() < found[0] and found[1] == self._keys.revocations:
+            return found[2]
         return self._look_up(text)
 
     def _look_up(self, text: str) -> Principal | None:
+        revocations = self._keys.revocations
         try:
             principal = self._keys.authenticate(text)
         except DomainError:
@@ -40,5 +41,5 @@ class Callers:
             return None
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        self._remembered[text] = (monotonic() + REMEMBERED_SECONDS, principal)
+        self._remembered[text] = (monotonic() + REMEMBERED_SECONDS, revocations, principal)
         return principal

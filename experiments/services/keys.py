@@ -62,6 +62,8 @@ class Keys:
         self._open = open_unit_of_work
         self._clock = clock
         self._remembered: dict[str, tuple[datetime, ApiKey]] = {}
+        self.revocations = 0
+        """How many keys this process has revoked: who remembers keys on top of this forgets them when it grows."""
 
     def create(self, name: str, scopes: frozenset[str], *, actor: str) -> NewKey:
         """Raise InvalidInput for an unknown scope."""
@@ -85,6 +87,7 @@ class Keys:
             work.audit.append(_entry(key, "key.revoke", actor, now))
             work.commit()
         self._remembered.pop(key_id, None)
+        self.revocations += 1
         return key
 
     def page(self, *, after: str | None, limit: int) -> Page[ApiKey]:
