@@ -12,7 +12,7 @@ from experiments.services.author import Author
 from experiments.services.catalog import CatalogHolder
 from experiments.services.deliver import Deliverer
 from experiments.services.keys import Keys
-from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.ports import ChangeFeed, Clock, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.record import Recorder
 from experiments.services.results import Results
@@ -67,6 +67,11 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
     )
+
+
+def change_feed(settings: Settings) -> ChangeFeed:
+    """Return what tells this process of changes that others made, on a connection of its own."""
+    return open_database(settings.database_url).changes()
 
 
 def deliverer(winnow: Winnow) -> Deliverer:
