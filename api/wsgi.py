@@ -5,9 +5,10 @@ from __future__ import annotations
 from api import logs
 from api.app import create_app
 from api.catalog_poller import CatalogPoller
+from experiments.bootstrap import change_feed
 from experiments.settings import Settings
 
 _settings = Settings.from_environment()
 logs.configure(level=_settings.log_level, as_json=_settings.log_json)
 app = create_app(_settings)
-CatalogPoller(app.extensions["winnow"].catalog, _settings.catalog_poll_seconds).start()
+CatalogPoller(app.extensions["winnow"].catalog, change_feed(_settings), _settings.catalog_poll_seconds).start()

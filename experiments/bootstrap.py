@@ -13,7 +13,7 @@ from experiments.services.catalog import CatalogHolder
 from experiments.services.deliver import Deliverer
 from experiments.services.growthbook_eval import RemoteEvaluator
 from experiments.services.keys import Keys
-from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.ports import ChangeFeed, Clock, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.published import Publisher
 from experiments.services.record import Recorder
@@ -74,6 +74,11 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
     )
+
+
+def change_feed(settings: Settings) -> ChangeFeed:
+    """Return what tells this process of changes that others made, on a connection of its own."""
+    return open_database(settings.database_url).changes()
 
 
 def deliverer(winnow: Winnow) -> Deliverer:

@@ -56,28 +56,29 @@ class Assigner:
 
     def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
         answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]
-        self._expose(asked, units, answers)
-        return answers
-
-    def _expose(
-        self, asked: Sequence[LiveExperiment], units: Sequence[Unit], answers: Sequence[Sequence[Assignment]]
-    ) -> None:
         showing = {
             entry.experiment.key
             for entry in asked
             if entry.experiment.definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT
         }
-        if not showing:
-            return
-        now = self._clock()
-        exposures = {
-            exposure.event_id: exposure
-            for unit, given in zip(units, answers, strict=True)
-            for answer in given
-            if answer.experiment in showing and answer.reason is Reason.ASSIGNED
-            for exposure in (_exposure(unit.unit_id, answer, now),)
-        }
-        if exposures:
+        self.expose(
+            [
+                (unit.unit_id, answer)
+                for unit, given in zip(units, answers, strict=True)
+                for answer in given
+                if answer.experiment in showing and answer.reason is Reason.ASSIGNED
+            ]
+        )
+        return answers
+
+    def expose(self, shown: Sequence[tuple[str, Assignment]]) -> None:
+        """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""
+        if shown:
+            now = self._clock()
+            exposures = {
+                exposure.event_id: exposure
+                for exposure in (_exposure(unit_id, answer, now) for unit_id, answer in shown)
+            }
             with self._open() as work:
                 work.log.append_exposures(list(exposures.values()), received_at=now)
                 work.commit()

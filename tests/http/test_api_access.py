@@ -14,6 +14,7 @@ from tests.http.api_client import Caller, refusal
 VIEWS = [
     ("POST", "/v1/assignments", "assign"),
     ("POST", "/v1/assignments/batch", "assign"),
+    ("GET", "/v1/catalog", "assign"),
     ("POST", "/v1/events", "ingest"),
     ("POST", "/v1/experiments", "write"),
     ("GET", "/v1/experiments", "read"),
