@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from api.auth import IN_ADDRESS
+from api.body import LenientParser
 from api.current import principal, winnow
 from api.preconditions import published
 from api.routes import IF_NONE_MATCH, Routes
@@ -14,7 +15,10 @@ from api.schemas.growthbook import EvaluatedSchema, EvaluationBodySchema, Featur
 from experiments.services.keys import Scope
 
 routes = Routes(
-    "GrowthBook", "For GrowthBook's SDKs: `apiHost` is this server, `clientKey` a key for browsers.", prefix="/api"
+    "GrowthBook",
+    "For GrowthBook's SDKs: `apiHost` is this server, `clientKey` a key for browsers.",
+    prefix="/api",
+    parser=LenientParser,
 )
 _KEPT_SHORTLY = "public, max-age=5, stale-while-revalidate=30, stale-if-error=86400"
 """A content delivery network may stand in front: it is a revoked key's longest life there, and an outage's cushion."""

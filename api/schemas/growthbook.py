@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marshmallow import EXCLUDE, fields
+from marshmallow import fields
 
 from api.schemas.base import Body
 from api.schemas.fields import JsonObject
@@ -10,9 +10,6 @@ from api.schemas.fields import JsonObject
 
 class EvaluationBodySchema(Body):
     """`attributes.id` is the unit. What else SDKs send is let through unread: there are many, in many versions."""
-
-    class Meta:
-        unknown = EXCLUDE
 
     attributes = JsonObject(load_default=dict)
     forced_variations = JsonObject(load_default=dict, data_key="forcedVariations")

@@ -13,7 +13,7 @@ for (const attributes of units) {
     attributes,
     forcedVariations,
     trackingCallback: (experiment, result) =>
-      tracked.push([experiment.key, experiment.phase, experiment.name, result.key, result.hashValue]),
+      tracked.push([experiment.key, experiment.phase, experiment.name, result.key, String(result.hashValue)]),
   });
   const { success } = await client.init({ timeout: 10000, skipCache: remoteEval });
   const features = Object.fromEntries(
