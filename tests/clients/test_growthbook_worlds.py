@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from growthbook import GrowthBook
-from growthbook.core import chooseVariation
+from growthbook.core import chooseVariation, evalCondition
 
 from experiments.domain.allocation import Allocation
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.bucketing import BUCKETS
+from experiments.domain.condition import NotPortable, check_condition, portable
+from experiments.domain.errors import InvalidInput
 from experiments.services.growthbook import features_payload
 from tests.clients.programs import node
 from tests.clients.worlds import World, worlds
 
 SEEDS = range(4)
+VECTORS = Path(__file__).parents[2].parent / "shared" / "data" / "growthbook_vectors.json"
+NUMBERS_AS_TEXT = {"comparing numbers and strings"}
+"""Where order takes a text for a number: docs/growthbook.md says so."""
 
 
 def _told(world: World) -> dict[str, Any]:
@@ -98,3 +104,32 @@ def test_no_payload_names_a_tester(seed: int) -> None:
     for world in worlds(seed, 50, 1):
         assert "tester-of-ours" in world.entry.experiment.definition.forced
         assert "tester-of-ours" not in json.dumps(_told(world))
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason="the GrowthBook vectors are not here (../shared/data)")
+def test_rewritten_conditions_hold_where_the_published_vectors_say() -> None:
+    """Each published condition that we rewrite, on its attributes, by both SDKs."""
+    cases = [case for case in json.loads(VECTORS.read_text(encoding="utf-8"))["evalCondition"] if _is_ours(case[1])]
+    wanted = {case[0]: case[3] for case in cases}
+    rules = [
+        {"features": {"f": {"defaultValue": False, "rules": [{"condition": portable(case[1]), "force": True}]}}}
+        for case in cases
+    ]
+    in_python = {case[0]: evalCondition(case[2], portable(case[1])) for case in cases}
+    told = node(
+        "growthbook_worlds.mjs",
+        [{"key": "f", "payload": rule, "units": [case[2]]} for rule, case in zip(rules, cases, strict=True)],
+    )
+    in_javascript = {case[0]: found["value"] for case, (found,) in zip(cases, told, strict=True)}
+    assert len(wanted) > 90
+    for shown in (in_python, in_javascript):
+        assert {name for name, holds in shown.items() if holds != wanted[name]} == NUMBERS_AS_TEXT
+
+
+def _is_ours(condition: dict[str, Any]) -> bool:
+    try:
+        check_condition(condition)
+        portable(condition)
+    except (InvalidInput, NotPortable):
+        return False
+    return True
