@@ -48,11 +48,23 @@ class Assigner:
         catalog = self._seen.of(tags)
         return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units)
 
-    def assign_live(self, unit: Unit, *, tags: frozenset[str], leaving_out: Collection[str] = ()) -> list[Assignment]:
-        """Return the answers of all live experiments, paused and stopped ones too, but for some. Raises Unavailable."""
-        live = self._seen.of(tags).live
-        (answers,) = self._ask([entry for key, entry in live.items() if key not in leaving_out], [unit])
-        return answers
+    def evaluate(
+        self,
+        unit: Unit,
+        experiment: str | None = None,
+        *,
+        tags: frozenset[str] = frozenset(),
+        leaving_out: Collection[str] = (),
+    ) -> list[tuple[LiveExperiment, Assignment]]:
+        """Return the answers of one live experiment, or of all live ones (paused and stopped too), with where from.
+
+        Those that are left out are not asked. Raises NotFound and Unavailable as `assign` does.
+        """
+        catalog = self._seen.of(tags)
+        asked = catalog.live.values() if experiment is None else (_live(catalog, experiment),)
+        wanted = [entry for entry in asked if entry.experiment.key not in leaving_out]
+        (answers,) = self._ask(wanted, [unit])
+        return list(zip(wanted, answers, strict=True))
 
     def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
         answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]

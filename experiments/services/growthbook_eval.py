@@ -34,8 +34,8 @@ class RemoteEvaluator:
         unit_id = _unit_id(attributes.get(HASH_ATTRIBUTE))
         if unit_id is not None:
             unit = Unit(unit_id=unit_id, attributes=attributes)
-            for answer in self._assigner.assign_live(unit, tags=tags, leaving_out=frozenset(forced)):
-                features[answer.experiment] = _told(seen, answer, unit_id)
+            for entry, answer in self._assigner.evaluate(unit, tags=tags, leaving_out=forced):
+                features[answer.experiment] = _told(entry.experiment, answer, unit_id)
         return payload(features | forced, [entry.experiment for entry in seen.live.values()])
 
 
@@ -65,11 +65,11 @@ def _forced(seen: Catalog, wanted: Mapping[str, Any]) -> dict[str, Document]:
     return features
 
 
-def _told(seen: Catalog, answer: Assignment, unit_id: str) -> Document:
+def _told(experiment: Experiment, answer: Assignment, unit_id: str) -> Document:
     """Tell the content and, for who is counted, what the SDK is to track; of other variants only that they are."""
     told: Document = {"defaultValue": answer.content}
     if answer.reason is Reason.ASSIGNED and answer.segment is not None:
-        track = _track(seen.live[answer.experiment].experiment, answer, answer.segment, unit_id)
+        track = _track(experiment, answer, answer.segment, unit_id)
         told["rules"] = [{"id": answer.segment, "force": answer.content, "tracks": [track]}]
     return told
 
