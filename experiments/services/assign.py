@@ -13,7 +13,7 @@ from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Exposure
 from experiments.domain.names import check_id
-from experiments.services.catalog import Catalog, CatalogHolder, LiveExperiment
+from experiments.services.catalog import Catalog, LiveExperiment
 from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.sight import Sight
 
@@ -32,8 +32,8 @@ class Unit:
 class Assigner:
     """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
 
-    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
-        self._seen = Sight(catalog, lambda cut: cut)
+    def __init__(self, seen: Sight[Catalog], open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+        self._seen = seen
         self._open = open_unit_of_work
         self._clock = clock
 

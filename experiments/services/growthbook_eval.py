@@ -8,7 +8,7 @@ from typing import Any
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.experiment import Experiment
 from experiments.services.assign import Assigner, Unit
-from experiments.services.catalog import Catalog, CatalogHolder
+from experiments.services.catalog import Catalog
 from experiments.services.growthbook import HASH_ATTRIBUTE, Document, payload, tracked
 from experiments.services.sight import Sight
 
@@ -16,8 +16,8 @@ from experiments.services.sight import Sight
 class RemoteEvaluator:
     """Decides all live experiments that a key sees, for the unit that `attributes` name as `id`."""
 
-    def __init__(self, catalog: CatalogHolder, assigner: Assigner) -> None:
-        self._seen = Sight(catalog, lambda cut: cut)
+    def __init__(self, seen: Sight[Catalog], assigner: Assigner) -> None:
+        self._seen = seen
         self._assigner = assigner
 
     def evaluate(
