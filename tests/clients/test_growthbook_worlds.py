@@ -133,3 +133,23 @@ def _is_ours(condition: dict[str, Any]) -> bool:
     except (InvalidInput, NotPortable):
         return False
     return True
+
+
+def test_a_null_that_is_told_is_shown_by_both_and_tracked_in_javascript_only() -> None:
+    """As docs/growthbook.md says; a change of the SDK in Python would be welcome."""
+    track = {
+        "experiment": {"key": "f", "name": "everyone", "phase": "1", "variations": [None, None]},
+        "result": {"key": "b", "variationId": 1, "inExperiment": True, "hashUsed": True, "value": None},
+    }
+    feature = {"defaultValue": None, "rules": [{"id": "everyone", "force": None, "tracks": [track]}]}
+    ((told,),) = node(
+        "growthbook_worlds.mjs", [{"key": "f", "payload": {"features": {"f": feature}}, "units": [{"id": "1"}]}]
+    )
+    assert (told["value"], told["tracked"]) == (None, [["f", "1", "everyone", "b"]])
+    tracked: list[str] = []
+    sdk = GrowthBook(
+        attributes={"id": "1"},
+        features={"f": feature},
+        on_experiment_viewed=lambda experiment, result, user_context: tracked.append(experiment.key),
+    )
+    assert (sdk.eval_feature("f").value, tracked) == (None, [])
