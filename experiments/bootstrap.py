@@ -11,14 +11,19 @@ from experiments.services.assign import Assigner
 from experiments.services.author import Author
 from experiments.services.catalog import CatalogHolder
 from experiments.services.deliver import Deliverer
+from experiments.services.implied import ImpliedExposures
+from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
-from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.ports import Clock, Journal, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.record import Recorder
 from experiments.services.results import Results
 from experiments.services.sign_in import SignInLinks
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
+from experiments.spool.folder import spool_folder
+from experiments.spool.spool import Spool
+from experiments.storage.engine import identity
 from experiments.storage.unit_of_work import open_database
 
 
@@ -40,6 +45,7 @@ class Winnow:
     keys: Keys
     sign_in_links: SignInLinks
     webhooks: Webhooks
+    spool: Spool | None = None
 
 
 def utc_now() -> datetime:
@@ -47,18 +53,29 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None, clock: Clock = utc_now) -> Winnow:
-    """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own."""
+def build(
+    settings: Settings,
+    *,
+    open_unit_of_work: OpenUnitOfWork | None = None,
+    clock: Clock = utc_now,
+    spooled: bool = False,
+) -> Winnow:
+    """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own.
+
+    `spooled`: what is recorded goes through a spool of this process, which is drained from now on.
+    """
     opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
+    spool = _spool(settings, opened) if spooled else None
+    journal: Journal = spool or DirectJournal(opened)
     return Winnow(
         settings=settings,
         clock=clock,
         open_unit_of_work=opened,
         catalog=catalog,
         author=Author(catalog, opened, clock),
-        assigner=Assigner(catalog, opened, clock),
-        recorder=Recorder(catalog, opened, clock),
+        assigner=Assigner(catalog, ImpliedExposures(journal), clock),
+        recorder=Recorder(catalog, opened, journal, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
@@ -66,7 +83,15 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         keys=keys,
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
+        spool=spool,
     )
+
+
+def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:
+    folder = spool_folder(settings.spool_dir, identity(settings.database_url))
+    spool = Spool(folder, opened, max_bytes=settings.spool_max_bytes)
+    spool.start()
+    return spool
 
 
 def deliverer(winnow: Winnow) -> Deliverer:

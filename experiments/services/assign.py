@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
-from experiments.domain.event import Exposure
 from experiments.domain.names import check_id
 from experiments.services.catalog import Catalog, CatalogHolder, LiveExperiment
-from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.implied import ImpliedExposures
+from experiments.services.ports import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +29,9 @@ class Unit:
 class Assigner:
     """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
 
-    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+    def __init__(self, catalog: CatalogHolder, exposures: ImpliedExposures, clock: Clock) -> None:
         self._catalog = catalog
-        self._open = open_unit_of_work
+        self._exposures = exposures
         self._clock = clock
 
     def assign(self, units: Sequence[Unit], experiment: str | None = None) -> list[list[Assignment]]:
@@ -57,18 +55,15 @@ class Assigner:
         }
         if not showing:
             return
-        now = self._clock()
-        exposures = {
-            exposure.event_id: exposure
-            for unit, given in zip(units, answers, strict=True)
-            for answer in given
-            if answer.experiment in showing and answer.reason is Reason.ASSIGNED
-            for exposure in (_exposure(unit.unit_id, answer, now),)
-        }
-        if exposures:
-            with self._open() as work:
-                work.log.append_exposures(list(exposures.values()), received_at=now)
-                work.commit()
+        self._exposures.store(
+            (
+                (unit.unit_id, answer)
+                for unit, given in zip(units, answers, strict=True)
+                for answer in given
+                if answer.experiment in showing and answer.reason is Reason.ASSIGNED
+            ),
+            now=self._clock(),
+        )
 
 
 def _live(catalog: Catalog, key: str) -> LiveExperiment:
@@ -76,18 +71,3 @@ def _live(catalog: Catalog, key: str) -> LiveExperiment:
     if entry is None:
         raise NotFound("experiment", key)
     return entry
-
-
-def _exposure(unit_id: str, answer: Assignment, now: datetime) -> Exposure:
-    """Return the exposure that the answer implies; asking again gives the same `event_id`, so it is stored once."""
-    parts = (answer.experiment, str(answer.epoch), answer.segment or "", answer.variant, unit_id)
-    return Exposure(
-        event_id="assigned-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest(),
-        unit_id=unit_id,
-        experiment=answer.experiment,
-        version=answer.version,
-        epoch=answer.epoch,
-        segment=answer.segment or "",
-        variant=answer.variant,
-        occurred_at=now,
-    )
