@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from experiments.domain.assignment import Assign, compile_experiment
+from experiments.domain.assignment import Assign, Assignment, compile_experiment
 from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
@@ -24,7 +24,7 @@ class LiveExperiment:
 
     experiment: Experiment
     layer: Layer | None
-    assign: Assign
+    assign: Assign[Assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
