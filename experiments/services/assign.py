@@ -42,28 +42,25 @@ class Assigner:
         catalog = self._catalog.loaded()
         asked = catalog.running if experiment is None else (_live(catalog, experiment),)
         answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]
-        self._expose(asked, units, answers)
-        return answers
-
-    def _expose(
-        self, asked: Sequence[LiveExperiment], units: Sequence[Unit], answers: Sequence[Sequence[Assignment]]
-    ) -> None:
         showing = {
             entry.experiment.key
             for entry in asked
             if entry.experiment.definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT
         }
-        if not showing:
-            return
-        self._exposures.store(
-            (
+        self.expose(
+            [
                 (unit.unit_id, answer)
                 for unit, given in zip(units, answers, strict=True)
                 for answer in given
                 if answer.experiment in showing and answer.reason is Reason.ASSIGNED
-            ),
-            now=self._clock(),
+            ]
         )
+        return answers
+
+    def expose(self, shown: Sequence[tuple[str, Assignment]]) -> None:
+        """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""
+        if shown:
+            self._exposures.store(shown, now=self._clock())
 
 
 def _live(catalog: Catalog, key: str) -> LiveExperiment:
