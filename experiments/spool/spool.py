@@ -59,7 +59,8 @@ class Spool:
         )
 
     def start(self) -> None:
-        """Begin to drain."""
+        """Begin to drain, with what is there already."""
+        self._arrived.set()
         self._drainer.start()
 
     def append(self, events: Sequence[Event], exposures: Sequence[Exposure], *, received_at: datetime) -> Known:
