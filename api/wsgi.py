@@ -7,7 +7,7 @@ from multiprocessing.util import Finalize
 from api import logs
 from api.app import create_app
 from api.catalog_poller import CatalogPoller
-from experiments.bootstrap import build
+from experiments.bootstrap import build, change_feed
 from experiments.settings import Settings
 
 STOP_SECONDS = 4
@@ -21,4 +21,4 @@ app = create_app(winnow=_winnow)
 if _winnow.spool is not None:
     # Not `atexit`: the server's processes are forked, and what is registered there does not run when one ends.
     Finalize(None, _winnow.spool.close, kwargs={"within_seconds": STOP_SECONDS}, exitpriority=1)
-CatalogPoller(app.extensions["winnow"].catalog, _settings.catalog_poll_seconds).start()
+CatalogPoller(app.extensions["winnow"].catalog, change_feed(_settings), _settings.catalog_poll_seconds).start()

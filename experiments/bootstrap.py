@@ -14,7 +14,7 @@ from experiments.services.deliver import Deliverer
 from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
-from experiments.services.ports import Clock, Journal, OpenUnitOfWork
+from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.record import Recorder
 from experiments.services.results import Results
@@ -92,6 +92,11 @@ def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:
     spool = Spool(folder, opened, max_bytes=settings.spool_max_bytes)
     spool.start()
     return spool
+
+
+def change_feed(settings: Settings) -> ChangeFeed:
+    """Return what tells this process of changes that others made, on a connection of its own."""
+    return open_database(settings.database_url).changes()
 
 
 def deliverer(winnow: Winnow) -> Deliverer:

@@ -33,7 +33,7 @@ class Settings:
     port: int = 8000
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 2_000_000
-    catalog_poll_seconds: float = 1.0
+    catalog_poll_seconds: float = 0.5
     worker_interval_seconds: float = 60.0
     secure_cookies: bool = False
     log_level: str = "info"

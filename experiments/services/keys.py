@@ -14,8 +14,8 @@ from experiments.domain.names import check_text
 from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork, Page
 
 PREFIX = "wk"
-REMEMBERED_SECONDS = 5
-"""A revoked key is refused at the latest this long after it was revoked, in every process."""
+REMEMBERED_SECONDS = 4
+"""With the second that the fast lane adds, a revoked key is refused at the latest five after it was revoked."""
 MAX_REMEMBERED = 10_000
 
 
@@ -37,9 +37,13 @@ class Principal:
     name: str
     scopes: frozenset[str]
 
+    def may(self, scope: Scope) -> bool:
+        """Say whether the scope is theirs."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
     def require(self, scope: Scope) -> None:
         """Raise Forbidden."""
-        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+        if not self.may(scope):
             raise Forbidden(scope)
 
 
@@ -58,6 +62,8 @@ class Keys:
         self._open = open_unit_of_work
         self._clock = clock
         self._remembered: dict[str, tuple[datetime, ApiKey]] = {}
+        self.revocations = 0
+        """How many keys this process has revoked: who remembers keys on top of this forgets them when it grows."""
 
     def create(self, name: str, scopes: frozenset[str], *, actor: str) -> NewKey:
         """Raise InvalidInput for an unknown scope."""
@@ -81,6 +87,7 @@ class Keys:
             work.audit.append(_entry(key, "key.revoke", actor, now))
             work.commit()
         self._remembered.pop(key_id, None)
+        self.revocations += 1
         return key
 
     def page(self, *, after: str | None, limit: int) -> Page[ApiKey]:

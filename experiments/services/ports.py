@@ -127,6 +127,16 @@ class EventLog(Protocol):
         """How many rows `exposures` and `events` will give (for progress)."""
 
 
+class ChangeFeed(Protocol):
+    """Tells a process that another one may have changed an experiment or a layer."""
+
+    def wait(self, seconds: float) -> None:
+        """Return as soon as something may have changed, at the latest after so many seconds; never raises."""
+
+    def close(self) -> None:
+        """Let go of what is held; who waits does so no longer than for the present wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """The event ids of a batch that a journal knows to have been there before."""
