@@ -123,7 +123,8 @@ def escaped(text: str) -> str:
 
 
 def _event_line(event: Event, received: str) -> str:
-    value = NULL if event.value is None else repr(float(event.value))
+    """Adding 0.0 makes a float of an int, and leaves no -0.0, which readers of JSON disagree about."""
+    value = NULL if event.value is None else repr(event.value + 0.0)
     return (
         f"{escaped(event.event_id)}\t{escaped(event.unit_id)}\t{event.name}\t{value}\t"
         f"{instant_text(event.occurred_at)}\t{received}\n"

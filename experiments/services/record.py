@@ -10,7 +10,7 @@ from typing import TypeVar
 from experiments.domain.assignment import counted_variant
 from experiments.domain.definition import Randomisation
 from experiments.domain.epoch import Version
-from experiments.domain.errors import DomainError, InvalidInput, NotFound
+from experiments.domain.errors import DomainError, InvalidInput, NotFound, Unavailable
 from experiments.domain.event import Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
@@ -68,13 +68,16 @@ class Recorder:
             fresh = (
                 _keep(batch.events, item.event_id, item)
                 if isinstance(item, Event)
-                else _keep(batch.exposures, item.event_id, self._check(item))
+                else _keep(batch.exposures, item.event_id, self.check(item))
             )
+        except Unavailable:
+            raise  # nobody knows whether the item is good, so it is not refused
         except DomainError as refusal:
             return rejected(item.event_id, refusal)
         return ItemVerdict(event_id=item.event_id, status=ItemStatus.ACCEPTED if fresh else ItemStatus.DUPLICATE)
 
-    def _check(self, claim: ExposureClaim) -> Exposure:
+    def check(self, claim: ExposureClaim) -> Exposure:
+        """Return the exposure that a claim tells of. Raises InvalidInput, or Unavailable where memory cannot decide."""
         experiment = self._experiment(claim.experiment)
         if not experiment.is_live:
             raise InvalidInput("experiment_not_live", f"The experiment is {experiment.status}.", path="/experiment")
