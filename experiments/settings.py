@@ -64,7 +64,7 @@ class Settings:
             log_json=read.flag("LOG_JSON", default.log_json),
             spool=read.flag("SPOOL", default.spool),
             spool_dir=Path(read.text("SPOOL_DIR", str(default.spool_dir))),
-            spool_max_bytes=int(read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=1_000_000)),
+            spool_max_bytes=int(read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=100_000)),
             public_url=read.checked("PUBLIC_URL", check_url).rstrip("/"),
             mail_server=read.mail_server("SMTP_URL"),
             notify_from=read.checked("NOTIFY_FROM", check_address),

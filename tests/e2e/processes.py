@@ -74,7 +74,7 @@ class Server:
 
     @property
     def spool_folder(self) -> Path:
-        return self.log.parent / "spool"
+        return Path(self.settings.get("WINNOW_SPOOL_DIR", self.log.parent / "spool"))
 
     def wait_until_drained(self, seconds: float = 30) -> None:
         """Wait until the database has all that was acknowledged."""
@@ -90,7 +90,7 @@ class Server:
             self._process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 cwd=ROOT,
-                env=environment(self.url, WINNOW_SPOOL_DIR=str(self.spool_folder), **self.settings),
+                env=environment(self.url, **{"WINNOW_SPOOL_DIR": str(self.spool_folder)} | self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
