@@ -112,11 +112,12 @@ def start_offer(address: str, key: str) -> None:
     for path, body in (("metrics", VISIT), ("experiments", OFFER), ("experiments/offer/start", None)):
         answer = httpx.post(f"{address}/v1/{path}", json=body, headers=headers, timeout=15)
         assert answer.is_success, answer.text
-    known, deadline = 0, time.monotonic() + 20
+    known, deadline, told = 0, time.monotonic() + 60, Counter[int]()
     while known < 20:
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, told
         asked = {"unit_id": "first", "experiment": "offer"}
         answer = httpx.post(f"{address}/v1/assignments", json=asked, headers=headers, timeout=15)
+        told[answer.status_code] += 1
         known = known + 1 if answer.status_code == 200 else 0
 
 

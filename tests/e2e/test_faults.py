@@ -200,4 +200,4 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_refuses_aloud_and_recovers(postgres: Postgres, tmp_path: Path, small_disk: Path) -> None:
-    fill_up(postgres, tmp_path, "full", WINNOW_SPOOL_DIR=str(small_disk))
+    fill_up(postgres, tmp_path, "full_disk", WINNOW_SPOOL_DIR=str(small_disk))
