@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import click
 from rich.table import Table
 
@@ -19,10 +21,13 @@ def spool(context: click.Context) -> None:
     """List the spool files of this machine: how much waits for which database, and for how long."""
     if context.invoked_subcommand is not None:
         return
-    table = Table("file", "database", "in use", "rows", "bytes", "oldest", "dead")
-    for one in spooled(Settings.from_environment().spool_dir):
-        table.add_row(*_cells(one))
-    out().print(table)
+    console = out()
+    for database, files in groupby(spooled(Settings.from_environment().spool_dir), key=lambda one: one.database):
+        console.print(database, soft_wrap=True, markup=False)
+        table = Table("file", "in use", "rows", "bytes", "oldest", "dead")
+        for one in files:
+            table.add_row(*_cells(one))
+        console.print(table)
 
 
 @spool.command()
@@ -38,11 +43,10 @@ def drain() -> None:
 def _cells(one: Spooled) -> tuple[str, ...]:
     depth, in_use = one.depth, "yes" if one.in_use else "no"
     if depth is None:
-        return one.path.name, one.database, in_use, "unreadable", "", "", ""
+        return one.path.name, in_use, "unreadable", "", "", ""
     age = f"{depth.age_seconds:,.0f} s" if depth.requests else ""
     return (
         one.path.name,
-        one.database,
         in_use,
         f"{depth.rows:,}",
         f"{depth.bytes:,}",

@@ -32,7 +32,7 @@ def hold_new(folder: Path) -> Hold:
     """Hold a file that is still to be made."""
     folder.mkdir(parents=True, exist_ok=True)
     while True:
-        held = try_hold(folder / f"{uuid.uuid4().hex}{_SUFFIX}")
+        held = try_hold(folder / f"{uuid.uuid4().hex[:12]}{_SUFFIX}")
         if held is not None:
             return held
 

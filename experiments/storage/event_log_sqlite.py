@@ -22,11 +22,11 @@ class SqliteEventLog(SqlEventLog):
         return frozenset(self._connection.execute(statement, rows).scalars())
 
     def _load(self, table: Table, columns: Sequence[str], data: bytes) -> None:
-        values = event_values(data) if table is tables.events else exposure_values(data)
         try:
-            self._connection.exec_driver_sql(_insert_sql(table.name, tuple(columns)), list(values))
-        except (DataError, IntegrityError) as error:
-            raise RowsRefused(str(error.orig)) from None
+            values = list(event_values(data) if table is tables.events else exposure_values(data))
+            self._connection.exec_driver_sql(_insert_sql(table.name, tuple(columns)), values)
+        except (DataError, IntegrityError, ValueError) as error:
+            raise RowsRefused(str(error).partition("\n")[0]) from None
 
     def _settled_ids(self) -> tuple[int, int]:
         return newest_ids(self._connection)

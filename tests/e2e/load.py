@@ -36,7 +36,7 @@ class Load:
         self.attempted: set[str] = set()
         self.exposed: set[str] = set()
         self.answers: Counter[str] = Counter()
-        self.retry_after: set[str | None] = set()
+        self.refusals: set[tuple[str, str | None]] = set()
         self.slowest_seconds = 0.0
         self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(senders)]
         self._threads.append(threading.Thread(target=self._ask))
@@ -99,7 +99,7 @@ class Load:
             self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
             self.answers[str(answer.status_code)] += 1
             if answer.status_code == 503:
-                self.retry_after.add(answer.headers.get("Retry-After"))
+                self.refusals.add((answer.json()["code"], answer.headers.get("Retry-After")))
         if answer.status_code == 202:
             refused = {one["status"] for one in answer.json()["items"]} - {"accepted", "duplicate"}
             assert not refused, answer.text

@@ -175,7 +175,7 @@ def fill_up(postgres: Postgres, folder: Path, name: str, **settings: str) -> Non
             load.wait_for_more(20)
         server.wait_until_drained()
         assert set(load.answers) == {"200", "202", "503"}, load.answers
-        assert load.retry_after == {"1"}
+        assert load.refusals == {("spool_full", "1")}
     assert_stored_once(url, load)
 
 
