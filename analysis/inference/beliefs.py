@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaln, expit, log_expit, ndtr
 
 from analysis.estimate import ArmBelief, Belief, Report, Undefined
+from analysis.groups import all_of
 from analysis.in_rows import rows
 from analysis.inference.bayes import Normal, compare_means, learn_prior
 from analysis.inference.heterogeneity import EffectEstimate
@@ -119,7 +120,7 @@ def rate_beliefs(
     given = [successes, units, baseline_successes, baseline_units]
     s, n, s0, n0 = counts = np.array(given, dtype=np.float64).reshape(4, -1)
     usable = (s >= 0) & (s <= n) & (n < np.inf) & (s0 >= 0) & (s0 <= n0) & (n0 < np.inf)
-    if not usable.all():
+    if not all_of(usable):
         s, n, s0, n0 = np.where(usable, counts, 0.0)
     parameters = np.array((s, n - s, s0, n0 - s0)) + 1
     variances = _log_variance(parameters)

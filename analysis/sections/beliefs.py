@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.board import Board
 from analysis.estimate import ArmBelief, Belief, Undefined
+from analysis.groups import all_of
 from analysis.inference.beliefs import (
     arm_beliefs,
     beliefs_of_two_arms,
@@ -53,7 +54,7 @@ def _of_rows(
     found = batch.tested
     if batch.kind == "conversion" and not batch.special and prior is None:
         is_plain = (found.why[rows] == 0) & ~found.stratified[rows]
-        if is_plain.all():
+        if all_of(is_plain):
             return rate_beliefs(*_counts(board, batch, rows), direction=directions)
     else:
         is_plain = np.zeros(len(rows), dtype=np.bool_)
