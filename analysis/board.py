@@ -122,6 +122,11 @@ class Board:
         return np.array([len({stratum.segments for stratum in scope.strata}) <= 1 for scope in self.scopes])
 
     @remembered
+    def is_adaptive(self) -> bool:
+        """Whether any split of the plan follows the outcomes."""
+        return self.plan.is_adaptive
+
+    @remembered
     def arms(self) -> Groups:
         """Plain sums over a scope's strata, shape (metrics, scopes, variants): to describe arms, never to compare."""
         if self.strata_of.shape[1] == 1:
@@ -150,7 +155,7 @@ class Board:
             epoch=np.concatenate([self.epochs[strata]] * many),
             offered=np.concatenate([offered] * many),
         )
-        if not self.plan.is_adaptive:
+        if not self.is_adaptive:
             return samples
         alone = np.tile(np.repeat(self.alone, len(self.pairs)), many)
         return stabilised_samples(samples, self.plan.min_units, alone)

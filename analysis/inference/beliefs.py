@@ -244,17 +244,20 @@ def _arm_beliefs(variants: Sequence[str], density: Floats, below: Floats, length
 
 def two_arm_beliefs(treatment: str, baseline: str, belief: Belief) -> tuple[ArmBelief, ArmBelief]:
     """Two arms are one comparison: baseline first."""
-    return beliefs_of_two_arms(treatment, baseline, [belief])[0]
+    return beliefs_of_two_arms([(treatment, baseline)], [belief])[0]
 
 
-def beliefs_of_two_arms(treatment: str, baseline: str, beliefs: Sequence[Belief]) -> list[tuple[ArmBelief, ArmBelief]]:
-    """The same on several metrics."""
-    size, chances = len(beliefs), [belief.chance_to_beat for belief in beliefs]
+def beliefs_of_two_arms(
+    pairs: Sequence[tuple[str, str]], beliefs: Sequence[Belief]
+) -> list[tuple[ArmBelief, ArmBelief]]:
+    """The same of several comparisons; `pairs`: (treatment, baseline) of each."""
+    chances = [belief.chance_to_beat for belief in beliefs]
     others = [1 - chance for chance in chances]
+    treatments, baselines = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return list(
         zip(
-            rows(ArmBelief, [baseline] * size, others, [belief.loss_if_baseline for belief in beliefs]),
-            rows(ArmBelief, [treatment] * size, chances, [belief.loss_if_treatment for belief in beliefs]),
+            rows(ArmBelief, baselines, others, [belief.loss_if_baseline for belief in beliefs]),
+            rows(ArmBelief, treatments, chances, [belief.loss_if_treatment for belief in beliefs]),
             strict=True,
         )
     )
