@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.effects.means import critical_value
 from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, rows_of
 from analysis.moments import MomentTable
 from analysis.plan import Plan
@@ -120,6 +121,11 @@ class Board:
     def alone(self) -> NDArray[np.bool_]:
         """By scope, whether it consists of one segment."""
         return np.array([len({stratum.segments for stratum in scope.strata}) <= 1 for scope in self.scopes])
+
+    @remembered
+    def critical(self) -> float:
+        """How many standard errors are significant at one look."""
+        return critical_value(self.plan.alpha)
 
     @remembered
     def is_adaptive(self) -> bool:
