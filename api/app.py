@@ -7,8 +7,21 @@ from flask import Flask, Response, request
 from api import access_log, errors
 from api.dashboard import register as register_dashboard
 from api.logs import logger
+from api.metrics import register as register_metrics
 from api.openapi import document
-from api.resources import access, assignments, events, experiments, health, library, promotions, results, webhooks
+from api.resources import (
+    access,
+    assignments,
+    events,
+    experiments,
+    health,
+    library,
+    metrics,
+    ofrep,
+    promotions,
+    results,
+    webhooks,
+)
 from api.routes import CONVERTERS
 from api.secret import secret_key
 from api.security import secure
@@ -18,6 +31,7 @@ from experiments.settings import Settings
 
 ROUTES = (
     assignments.routes,
+    ofrep.routes,
     events.routes,
     experiments.routes,
     library.segments,
@@ -29,6 +43,7 @@ ROUTES = (
     access.keys,
     webhooks.routes,
     health.routes,
+    metrics.routes,
 )
 _log = logger("winnow.app")
 
@@ -45,6 +60,7 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
     app.json.sort_keys = False  # type: ignore[attr-defined] # Flask's own provider has it
     app.url_map.converters.update(CONVERTERS)
     access_log.register(app)
+    register_metrics(app, services.settings)
     document(app, ROUTES)
     secure(app, services.settings)
     app.after_request(_never_stale)
@@ -55,7 +71,7 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
 
 
 def _never_stale(response: Response) -> Response:
-    if request.path.startswith("/v1/"):
+    if request.path.startswith(("/v1/", "/ofrep/")):
         response.headers.setdefault("Cache-Control", "no-cache")
     return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -10,13 +11,16 @@ from typing import ParamSpec, TypeVar
 from flask import g, request
 
 from api.current import winnow
-from experiments.domain.errors import Unauthenticated
+from experiments.domain.errors import RateLimited, Unauthenticated
 from experiments.services.keys import Scope
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,40}_[A-Za-z0-9]{1,100}_[A-Za-z0-9_-]{1,200}")
+
+LIMITED = frozenset({Scope.ASSIGN, Scope.INGEST})
+"""What frontends do, and may do only so often."""
 
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer wk_…`."},
@@ -36,14 +40,24 @@ def require(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            principal = winnow().keys.authenticate(_key())
-            principal.require(scope)
-            g.principal = principal
+            admit(scope)
             return view(*args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+def admit(scope: Scope) -> None:
+    """Let the present request go on, or raise Unauthenticated, Forbidden or RateLimited."""
+    services = winnow()
+    principal = services.keys.authenticate(_key())
+    principal.require(scope)
+    g.principal = principal
+    if services.limiter is not None and scope in LIMITED:
+        wait = services.limiter.admit(principal.key_id, time.monotonic())
+        if wait is not None:
+            raise RateLimited(wait)
 
 
 def _key() -> str:

@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import current_app, g
 
+from api.metrics.metrics import Metrics
 from experiments.bootstrap import Winnow
 from experiments.services.keys import Principal
 
@@ -13,6 +14,11 @@ from experiments.services.keys import Principal
 def winnow() -> Winnow:
     """Return the services of this app."""
     return cast(Winnow, current_app.extensions["winnow"])
+
+
+def metrics() -> Metrics:
+    """Return what this process counts."""
+    return cast(Metrics, current_app.extensions["metrics"])
 
 
 def actor() -> str:

@@ -10,4 +10,6 @@ from experiments.settings import Settings
 _settings = Settings.from_environment()
 logs.configure(level=_settings.log_level, as_json=_settings.log_json)
 app = create_app(_settings)
-CatalogPoller(app.extensions["winnow"].catalog, _settings.catalog_poll_seconds).start()
+_poller = CatalogPoller(app.extensions["winnow"].catalog, _settings.catalog_poll_seconds)
+_poller.start()
+app.extensions["metrics"].watch(_poller.numbers)

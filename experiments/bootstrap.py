@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from experiments.services.author import Author
 from experiments.services.catalog import CatalogHolder
 from experiments.services.deliver import Deliverer
 from experiments.services.keys import Keys
+from experiments.services.limit import Limiter
 from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.record import Recorder
@@ -38,6 +40,7 @@ class Winnow:
     advancer: Advancer
     alerter: Alerter
     keys: Keys
+    limiter: Limiter | None
     sign_in_links: SignInLinks
     webhooks: Webhooks
 
@@ -64,9 +67,15 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         advancer=Advancer(catalog, opened, clock),
         alerter=Alerter(opened, clock),
         keys=keys,
+        limiter=_limiter(settings),
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
     )
+
+
+def _limiter(settings: Settings) -> Limiter | None:
+    rate = settings.rate_limit_per_second
+    return Limiter(rate, settings.rate_limit_burst or max(1, math.ceil(rate))) if rate else None
 
 
 def deliverer(winnow: Winnow) -> Deliverer:

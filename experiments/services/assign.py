@@ -47,6 +47,17 @@ class Assigner:
         self._expose(asked, units, answers)
         return answers
 
+    def evaluate(self, unit: Unit, experiment: str | None = None) -> list[tuple[LiveExperiment, Assignment]]:
+        """Return the answers of one live experiment, or of all live ones (paused and stopped too), with where from.
+
+        Raises NotFound and Unavailable as `assign` does.
+        """
+        catalog = self._catalog.loaded()
+        asked = tuple(catalog.live.values()) if experiment is None else (_live(catalog, experiment),)
+        answers = [entry.assign(unit.unit_id, unit.attributes) for entry in asked]
+        self._expose(asked, [unit], [answers])
+        return list(zip(asked, answers, strict=True))
+
     def _expose(
         self, asked: Sequence[LiveExperiment], units: Sequence[Unit], answers: Sequence[Sequence[Assignment]]
     ) -> None:
