@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +63,12 @@ class Server:
     workers: int = 1
     migrate: bool = False
     port: int = field(default_factory=free_port)
+    more: Mapping[str, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        return self._process
 
     @property
     def address(self) -> str:
@@ -76,7 +81,7 @@ class Server:
             self._process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 cwd=ROOT,
-                env=environment(self.url),
+                env={**environment(self.url), **self.more},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
