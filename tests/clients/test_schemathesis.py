@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 
@@ -23,6 +24,7 @@ CAREFUL = settings(
 )
 
 
+@pytest.mark.timeout(600)
 def test_nothing_fails_on_our_side(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'winnow.sqlite'}"
     migrate.upgrade(url)
