@@ -25,7 +25,7 @@ def speaks_ofrep(path: str) -> bool:
 
 def failure(path: str, status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
     """Return what was refused or failed before or after the context was read."""
-    return _response(path, status, _code(path, status), detail, headers)
+    return Response(failure_body(path, status, detail), status=status, headers=headers, mimetype="application/json")
 
 
 def refuse_context(path: str, finding: Finding) -> Response:
@@ -34,7 +34,8 @@ def refuse_context(path: str, finding: Finding) -> Response:
         code = "TARGETING_KEY_MISSING"
     else:
         code = "INVALID_CONTEXT" if finding.path.startswith("/context") else "PARSE_ERROR"
-    return _response(path, 400, code, f"{finding.path or 'The body'}: {finding.message}", None)
+    body = _body(path, code, f"{finding.path or 'The body'}: {finding.message}")
+    return Response(body, status=400, mimetype="application/json")
 
 
 def _code(path: str, status: int) -> str:
@@ -48,7 +49,11 @@ def _flag(path: str) -> str:
     return path[len(_FLAGS) + 1 :] if path.startswith(f"{_FLAGS}/") else ""
 
 
-def _response(path: str, status: int, code: str, detail: str, headers: Mapping[str, str] | None) -> Response:
+def failure_body(path: str, status: int, detail: str) -> bytes:
+    """Return the document of a failure."""
+    return _body(path, _code(path, status), detail)
+
+
+def _body(path: str, code: str, detail: str) -> bytes:
     key = _flag(path)
-    document = {**({"key": key} if key else {}), "errorCode": code, "errorDetails": detail}
-    return Response(json.dumps(document), status=status, headers=headers, mimetype="application/json")
+    return json.dumps({**({"key": key} if key else {}), "errorCode": code, "errorDetails": detail}).encode()

@@ -19,14 +19,20 @@ _MAX_DIGITS = 18
 
 
 def address_of_streams(since: int) -> tuple[bytes, str]:
+    """Return what `encoded_streams` does, for whoever makes the present request."""
+    return encoded_streams(
+        winnow().settings.stream_url, current_app.config["SECRET_KEY"], g.principal.key_id, since, time.time()
+    )
+
+
+def encoded_streams(url: str, secret: str, key_id: str, since: int, now_seconds: float) -> tuple[bytes, str]:
     """Return the encoded list of event streams and the ticket in it, or nothing where there are no streams.
 
     `since` is the catalog version that the client has seen: if there is a newer one when it connects, it hears at once.
     """
-    url = winnow().settings.stream_url
     if not url:
         return b"", ""
-    opens = ticket(current_app.config["SECRET_KEY"], g.principal.key_id, time.time())
+    opens = ticket(secret, key_id, now_seconds)
     address = f"{url}{PATH}?{urlencode({'since': since, 'ticket': opens})}"
     return encode([{"type": "sse", "url": address, "inactivityDelaySec": INACTIVITY_SECONDS}]), opens
 

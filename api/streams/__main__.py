@@ -28,9 +28,9 @@ SLOWEST_LOOK_SECONDS = 0.5
 """Clients hear of a change within a second, however seldom the other processes look."""
 SPARE = 64
 """Connections and files beyond the streams: refusals, probes, the database."""
-
 ORPHAN_SECONDS = 1.0
 """How soon it is noticed that the parent was killed."""
+_log = logs.logger("winnow.streams")
 
 
 @click.command()
@@ -65,8 +65,9 @@ async def _serve(streams: Streams, settings: Settings, with_parent: bool) -> Non
         websockets=False,
         backlog=2_048,
         backpressure=settings.stream_limit + SPARE,
-        log_level=LogLevels(settings.log_level if settings.log_level != "warning" else "error"),
+        log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.error,
     )
+    _log.info("streams_open", host=settings.host, port=settings.stream_port, url=settings.stream_url)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
