@@ -11,6 +11,7 @@ from api.lane.assignments import Assignments
 from api.lane.events import Events
 from api.lane.lane import Lane
 from api.logs import logger
+from api.metrics import register as register_metrics
 from api.openapi import document
 from api.resources import (
     access,
@@ -21,6 +22,8 @@ from api.resources import (
     growthbook,
     health,
     library,
+    metrics,
+    ofrep,
     promotions,
     results,
     webhooks,
@@ -38,6 +41,7 @@ ROUTES = (
     assignments.routes,
     catalog.routes,
     growthbook.routes,
+    ofrep.routes,
     events.routes,
     experiments.routes,
     library.segments,
@@ -49,6 +53,7 @@ ROUTES = (
     access.keys,
     webhooks.routes,
     health.routes,
+    metrics.routes,
 )
 _log = logger("winnow.app")
 
@@ -65,6 +70,7 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
     app.json.sort_keys = False  # type: ignore[attr-defined] # Flask's own provider has it
     app.url_map.converters.update(CONVERTERS)
     access_log.register(app)
+    register_metrics(app, services.settings)
     document(app, ROUTES)
     secure(app, services.settings)
     app.after_request(_never_stale)
@@ -76,7 +82,7 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
 
 
 def _never_stale(response: Response) -> Response:
-    if request.path.startswith("/v1/"):
+    if request.path.startswith(("/v1/", "/ofrep/")):
         response.headers.setdefault("Cache-Control", "no-cache")
     return response
 

@@ -69,6 +69,10 @@ class Server:
     _process: subprocess.Popen[bytes] | None = None
 
     @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        return self._process
+
+    @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
