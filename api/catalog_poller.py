@@ -1,4 +1,4 @@
-"""Looking, again and again, whether another process changed an experiment."""
+"""Looking whether another process changed an experiment: when told so, and again and again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from api.logs import logger
 from experiments.services.catalog import CatalogHolder
+from experiments.services.ports import ChangeFeed
 
 _log = logger("winnow.catalog")
 
@@ -15,9 +16,10 @@ _log = logger("winnow.catalog")
 class CatalogPoller(threading.Thread):
     """Refreshes a catalog until stopped. While the database is away the last good one serves; that is logged once."""
 
-    def __init__(self, catalog: CatalogHolder, every_seconds: float) -> None:
+    def __init__(self, catalog: CatalogHolder, changes: ChangeFeed, every_seconds: float) -> None:
         super().__init__(name="winnow-catalog-poller", daemon=True)
         self._catalog = catalog
+        self._changes = changes
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
         self._failing = False
@@ -31,13 +33,15 @@ class CatalogPoller(threading.Thread):
         }
 
     def run(self) -> None:
-        """Look at every interval."""
-        while not self._stopped.wait(self._every_seconds):
+        """Look at every change, and at every interval: a change may go untold."""
+        while not self._stopped.is_set():
+            self._changes.wait(self._every_seconds)
             self.look()
 
     def stop(self) -> None:
-        """End after the present look."""
+        """End after the present wait and look."""
         self._stopped.set()
+        self._changes.close()
 
     def look(self) -> None:
         """Refresh once; a failure is no reason to end."""

@@ -21,6 +21,11 @@ def metrics() -> Metrics:
     return cast(Metrics, current_app.extensions["metrics"])
 
 
+def principal() -> Principal:
+    """Return who is asking."""
+    return cast(Principal, g.principal)
+
+
 def actor() -> str:
     """Return the name under which the audit trail remembers this request."""
-    return f"key:{cast(Principal, g.principal).name}"
+    return f"key:{principal().name}"

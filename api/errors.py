@@ -31,6 +31,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     refusals.Forbidden: HTTPStatus.FORBIDDEN,
     refusals.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    refusals.RowsRefused: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
     refusals.Unauthenticated: {"WWW-Authenticate": 'Bearer realm="winnow"'},
@@ -45,7 +46,7 @@ HTTP_CODES: Mapping[int, str] = {
     500: "internal",
 }
 _CODES_BY_NAME: Mapping[str, str] = {"BadJson": "bad_json"}
-_API_PATHS = ("/v1", "/ofrep", "/openapi.json", "/healthz", "/readyz", "/metrics")
+_API_PATHS = ("/v1", "/api", "/ofrep", "/openapi.json", "/healthz", "/readyz", "/metrics")
 
 
 def register(app: Flask) -> None:

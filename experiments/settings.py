@@ -27,6 +27,8 @@ class Settings:
     often as it likes, a burst of 0 is what one second gives. `metrics_folder`: where the processes of one server put
     what they counted; `winnow serve` makes one. `stream_url`: where browsers reach the change streams on `stream_port`;
     without it there are none. `stream_limit`: how many may be open.
+    `spool`: whether `winnow serve` keeps what it records in `spool_dir`, on a local disk, until the database has it;
+    `spool_max_bytes` is for each of its processes.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -35,11 +37,14 @@ class Settings:
     port: int = 8000
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = 2_000_000
-    catalog_poll_seconds: float = 1.0
+    catalog_poll_seconds: float = 0.5
     worker_interval_seconds: float = 60.0
     secure_cookies: bool = False
     log_level: str = "info"
     log_json: bool = False
+    spool: bool = True
+    spool_dir: Path = ROOT / "var" / "spool"
+    spool_max_bytes: int = 1 << 30
     public_url: str = ""
     mail_server: MailServer | None = None
     notify_from: str = ""
@@ -68,6 +73,9 @@ class Settings:
             secure_cookies=read.flag("SECURE_COOKIES", default.secure_cookies),
             log_level=read.one_of("LOG_LEVEL", default.log_level, ("debug", "info", "warning", "error")),
             log_json=read.flag("LOG_JSON", default.log_json),
+            spool=read.flag("SPOOL", default.spool),
+            spool_dir=Path(read.text("SPOOL_DIR", str(default.spool_dir))),
+            spool_max_bytes=int(read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=100_000)),
             public_url=read.checked("PUBLIC_URL", check_url).rstrip("/"),
             mail_server=read.mail_server("SMTP_URL"),
             notify_from=read.checked("NOTIFY_FROM", check_address),

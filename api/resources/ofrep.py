@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import marshmallow as ma
 from flask import Response
 
-from api.body import StrictParser
-from api.current import metrics, winnow
+from api.body import LenientParser
+from api.current import metrics, principal, winnow
 from api.ofrep.evaluation import bulk, encode, evaluation, tag
 from api.ofrep.streams import address_of_streams, catch_up_with
 from api.preconditions import has_already
@@ -16,13 +15,6 @@ from api.routes import IF_NONE_MATCH, Routes
 from api.schemas.ofrep import EvaluateSchema, EvaluationSchema, EvaluationsSchema, FailureSchema, NoticedSchema
 from experiments.services.assign import Unit
 from experiments.services.keys import Scope
-
-
-class LenientParser(StrictParser):
-    """As strict about JSON, but what is unknown is left alone: OFREP may come to say more."""
-
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.EXCLUDE, "query": ma.EXCLUDE}  # noqa: RUF012 - webargs reads it so
-
 
 routes = Routes(
     "OFREP",
@@ -73,7 +65,7 @@ def evaluate_all(body: dict[str, Any], query: dict[str, Any]) -> object:
 
 
 def _evaluated(unit: Unit, experiment: str | None) -> list[bytes]:
-    found = winnow().assigner.evaluate(unit, experiment)
+    found = winnow().assigner.evaluate(unit, experiment, tags=principal().tags)
     metrics().decisions.count(answer for _, answer in found)
     return [encode(evaluation(answer, live.experiment.definition)) for live, answer in found]
 

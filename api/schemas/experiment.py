@@ -9,6 +9,7 @@ from marshmallow import fields, validate
 from api.schemas.allocation import RangeSchema
 from api.schemas.base import Body, Built
 from api.schemas.fields import (
+    BUCKETING,
     Flag,
     Instant,
     Json,
@@ -152,6 +153,7 @@ class ExperimentWishSchema(Built):
     tags = Several(Key(), validate=validate.Length(max=MAX_TAGS))
     unit_type = Key()
     salt = Text(allow_none=True)
+    bucketing = Whole(metadata=BUCKETING)
     variants = Several(fields.Nested(VariantSchema), required=True, validate=validate.Length(max=MAX_VARIANTS))
     segments = Several(fields.Nested(SegmentWishSchema), validate=validate.Length(max=MAX_SEGMENTS))
     metrics = Several(fields.Nested(MetricWishSchema), required=True, validate=validate.Length(max=MAX_METRICS))
@@ -221,7 +223,7 @@ def wish_of(definition: Definition) -> ExperimentWish:
         name: getattr(definition, name)
         for name in (
             "key", "name", "hypothesis", "owner", "tags", "unit_type", "salt", "variants", "layer", "analysis",
-            "promotion", "exposure_policy", "randomisation", "forced", "adaptive",
+            "promotion", "exposure_policy", "randomisation", "forced", "adaptive", "bucketing",
         )
     }  # fmt: skip
     return ExperimentWish(

@@ -14,6 +14,11 @@ from marshmallow import ValidationError, fields
 from api.schemas.messages import Coded
 from experiments.domain.names import KEY_PATTERN
 
+BUCKETING = {
+    "enum": [1, 2],
+    "description": "The hash by which units are split; it never changes. 2 is that of GrowthBook's SDKs, for those "
+    "that decide by themselves.",
+}
 MAX_WHOLE = 2**31 - 1
 MAX_SECONDS = 100 * 365 * 86_400
 MAX_JSON_WHOLE = 2**63 - 1

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields, post_load, validate
 
 from api.schemas.base import Body, Built
-from api.schemas.fields import Flag, Instant, JsonObject, Key, Number, Several, Text, Whole, choice, seconds
+from api.schemas.fields import BUCKETING, Flag, Instant, JsonObject, Key, Number, Several, Text, Whole, choice, seconds
 from experiments.domain.covariate import Covariate
 from experiments.domain.layer import Layer
 from experiments.domain.metric import MAX_COVARIATES, Direction, Metric, MetricKind
@@ -72,6 +72,7 @@ class LayerBodySchema(Built):
     name = Text(required=True)
     salt = Text()
     holdout_bp = Whole()
+    bucketing = Whole(metadata=BUCKETING)
 
     @post_load
     def build(self, data: dict[str, Any], **_: Any) -> Any:

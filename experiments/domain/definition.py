@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.domain.adaptive import AdaptivePolicy
 from experiments.domain.allocation import Allocation, to_basis_points
-from experiments.domain.bucketing import BUCKETS
+from experiments.domain.bucketing import BUCKETS, check_bucketing
 from experiments.domain.errors import InvalidInput
 from experiments.domain.layer import LayerClaim
 from experiments.domain.metric import MetricKind, MetricRole, MetricUse
@@ -105,7 +105,10 @@ class SegmentPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """All that an author decides; immutable, and stored whole with every version."""
+    """All that an author decides; immutable, and stored whole with every version.
+
+    `bucketing` is the version of the hash (`domain/bucketing.py`).
+    """
 
     key: str
     name: str
@@ -124,6 +127,7 @@ class Definition:
     randomisation: Randomisation = Randomisation.WINNOW
     forced: Mapping[str, str] = field(default_factory=dict)
     adaptive: AdaptivePolicy | None = None
+    bucketing: int = 1
 
     def __post_init__(self) -> None:
         check_key(self.key)
@@ -132,6 +136,7 @@ class Definition:
         check_text(self.hypothesis, "/hypothesis")
         check_text(self.owner, "/owner", most=200)
         check_key(self.unit_type, "/unit_type")
+        check_bucketing(self.bucketing)
         if len(self.tags) > MAX_TAGS:
             raise InvalidInput("tags_count", f"An experiment has at most {MAX_TAGS} tags.", path="/tags")
         for position, tag in enumerate(self.tags):

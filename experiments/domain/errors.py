@@ -109,3 +109,10 @@ class RateLimited(DomainError):
     def __init__(self, wait_seconds: float) -> None:
         self.wait_seconds = max(1, math.ceil(wait_seconds))
         super().__init__("rate_limited", f"This key asks too often; try again in {self.wait_seconds} s.")
+
+
+class RowsRefused(DomainError):
+    """Rows that the database will never take: not now, and not later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("rows_refused", f"The database refuses rows for good: {reason}")

@@ -136,7 +136,9 @@ def draft(definition: Definition, *, by: str, now: datetime) -> Experiment:
     return Experiment(status=Status.DRAFT, current=version, revision=1, created_at=now, updated_at=now)
 
 
-_FROZEN = ("key", "salt", "unit_type", "exposure_policy", "randomisation", "layer", "analysis", "adaptive")
+_FROZEN = (
+    "key", "salt", "bucketing", "unit_type", "exposure_policy", "randomisation", "layer", "analysis", "adaptive",
+)  # fmt: skip
 
 
 def _refuse_frozen(old: Definition, new: Definition) -> None:

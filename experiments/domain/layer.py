@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from experiments.domain.bucketing import BUCKETS
+from experiments.domain.bucketing import BUCKETS, check_bucketing
 from experiments.domain.errors import InvalidInput, LayerFull
 from experiments.domain.names import check_key, check_text
 
@@ -30,11 +30,13 @@ class Layer:
     salt: str
     holdout_bp: int = 0
     slots: tuple[Slot, ...] = ()
+    bucketing: int = 1
 
     def __post_init__(self) -> None:
         check_key(self.key)
         check_text(self.name, "/name", least=1, most=200)
         check_text(self.salt, "/salt", least=1, most=200)
+        check_bucketing(self.bucketing)
         if not 0 <= self.holdout_bp < BUCKETS:
             raise InvalidInput("holdout_invalid", f"A holdout is 0 to {BUCKETS - 1} basis points.", path="/holdout_bp")
         edge = 0

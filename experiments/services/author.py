@@ -180,11 +180,12 @@ class LibraryAuthor(Generic[Item]):
 
 
 class LayerAuthor(LibraryAuthor[Layer]):
-    """Layers keep their salt and their slots, whatever an edit says: experiments take and release slots."""
+    """Layers keep their salt, bucketing and slots, whatever an edit says: experiments take and release slots."""
 
     def _kept(self, value: Layer, before: Layer) -> Layer:
-        if value.salt != before.salt:
-            raise FrozenField("field_frozen", "`salt` never changes.", path="/salt")
+        for name in ("salt", "bucketing"):
+            if getattr(value, name) != getattr(before, name):
+                raise FrozenField("field_frozen", f"`{name}` never changes.", path=f"/{name}")
         return replace(value, slots=before.slots)
 
 

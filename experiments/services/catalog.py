@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from experiments.domain.assignment import Assign, compile_experiment
+from experiments.domain.assignment import Assign, Assignment, compile_experiment
 from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.services.ports import OpenUnitOfWork, UnitOfWork
+from experiments.services.versions import Versions
 
 _LIVE = (Status.RUNNING, Status.PAUSED, Status.STOPPED)
 
@@ -23,7 +24,7 @@ class LiveExperiment:
 
     experiment: Experiment
     layer: Layer | None
-    assign: Assign
+    assign: Assign[Assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class CatalogHolder:
         self._open = open_unit_of_work
         self._refreshing = threading.Lock()
         self.current = EMPTY
+        self.versions = Versions()
 
     def loaded(self) -> Catalog:
         """Return the present catalog. Raises Unavailable before it was read for the first time."""
@@ -62,7 +64,9 @@ class CatalogHolder:
         with self._refreshing, self._open(read_only=True) as unit:
             version = unit.catalog_version()
             if version != self.current.version:
-                self.current = _build(unit, version)
+                catalog = _build(unit, version)
+                self.versions.learn(unit, (entry.experiment for entry in catalog.live.values()))
+                self.current = catalog
         return self.current
 
 

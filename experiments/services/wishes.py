@@ -50,6 +50,7 @@ class ExperimentWish:
     tags: tuple[str, ...] = ()
     unit_type: str = "customer"
     salt: str | None = None
+    bucketing: int = 1
     layer: LayerClaim | None = None
     analysis: AnalysisPlan = field(default_factory=AnalysisPlan)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
@@ -93,6 +94,7 @@ def resolve(work: UnitOfWork, wish: ExperimentWish, live: Definition | None = No
         randomisation=wish.randomisation,
         forced=wish.forced,
         adaptive=wish.adaptive,
+        bucketing=wish.bucketing,
     )
 
 

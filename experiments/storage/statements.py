@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from experiments.storage.changes import tell_change
 from experiments.storage.tables import catalog_version
 
 
@@ -29,3 +30,4 @@ def bump_catalog_version(connection: Connection) -> None:
     layers in different orders cannot deadlock.
     """
     connection.execute(update(catalog_version).values(number=catalog_version.c.number + 1))
+    tell_change(connection)

@@ -14,6 +14,7 @@ from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.services import ports
 from experiments.storage.audit_log import SqlAuditLog
+from experiments.storage.changes import change_feed
 from experiments.storage.engine import make_engine, reading, unavailable
 from experiments.storage.event_log import SqlEventLog
 from experiments.storage.event_log_postgres import PostgresEventLog
@@ -34,6 +35,9 @@ class Database(Protocol):
     """Where units of work come from; one per process, shared by its threads."""
 
     def unit_of_work(self, *, read_only: bool = False) -> ports.UnitOfWork: ...
+
+    def changes(self) -> ports.ChangeFeed:
+        """Return a new feed of changes of the catalog."""
 
     def close(self) -> None:
         """Give back all connections."""
@@ -56,6 +60,9 @@ class SqlDatabase:
 
     def unit_of_work(self, *, read_only: bool = False) -> SqlUnitOfWork:
         return SqlUnitOfWork(self._reading if read_only else self.engine, fence=self.engine, read_only=read_only)
+
+    def changes(self) -> ports.ChangeFeed:
+        return change_feed(self.engine)
 
     def close(self) -> None:
         self.engine.dispose()

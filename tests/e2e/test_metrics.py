@@ -28,7 +28,7 @@ def read(server: Server, key: str) -> dict[str, float]:
 def test_workers_and_streams_are_counted_together(sqlite_url: str, tmp_path: Path) -> None:
     port = free_port()
     more = {"WINNOW_STREAM_URL": f"http://127.0.0.1:{port}", "WINNOW_STREAM_PORT": str(port)}
-    server = Server(url=sqlite_url, log=tmp_path / "serve.log", workers=2, more=more)
+    server = Server(url=sqlite_url, log=tmp_path / "serve.log", workers=2, settings=more)
     try:
         server.start()
         key = new_key(sqlite_url, Scope.READ)

@@ -46,7 +46,7 @@ class Site:
 def site(sqlite_url: str, tmp_path: Path) -> Iterator[Site]:
     port = free_port()
     more = {"WINNOW_STREAM_URL": f"http://127.0.0.1:{port}", "WINNOW_STREAM_PORT": str(port)}
-    server = Server(url=sqlite_url, log=tmp_path / "serve.log", more=more)
+    server = Server(url=sqlite_url, log=tmp_path / "serve.log", settings=more)
     try:
         server.start()
         made = Site(server, new_key(sqlite_url, Scope.ADMIN), port)

@@ -10,6 +10,7 @@ from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller, codes, refusal
 
 FULL: dict[str, Any] = {
+    "bucketing": 2,
     "key": "full",
     "name": "Everything said",
     "hypothesis": "A shorter text is read more.",

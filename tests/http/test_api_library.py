@@ -27,7 +27,7 @@ METRIC = {
         {"key": "before", "event_name": "purchase", "lookback_seconds": 2_592_000, "counts_events": True, "cap": 20.0}
     ],
 }
-LAYER = {"key": "home", "name": "Home", "salt": "of its own", "holdout_bp": 500}
+LAYER = {"key": "home", "name": "Home", "salt": "of its own", "holdout_bp": 500, "bucketing": 2}
 KINDS = [("segments", SEGMENT), ("metrics", METRIC), ("layers", LAYER)]
 
 
@@ -68,6 +68,7 @@ def test_the_four_views_of_a_kind(api: Caller, noun: str, body: dict[str, Any]) 
             "/covariates/0/lookback_seconds",
         ),
         ("layers", {**LAYER, "holdout_bp": 10_000}, "holdout_invalid", "/holdout_bp"),
+        ("layers", {**LAYER, "bucketing": 3}, "bucketing_unknown", "/bucketing"),
     ],
 )
 def test_what_does_not_hold_is_refused_at_its_place(

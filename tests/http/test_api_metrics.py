@@ -18,6 +18,7 @@ from api.metrics.counts import BOUNDS, MAX_EXPERIMENTS, Decisions, Requests, Rou
 from api.metrics.metrics import Metrics
 from api.metrics.shared import Shared
 from experiments.domain.assignment import Reason
+from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller
@@ -102,7 +103,7 @@ def test_what_is_watched_is_told_and_what_fails_hides_nothing(running: Caller) -
     metrics: Metrics = running.client.application.extensions["metrics"]
     metrics.watch(lambda: {"spool_items": 7, "spool_bytes": 4_096, "unknown": 1})
     metrics.watch(lambda: {"spool_oldest_seconds": 1 / 0})
-    poller = CatalogPoller(running.winnow.catalog, every_seconds=60)
+    poller = CatalogPoller(running.winnow.catalog, PolledFeed(), every_seconds=60)
     metrics.watch(poller.numbers)
     poller.look()
     samples = scrape(running)
@@ -116,7 +117,7 @@ def test_what_is_watched_is_told_and_what_fails_hides_nothing(running: Caller) -
 
 
 def test_the_age_of_the_catalog_grows_while_looking_fails(running: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    poller = CatalogPoller(running.winnow.catalog, every_seconds=60)
+    poller = CatalogPoller(running.winnow.catalog, PolledFeed(), every_seconds=60)
     now = time.monotonic()
     monkeypatch.setattr("api.catalog_poller.time.monotonic", lambda: now + 100)
     poller.look()

@@ -21,6 +21,7 @@ from api.secret import secret_key
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import InvalidInput, Unavailable
 from experiments.settings import Settings
+from experiments.storage.changes import PolledFeed
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller
@@ -131,7 +132,7 @@ def test_the_poller_outlives_an_outage_and_tells_of_it_once(
 
     monkeypatch.setattr(winnow.catalog, "refresh", failing)
     good = winnow.catalog.current
-    poller = CatalogPoller(winnow.catalog, every_seconds=0.001)
+    poller = CatalogPoller(winnow.catalog, PolledFeed(), every_seconds=0.001)
     poller.start()
     try:
         assert recovered.wait(10)
@@ -147,7 +148,7 @@ def test_the_poller_outlives_an_outage_and_tells_of_it_once(
 def test_the_poller_brings_what_another_process_did(clock: FakeClock) -> None:
     database = open_database("memory://")
     here, there = caller(database.unit_of_work, clock), caller(database.unit_of_work, clock)
-    poller = CatalogPoller(there.winnow.catalog, every_seconds=60)
+    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60)
     run_banner(here)
     assert there.post("/v1/assignments", {"unit_id": "u"}).json == {"assignments": []}
     poller.look()

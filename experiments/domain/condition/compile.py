@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from experiments.domain.condition.limits import require_bounded
 from experiments.domain.condition.operators import SIMPLE_OPERATORS, negated
 from experiments.domain.condition.values import (
+    OBJECT,
     Predicate,
     always,
     equality,
@@ -47,7 +48,7 @@ def compile_condition(
 
 def is_operator_document(value: object) -> bool:
     """Tell whether a value is a non-empty object all of whose keys are operators."""
-    return isinstance(value, Mapping) and bool(value) and all(_is_operator_name(key) for key in value)
+    return isinstance(value, OBJECT) and bool(value) and all(_is_operator_name(key) for key in value)
 
 
 def _is_operator_name(key: object) -> bool:
@@ -77,7 +78,7 @@ def _any_of(tests: tuple[Predicate, ...]) -> Predicate:
 
 
 def _document(document: object, groups: _Groups) -> Predicate:
-    if not isinstance(document, Mapping):
+    if not isinstance(document, OBJECT):
         return never
     return _all_of(tuple(_entry(key, value, groups) for key, value in document.items()))
 
@@ -85,18 +86,32 @@ def _document(document: object, groups: _Groups) -> Predicate:
 def _entry(key: object, value: object, groups: _Groups) -> Predicate:
     if key in LOGICAL_OPERATORS:
         return LOGICAL_OPERATORS[str(key)](value, groups)
+    if isinstance(value, str) and "." not in str(key):
+        return _text_at(str(key), value)
     return _at_path(str(key), _value(value, groups))
+
+
+def _text_at(key: str, text: str) -> Predicate:
+    """`{"country": "DE"}`, the commonest of all: one call instead of three."""
+    equals, otherwise = text.__eq__, _at_path(key, equality(text))
+
+    def matches(subject: object) -> bool:
+        if type(subject) is dict:
+            return equals(subject.get(key)) is True
+        return otherwise(subject)
+
+    return matches
 
 
 def _at_path(path: str, test: Predicate) -> Predicate:
     head, *rest = path.split(".")
     if not rest:
-        return lambda subject: test(subject.get(head) if isinstance(subject, dict | Mapping) else None)
+        return lambda subject: test(subject.get(head) if isinstance(subject, OBJECT) else None)
     steps = (head, *rest)
 
     def matches(subject: object) -> bool:
         for step in steps:
-            if not isinstance(subject, dict | Mapping):
+            if not isinstance(subject, OBJECT):
                 return test(None)
             subject = subject.get(step)
         return test(subject)
@@ -105,7 +120,7 @@ def _at_path(path: str, test: Predicate) -> Predicate:
 
 
 def _value(expected: object, groups: _Groups) -> Predicate:
-    if isinstance(expected, Mapping) and is_operator_document(expected):
+    if isinstance(expected, OBJECT) and is_operator_document(expected):
         return _all_of(tuple(_operator(name, operand, groups) for name, operand in expected.items()))
     return equality(expected)
 

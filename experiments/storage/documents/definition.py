@@ -50,6 +50,7 @@ def definition_to_document(definition: Definition) -> Document:
         "randomisation": definition.randomisation,
         "forced": dict(definition.forced),
         "adaptive": _adaptive_to(definition.adaptive),
+        "bucketing": definition.bucketing,
     }
 
 
@@ -73,6 +74,7 @@ def definition_from_document(document: Mapping[str, Any]) -> Definition:
         randomisation=Randomisation(document["randomisation"]),
         forced=document["forced"],
         adaptive=_adaptive_from(document.get("adaptive")),
+        bucketing=document.get("bucketing", 1),
     )
 
 

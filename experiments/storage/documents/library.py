@@ -103,6 +103,7 @@ def layer_to_document(layer: Layer) -> Document:
         "name": layer.name,
         "salt": layer.salt,
         "holdout_bp": layer.holdout_bp,
+        "bucketing": layer.bucketing,
         "slots": [[slot.start, slot.end, slot.experiment] for slot in layer.slots],
     }
 
@@ -114,5 +115,6 @@ def layer_from_document(document: Mapping[str, Any]) -> Layer:
         name=document["name"],
         salt=document["salt"],
         holdout_bp=document["holdout_bp"],
+        bucketing=document.get("bucketing", 1),
         slots=tuple(Slot(start=start, end=end, experiment=key) for start, end, key in document["slots"]),
     )

@@ -12,6 +12,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.services import ports
+from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, State
@@ -37,6 +38,9 @@ class MemoryDatabase:
 
     def unit_of_work(self, *, read_only: bool = False) -> MemoryUnitOfWork:
         return MemoryUnitOfWork(self, read_only=read_only)
+
+    def changes(self) -> ports.ChangeFeed:
+        return PolledFeed()
 
     def close(self) -> None:
         """There is nothing to give back."""

@@ -76,10 +76,10 @@ def told(process: subprocess.Popen[str]) -> Any:
     return json.loads(line)
 
 
-def _start(folder: Path, more: Mapping[str, str]) -> Site:
+def _start(folder: Path, more: dict[str, str]) -> Site:
     url = f"sqlite:///{folder / 'winnow.sqlite'}"
     migrate.upgrade(url)
-    server = Server(url=url, log=folder / "serve.log", more=more)
+    server = Server(url=url, log=folder / "serve.log", settings=more)
     try:
         server.start()
         return Site(server, new_key(url, Scope.ADMIN), new_key(url, Scope.ASSIGN))

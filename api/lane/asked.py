@@ -1,0 +1,30 @@
+"""What a handler of the lane gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from experiments.services.keys import Principal
+
+Environ = dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """A request whose caller is known."""
+
+    environ: Environ
+    body: bytes
+    principal: Principal
+
+
+class Reply(NamedTuple):
+    """An answer; `headers` come on top of those that Flask gives to every answer of its kind."""
+
+    body: bytes
+    status: str = "200 OK"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Handler = Callable[[Asked], Reply | None]
+"""None: this is for Flask, which answers as if the lane were not there. So a handler knows clean requests only."""

@@ -1,0 +1,63 @@
+"""Which JSON the lane may read: where its reader and Flask's strict one cannot disagree."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import MsgspecError
+
+from experiments.domain.names import MAX_ID_LENGTH
+
+UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a body that cannot be read raises."""
+
+_MAX_DEPTH = 8
+_MAX_WHOLE = 2**63 - 1
+
+
+def is_plain(body: bytes, names: int) -> bool:
+    """Say whether a well-formed body has no name twice in one object, given how many names were read from it.
+
+    Each name is followed by a colon. So there are as many colons as names were read, or more: where a name stands
+    twice, or where texts have colons too. Then those are counted that follow a quote at once, as all names' do where
+    there is no white space behind any quote. NUL, which no database holds, is Flask's as well.
+    """
+    return (body.count(b":") == names or _is_plain_with_colons(body, names)) and body.find(b"\\u0000") < 0
+
+
+def _is_plain_with_colons(body: bytes, names: int) -> bool:
+    return body.count(b'":') == names and not _QUOTE_AND_SPACE.search(body)
+
+
+_QUOTE_AND_SPACE = re.compile(rb'"[ \t\n\r]')
+
+
+def names_in(document: dict[str, object], depth: int = 1) -> int:
+    """Count the names of an object and of all below; a body that is beyond what may be stored counts as -1 or less."""
+    names = len(document)
+    for value in document.values():
+        kind = type(value)
+        if kind is str or kind is float or kind is bool or value is None:
+            continue
+        names += _names_below(value, depth)
+    return names
+
+
+def _names_below(value: object, depth: int) -> int:
+    if isinstance(value, int):
+        return 0 if -_MAX_WHOLE <= value <= _MAX_WHOLE else _UNFIT
+    if depth >= _MAX_DEPTH:
+        return _UNFIT
+    if isinstance(value, dict):
+        return names_in(value, depth + 1)
+    if isinstance(value, list):
+        return sum(_names_below(one, depth + 1) for one in value if isinstance(one, int | dict | list))
+    return _UNFIT
+
+
+_UNFIT = -(2**62)
+
+
+def is_id(text: str) -> bool:
+    """Say whether a text is surely fit to be an id; what is not surely so is judged by the domain."""
+    return 0 < len(text) <= MAX_ID_LENGTH and text.isprintable()
