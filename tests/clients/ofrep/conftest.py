@@ -76,7 +76,7 @@ def told(process: subprocess.Popen[str]) -> Any:
     return json.loads(line)
 
 
-def _start(folder: Path, more: Mapping[str, str]) -> Site:
+def _start(folder: Path, more: dict[str, str]) -> Site:
     url = f"sqlite:///{folder / 'winnow.sqlite'}"
     migrate.upgrade(url)
     server = Server(url=url, log=folder / "serve.log", settings=more)

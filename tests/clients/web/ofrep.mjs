@@ -56,7 +56,8 @@ async function watched(request, options) {
   const held = request.headers.get('If-None-Match');
   const { search } = new URL(request.url);
   requests.push({ status: response.status, held, search, tag: response.headers.get('ETag') });
-  if (mode === 'poll' && requests.filter((one) => one.status === 304).length === 2) tell({ requests });
+  const unchanged = requests.filter((one) => one.status === 304).length;
+  if (mode === 'poll' && response.status === 304 && unchanged === 2) tell({ requests });
   return response;
 }
 
