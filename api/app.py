@@ -6,10 +6,8 @@ from flask import Flask, Response, request
 
 from api import access_log, errors
 from api.dashboard import register as register_dashboard
-from api.lane.answers import AnswersHolder
-from api.lane.assignments import Assignments
-from api.lane.events import Events
 from api.lane.lane import Lane
+from api.lane.stops import stops
 from api.logs import logger
 from api.metrics import register as register_metrics
 from api.openapi import document
@@ -29,12 +27,10 @@ from api.resources import (
     webhooks,
 )
 from api.routes import CONVERTERS
-from api.schemas.assignment import AssignmentSchema
 from api.secret import secret_key
 from api.security import secure
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unavailable
-from experiments.services.keys import Scope
 from experiments.settings import Settings
 
 ROUTES = (
@@ -77,8 +73,7 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
     register_dashboard(app, services)
     errors.register(app)
     _first_look(services)
-    if services.limiter is None:  # the lane does not count what a key asks
-        _open_lane(app, services)
+    _open_lane(app, services)
     return app
 
 
@@ -90,19 +85,11 @@ def _never_stale(response: Response) -> Response:
 
 def _open_lane(app: Flask, services: Winnow) -> None:
     """Put the fast lane in front; without it everything is answered the same, only slower."""
-    schema, dumps = AssignmentSchema(), app.json.dumps
-    answers = AnswersHolder(services.catalog, lambda answer: dumps(schema.dump(answer), separators=(",", ":")).encode())
-    assigned = Assignments(answers, services.assigner)
-    handlers = {
-        "/v1/assignments": (Scope.ASSIGN, assigned.one),
-        "/v1/assignments/batch": (Scope.ASSIGN, assigned.many),
-    }
-    if services.spool is not None:
-        handlers["/v1/events"] = (Scope.INGEST, Events(services.recorder, services.spool, services.clock).record)
     app.wsgi_app = Lane(  # type: ignore[method-assign] # this is where Flask wants such layers
         app.wsgi_app,
         services.keys,
-        handlers,
+        stops(app, services),
+        limiter=services.limiter,
         max_body_bytes=services.settings.max_body_bytes,
     )
 

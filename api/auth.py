@@ -22,6 +22,9 @@ R = TypeVar("R")
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,40}_[A-Za-z0-9]{1,100}_[A-Za-z0-9_-]{1,200}")
 
+ADMITTED = "winnow.admitted"
+"""Stands in the environment of a request that was counted against its key's limit already."""
+
 LIMITED = frozenset({Scope.ASSIGN, Scope.INGEST})
 """What frontends do, and may do only so often."""
 
@@ -74,7 +77,7 @@ def admit(scope: Scope) -> None:
 def _let_in(principal: Principal, *, limited: bool) -> None:
     g.principal = principal
     limiter = winnow().limiter
-    if limiter is not None and limited:
+    if limiter is not None and limited and ADMITTED not in request.environ:
         wait = limiter.admit(principal.key_id, time.monotonic())
         if wait is not None:
             raise RateLimited(wait)
