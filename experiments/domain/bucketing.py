@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,6 +16,9 @@ BUCKETS = 10_000
 Hash = Callable[[str], int]
 """Unit id -> its place, a whole number."""
 
+HashAll = Callable[[Iterable[str]], list[int]]
+"""The same for many, without a call of ours for each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hashing:
@@ -23,6 +26,7 @@ class Hashing:
 
     places: int
     salted: Callable[[str], Hash]
+    salted_all: Callable[[str], HashAll]
 
     def bucket(self, salt: str, unit_id: str) -> int:
         """Return the bucket of a unit, in [0, 10000)."""
@@ -39,6 +43,11 @@ def _murmur(salt: str) -> Hash:
     return lambda unit_id: hashed(prefix + unit_id, 0, False)
 
 
+def _murmur_all(salt: str) -> HashAll:
+    prefix, hashed = f"{salt}:", mmh3.hash
+    return lambda unit_ids: [hashed(prefix + unit_id, 0, False) for unit_id in unit_ids]
+
+
 _FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
 
 
@@ -51,6 +60,11 @@ def _fnv(salt: str) -> Hash:
     return lambda unit_id: _fnv_1a(str(_fnv_1a(unit_id, salted)), _FNV_OFFSET) % BUCKETS
 
 
+def _fnv_all(salt: str) -> HashAll:
+    hashed = _fnv(salt)
+    return lambda unit_ids: [hashed(unit_id) for unit_id in unit_ids]
+
+
 def _fnv_1a(text: str, state: int) -> int:
     for unit in memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H"):
         state = (state ^ unit) * _FNV_PRIME & 0xFFFFFFFF
@@ -58,7 +72,10 @@ def _fnv_1a(text: str, state: int) -> int:
 
 
 HASHINGS: Mapping[int, Hashing] = MappingProxyType(
-    {1: Hashing(places=1 << 32, salted=_murmur), 2: Hashing(places=BUCKETS, salted=_fnv)}
+    {
+        1: Hashing(places=1 << 32, salted=_murmur, salted_all=_murmur_all),
+        2: Hashing(places=BUCKETS, salted=_fnv, salted_all=_fnv_all),
+    }
 )
 
 
