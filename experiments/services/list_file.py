@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -166,10 +168,12 @@ class CsvList:
             elif values:
                 yield line, values
 
-    def _open(self) -> IO[bytes]:
+    @contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
         try:
-            return gzip.open(self._path) if self._packed else self._path.open("rb")  # type: ignore[return-value]
-        except OSError as error:
+            with gzip.open(self._path) if self._packed else self._path.open("rb") as file:
+                yield file  # type: ignore[misc]
+        except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(self._path, error) from None
 
 
