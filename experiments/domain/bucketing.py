@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,8 +18,8 @@ BUCKETS = 10_000
 Hash = Callable[[str], int]
 """Unit id -> its place, a whole number."""
 
-HashAll = Callable[[Iterable[str]], list[int]]
-"""The same for many, without a call of ours for each."""
+HashAll = Callable[[Sequence[str]], "array[int]"]
+"""The same for many, as unsigned numbers of 32 bits and without a call of ours for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,21 @@ def _murmur(salt: str) -> Hash:
 
 
 def _murmur_all(salt: str) -> HashAll:
-    prefix, hashed = f"{salt}:", mmh3.hash
-    return lambda unit_ids: [hashed(prefix + unit_id, 0, False) for unit_id in unit_ids]
+    """All keys are put together, encoded and taken apart at once, which costs less than a text for each of them."""
+    prefix, alone, digest = f"{salt}:", _murmur(salt), mmh3.mmh3_32_digest
+    between = "\n" + prefix
+
+    def hashed(unit_ids: Sequence[str]) -> array[int]:
+        keys = (prefix + between.join(unit_ids)).encode().split(b"\n")
+        if len(keys) != len(unit_ids):
+            # Nobody, or ids with line breaks, which `check_id` lets nobody have; a salt may have one.
+            return array("I", map(alone, unit_ids))
+        places = array("I", b"".join(map(digest, keys)))
+        if sys.byteorder == "big":
+            places.byteswap()
+        return places
+
+    return hashed
 
 
 _FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
@@ -62,7 +77,7 @@ def _fnv(salt: str) -> Hash:
 
 def _fnv_all(salt: str) -> HashAll:
     hashed = _fnv(salt)
-    return lambda unit_ids: [hashed(unit_id) for unit_id in unit_ids]
+    return lambda unit_ids: array("I", map(hashed, unit_ids))
 
 
 def _fnv_1a(text: str, state: int) -> int:

@@ -70,6 +70,7 @@ class BulkPlan:
     tests: tuple[_Test, ...]
     traffic: HashAll
     traffic_edges: Whole
+    is_limited: Mask
     outside: Whole
     places: HashAll
     is_split: Mask
@@ -99,6 +100,7 @@ def compile_bulk(experiment: Experiment, layer: Layer | None = None) -> BulkPlan
         tests=tests,
         traffic=_hash(compiled.traffic),
         traffic_edges=_whole(_STRIDE if split.traffic_edge is None else split.traffic_edge for split in splits),
+        is_limited=np.array([split.traffic_edge is not None for split in splits]),
         outside=_whole(_INSIDE if split.outside is None else split.outside for split in splits),
         places=_hash(compiled.place),
         is_split=np.array([len(split.answers) > 1 for split in splits]),
@@ -189,10 +191,10 @@ def _combined(columns: Sequence[Column], count: int) -> tuple[Whole, int]:
 
 
 def _in_splits(compiled: BulkPlan, ids: Sequence[str], segments: Whole) -> Whole:
-    limits = compiled.traffic_edges[segments]
-    limited = np.flatnonzero(limits < _STRIDE)
-    if not len(limited):
+    if not compiled.is_limited.any():
         return _by_place(compiled, ids, segments)
+    limits = compiled.traffic_edges[segments]
+    limited = np.flatnonzero(compiled.is_limited[segments])
     found = np.full(len(ids), _INSIDE, dtype=np.int64)
     out = limited[_places(compiled.traffic, _taken(ids, limited)) >= limits[limited]]
     found[out] = compiled.outside[segments[out]]
@@ -203,14 +205,16 @@ def _in_splits(compiled: BulkPlan, ids: Sequence[str], segments: Whole) -> Whole
 
 def _by_place(compiled: BulkPlan, ids: Sequence[str], segments: Whole) -> Whole:
     ordered = segments * _STRIDE
-    split = np.flatnonzero(compiled.is_split[segments])
-    if len(split):
+    if compiled.is_split.all():
+        ordered += _places(compiled.places, ids)
+    else:
+        split = np.flatnonzero(compiled.is_split[segments])
         ordered[split] += _places(compiled.places, _taken(ids, split))
     return compiled.shown[np.searchsorted(compiled.starts, ordered, side="right") - 1]
 
 
 def _places(hashed: HashAll, ids: Sequence[str]) -> Whole:
-    return np.fromiter(hashed(ids), dtype=np.int64, count=len(ids))
+    return np.asarray(hashed(ids), dtype=np.int64)
 
 
 def _taken(ids: Sequence[str], rows: Whole) -> Sequence[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.domain.allocation import Allocation, BucketRange
 from experiments.domain.assignment import compile_experiment
-from experiments.domain.bucketing import bucket
+from experiments.domain.bucketing import HASHINGS, bucket
 from experiments.domain.definition import SegmentPlan, Variant
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer, Slot
@@ -44,6 +44,21 @@ def test_released_vectors_are_what_the_reference_makes() -> None:
 @pytest.mark.parametrize("vector", GOLDEN["hashes"], ids=lambda vector: f"{vector['name']}/{vector['salt']}")
 def test_golden_buckets(vector: dict[str, Any]) -> None:
     assert bucket(vector["salt"], vector["unit_id"]) == vector["bucket"]
+
+
+@pytest.mark.parametrize("salt", sorted({vector["salt"] for vector in GOLDEN["hashes"]}))
+def test_golden_hashes_of_many_at_once(salt: str) -> None:
+    vectors = [vector for vector in GOLDEN["hashes"] if vector["salt"] == salt]
+    hashed = HASHINGS[1].salted_all(salt)
+    assert hashed([vector["unit_id"] for vector in vectors]).tolist() == [vector["hash"] for vector in vectors]
+
+
+@pytest.mark.parametrize("version", HASHINGS)
+@pytest.mark.parametrize("salt", ["", "s", "ü\n", "👩‍👧"])
+@pytest.mark.parametrize("ids", [[], [""], ["a"], ["a", "ü", "👩‍👧"], ["line\nbreak", "b"], ["\n"]])
+def test_many_at_once_are_hashed_as_each_alone(version: int, salt: str, ids: list[str]) -> None:
+    alone = HASHINGS[version].salted(salt)
+    assert HASHINGS[version].salted_all(salt)(ids).tolist() == [alone(unit_id) for unit_id in ids]
 
 
 def built(document: dict[str, Any]) -> Experiment:
