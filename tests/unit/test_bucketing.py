@@ -10,7 +10,7 @@ import pytest
 
 from experiments.domain.allocation import Allocation, BucketRange
 from experiments.domain.assignment import compile_experiment
-from experiments.domain.bucketing import bucket
+from experiments.domain.bucketing import HASHINGS, bucket
 from experiments.domain.definition import SegmentPlan, Variant
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer, Slot
@@ -20,12 +20,12 @@ from tests.golden.reference import fnv1a_32, murmur3_x86_32, vectors, vectors_2
 from tests.unit.builders import running
 
 _TESTS = Path(__file__).parents[1]
-_GOLDEN: dict[int, dict[str, Any]] = {
+GOLDEN: dict[int, dict[str, Any]] = {
     version: json.loads((_TESTS / f"golden/assignment_v{version}.json").read_text(encoding="utf-8"))
     for version in (1, 2)
 }
-HASHES = [(version, vector) for version, golden in _GOLDEN.items() for vector in golden["hashes"]]
-ASSIGNMENTS = [(version, vector) for version, golden in _GOLDEN.items() for vector in golden["assignments"]]
+HASHES = [(version, vector) for version, golden in GOLDEN.items() for vector in golden["hashes"]]
+ASSIGNMENTS = [(version, vector) for version, golden in GOLDEN.items() for vector in golden["assignments"]]
 GROWTHBOOK = _TESTS.parents[1] / "shared" / "data" / "growthbook_vectors.json"
 
 
@@ -59,13 +59,29 @@ def test_version_2_is_growthbooks() -> None:
 
 
 def test_released_vectors_are_what_the_reference_makes() -> None:
-    assert vectors() == _GOLDEN[1]
-    assert vectors_2() == _GOLDEN[2]
+    assert vectors() == GOLDEN[1]
+    assert vectors_2() == GOLDEN[2]
 
 
 @pytest.mark.parametrize(("version", "vector"), HASHES, ids=lambda one: one if isinstance(one, int) else one["name"])
 def test_golden_buckets(version: int, vector: dict[str, Any]) -> None:
     assert bucket(vector["salt"], vector["unit_id"], version) == vector["bucket"]
+
+
+@pytest.mark.parametrize(("version", "salt"), sorted({(version, vector["salt"]) for version, vector in HASHES}))
+def test_golden_buckets_of_many_at_once(version: int, salt: str) -> None:
+    vectors = [vector for vector in GOLDEN[version]["hashes"] if vector["salt"] == salt]
+    hashing = HASHINGS[version]
+    places = hashing.salted_all(salt)([vector["unit_id"] for vector in vectors])
+    assert [place * 10_000 // hashing.places for place in places] == [vector["bucket"] for vector in vectors]
+
+
+@pytest.mark.parametrize("version", HASHINGS)
+@pytest.mark.parametrize("salt", ["", "s", "ü\n", "👩‍👧"])
+@pytest.mark.parametrize("ids", [[], [""], ["a"], ["a", "ü", "👩‍👧"], ["line\nbreak", "b"], ["\n"]])
+def test_many_at_once_are_hashed_as_each_alone(version: int, salt: str, ids: list[str]) -> None:
+    alone = HASHINGS[version].salted(salt)
+    assert HASHINGS[version].salted_all(salt)(ids).tolist() == [alone(unit_id) for unit_id in ids]
 
 
 def built(document: dict[str, Any]) -> Experiment:
@@ -109,7 +125,7 @@ def layer_of(document: dict[str, Any]) -> Layer | None:
 
 ASSIGN = {
     (version, key): compile_experiment(built(document), layer_of(document))
-    for version, golden in _GOLDEN.items()
+    for version, golden in GOLDEN.items()
     for key, document in golden["experiments"].items()
 }
 
@@ -127,7 +143,7 @@ def test_golden_assignments(version: int, vector: dict[str, Any]) -> None:
 @pytest.mark.parametrize("version", [1, 2])
 def test_entry_and_choice_are_independent(version: int) -> None:
     """Of units inside 10% traffic half see each variant: with one salt for both, all would see the first."""
-    document = {**_GOLDEN[version]["experiments"]["halves"], "salt": "independent"}
+    document = {**GOLDEN[version]["experiments"]["halves"], "salt": "independent"}
     document["segments"] = [{**document["segments"][0], "traffic_bp": 1_000}]
     assign = compile_experiment(built(document))
     shown = [answer.variant for n in range(20_000) if (answer := assign(str(n), {})).reason == "assigned"]
