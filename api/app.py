@@ -11,7 +11,19 @@ from api.lane.assignments import Assignments
 from api.lane.lane import Lane
 from api.logs import logger
 from api.openapi import document
-from api.resources import access, assignments, events, experiments, health, library, promotions, results, webhooks
+from api.resources import (
+    access,
+    assignments,
+    catalog,
+    events,
+    experiments,
+    growthbook,
+    health,
+    library,
+    promotions,
+    results,
+    webhooks,
+)
 from api.routes import CONVERTERS
 from api.schemas.assignment import AssignmentSchema
 from api.secret import secret_key
@@ -23,6 +35,8 @@ from experiments.settings import Settings
 
 ROUTES = (
     assignments.routes,
+    catalog.routes,
+    growthbook.routes,
     events.routes,
     experiments.routes,
     library.segments,

@@ -13,6 +13,9 @@ from api.current import winnow
 from experiments.domain.errors import Unauthenticated
 from experiments.services.keys import Scope
 
+IN_ADDRESS = "client_key"
+"""The part of an address that is a key."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -46,9 +49,25 @@ def require(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def require_public(view: Callable[P, R]) -> Callable[P, R]:
+    """Let a view run only for a key for browsers, which stands in its address."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.principal = winnow().keys.authenticate(_checked(str(kwargs.pop(IN_ADDRESS))))
+        g.principal.require_public()
+        return view(*args, **kwargs)
+
+    return guarded
+
+
 def _key() -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     text = token.strip() if scheme.lower() == "bearer" else request.headers.get("X-API-Key", "")
+    return _checked(text)
+
+
+def _checked(text: str) -> str:
     if not _KEY.fullmatch(text):
         raise Unauthenticated
     return text

@@ -15,6 +15,11 @@ def winnow() -> Winnow:
     return cast(Winnow, current_app.extensions["winnow"])
 
 
+def principal() -> Principal:
+    """Return who is asking."""
+    return cast(Principal, g.principal)
+
+
 def actor() -> str:
     """Return the name under which the audit trail remembers this request."""
-    return f"key:{cast(Principal, g.principal).name}"
+    return f"key:{principal().name}"

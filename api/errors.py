@@ -43,7 +43,7 @@ HTTP_CODES: Mapping[int, str] = {
     500: "internal",
 }
 _CODES_BY_NAME: Mapping[str, str] = {"BadJson": "bad_json"}
-_API_PATHS = ("/v1", "/openapi.json", "/healthz", "/readyz")
+_API_PATHS = ("/v1", "/api", "/openapi.json", "/healthz", "/readyz")
 
 
 def register(app: Flask) -> None:

@@ -9,13 +9,16 @@ from experiments.services.advance import Advancer
 from experiments.services.alerts import Alerter
 from experiments.services.assign import Assigner
 from experiments.services.author import Author
-from experiments.services.catalog import CatalogHolder
+from experiments.services.catalog import Catalog, CatalogHolder
 from experiments.services.deliver import Deliverer
+from experiments.services.growthbook_eval import RemoteEvaluator
 from experiments.services.keys import Keys
 from experiments.services.ports import ChangeFeed, Clock, OpenUnitOfWork
 from experiments.services.promote import Promoter
+from experiments.services.published import Publisher
 from experiments.services.record import Recorder
 from experiments.services.results import Results
+from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
@@ -30,8 +33,11 @@ class Winnow:
     clock: Clock
     open_unit_of_work: OpenUnitOfWork
     catalog: CatalogHolder
+    sight: Sight[Catalog]
     author: Author
     assigner: Assigner
+    publisher: Publisher
+    remote_evaluator: RemoteEvaluator
     recorder: Recorder
     results: Results
     promoter: Promoter
@@ -51,13 +57,18 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
     """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own."""
     opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
+    sight = Sight(catalog, lambda seen: seen)
+    assigner = Assigner(sight, opened, clock)
     return Winnow(
         settings=settings,
         clock=clock,
         open_unit_of_work=opened,
         catalog=catalog,
+        sight=sight,
         author=Author(catalog, opened, clock),
-        assigner=Assigner(catalog, opened, clock),
+        assigner=assigner,
+        publisher=Publisher(catalog),
+        remote_evaluator=RemoteEvaluator(sight, assigner),
         recorder=Recorder(catalog, opened, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from experiments.domain.assignment import Assign, Assignment, Reason, compile_answers
 from experiments.domain.definition import ExposurePolicy
 from experiments.services.catalog import EMPTY, Catalog, CatalogHolder, LiveExperiment
+from experiments.services.sight import MAX_KEPT, cut
 
 Encode = Callable[[Assignment], bytes]
 
@@ -37,6 +38,20 @@ class Answers:
     catalog: Catalog
     live: Mapping[str, Group]
     running: Group
+    cuts: dict[frozenset[str], Answers] = field(default_factory=dict)
+
+    def seen_with(self, tags: frozenset[str]) -> Answers:
+        """Return the answers that a key with these tags may see."""
+        if not tags:
+            return self
+        found = self.cuts.get(tags)
+        if found is None:
+            if len(self.cuts) >= MAX_KEPT:
+                self.cuts.clear()
+            seen = cut(self.catalog, tags)
+            live = {key: self.live[key] for key in seen.live}
+            found = self.cuts[tags] = Answers(catalog=seen, live=live, running=_together(seen, live))
+        return found
 
 
 class AnswersHolder:
@@ -60,12 +75,7 @@ class AnswersHolder:
 
     def _compile(self, catalog: Catalog) -> Answers:
         live = {key: self._group(entry) for key, entry in catalog.live.items()}
-        running = [live[entry.experiment.key] for entry in catalog.running]
-        together = Group(
-            assigns=tuple(assign for group in running for assign in group.assigns),
-            exposes=any(group.exposes for group in running),
-        )
-        return Answers(catalog=catalog, live=live, running=together)
+        return Answers(catalog=catalog, live=live, running=_together(catalog, live))
 
     def _group(self, entry: LiveExperiment) -> Group:
         exposes = entry.experiment.definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT
@@ -78,3 +88,11 @@ class AnswersHolder:
             )
 
         return Group(assigns=(compile_answers(entry.experiment, entry.layer, written),), exposes=exposes)
+
+
+def _together(catalog: Catalog, live: Mapping[str, Group]) -> Group:
+    running = [live[entry.experiment.key] for entry in catalog.running]
+    return Group(
+        assigns=tuple(assign for group in running for assign in group.assigns),
+        exposes=any(group.exposes for group in running),
+    )

@@ -59,7 +59,7 @@ class Assignments:
         unit_id = ask.unit_id
         if not is_id(unit_id) or not is_plain(asked.body, names):
             return None
-        wanted = _wanted(self._answers.current(), ask.experiment)
+        wanted = _wanted(self._answers.current(), ask.experiment, asked.principal.tags)
         if wanted is None:
             return None
         given = [assign(unit_id, attributes) for assign in wanted.assigns]
@@ -77,7 +77,7 @@ class Assignments:
         for unit in ask.units:
             names += 1 if unit.attributes is msgspec.UNSET else 2 + names_in(unit.attributes)
         fit = 0 < len(ask.units) <= MAX_UNITS and all(is_id(unit.unit_id) for unit in ask.units)
-        wanted = _wanted(self._answers.current(), ask.experiment)
+        wanted = _wanted(self._answers.current(), ask.experiment, asked.principal.tags)
         if not fit or wanted is None or not is_plain(asked.body, names):
             return None
         exposed: Shown = []
@@ -107,10 +107,12 @@ class Assignments:
         return True
 
 
-def _wanted(answers: Answers | None, experiment: str | msgspec.UnsetType | None) -> Group | None:
-    """Return the experiments that are asked for; None where there is no such one, or no catalog."""
+def _wanted(answers: Answers | None, experiment: str | msgspec.UnsetType | None, tags: frozenset[str]) -> Group | None:
+    """Return the experiments that are asked for; None where the key sees no such one, or there is no catalog."""
     if answers is None:
         return None
+    if tags:
+        answers = answers.seen_with(tags)
     if experiment is None or experiment is msgspec.UNSET:
         return answers.running
     return answers.live.get(experiment)

@@ -98,7 +98,7 @@ def test_the_description_has_every_view_with_its_inputs_and_answers(api: Caller)
         (method.lower(), re.sub(r"<(?:[^:<>]*(?:\([^)]*\))?:)?([^<>]+)>", r"{\1}", rule.rule))
         for rule in api.client.application.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith("/v1/") or rule.rule in ("/healthz", "/readyz")
+        if rule.rule.startswith(("/v1/", "/api/")) or rule.rule in ("/healthz", "/readyz")
     }
     assert described == rules
     for path, item in document["paths"].items():
@@ -116,7 +116,7 @@ def _check_operation(path: str, operation: dict[str, Any]) -> None:
     assert good, path
     for code in set(good) - {"204"}:
         assert operation["responses"][code]["content"]["application/json"]["schema"], path
-    assert ("401" in operation["responses"]) == path.startswith("/v1/")
+    assert ("401" in operation["responses"]) == path.startswith(("/v1/", "/api/"))
     assert operation.get("security") == (None if path.startswith("/v1/") else [])
 
 
