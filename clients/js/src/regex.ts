@@ -46,7 +46,7 @@ class Translation {
   }
 
   private next(): string {
-    const head = this.match(/\(\?#[^)]*\)|\(\?P<\w+>|\{(?!\})\d*,?\d*\}|[()*+?|^]/y);
+    const head = this.match(/\(\?#[^)]*\)|\(\?P<\w+>|\(\?:|\{(?!\})\d*,?\d*\}|[()*+?|^]/y);
     if (head) {
       if (head.startsWith("(?#")) return "";
       if (head.startsWith("(?P")) return "(?:";

@@ -78,6 +78,51 @@ for (const [condition, attributes, expected] of [
   });
 }
 
+// Python's regexes mean this in Python: `bool(re.search(pattern, text))`.
+for (const [pattern, text, expected] of [
+  ["^(?:nl|de)$", "de", true],
+  ["^(?P<land>nl|de)$", "nl", true],
+  ["^(nl|de)$", "x", false],
+  ["^a$", "a\n", true],
+  ["^a\\Z", "a\n", false],
+  ["^a$", "a\n\n", false],
+  ["^.$", "\r", true],
+  ["^.$", "\u2028", true],
+  ["^.$", "\n", false],
+  ["^.$", "😀", true],
+  ["^\\d$", "٣", true],
+  ["^\\w$", "ü", true],
+  ["^\\w$", "²", true],
+  ["^\\s$", "\ufeff", false],
+  ["^\\s$", "\x1c", true],
+  ["\\bcaf", "écaf", false],
+  ["\\Bcaf", "écaf", true],
+  ["[^\\W\\d_]", "1_ü", true],
+  ["[^\\W\\d_]", "1_-", false],
+  ["^[\\s\\S]$", "\n", true],
+  ["^[]a]$", "]", true],
+  ["^[^]a]$", "b", true],
+  ["^[a-]$", "-", true],
+  ["^[\\b]$", "\b", true],
+  ["^a{,2}$", "aa", true],
+  ["^a{,2}$", "aaa", false],
+  ["^a{2,}$", "a", false],
+  ["^{}$", "{}", true],
+  ["^a{x}$", "a{x}", true],
+  ["^a(?#nothing)b$", "ab", true],
+  ["\\x40\\u00fc\\U0001F600", "@ü😀", true],
+  ["\\/\\-\\@", "/-@", true],
+  ["\\012", "\n", true],
+  ["^\\.\\*$", ".*", true],
+  ["\\N{DASH}", "-", false],
+  ["(", "(", false],
+  ["[a", "a", false],
+]) {
+  test(`regex ${pattern} on ${JSON.stringify(text)}`, () => {
+    assert.equal(compileCondition({ a: { $regex: pattern } })({ a: text }), expected);
+  });
+}
+
 test("paused and stopped experiments", () => {
   const dutch = { ...everyone, key: "dutch", condition: { country: "NL" }, after_stop: "b" };
   const segments = [dutch, everyone];

@@ -35,6 +35,7 @@ class WinnowProvider(AbstractProvider):
     def __init__(self, client: Client, *, ready_seconds: float = 5.0, expose: bool = False) -> None:
         super().__init__()
         self._client, self._ready_seconds, self._expose = client, ready_seconds, expose
+        self._late = False
         client.on_catalog(self._changed)
 
     def get_metadata(self) -> Metadata:
@@ -42,6 +43,7 @@ class WinnowProvider(AbstractProvider):
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:
         if not self._client.ready(self._ready_seconds):
+            self._late = True
             raise ProviderNotReadyError("Winnow's catalog could not be read yet.")
 
     def shutdown(self) -> None:
@@ -106,7 +108,12 @@ class WinnowProvider(AbstractProvider):
         )
 
     def _changed(self, _: Catalog) -> None:
-        if hasattr(self, "_on_emit"):
+        if not hasattr(self, "_on_emit"):
+            return
+        if self._late:
+            self._late = False
+            self.emit_provider_ready(ProviderEventDetails())
+        else:
             self.emit_provider_configuration_changed(ProviderEventDetails())
 
 
