@@ -62,9 +62,9 @@ export class Winnow {
 
   /** What the unit sees; without an answer in time what was answered before, and without that `content`. */
   async assign(
-    experiment: string,
     unitId: string,
-    attributes: Attributes = {},
+    attributes: Attributes,
+    experiment: string,
     content: Json = null,
   ): Promise<Assignment> {
     const otherwise: Assignment = {

@@ -42,7 +42,7 @@ export class Catalog {
   }
 
   /** What the unit sees; `content` where there is no such experiment, or the id is unfit to be one. */
-  assign(experiment: string, unitId: string, attributes: Attributes = {}, content: Json = null): LocalAssignment {
+  assign(unitId: string, attributes: Attributes, experiment: string, content: Json = null): LocalAssignment {
     const decide = this.assigns.get(experiment);
     if (decide && isId(unitId)) return decide(unitId, attributes);
     return {

@@ -26,35 +26,35 @@ const client = (changes = {}) =>
 
 test("it asks once, with the key, and answers from the cache then", async () => {
   const winnow = client();
-  const [one, two] = await Promise.all([1, 2].map(() => winnow.assign("headline", "Müller", { b: 1, a: 2 })));
+  const [one, two] = await Promise.all([1, 2].map(() => winnow.assign("Müller", { b: 1, a: 2 }, "headline")));
   assert.deepEqual([one, two], [SHOWN, SHOWN]);
-  assert.deepEqual(await winnow.assign("headline", "Müller", { a: 2, b: 1 }), SHOWN);
+  assert.deepEqual(await winnow.assign("Müller", { a: 2, b: 1 }, "headline"), SHOWN);
   assert.equal(server.asked.length, 1);
   const [{ path, headers, body }] = server.asked;
   assert.equal(path, "/v1/assignments");
   assert.equal(headers.authorization, `Bearer ${KEY}`);
   assert.deepEqual(body, { unit_id: "Müller", attributes: { b: 1, a: 2 }, experiment: "headline" });
   for (const [unit, attributes] of [["Maier", { a: 2, b: 1 }], ["Müller", { a: 2, b: 2 }], ["Müller", {}]]) {
-    await winnow.assign("headline", unit, attributes);
+    await winnow.assign(unit, attributes, "headline");
   }
   assert.equal(server.asked.length, 4);
 });
 
 test("an answer that is no longer fresh is asked for again, and serves where the server is away", async () => {
   const store = new FakeStore();
-  await client({ store }).assign("headline", "u1");
+  await client({ store }).assign("u1", {}, "headline");
   const later = client({ store, freshMs: 0 });
   server.assignments.headline = { ...SHOWN, variant: "plain" };
-  assert.equal((await later.assign("headline", "u1")).variant, "plain");
+  assert.equal((await later.assign("u1", {}, "headline")).variant, "plain");
   server.status = 503;
-  assert.equal((await later.assign("headline", "u1")).variant, "plain");
+  assert.equal((await later.assign("u1", {}, "headline")).variant, "plain");
   assert.deepEqual(told, ["no answer for headline, the server answers 503"]);
-  assert.equal((await client({ store, freshMs: 0, staleMs: 0 }).assign("headline", "u1", {}, "mine")).content, "mine");
+  assert.equal((await client({ store, freshMs: 0, staleMs: 0 }).assign("u1", {}, "headline", "mine")).content, "mine");
 });
 
 test("the store keeps neither ids nor attributes in clear", async () => {
   const store = new FakeStore();
-  await client({ store }).assign("headline", "someone@example.com", { iban: "NL00" });
+  await client({ store }).assign("someone@example.com", { iban: "NL00" }, "headline");
   const text = JSON.stringify([...store.kept]);
   assert.ok(text.includes("headline"));
   assert.ok(!text.includes("someone") && !text.includes("NL00"));
@@ -62,15 +62,15 @@ test("the store keeps neither ids nor attributes in clear", async () => {
 
 test("an experiment that is gone is not answered from the cache", async () => {
   const winnow = client({ freshMs: 0 });
-  await winnow.assign("headline", "u1");
+  await winnow.assign("u1", {}, "headline");
   server.assignments = {};
-  assert.equal((await winnow.assign("headline", "u1", {}, "mine")).content, "mine");
+  assert.equal((await winnow.assign("u1", {}, "headline", "mine")).content, "mine");
 });
 
 test("a slow server is not waited for", async () => {
   server.delayMs = 2_000;
   const started = Date.now();
-  const shown = await client({ timeoutMs: 50 }).assign("headline", "u1", {}, { text: "Welcome" });
+  const shown = await client({ timeoutMs: 50 }).assign("u1", {}, "headline", { text: "Welcome" });
   assert.ok(Date.now() - started < 1_500);
   assert.deepEqual([shown.content, shown.variant, shown.reason, shown.counted], [
     { text: "Welcome" }, null, "default", false,
@@ -81,18 +81,18 @@ test("nothing is thrown into the page", async () => {
   const broken = { getItem() { throw new Error("no"); }, setItem() { throw new Error("no"); }, removeItem() {} };
   const winnow = client({ store: broken, onProblem: () => { throw new Error("theirs"); }, fetch: () => { throw new Error("x"); } });
   for (const id of ["", "a\nb", "\ud800", "x".repeat(513), 42, null, undefined, "fine"]) {
-    assert.equal((await winnow.assign("headline", id, {}, "mine")).content, "mine");
+    assert.equal((await winnow.assign(id, {}, "headline", "mine")).content, "mine");
     assert.equal(winnow.track(id, "view", NaN), false);
   }
   const circle = {};
   circle.circle = circle;
-  assert.equal((await winnow.assign("headline", "u1", circle, "mine")).content, "mine");
+  assert.equal((await winnow.assign("u1", circle, "headline", "mine")).content, "mine");
   assert.equal(await winnow.flush(), true);
 });
 
 test("events arrive as the API wants them", async () => {
   const winnow = client();
-  assert.equal(winnow.expose("Müller", await winnow.assign("headline", "Müller")), true);
+  assert.equal(winnow.expose("Müller", await winnow.assign("Müller", {}, "headline")), true);
   assert.equal(winnow.expose("Müller", SHOWN), true);
   assert.equal(winnow.track("Müller", "purchase", 12.5, "order-7"), true);
   assert.equal(winnow.track("Müller", "signup"), true);

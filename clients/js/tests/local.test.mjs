@@ -11,7 +11,7 @@ const only = (document) => Catalog.of(catalog(document));
 function bucketOf(salt, unitId, bucketing) {
   const inside = (start, end) => {
     const layer = { bucketing, salt, holdout_bp: 0, slots: [{ start, end }] };
-    return only(experiment({ layer })).assign("banner", unitId).reason === "assigned";
+    return only(experiment({ layer })).assign(unitId, {}, "banner").reason === "assigned";
   };
   let [low, high] = [0, 10000];
   while (high - low > 1) {
@@ -34,7 +34,7 @@ for (const [version, golden] of GOLDEN) {
     assert.equal(golden.assignments.length, version === 1 ? 220 : 335);
     const made = Catalog.of(catalog(...Object.entries(golden.experiments).map(([key, one]) => fromGolden(key, one))));
     for (const { name, experiment, unit_id, segment, variant, reason } of golden.assignments) {
-      const answer = made.assign(experiment, unit_id, { s: segment });
+      const answer = made.assign(unit_id, { s: segment }, experiment);
       assert.deepEqual([answer.variant, answer.reason], [variant, reason], `${experiment}/${segment}/${name}`);
     }
   });
@@ -127,7 +127,7 @@ test("paused and stopped experiments", () => {
   const dutch = { ...everyone, key: "dutch", condition: { country: "NL" }, after_stop: "b" };
   const segments = [dutch, everyone];
   const of = (status, attributes) => {
-    const { variant, segment, reason } = only(experiment({ status, segments })).assign("banner", "u1", attributes);
+    const { variant, segment, reason } = only(experiment({ status, segments })).assign("u1", attributes, "banner");
     return [variant, segment, reason];
   };
   assert.deepEqual(of("paused", { country: "NL" }), ["a", null, "paused"]);
@@ -137,10 +137,10 @@ test("paused and stopped experiments", () => {
 
 test("an answer is built once, cannot be changed, and says all", () => {
   const made = only(experiment({ forced: { ann: "b" }, exposure_policy: "on_assignment" }));
-  const answers = new Set(Array.from({ length: 200 }, (_, number) => made.assign("banner", `u${number}`)));
+  const answers = new Set(Array.from({ length: 200 }, (_, number) => made.assign(`u${number}`, {}, "banner")));
   assert.equal(answers.size, 2);
   assert.ok(Object.isFrozen([...answers][0]));
-  assert.deepEqual(made.assign("banner", "ann"), {
+  assert.deepEqual(made.assign("ann", {}, "banner"), {
     experiment: "banner", version: 3, epoch: 2, segment: null, variant: "b", content: { text: "new" },
     reason: "forced", counted: false, exposes: false,
   });
@@ -150,11 +150,11 @@ test("an answer is built once, cannot be changed, and says all", () => {
 test("an unfit id and an unknown experiment get the default", () => {
   const made = only(experiment());
   for (const id of ["", "a\nb", "\ud800", "x".repeat(513), 42, null]) {
-    assert.equal(made.assign("banner", id, {}, "mine").content, "mine");
+    assert.equal(made.assign(id, {}, "banner", "mine").content, "mine");
     assert.deepEqual(made.assignAll(id), []);
   }
-  assert.equal(made.assign("banner", "𝒳".repeat(512)).reason, "assigned");
-  assert.equal(made.assign("other", "u1", {}, "mine").reason, "default");
+  assert.equal(made.assign("𝒳".repeat(512), {}, "banner").reason, "assigned");
+  assert.equal(made.assign("u1", {}, "other", "mine").reason, "default");
 });
 
 test("an experiment that is not understood leaves the others", () => {
@@ -169,7 +169,7 @@ test("an experiment that is not understood leaves the others", () => {
   ]) {
     const made = Catalog.of(catalog(experiment(), experiment({ key: "new", ...broken })));
     assert.deepEqual([...made.skipped.keys()], ["new"], JSON.stringify(broken));
-    assert.equal(made.assign("banner", "u1").reason, "assigned");
+    assert.equal(made.assign("u1", {}, "banner").reason, "assigned");
   }
 });
 
@@ -190,7 +190,7 @@ test("a follower follows, and keeps the last good catalog", async () => {
   });
   try {
     assert.equal(await follower.ready, true);
-    assert.equal(follower.catalog.assign("banner", "ann").variant, "b");
+    assert.equal(follower.catalog.assign("ann", {}, "banner").variant, "b");
     server.catalog = { ...catalog(experiment({ forced: { ann: "a" } })), version: 2 };
     await until(() => follower.catalog.version === 2);
     server.status = 500;
@@ -198,7 +198,7 @@ test("a follower follows, and keeps the last good catalog", async () => {
     server.status = 200;
     server.catalog = { schema: "winnow.catalog/9", version: 3 };
     await until(() => told.length >= 2);
-    assert.equal(follower.catalog.assign("banner", "ann").variant, "a");
+    assert.equal(follower.catalog.assign("ann", {}, "banner").variant, "a");
     assert.deepEqual(seen, [1, 2]);
     assert.equal(server.asked[0].headers.authorization, `Bearer ${KEY}`);
     assert.equal(server.asked[1].headers["if-none-match"], '"1"');
@@ -212,6 +212,6 @@ test("a follower starts from a document where the server is away", async () => {
   const document = catalog(experiment({ forced: { ann: "b" } }));
   const follower = new Follower({ url: "http://127.0.0.1:9", key: KEY, document });
   assert.equal(await follower.ready, true);
-  assert.equal(follower.catalog.assign("banner", "ann").variant, "b");
+  assert.equal(follower.catalog.assign("ann", {}, "banner").variant, "b");
   follower.stop();
 });

@@ -18,7 +18,7 @@ import pytest
 from documents import catalog, experiment
 from fake_server import KEY, FakeServer
 
-from winnow_client import Client
+from winnow_client import Assignment, Client
 from winnow_client import backoff as backoff_module
 from winnow_client.backoff import backoff_seconds
 
@@ -227,10 +227,35 @@ def test_what_cannot_be_sent_before_the_end_is_told(server: FakeServer) -> None:
     assert not client.track("u1", "view")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), "12", True])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "12", True, 10**400])
 def test_an_unfit_value_is_not_taken(server: FakeServer, value: Any) -> None:
     with made(server) as client:
         assert not client.track("u1", "purchase", value)
+
+
+@pytest.mark.parametrize("unfit", [{"name": 7}, {"event_id": object()}, {"occurred_at": "now"}])
+def test_nothing_that_is_no_event_is_taken(server: FakeServer, unfit: dict[str, Any]) -> None:
+    told: list[str] = []
+    with made(server, told) as client:
+        assert not client.track(**{"unit_id": "u1", "name": "view", **unfit})
+        assert client.track("u1", "view")
+        assert client.flush()
+    assert any("unfit" in line for line in told)
+
+
+def test_what_cannot_be_written_is_dropped_and_the_rest_goes_on(server: FakeServer) -> None:
+    server.catalog = catalog(experiment())
+    told: list[str] = []
+    with made(server, told, interval_seconds=60) as client:
+        client.ready()
+        nonsense: Any = object()
+        forged = Assignment(experiment="banner", variant="a", segment="everyone", reason="assigned", version=nonsense)
+        assert client.expose("u1", forged)
+        client.flush()
+        client.track("u1", "view")
+        assert client.flush()
+        assert (client.stats().sent.dropped, client.stats().sent.accepted) == (1, 1)
+    assert any("JSON" in line for line in told)
 
 
 def test_asking_is_showing_where_the_experiment_says_so(server: FakeServer) -> None:
@@ -299,7 +324,7 @@ def test_backoff_doubles_up_to_a_minute() -> None:
 
 AT_EXIT = """
 import sys
-from winnow_client import Client
+from winnow_client import Assignment, Client
 client = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
 client.track("u1", "last words")
 """
@@ -312,7 +337,7 @@ def test_the_end_of_the_process_flushes(server: FakeServer) -> None:
 
 FORKED = """
 import os, sys
-from winnow_client import Client
+from winnow_client import Assignment, Client
 client = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
 client.ready()
 client.track("u1", "parent")

@@ -123,13 +123,15 @@ class Client:
         event_id: str | None = None,
     ) -> bool:
         """Report an event. An `event_id` of your own (an order number) makes it idempotent beyond this process."""
-        if not _is_id(unit_id) or not _is_value(value):
-            self._tell(f"event {name!r} was not taken: its unit id or its value is unfit")
+        at = _instant(occurred_at)
+        fit = _is_id(unit_id) and _is_value(value) and isinstance(name, str) and isinstance(event_id, str | None)
+        if not fit or at is None:
+            self._tell(f"event {name!r} was not taken: its unit id, value or time is unfit")
             return False
         item: Item = {"type": "event", "event_id": event_id or str(uuid4()), "unit_id": unit_id, "name": name}
         if value is not None:
             item["value"] = value
-        return self._outbox.put({**item, "occurred_at": _instant(occurred_at)})
+        return self._outbox.put({**item, "occurred_at": at})
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Send what is queued; say whether all of it was settled in time."""
@@ -206,8 +208,13 @@ def _is_id(unit_id: object) -> bool:
     return unit_id.isprintable() or not _UNFIT_FOR_ID.search(unit_id)
 
 
-def _is_value(value: float | None) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))
+def _is_value(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _exposure(unit_id: str, shown: Assignment, event_id: str, occurred_at: datetime | None) -> Item:
@@ -219,12 +226,16 @@ def _exposure(unit_id: str, shown: Assignment, event_id: str, occurred_at: datet
         "version": shown.version,
         "segment": shown.segment,
         "variant": shown.variant,
-        "occurred_at": _instant(occurred_at),
+        "occurred_at": _instant(occurred_at) or _instant(None),
     }
 
 
-def _instant(given: datetime | None) -> str:
-    return (given if given is not None else datetime.now(UTC)).astimezone(UTC).isoformat()
+def _instant(given: datetime | None) -> str | None:
+    """Return the time in UTC, None for what is none; without a time zone it is the machine's, as ever in Python."""
+    try:
+        return (datetime.now(UTC) if given is None else given.astimezone(UTC)).isoformat()
+    except (AttributeError, OverflowError, ValueError):
+        return None
 
 
 _open: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +64,7 @@ class Follower:
             asked_for = self._poll()
             failures = 0 if not self._problem else failures + 1
             self._asked.set()
-            wait = backoff_seconds(failures, asked_for) if failures else self._poll_seconds
+            wait = backoff_seconds(failures, asked_for) if failures else self._poll_seconds * random.uniform(0.9, 1.1)
             ending.wait(wait)
 
     def _poll(self) -> float | None:
@@ -100,10 +101,12 @@ class Follower:
             listener(catalog)
 
     def _read_file(self) -> None:
-        if self._file is None or not self._file.exists():
+        if self._file is None:
             return
         try:
             self._swap(compile_catalog(json.loads(self._file.read_bytes())))
+        except FileNotFoundError:
+            return
         except (OSError, ValueError, RecursionError, CatalogError) as problem:
             self._tell(f"the stored catalog could not be read: {problem}")
 

@@ -128,6 +128,10 @@ class Outbox:
             reply = self._post(batch)
         except Unreachable as problem:
             return self._again(f"events wait, {problem}", failures, None)
+        except (TypeError, ValueError) as problem:
+            self._settle(batch, None)
+            self._tell(f"{len(batch)} events were dropped, they cannot be written as JSON: {problem}")
+            return None
         document = reply.document()
         if 200 <= reply.status < 300 and isinstance(document, dict) and isinstance(document.get("items"), list):
             self._stuck = ""

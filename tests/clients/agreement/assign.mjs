@@ -16,7 +16,7 @@ let at = 0;
 for (const line of lines) {
   const [unitId, attributes] = JSON.parse(line);
   for (const key of keys) {
-    const answer = catalog.assign(key, unitId, attributes);
+    const answer = catalog.assign(unitId, attributes, key);
     let number = known.get(answer);
     if (number === undefined) known.set(answer, (number = known.size));
     numbers[at++] = number;
