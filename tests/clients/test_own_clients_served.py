@@ -82,3 +82,16 @@ def test_javascript(winnow: Winnow, shown: list[dict[str, Any]]) -> None:
         "dropped": 0,
         "waiting": 0,
     }
+
+
+def test_openfeature_for_servers() -> None:
+    """The types are OpenFeature's by structure only: its real SDK calls them."""
+    told = node("winnow_openfeature.mjs", {})
+    assert told["value"] == {"text": "Start"}
+    sent = [{name: item[name] for name in item if name not in ("event_id", "occurred_at")} for item in told["sent"]]
+    exposure = {"experiment": "headline", "version": 4, "segment": "everyone", "variant": "bold"}
+    assert sent == [
+        {"type": "exposure", "unit_id": "u1", **exposure},
+        {"type": "event", "unit_id": "u1", "name": "purchase", "value": 12.5},
+        {"type": "event", "unit_id": "u1", "name": "signup"},
+    ]
