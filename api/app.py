@@ -8,6 +8,7 @@ from api import access_log, errors
 from api.dashboard import register as register_dashboard
 from api.lane.answers import AnswersHolder
 from api.lane.assignments import Assignments
+from api.lane.events import Events
 from api.lane.lane import Lane
 from api.logs import logger
 from api.openapi import document
@@ -85,13 +86,16 @@ def _open_lane(app: Flask, services: Winnow) -> None:
     schema, dumps = AssignmentSchema(), app.json.dumps
     answers = AnswersHolder(services.catalog, lambda answer: dumps(schema.dump(answer), separators=(",", ":")).encode())
     assigned = Assignments(answers, services.assigner)
+    handlers = {
+        "/v1/assignments": (Scope.ASSIGN, assigned.one),
+        "/v1/assignments/batch": (Scope.ASSIGN, assigned.many),
+    }
+    if services.spool is not None:
+        handlers["/v1/events"] = (Scope.INGEST, Events(services.recorder, services.spool, services.clock).record)
     app.wsgi_app = Lane(  # type: ignore[method-assign] # this is where Flask wants such layers
         app.wsgi_app,
         services.keys,
-        {
-            "/v1/assignments": (Scope.ASSIGN, assigned.one),
-            "/v1/assignments/batch": (Scope.ASSIGN, assigned.many),
-        },
+        handlers,
         max_body_bytes=services.settings.max_body_bytes,
     )
 

@@ -29,6 +29,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     refusals.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     refusals.Forbidden: HTTPStatus.FORBIDDEN,
     refusals.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    refusals.RowsRefused: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
     refusals.Unauthenticated: {"WWW-Authenticate": 'Bearer realm="winnow"'},

@@ -12,8 +12,10 @@ from experiments.services.author import Author
 from experiments.services.catalog import Catalog, CatalogHolder
 from experiments.services.deliver import Deliverer
 from experiments.services.growthbook_eval import RemoteEvaluator
+from experiments.services.implied import ImpliedExposures
+from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
-from experiments.services.ports import ChangeFeed, Clock, OpenUnitOfWork
+from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.published import Publisher
 from experiments.services.record import Recorder
@@ -22,6 +24,9 @@ from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
+from experiments.spool.folder import spool_folder
+from experiments.spool.spool import Spool
+from experiments.storage.engine import identity
 from experiments.storage.unit_of_work import open_database
 
 
@@ -46,6 +51,7 @@ class Winnow:
     keys: Keys
     sign_in_links: SignInLinks
     webhooks: Webhooks
+    spool: Spool | None = None
 
 
 def utc_now() -> datetime:
@@ -53,12 +59,23 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None, clock: Clock = utc_now) -> Winnow:
-    """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own."""
+def build(
+    settings: Settings,
+    *,
+    open_unit_of_work: OpenUnitOfWork | None = None,
+    clock: Clock = utc_now,
+    spooled: bool = False,
+) -> Winnow:
+    """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own.
+
+    `spooled`: what is recorded goes through a spool of this process, which is drained from now on.
+    """
     opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
+    spool = _spool(settings, opened) if spooled else None
+    journal: Journal = spool or DirectJournal(opened)
     sight = Sight(catalog, lambda seen: seen)
-    assigner = Assigner(sight, opened, clock)
+    assigner = Assigner(sight, ImpliedExposures(journal), clock)
     return Winnow(
         settings=settings,
         clock=clock,
@@ -69,7 +86,7 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         assigner=assigner,
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
-        recorder=Recorder(catalog, opened, clock),
+        recorder=Recorder(catalog, opened, journal, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
@@ -77,7 +94,15 @@ def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None
         keys=keys,
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
+        spool=spool,
     )
+
+
+def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:
+    folder = spool_folder(settings.spool_dir, identity(settings.database_url))
+    spool = Spool(folder, opened, max_bytes=settings.spool_max_bytes)
+    spool.start()
+    return spool
 
 
 def change_feed(settings: Settings) -> ChangeFeed:

@@ -23,6 +23,8 @@ class Settings:
     `catalog_poll_seconds`: how often a process looks whether another one changed an experiment.
     `public_url`: where people reach the pages, for links in what is sent. `mail_server`, `notify_from` and
     `notify_emails`: who is told by e-mail; only the process that delivers needs them.
+    `spool`: whether `winnow serve` keeps what it records in `spool_dir`, on a local disk, until the database has it;
+    `spool_max_bytes` is for each of its processes.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -36,6 +38,9 @@ class Settings:
     secure_cookies: bool = False
     log_level: str = "info"
     log_json: bool = False
+    spool: bool = True
+    spool_dir: Path = ROOT / "var" / "spool"
+    spool_max_bytes: int = 1 << 30
     public_url: str = ""
     mail_server: MailServer | None = None
     notify_from: str = ""
@@ -57,6 +62,9 @@ class Settings:
             secure_cookies=read.flag("SECURE_COOKIES", default.secure_cookies),
             log_level=read.one_of("LOG_LEVEL", default.log_level, ("debug", "info", "warning", "error")),
             log_json=read.flag("LOG_JSON", default.log_json),
+            spool=read.flag("SPOOL", default.spool),
+            spool_dir=Path(read.text("SPOOL_DIR", str(default.spool_dir))),
+            spool_max_bytes=int(read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=100_000)),
             public_url=read.checked("PUBLIC_URL", check_url).rstrip("/"),
             mail_server=read.mail_server("SMTP_URL"),
             notify_from=read.checked("NOTIFY_FROM", check_address),

@@ -22,7 +22,11 @@ routes = Routes(
 
 @routes.post("/events", scope=Scope.INGEST, body=BatchSchema, out=VerdictsSchema, status=202, refuses=(503,))
 def record(body: dict[str, Any]) -> object:
-    """Record a batch; every item has a verdict of its own, and a bad one never fails the others."""
+    """Record a batch; every item has a verdict of its own, and a bad one never fails the others.
+
+    An item that is sent again may be told `accepted` or `duplicate`: it is stored once. On 503 nothing of the batch was
+    stored; send it again after the seconds in `Retry-After`.
+    """
     services = winnow()
     now = services.clock()
     items = [read_item(item, now) for item in body["items"]]

@@ -99,3 +99,10 @@ class Forbidden(DomainError):
 
 class Unavailable(DomainError):
     """Try again later; nothing was stored."""
+
+
+class RowsRefused(DomainError):
+    """Rows that the database will never take: not now, and not later."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("rows_refused", f"The database refuses rows for good: {reason}")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
-from experiments.domain.event import Exposure
 from experiments.domain.names import check_id
 from experiments.services.catalog import Catalog, LiveExperiment
-from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.implied import ImpliedExposures
+from experiments.services.ports import Clock
 from experiments.services.sight import Sight
 
 
@@ -32,9 +30,9 @@ class Unit:
 class Assigner:
     """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
 
-    def __init__(self, seen: Sight[Catalog], open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+    def __init__(self, seen: Sight[Catalog], exposures: ImpliedExposures, clock: Clock) -> None:
         self._seen = seen
-        self._open = open_unit_of_work
+        self._exposures = exposures
         self._clock = clock
 
     def assign(
@@ -86,14 +84,7 @@ class Assigner:
     def expose(self, shown: Sequence[tuple[str, Assignment]]) -> None:
         """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""
         if shown:
-            now = self._clock()
-            exposures = {
-                exposure.event_id: exposure
-                for exposure in (_exposure(unit_id, answer, now) for unit_id, answer in shown)
-            }
-            with self._open() as work:
-                work.log.append_exposures(list(exposures.values()), received_at=now)
-                work.commit()
+            self._exposures.store(shown, now=self._clock())
 
 
 def _live(catalog: Catalog, key: str) -> LiveExperiment:
@@ -101,18 +92,3 @@ def _live(catalog: Catalog, key: str) -> LiveExperiment:
     if entry is None:
         raise NotFound("experiment", key)
     return entry
-
-
-def _exposure(unit_id: str, answer: Assignment, now: datetime) -> Exposure:
-    """Return the exposure that the answer implies; asking again gives the same `event_id`, so it is stored once."""
-    parts = (answer.experiment, str(answer.epoch), answer.segment or "", answer.variant, unit_id)
-    return Exposure(
-        event_id="assigned-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest(),
-        unit_id=unit_id,
-        experiment=answer.experiment,
-        version=answer.version,
-        epoch=answer.epoch,
-        segment=answer.segment or "",
-        variant=answer.variant,
-        occurred_at=now,
-    )

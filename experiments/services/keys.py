@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from experiments.domain.definition import MAX_TAGS
-from experiments.domain.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from experiments.domain.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from experiments.domain.names import check_key, check_text
 from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork, Page
 
@@ -144,15 +144,34 @@ class Keys:
     def _look_up(self, key_id: str) -> tuple[Principal, str]:
         now = self._clock()
         remembered = self._remembered.get(key_id)
-        if remembered is None or now - remembered[0] > timedelta(seconds=REMEMBERED_SECONDS):
-            remembered = (now, self._read(key_id))
+        if remembered is None:
+            key = self._read(key_id)
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[key_id] = remembered
-        key = remembered[1]
+            self._remembered[key_id] = (now, key)
+        elif timedelta(0) <= now - remembered[0] <= timedelta(seconds=REMEMBERED_SECONDS):
+            key = remembered[1]
+        else:
+            key = self._look_again(key_id, remembered[1], now)
         if key.revoked_at is not None:
             raise Unauthenticated
         return Principal(key_id=key.id, name=key.name, scopes=key.scopes, tags=key.tags), key.secret_sha256
+
+    def _look_again(self, key_id: str, known: ApiKey, now: datetime) -> ApiKey:
+        """Read a key anew. While the database is away nobody can revoke it there: what was read last still holds.
+
+        Requests that come meanwhile do not read too: a database that is away may take its time to be so.
+        """
+        self._remembered[key_id] = (now, known)
+        try:
+            key = self._read(key_id)
+        except Unavailable:
+            return known
+        except Unauthenticated:
+            self._remembered.pop(key_id, None)
+            raise
+        self._remembered[key_id] = (now, key)
+        return key
 
     def _read(self, key_id: str) -> ApiKey:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from experiments.domain.errors import InvalidInput
@@ -37,3 +39,9 @@ def test_what_cannot_be_understood_is_refused_by_name(name: str, text: str) -> N
     with pytest.raises(InvalidInput) as refusal:
         Settings.from_environment({f"WINNOW_{name}": text})
     assert (refusal.value.code, refusal.value.path) == ("setting_invalid", f"/WINNOW_{name}")
+
+
+def test_where_the_spool_is_and_how_large() -> None:
+    environment = {"WINNOW_SPOOL": "false", "WINNOW_SPOOL_DIR": "/data/spool", "WINNOW_SPOOL_MAX_BYTES": "5000000"}
+    read = Settings.from_environment(environment)
+    assert (read.spool, read.spool_dir, read.spool_max_bytes) == (False, Path("/data/spool"), 5_000_000)
