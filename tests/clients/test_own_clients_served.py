@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +20,13 @@ ASKED = [(unit, key) for unit in UNITS for key in REMOTE]
 
 
 @pytest.fixture(scope="module")
-def winnow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Winnow]:
-    with house(tmp_path_factory.mktemp("own")) as served:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="module")
+def winnow(folder: Path) -> Iterator[Winnow]:
+    with house(folder) as served:
         yield served
 
 
@@ -35,7 +44,7 @@ def _fields(answer: Assignment) -> dict[str, Any]:
     return {field: getattr(answer, field) for field in FIELDS}
 
 
-def test_python(winnow: Winnow, shown: list[dict[str, Any]]) -> None:
+def test_python(winnow: Winnow, shown: list[dict[str, Any]], folder: Path) -> None:
     problems: list[str] = []
     with Client(winnow.address, winnow.admin, on_problem=problems.append) as client:
         assert client.ready(30)
@@ -46,13 +55,24 @@ def test_python(winnow: Winnow, shown: list[dict[str, Any]]) -> None:
         sent = client.stats().sent
     assert [_fields(answer) for _, answer in answers] == shown
     assert (sent.rejected, sent.dropped, problems) == (0, 0, [])
-    assert sent.accepted == sum(reported) + sum(tracked)
     assert sum(tracked) == len(UNITS)
-    # The API has exposed these units already, and the client gives the same ids.
-    assert sent.duplicate == len(
-        {(unit_id, answer.segment, answer.variant) for unit_id, answer in answers if answer.exposes}
-    )
-    assert sent.duplicate > 0
+    # The API has exposed these units already, and the client gives the same ids: each is stored once.
+    by_asking = {(unit_id, answer.segment, answer.variant) for unit_id, answer in answers if answer.exposes}
+    assert sent.accepted + sent.duplicate == sum(reported) + sum(tracked) + len(by_asking)
+    wanted = sum(reported) + len(by_asking)
+    deadline = time.monotonic() + 30
+    while _stored(folder, "%") < wanted and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert (_stored(folder, "%"), _stored(folder, "shown-by-asking")) == (wanted, len(by_asking))
+
+
+def _stored(folder: Path, experiment: str) -> int:
+    """How many exposures are in the database."""
+    with closing(sqlite3.connect(folder / "winnow.db")) as database:
+        (count,) = database.execute(
+            "SELECT count(*) FROM exposures WHERE experiment_key LIKE ?", [experiment]
+        ).fetchone()
+    return int(count)
 
 
 def test_javascript(winnow: Winnow, shown: list[dict[str, Any]]) -> None:

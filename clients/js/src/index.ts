@@ -94,6 +94,8 @@ export class Winnow {
     const once = JSON.stringify([unitId, experiment, version, segment, variant]);
     if (this.exposed.has(once)) return true;
     const taken = this.put("exposure", unitId, { experiment, version, segment, variant });
+    // A server sees units without end; one that is forgotten is exposed again, which does no harm.
+    if (this.exposed.size >= 10_000) this.exposed.clear();
     if (taken) this.exposed.add(once);
     return taken;
   }

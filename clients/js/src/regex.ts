@@ -1,8 +1,8 @@
 /**
  * Python's regexes, which Winnow's conditions are written in, said in JavaScript's.
  *
- * Look-around, back-references and flags are refused to authors. `\N{…}` is not known here. Where case is ignored,
- * five letters differ (as in Python `i` also matches `ı`); everything else is the same, Unicode's classes included.
+ * Look-around, back-references and flags are refused to authors. `\N{…}` is not known here. What is a letter, a digit or
+ * a space is the same for all characters that the versions of Unicode on both sides have.
  */
 const WORD = "\\p{L}\\p{N}_";
 const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
@@ -19,10 +19,13 @@ const ASSERTIONS: { readonly [letter: string]: string } = {
   B: `(?:${BEFORE}${AFTER}|${NOT_BEFORE}${NOT_AFTER})`,
 };
 
+/** One letter where case is ignored; in JavaScript the two Turkish ones are others. */
+const LETTER_I = [0x49, 0x69, 0x130, 0x131];
+
 /** The regex, or null for what is none. */
 export function translated(pattern: string, ignoreCase: boolean): RegExp | null {
   try {
-    return new RegExp(new Translation(searchForm(pattern)).all(), ignoreCase ? "iu" : "u");
+    return new RegExp(new Translation(searchForm(pattern), ignoreCase ? LETTER_I : []).all(), ignoreCase ? "iu" : "u");
   } catch {
     return null;
   }
@@ -37,7 +40,10 @@ const literal = (point: number): string => `\\u{${point.toString(16)}}`;
 class Translation {
   private at = 0;
 
-  constructor(private readonly pattern: string) {}
+  constructor(
+    private readonly pattern: string,
+    private readonly same: readonly number[],
+  ) {}
 
   all(): string {
     let out = "";
@@ -57,7 +63,7 @@ class Translation {
     if (point === 0x5b) return this.charClass();
     if (point === 0x2e) return "[^\\n]";
     if (point === 0x24) return "(?=\\n?$)";
-    return literal(point);
+    return this.cased(point);
   }
 
   private escape(): string {
@@ -65,7 +71,11 @@ class Translation {
     if (assertion) return ASSERTIONS[assertion] as string;
     const kind = this.match(/[dwsDWS]/y);
     if (kind) return `[${kind < "a" ? "^" : ""}${CLASSES[kind.toLowerCase()]}]`;
-    return literal(this.escaped());
+    return this.cased(this.escaped());
+  }
+
+  private cased(point: number): string {
+    return this.same.includes(point) ? `[${this.same.map(literal).join("")}]` : literal(point);
   }
 
   /** The character that stands behind a backslash. */
@@ -99,7 +109,9 @@ class Translation {
 
   private range(): string {
     const from = this.member();
-    return this.match(/-(?!\])/y) ? `${literal(from)}-${literal(this.member())}` : literal(from);
+    const to = this.match(/-(?!\])/y) ? this.member() : from;
+    const more = this.same.some((point) => from <= point && point <= to) ? this.same.map(literal).join("") : "";
+    return `${literal(from)}-${literal(to)}${more}`;
   }
 
   private member(): number {

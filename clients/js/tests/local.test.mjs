@@ -123,6 +123,24 @@ for (const [pattern, text, expected] of [
   });
 }
 
+// The same with `re.IGNORECASE`.
+for (const [pattern, text, expected] of [
+  ["^İ$", "i", true],
+  ["^i$", "ı", true],
+  ["^[a-z]$", "İ", true],
+  ["^[^a-z]$", "ı", false],
+  ["^[h]$", "ı", false],
+  ["^s$", "ſ", true],
+  ["^\u212a$", "k", true],
+  ["^ß$", "ss", false],
+  ["^σ$", "ς", true],
+  ["^MOBILE", "mobile", true],
+]) {
+  test(`regexi ${pattern} on ${JSON.stringify(text)}`, () => {
+    assert.equal(compileCondition({ a: { $regexi: pattern } })({ a: text }), expected);
+  });
+}
+
 test("paused and stopped experiments", () => {
   const dutch = { ...everyone, key: "dutch", condition: { country: "NL" }, after_stop: "b" };
   const segments = [dutch, everyone];

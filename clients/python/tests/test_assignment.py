@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from documents import GOLDEN, catalog, experiment, from_golden
+from hypothesis import given
+from hypothesis import strategies as st
 
 from winnow_client import CatalogError, compile_catalog
 from winnow_client.assignment import compile_experiment
@@ -29,6 +31,11 @@ def test_golden_buckets(version: int, vector: dict[str, Any]) -> None:
 def test_golden_hashes_without_mmh3(vector: dict[str, Any]) -> None:
     """The hash in plain Python is used where `mmh3` is not installed: it is tested everywhere."""
     assert murmur3(f"{vector['salt']}:{vector['unit_id']}".encode()) == vector["hash"]
+
+
+@given(st.binary(max_size=64))
+def test_the_hash_in_plain_python_is_that_in_c(data: bytes) -> None:
+    assert murmur3(data) == pytest.importorskip("mmh3").hash(data, 0, False)
 
 
 @pytest.mark.parametrize("vector", GOLDEN[2]["hashes"])

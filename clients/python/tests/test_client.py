@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -363,6 +364,21 @@ def _run(server: FakeServer, program: str) -> None:
         [sys.executable, "-c", program, server.url, KEY],
         check=True, timeout=60, env={**os.environ, "PYTHONPATH": str(here)},
     )  # fmt: skip
+
+
+def test_many_threads_lose_nothing(server: FakeServer) -> None:
+    with made(server, batch_size=50) as client:
+        work = [
+            threading.Thread(target=lambda: [client.track("u1", "view", number) for number in range(250)])
+            for _ in range(8)
+        ]
+        for thread in work:
+            thread.start()
+        for thread in work:
+            thread.join()
+        assert client.flush(30)
+        assert client.stats().sent.accepted == 2_000
+    assert len(server.stored) == 2_000
 
 
 def test_instants_are_of_now_in_utc(server: FakeServer) -> None:

@@ -22,8 +22,8 @@ class Assignment:
 
     `reason` is Winnow's (`assigned`, `forced`, `holdout`, `other_experiment`, `not_in_traffic`, `paused`, `stopped`),
     or `unknown` where the catalog has no such experiment, there is no catalog yet, or the id is unfit to be one: then
-    `variant` is None. `decided_by`: what else units that are assigned could have seen hangs on this. `exposes`: asking
-    is showing.
+    `variant` is None. `decided_by`: whether an assigned unit sees this by chance, by its segment, or as everybody does.
+    `exposes`: asking is showing.
     """
 
     experiment: str
