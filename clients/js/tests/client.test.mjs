@@ -178,6 +178,27 @@ function page(run) {
   });
 }
 
+test("a page keeps answers in localStorage, and goes on where that is forbidden", () =>
+  page(async () => {
+    const original = Object.getOwnPropertyDescriptor(globalThis, "localStorage");
+    const store = new FakeStore();
+    const forbid = () => {
+      throw new Error("SecurityError");
+    };
+    try {
+      Object.defineProperty(globalThis, "localStorage", { configurable: true, get: () => store });
+      await client().assign("u1", {}, "headline");
+      assert.deepEqual(await client().assign("u1", {}, "headline"), SHOWN);
+      assert.equal(server.asked.length, 1);
+      Object.defineProperty(globalThis, "localStorage", { configurable: true, get: forbid });
+      assert.deepEqual(await client().assign("u1", {}, "headline"), SHOWN);
+      assert.equal(server.asked.length, 2);
+    } finally {
+      if (original) Object.defineProperty(globalThis, "localStorage", original);
+      else delete globalThis.localStorage;
+    }
+  }));
+
 for (const way of ["pagehide", "visibilitychange"]) {
   test(`on ${way} what is queued is sent by a request that outlives the page, with the key`, () =>
     page(async (listeners) => {
