@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -10,8 +11,8 @@ from typing import ParamSpec, TypeVar
 from flask import g, request
 
 from api.current import winnow
-from experiments.domain.errors import Unauthenticated
-from experiments.services.keys import Scope
+from experiments.domain.errors import RateLimited, Unauthenticated
+from experiments.services.keys import Principal, Scope
 
 IN_ADDRESS = "client_key"
 """The part of an address that is a key."""
@@ -20,6 +21,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _KEY = re.compile(r"[A-Za-z0-9]{1,40}_[A-Za-z0-9]{1,100}_[A-Za-z0-9_-]{1,200}")
+
+ADMITTED = "winnow.admitted"
+"""Stands in the environment of a request that was counted against its key's limit already."""
+
+LIMITED = frozenset({Scope.ASSIGN, Scope.INGEST})
+"""What frontends do, and may do only so often."""
 
 SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer wk_…`."},
@@ -39,9 +46,7 @@ def require(scope: Scope) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(view: Callable[P, R]) -> Callable[P, R]:
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-            principal = winnow().keys.authenticate(_key())
-            principal.require(scope)
-            g.principal = principal
+            admit(scope)
             return view(*args, **kwargs)
 
         return guarded
@@ -54,11 +59,28 @@ def require_public(view: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        g.principal = winnow().keys.authenticate(_checked(str(kwargs.pop(IN_ADDRESS))))
-        g.principal.require_public()
+        principal = winnow().keys.authenticate(_checked(str(kwargs.pop(IN_ADDRESS))))
+        principal.require_public()
+        _let_in(principal, limited=True)
         return view(*args, **kwargs)
 
     return guarded
+
+
+def admit(scope: Scope) -> None:
+    """Let the present request go on, or raise Unauthenticated, Forbidden or RateLimited."""
+    principal = winnow().keys.authenticate(_key())
+    principal.require(scope)
+    _let_in(principal, limited=scope in LIMITED)
+
+
+def _let_in(principal: Principal, *, limited: bool) -> None:
+    g.principal = principal
+    limiter = winnow().limiter
+    if limiter is not None and limited and ADMITTED not in request.environ:
+        wait = limiter.admit(principal.key_id, time.monotonic())
+        if wait is not None:
+            raise RateLimited(wait)
 
 
 def _key() -> str:

@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import current_app, g
 
+from api.metrics.metrics import Metrics
 from experiments.bootstrap import Winnow
 from experiments.services.keys import Principal
 
@@ -18,6 +19,11 @@ def winnow() -> Winnow:
 def principal() -> Principal:
     """Return who is asking."""
     return cast(Principal, g.principal)
+
+
+def metrics() -> Metrics:
+    """Return what this process counts."""
+    return cast(Metrics, current_app.extensions["metrics"])
 
 
 def actor() -> str:

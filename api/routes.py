@@ -81,9 +81,11 @@ class Routes:
         body: type[Schema] | None = None,
         query: type[Schema] | None = None,
         also: Mapping[int, type[Schema] | None] | None = None,
+        fails: Mapping[int, type[Schema]] | None = None,
         refuses: tuple[int, ...] = (),
         headers: tuple[Mapping[str, Any], ...] = (),
         key_in_address: bool = False,
+        described: Mapping[str, Any] | None = None,
     ) -> Callable[[View], View]:
         """Declare a view: who may, what goes in, what comes out, and which refusals are to be expected.
 
@@ -92,6 +94,7 @@ class Routes:
         blueprint = self.blueprint
         steps = [blueprint.response(status, out)]
         steps += [blueprint.alt_response(code, schema=schema, success=True) for code, schema in (also or {}).items()]
+        steps += [blueprint.alt_response(code, schema=schema) for code, schema in (fails or {}).items()]
         if query is not None:
             steps.append(blueprint.arguments(query, location="query", arg_name="query"))
         if body is not None:
@@ -104,6 +107,9 @@ class Routes:
             steps.append(blueprint.doc(security=[]))
         if scope is not None:
             steps.append(require_public if key_in_address else require(scope))
+
+        if described is not None:
+            steps.append(blueprint.doc(**described))
 
         def declare(view: View) -> View:
             wrapped: Any = view

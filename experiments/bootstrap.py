@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from experiments.services.growthbook_eval import RemoteEvaluator
 from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
+from experiments.services.limit import Limiter
 from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork
 from experiments.services.promote import Promoter
 from experiments.services.published import Publisher
@@ -49,6 +51,7 @@ class Winnow:
     advancer: Advancer
     alerter: Alerter
     keys: Keys
+    limiter: Limiter | None
     sign_in_links: SignInLinks
     webhooks: Webhooks
     spool: Spool | None = None
@@ -92,10 +95,16 @@ def build(
         advancer=Advancer(catalog, opened, clock),
         alerter=Alerter(opened, clock),
         keys=keys,
+        limiter=_limiter(settings),
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
         spool=spool,
     )
+
+
+def _limiter(settings: Settings) -> Limiter | None:
+    rate = settings.rate_limit_per_second
+    return Limiter(rate, settings.rate_limit_burst or max(1, math.ceil(rate))) if rate else None
 
 
 def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:

@@ -249,7 +249,7 @@ def test_while_the_database_is_away_events_and_claims_are_taken(spooled: Spooled
     def away(*, read_only: bool = False) -> Any:
         raise Unavailable("database_unavailable", "The database does not answer.")
 
-    spooled.lanes.lane._handlers[EVENTS][1].__self__._recorder._open = away
+    spooled.lanes.lane._stops[EVENTS].handler.__self__._recorder._open = away
     answer = spooled.same(json.dumps({"items": [EVENT, EXPOSURE]}).encode())
     assert json.loads(answer.body)["accepted"] == 2
     unsure = spooled.same(json.dumps({"items": [EVENT, EXPOSURE | {"version": 2}]}).encode())
