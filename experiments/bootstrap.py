@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,16 +10,25 @@ from experiments.services.advance import Advancer
 from experiments.services.alerts import Alerter
 from experiments.services.assign import Assigner
 from experiments.services.author import Author
-from experiments.services.catalog import CatalogHolder
+from experiments.services.catalog import Catalog, CatalogHolder
 from experiments.services.deliver import Deliverer
+from experiments.services.growthbook_eval import RemoteEvaluator
+from experiments.services.implied import ImpliedExposures
+from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
-from experiments.services.ports import ChangeFeed, Clock, OpenUnitOfWork
+from experiments.services.limit import Limiter
+from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork
 from experiments.services.promote import Promoter
+from experiments.services.published import Publisher
 from experiments.services.record import Recorder
 from experiments.services.results import Results
+from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
+from experiments.spool.folder import spool_folder
+from experiments.spool.spool import Spool
+from experiments.storage.engine import identity
 from experiments.storage.unit_of_work import open_database
 
 
@@ -30,16 +40,21 @@ class Winnow:
     clock: Clock
     open_unit_of_work: OpenUnitOfWork
     catalog: CatalogHolder
+    sight: Sight[Catalog]
     author: Author
     assigner: Assigner
+    publisher: Publisher
+    remote_evaluator: RemoteEvaluator
     recorder: Recorder
     results: Results
     promoter: Promoter
     advancer: Advancer
     alerter: Alerter
     keys: Keys
+    limiter: Limiter | None
     sign_in_links: SignInLinks
     webhooks: Webhooks
+    spool: Spool | None = None
 
 
 def utc_now() -> datetime:
@@ -47,26 +62,56 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def build(settings: Settings, *, open_unit_of_work: OpenUnitOfWork | None = None, clock: Clock = utc_now) -> Winnow:
-    """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own."""
+def build(
+    settings: Settings,
+    *,
+    open_unit_of_work: OpenUnitOfWork | None = None,
+    clock: Clock = utc_now,
+    spooled: bool = False,
+) -> Winnow:
+    """Wire everything; the database is opened, not migrated. Tests pass stores in memory and a clock of their own.
+
+    `spooled`: what is recorded goes through a spool of this process, which is drained from now on.
+    """
     opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
+    spool = _spool(settings, opened) if spooled else None
+    journal: Journal = spool or DirectJournal(opened)
+    sight = Sight(catalog, lambda seen: seen)
+    assigner = Assigner(sight, ImpliedExposures(journal), clock)
     return Winnow(
         settings=settings,
         clock=clock,
         open_unit_of_work=opened,
         catalog=catalog,
+        sight=sight,
         author=Author(catalog, opened, clock),
-        assigner=Assigner(catalog, opened, clock),
-        recorder=Recorder(catalog, opened, clock),
+        assigner=assigner,
+        publisher=Publisher(catalog),
+        remote_evaluator=RemoteEvaluator(sight, assigner),
+        recorder=Recorder(catalog, opened, journal, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
         alerter=Alerter(opened, clock),
         keys=keys,
+        limiter=_limiter(settings),
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
+        spool=spool,
     )
+
+
+def _limiter(settings: Settings) -> Limiter | None:
+    rate = settings.rate_limit_per_second
+    return Limiter(rate, settings.rate_limit_burst or max(1, math.ceil(rate))) if rate else None
+
+
+def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:
+    folder = spool_folder(settings.spool_dir, identity(settings.database_url))
+    spool = Spool(folder, opened, max_bytes=settings.spool_max_bytes)
+    spool.start()
+    return spool
 
 
 def change_feed(settings: Settings) -> ChangeFeed:

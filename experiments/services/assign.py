@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
-from experiments.domain.event import Exposure
 from experiments.domain.names import check_id
-from experiments.services.catalog import Catalog, CatalogHolder, LiveExperiment
-from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.catalog import Catalog, LiveExperiment
+from experiments.services.implied import ImpliedExposures
+from experiments.services.ports import Clock
+from experiments.services.sight import Sight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,18 +30,41 @@ class Unit:
 class Assigner:
     """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
 
-    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
-        self._catalog = catalog
-        self._open = open_unit_of_work
+    def __init__(self, seen: Sight[Catalog], exposures: ImpliedExposures, clock: Clock) -> None:
+        self._seen = seen
+        self._exposures = exposures
         self._clock = clock
 
-    def assign(self, units: Sequence[Unit], experiment: str | None = None) -> list[list[Assignment]]:
+    def assign(
+        self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
+    ) -> list[list[Assignment]]:
         """Return per unit the answers of one live experiment, or of all running ones in order of key.
 
+        With `tags`, experiments that have none of them do not exist.
         Raises NotFound where the named experiment is not live, Unavailable before the catalog was first loaded.
         """
-        catalog = self._catalog.loaded()
-        asked = catalog.running if experiment is None else (_live(catalog, experiment),)
+        catalog = self._seen.of(tags)
+        return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units)
+
+    def evaluate(
+        self,
+        unit: Unit,
+        experiment: str | None = None,
+        *,
+        tags: frozenset[str] = frozenset(),
+        leaving_out: Collection[str] = (),
+    ) -> list[tuple[LiveExperiment, Assignment]]:
+        """Return the answers of one live experiment, or of all live ones (paused and stopped too), with where from.
+
+        Those that are left out are not asked. Raises NotFound and Unavailable as `assign` does.
+        """
+        catalog = self._seen.of(tags)
+        asked = catalog.live.values() if experiment is None else (_live(catalog, experiment),)
+        wanted = [entry for entry in asked if entry.experiment.key not in leaving_out]
+        (answers,) = self._ask(wanted, [unit])
+        return list(zip(wanted, answers, strict=True))
+
+    def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
         answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]
         showing = {
             entry.experiment.key
@@ -62,14 +84,7 @@ class Assigner:
     def expose(self, shown: Sequence[tuple[str, Assignment]]) -> None:
         """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""
         if shown:
-            now = self._clock()
-            exposures = {
-                exposure.event_id: exposure
-                for exposure in (_exposure(unit_id, answer, now) for unit_id, answer in shown)
-            }
-            with self._open() as work:
-                work.log.append_exposures(list(exposures.values()), received_at=now)
-                work.commit()
+            self._exposures.store(shown, now=self._clock())
 
 
 def _live(catalog: Catalog, key: str) -> LiveExperiment:
@@ -77,18 +92,3 @@ def _live(catalog: Catalog, key: str) -> LiveExperiment:
     if entry is None:
         raise NotFound("experiment", key)
     return entry
-
-
-def _exposure(unit_id: str, answer: Assignment, now: datetime) -> Exposure:
-    """Return the exposure that the answer implies; asking again gives the same `event_id`, so it is stored once."""
-    parts = (answer.experiment, str(answer.epoch), answer.segment or "", answer.variant, unit_id)
-    return Exposure(
-        event_id="assigned-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest(),
-        unit_id=unit_id,
-        experiment=answer.experiment,
-        version=answer.version,
-        epoch=answer.epoch,
-        segment=answer.segment or "",
-        variant=answer.variant,
-        occurred_at=now,
-    )

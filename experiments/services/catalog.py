@@ -13,6 +13,7 @@ from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.services.ports import OpenUnitOfWork, UnitOfWork
+from experiments.services.versions import Versions
 
 _LIVE = (Status.RUNNING, Status.PAUSED, Status.STOPPED)
 
@@ -45,6 +46,7 @@ class CatalogHolder:
         self._open = open_unit_of_work
         self._refreshing = threading.Lock()
         self.current = EMPTY
+        self.versions = Versions()
 
     def loaded(self) -> Catalog:
         """Return the present catalog. Raises Unavailable before it was read for the first time."""
@@ -62,7 +64,9 @@ class CatalogHolder:
         with self._refreshing, self._open(read_only=True) as unit:
             version = unit.catalog_version()
             if version != self.current.version:
-                self.current = _build(unit, version)
+                catalog = _build(unit, version)
+                self.versions.learn(unit, (entry.experiment for entry in catalog.live.values()))
+                self.current = catalog
         return self.current
 
 

@@ -18,6 +18,7 @@ from experiments.domain.notice import Notice
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.segment import Segment
 from experiments.domain.webhook import Webhook
+from experiments.services.lines import Lines
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -100,6 +101,12 @@ class EventLog(Protocol):
     def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
         """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
 
+    def load(self, lines: Lines) -> None:
+        """Store what is new of rows that were accepted before; ids may repeat among them.
+
+        Raise RowsRefused where a row can never be stored.
+        """
+
     def watermark(self, *, now: datetime) -> Watermark:
         """Return the highest ids below which no row can appear later, waiting for writers that are under way."""
 
@@ -128,6 +135,32 @@ class ChangeFeed(Protocol):
 
     def close(self) -> None:
         """Let go of what is held; who waits does so no longer than for the present wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The event ids of a batch that a journal knows to have been there before."""
+
+    events: frozenset[str] = frozenset()
+    exposures: frozenset[str] = frozenset()
+
+
+class Journal(Protocol):
+    """Where accepted rows go."""
+
+    def append(self, events: Sequence[Event], exposures: Sequence[Exposure], *, received_at: datetime) -> Known:
+        """Return when the rows are on disk: then they are in the database, or will be, each id once.
+
+        Ids within one call are distinct. A journal need not know what the database holds: a row that was there before
+        may go untold. Raise Unavailable where nothing was stored.
+        """
+
+
+class LineJournal(Journal, Protocol):
+    """A journal that takes rows in the form in which they rest."""
+
+    def append_lines(self, lines: Lines) -> None:
+        """Return when the rows are on disk. Raise Unavailable where nothing was stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +246,10 @@ class AuditLog(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as it rests: `id` is public, of the secret only the hash is kept."""
+    """A key as it rests: `id` is public, of the secret only the hash is kept.
+
+    With `tags` it sees only experiments that have one of them.
+    """
 
     id: str
     name: str
@@ -221,6 +257,7 @@ class ApiKey:
     scopes: frozenset[str]
     created_at: datetime
     revoked_at: datetime | None = None
+    tags: frozenset[str] = frozenset()
 
 
 class KeyStore(Protocol):

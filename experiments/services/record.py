@@ -10,12 +10,12 @@ from typing import TypeVar
 from experiments.domain.assignment import counted_variant
 from experiments.domain.definition import Randomisation
 from experiments.domain.epoch import Version
-from experiments.domain.errors import DomainError, InvalidInput, NotFound
+from experiments.domain.errors import DomainError, InvalidInput, NotFound, Unavailable
 from experiments.domain.event import Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.services.catalog import CatalogHolder
-from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
+from experiments.services.ports import Clock, Journal, Known, OpenUnitOfWork
 
 AHEAD_SECONDS = 300
 """How far a frontend's clock may be off."""
@@ -37,25 +37,27 @@ class _Batch:
 class Recorder:
     """One bad item never fails its batch; sending a batch again stores nothing twice."""
 
-    def __init__(self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
+    def __init__(
+        self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, journal: Journal, clock: Clock
+    ) -> None:
         self._catalog = catalog
         self._open = open_unit_of_work
+        self._journal = journal
         self._clock = clock
-        self._versions: dict[tuple[str, int], Version] = {}
 
     def record(self, items: Sequence[Item]) -> list[ItemVerdict]:
-        """Return a verdict per item, in order. What is `accepted` is durable; Unavailable means nothing was stored."""
-        now = self._clock()
-        with self._open() as work:
-            batch = _Batch(events={}, exposures={}, verdicts=[])
-            for item in items:
-                batch.verdicts.append(self._sort(work, item, batch, now))
-            known_events = work.log.append_events(list(batch.events.values()), received_at=now)
-            known_exposures = work.log.append_exposures(list(batch.exposures.values()), received_at=now)
-            work.commit()
-        return _mark_known(items, batch.verdicts, known_events, known_exposures)
+        """Return a verdict per item, in order. What is `accepted` is durable; Unavailable means nothing was stored.
 
-    def _sort(self, work: UnitOfWork, item: Item, batch: _Batch, now: datetime) -> ItemVerdict:
+        Items are checked from memory; the database is asked only about what memory does not hold.
+        """
+        now = self._clock()
+        batch = _Batch(events={}, exposures={}, verdicts=[])
+        for item in items:
+            batch.verdicts.append(self._sort(item, batch, now))
+        known = self._journal.append(list(batch.events.values()), list(batch.exposures.values()), received_at=now)
+        return _mark_known(items, batch.verdicts, known)
+
+    def _sort(self, item: Item, batch: _Batch, now: datetime) -> ItemVerdict:
         if isinstance(item, ItemVerdict):
             return item
         try:
@@ -66,19 +68,22 @@ class Recorder:
             fresh = (
                 _keep(batch.events, item.event_id, item)
                 if isinstance(item, Event)
-                else _keep(batch.exposures, item.event_id, self._check(work, item))
+                else _keep(batch.exposures, item.event_id, self.check(item))
             )
+        except Unavailable:
+            raise  # nobody knows whether the item is good, so it is not refused
         except DomainError as refusal:
             return rejected(item.event_id, refusal)
         return ItemVerdict(event_id=item.event_id, status=ItemStatus.ACCEPTED if fresh else ItemStatus.DUPLICATE)
 
-    def _check(self, work: UnitOfWork, claim: ExposureClaim) -> Exposure:
-        experiment = self._experiment(work, claim.experiment)
+    def check(self, claim: ExposureClaim) -> Exposure:
+        """Return the exposure that a claim tells of. Raises InvalidInput, or Unavailable where memory cannot decide."""
+        experiment = self._experiment(claim.experiment)
         if not experiment.is_live:
             raise InvalidInput("experiment_not_live", f"The experiment is {experiment.status}.", path="/experiment")
-        version = self._version(work, claim)
+        version = self._version(claim)
         check_time(experiment, version, claim)
-        forced = check_claim(version, self._layer(work, experiment), claim)
+        forced = check_claim(version, self._layer(experiment), claim)
         return Exposure(
             event_id=claim.event_id,
             unit_id=claim.unit_id,
@@ -91,32 +96,38 @@ class Recorder:
             forced=forced,
         )
 
-    def _experiment(self, work: UnitOfWork, key: str) -> Experiment:
+    def _experiment(self, key: str) -> Experiment:
         entry = self._catalog.current.live.get(key)
         if entry is not None:
             return entry.experiment
         try:
-            return work.experiments.get(key)
+            with self._open(read_only=True) as work:
+                return work.experiments.get(key)
         except NotFound as missing:
             raise InvalidInput("experiment_unknown", missing.message, path="/experiment") from None
 
-    def _layer(self, work: UnitOfWork, experiment: Experiment) -> Layer | None:
+    def _layer(self, experiment: Experiment) -> Layer | None:
         """The layer whose buckets the experiment holds; after its stop they may be somebody else's already."""
         claim = experiment.definition.layer
         if claim is None or experiment.status is Status.STOPPED:
             return None
         entry = self._catalog.current.live.get(experiment.key)
-        return entry.layer if entry is not None else work.layers.get(claim.layer).value
+        if entry is not None:
+            return entry.layer
+        with self._open(read_only=True) as work:
+            return work.layers.get(claim.layer).value
 
-    def _version(self, work: UnitOfWork, claim: ExposureClaim) -> Version:
-        """Versions of started experiments never change, so each is read once."""
-        key = (claim.experiment, claim.version)
-        if key not in self._versions:
-            try:
-                self._versions[key] = work.experiments.version(*key)
-            except NotFound as missing:
-                raise InvalidInput("version_unknown", missing.message, path="/version") from None
-        return self._versions[key]
+    def _version(self, claim: ExposureClaim) -> Version:
+        held = self._catalog.versions.get(claim.experiment, claim.version)
+        if held is not None:
+            return held
+        try:
+            with self._open(read_only=True) as work:
+                version = work.experiments.version(claim.experiment, claim.version)
+        except NotFound as missing:
+            raise InvalidInput("version_unknown", missing.message, path="/version") from None
+        self._catalog.versions.hold(claim.experiment, version)
+        return version
 
 
 def check_time(experiment: Experiment, version: Version, claim: ExposureClaim) -> None:
@@ -167,13 +178,13 @@ def _keep(found: dict[str, T], event_id: str, value: T) -> bool:
     return True
 
 
-def _mark_known(
-    items: Sequence[Item], verdicts: Sequence[ItemVerdict], events: frozenset[str], exposures: frozenset[str]
-) -> list[ItemVerdict]:
+def _mark_known(items: Sequence[Item], verdicts: Sequence[ItemVerdict], known: Known) -> list[ItemVerdict]:
+    if not known.events and not known.exposures:
+        return list(verdicts)
     return [
         ItemVerdict(event_id=verdict.event_id, status=ItemStatus.DUPLICATE)
         if verdict.status is ItemStatus.ACCEPTED
-        and verdict.event_id in (events if isinstance(item, Event) else exposures)
+        and verdict.event_id in (known.events if isinstance(item, Event) else known.exposures)
         else verdict
         for item, verdict in zip(items, verdicts, strict=True)
     ]

@@ -41,6 +41,15 @@ def normalised(url: str) -> URL:
     raise _unfit_url()
 
 
+def identity(url: str) -> str:
+    """Name a database by where it is: what waits for one database must never end up in another."""
+    address = normalised(url)
+    if address.get_backend_name() == "sqlite":
+        return f"sqlite {Path(address.database or '').resolve()}"
+    query = address.query
+    return f"postgresql {query.get('host', address.host)} {query.get('port', address.port or 5432)} {address.database}"
+
+
 def _unfit_url() -> InvalidInput:
     return InvalidInput(
         "database_url_invalid",

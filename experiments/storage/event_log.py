@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, exists, func, or_, select
 
 from experiments.domain.event import Event, Exposure
+from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
 from experiments.services.ports import Watermark
 from experiments.storage import tables
 
@@ -34,6 +35,19 @@ class SqlEventLog(ABC):
             return frozenset()
         self.appended = True
         return frozenset(row["event_id"] for row in rows) - self._insert_new(table, rows)
+
+    def load(self, lines: Lines) -> None:
+        for table, columns, data in (
+            (tables.exposures, EXPOSURE_COLUMNS, lines.exposures),
+            (tables.events, EVENT_COLUMNS, lines.events),
+        ):
+            if data:
+                self.appended = True
+                self._load(table, columns, data)
+
+    @abstractmethod
+    def _load(self, table: Table, columns: Sequence[str], data: bytes) -> None:
+        """Insert the rows whose event id is not there yet; raise RowsRefused where one can never be stored."""
 
     @abstractmethod
     def _insert_new(self, table: Table, rows: list[dict[str, Any]]) -> frozenset[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
+import psycopg
+from psycopg import sql
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -23,7 +27,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
+from experiments.domain.errors import RowsRefused
 from experiments.storage.columns import Instant, Key
+from experiments.storage.engine import unavailable
 from experiments.storage.event_log import SqlEventLog, newest_ids
 
 _LOG_LOCK = 0x57_69_6E_6E_6F_77_01
@@ -45,6 +51,17 @@ class PostgresEventLog(SqlEventLog):
         self._connection.execute(select(func.pg_advisory_xact_lock_shared(_LOG_LOCK)))
         arrays = {name: [row[name] for row in rows] for name in rows[0]}
         return frozenset(self._connection.execute(_insert_arrays(table), arrays).scalars())
+
+    def _load(self, table: Table, columns: Sequence[str], data: bytes) -> None:
+        """Copy into a stage of this connection, and insert from there in the order of event ids, as `_insert_new`."""
+        self._connection.execute(select(func.pg_advisory_xact_lock_shared(_LOG_LOCK)))
+        made, copied, moved = _stage_statements(table.name, tuple(columns))
+        driver = cast(psycopg.Connection[Any], self._connection.connection.driver_connection)
+        with _translated(self._connection), driver.cursor() as cursor:
+            cursor.execute(made)
+            with cursor.copy(copied) as copy:
+                copy.write(data)
+            cursor.execute(moved)
 
     def _settled_ids(self) -> tuple[int, int]:
         """Wait until nobody is appending, read the ids, and let everybody go on.
@@ -88,3 +105,35 @@ def _plain(type_: TypeEngine[Any]) -> TypeEngine[Any]:
         Double: Double(),
     }
     return plain[type(type_)]
+
+
+@cache
+def _stage_statements(table: str, columns: tuple[str, ...]) -> tuple[sql.Composed, sql.Composed, sql.Composed]:
+    """Return how to make the stage, to copy into it, and to insert from it."""
+    names = {
+        "table": sql.Identifier(table),
+        "stage": sql.Identifier(f"{table}_stage"),
+        "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
+    }
+    made = "CREATE TEMP TABLE IF NOT EXISTS {stage} ON COMMIT DELETE ROWS AS SELECT {columns} FROM {table} WITH NO DATA"
+    moved = (
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} ORDER BY event_id "
+        "ON CONFLICT (event_id) DO NOTHING"
+    )
+    return (
+        sql.SQL(made).format(**names),
+        sql.SQL("COPY {stage} ({columns}) FROM STDIN").format(**names),
+        sql.SQL(moved).format(**names),
+    )
+
+
+@contextmanager
+def _translated(connection: Connection) -> Iterator[None]:
+    """Do for the driver's own cursor what the engine does for statements (`engine.py`)."""
+    try:
+        yield
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        raise RowsRefused(str(error).partition("\n")[0]) from None
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        connection.invalidate()
+        raise unavailable() from None

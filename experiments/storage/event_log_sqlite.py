@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DataError, IntegrityError
 
+from experiments.domain.errors import RowsRefused
+from experiments.services.lines import event_values, exposure_values
+from experiments.storage import tables
 from experiments.storage.event_log import SqlEventLog, newest_ids
 
 
@@ -15,8 +21,22 @@ class SqliteEventLog(SqlEventLog):
         statement = insert(table).on_conflict_do_nothing(index_elements=["event_id"]).returning(table.c.event_id)
         return frozenset(self._connection.execute(statement, rows).scalars())
 
+    def _load(self, table: Table, columns: Sequence[str], data: bytes) -> None:
+        try:
+            values = list(event_values(data) if table is tables.events else exposure_values(data))
+            self._connection.exec_driver_sql(_insert_sql(table.name, tuple(columns)), values)
+        except (DataError, IntegrityError, ValueError) as error:
+            raise RowsRefused(str(error).partition("\n")[0]) from None
+
     def _settled_ids(self) -> tuple[int, int]:
         return newest_ids(self._connection)
 
     def _take_time(self) -> None:
         """SQLite limits waiting only, not working."""
+
+
+@cache
+def _insert_sql(table: str, columns: tuple[str, ...]) -> str:
+    """Return the statement in the driver's own words: `executemany` needs no more."""
+    marks = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT (event_id) DO NOTHING"

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,12 +19,13 @@ import httpx
 from experiments.bootstrap import build
 from experiments.services.keys import Scope
 from experiments.settings import Settings
+from experiments.spool.listing import spooled
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "experiments.cli"]
 
 
-def environment(url: str) -> dict[str, str]:
+def environment(url: str, **more: str) -> dict[str, str]:
     """What a process is told about one database."""
     return {
         **os.environ,
@@ -31,6 +33,8 @@ def environment(url: str) -> dict[str, str]:
         "WINNOW_SECRET_KEY": "a secret that only this test knows",
         "WINNOW_CATALOG_POLL_SECONDS": "0.1",
         "WINNOW_LOG_LEVEL": "warning",
+        "WINNOW_SPOOL_DIR": str(Path(tempfile.gettempdir()) / "winnow-test-spool"),
+        **more,
     }
 
 
@@ -62,12 +66,28 @@ class Server:
     log: Path
     workers: int = 1
     migrate: bool = False
+    settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        return self._process
+
+    @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def spool_folder(self) -> Path:
+        return Path(self.settings.get("WINNOW_SPOOL_DIR", self.log.parent / "spool"))
+
+    def wait_until_drained(self, seconds: float = 30) -> None:
+        """Wait until the database has all that was acknowledged."""
+        deadline = time.monotonic() + seconds
+        while any(one.depth is None or one.depth.rows for one in spooled(self.spool_folder)):
+            assert time.monotonic() < deadline, list(spooled(self.spool_folder))
+            time.sleep(0.02)
 
     def start(self) -> None:
         arguments = ["serve", "--port", str(self.port), "--workers", str(self.workers)]
@@ -76,7 +96,7 @@ class Server:
             self._process = subprocess.Popen(
                 [*COMMAND, *arguments],
                 cwd=ROOT,
-                env=environment(self.url),
+                env=environment(self.url, **{"WINNOW_SPOOL_DIR": str(self.spool_folder)} | self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -115,8 +135,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(url: str, log: Path, *, workers: int = 1, migrate: bool = False) -> Iterator[Server]:
-    server = Server(url=url, log=log, workers=workers, migrate=migrate)
+def serving(
+    url: str, log: Path, *, workers: int = 1, migrate: bool = False, settings: dict[str, str] | None = None
+) -> Iterator[Server]:
+    server = Server(url=url, log=log, workers=workers, migrate=migrate, settings=settings or {})
     try:
         server.start()
         yield server

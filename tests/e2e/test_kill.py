@@ -88,8 +88,9 @@ def kill_midway(server: Server, senders: Senders, url: str, after: int) -> None:
     server.kill()
     acknowledged = senders.acknowledged
     assert len(acknowledged) < EVERY_BATCH * ITEMS, "the senders had finished already: nothing was interrupted"
-    assert not set(acknowledged) - stored(url).keys()
     server.start()
+    server.wait_until_drained()
+    assert not set(acknowledged) - stored(url).keys()
 
 
 @pytest.mark.timeout(180)
@@ -103,6 +104,7 @@ def test_every_acknowledged_event_survives_kills_and_is_stored_once(sql_url: str
         for thread in senders.threads:
             thread.join(90)
         assert not any(thread.is_alive() for thread in senders.threads)
+        server.wait_until_drained()
     everything = {f"{s}-{b}-{i}" for s in range(SENDERS) for b in range(BATCHES) for i in range(ITEMS)}
     assert senders.failures == []
     assert senders.sent_again >= len(KILL_AFTER), "no sender noticed a kill"

@@ -39,10 +39,12 @@ def in_bulk(experiment: Experiment, layer: Layer | None, units: Sequence[Unit]) 
     return [compiled.answers[position] for position in found]
 
 
-@pytest.mark.parametrize("key", GOLDEN["experiments"])
-def test_golden_assignments(key: str) -> None:
-    document = GOLDEN["experiments"][key]
-    vectors = [vector for vector in GOLDEN["assignments"] if vector["experiment"] == key]
+@pytest.mark.parametrize(
+    ("version", "key"), [(version, key) for version in GOLDEN for key in GOLDEN[version]["experiments"]]
+)
+def test_golden_assignments(version: int, key: str) -> None:
+    document = GOLDEN[version]["experiments"][key]
+    vectors = [vector for vector in GOLDEN[version]["assignments"] if vector["experiment"] == key]
     units = [(vector["unit_id"], {"s": vector["segment"]}) for vector in vectors]
     answers = in_bulk(built(document), layer_of(document), units)
     assert [(a.variant, a.reason.value) for a in answers] == [(v["variant"], v["reason"]) for v in vectors]

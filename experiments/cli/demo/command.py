@@ -128,6 +128,7 @@ class _Telling:
 
     def _results(self) -> show.Doc:
         since, place = datetime.now(UTC), self._place
+        story.wait_until_stored(place.spool_folder)
         arguments = ["worker", "--interval", "2"]
         worker = self._children.enter_context(running("worker", arguments, place.log("worker"), place.environment))
         results = story.wait_for_results(self._admin, self._play.setup.key, since, worker)

@@ -45,7 +45,13 @@ class Place:
             "WINNOW_CATALOG_POLL_SECONDS": "0.2",
             "WINNOW_LOG_LEVEL": "warning",
             "WINNOW_SECURE_COOKIES": "false",
+            "WINNOW_SPOOL_DIR": str(self.spool_folder),
         }
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where the server keeps what it recorded until the database has it."""
+        return self.folder / "spool"
 
     def log(self, name: str) -> Path:
         """Where a process of that name writes to."""

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from experiments.cli.console import Tell
@@ -17,6 +18,7 @@ from experiments.cli.demo.http import Api
 from experiments.cli.demo.processes import Child
 from experiments.cli.demo.setup import Setup
 from experiments.domain.errors import Unavailable
+from experiments.spool.listing import spooled
 
 BATCH = 1_000
 THREADS = 2
@@ -61,6 +63,15 @@ def wait_for_catalog(browser: Api, key: str) -> None:
         if time.monotonic() > deadline:
             raise Unavailable("experiment_not_served", f"The server does not serve {key}.")
         time.sleep(0.2)
+
+
+def wait_until_stored(spool: Path) -> None:
+    """Wait until the database has all that was acknowledged: what is spooled cannot be counted yet."""
+    deadline = time.monotonic() + 60
+    while any(one.depth is None or one.depth.rows for one in spooled(spool)):
+        if time.monotonic() > deadline:
+            raise Unavailable("not_drained", f"What was recorded stays in {spool}.")
+        time.sleep(0.1)
 
 
 def live(browser: Api, running: Running, crowd: Crowd, tell: Tell) -> dict[str, Seen]:

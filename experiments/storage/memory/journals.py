@@ -11,6 +11,14 @@ from typing import Any
 
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, Exposure
+from experiments.services.lines import (
+    EventValues,
+    ExposureValues,
+    Lines,
+    event_values,
+    exposure_values,
+    instant_of,
+)
 from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
 from experiments.storage.event_log import BATCH_ROWS
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
@@ -82,6 +90,14 @@ class MemoryEventLog:
     def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
         return _append(self._events, self._new_events, {one.event_id: _event_row(one) for one in events})
 
+    def load(self, lines: Lines) -> None:
+        _append(
+            self._exposures,
+            self._new_exposures,
+            {row[0]: _loaded_exposure(row) for row in exposure_values(lines.exposures)},
+        )
+        _append(self._events, self._new_events, {row[0]: _loaded_event(row) for row in event_values(lines.events)})
+
     def commit(self) -> None:
         self._exposures.extend(self._new_exposures)
         self._events.extend(self._new_events)
@@ -142,3 +158,13 @@ def _exposure_row(one: Exposure) -> ExposureRow:
 
 def _event_row(one: Event) -> EventRow:
     return (one.unit_id, one.name, one.value, one.occurred_at.astimezone(UTC))
+
+
+def _loaded_exposure(row: ExposureValues) -> ExposureRow:
+    _, unit_id, experiment, _, epoch, segment, variant, forced, occurred_at, _ = row
+    return experiment, unit_id, variant, segment, epoch, instant_of(occurred_at), forced
+
+
+def _loaded_event(row: EventValues) -> EventRow:
+    _, unit_id, name, value, occurred_at, _ = row
+    return unit_id, name, value, instant_of(occurred_at)

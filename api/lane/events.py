@@ -1,0 +1,199 @@
+"""`/v1/events` in the lane: clean batches go from the body to the journal's lines without becoming objects of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from json.encoder import encode_basestring_ascii
+
+import msgspec
+
+from api.lane.asked import Asked, Reply
+from api.lane.clean import UNREADABLE, is_id, is_plain
+from api.schemas.fields import EARLIEST, MAX_WHOLE
+from api.schemas.record import MAX_ITEMS
+from experiments.domain.errors import DomainError
+from experiments.domain.event import MAX_VALUE, Exposure, ExposureClaim
+from experiments.domain.names import KEY_PATTERN, MAX_ID_LENGTH
+from experiments.services.lines import NULL, Lines, escaped, instant_text, to_lines
+from experiments.services.ports import Clock, LineJournal
+from experiments.services.record import AHEAD_SECONDS, Recorder
+
+_MAX_NAMES = 10_000
+_KEY = re.compile(KEY_PATTERN.removesuffix("$") + r"\Z")
+_UNSET = msgspec.UNSET
+_ACCEPTED = ',"status":"accepted","code":null,"message":null,"path":null}'
+_BETWEEN = f'"{_ACCEPTED},{{"event_id":"'
+
+
+class SentEvent(msgspec.Struct, tag_field="type", tag="event", forbid_unknown_fields=True, gc=False):
+    event_id: str
+    unit_id: str
+    name: str
+    value: float | msgspec.UnsetType | None = _UNSET
+    occurred_at: str | msgspec.UnsetType = _UNSET
+
+
+class SentExposure(msgspec.Struct, tag_field="type", tag="exposure", forbid_unknown_fields=True, gc=False):
+    event_id: str
+    unit_id: str
+    experiment: str
+    version: int
+    segment: str
+    variant: str
+    occurred_at: str | msgspec.UnsetType = _UNSET
+
+
+class Sent(msgspec.Struct, forbid_unknown_fields=True):
+    items: list[SentEvent | SentExposure]
+
+
+_sent = msgspec.json.Decoder(Sent).decode
+
+
+class _Unclean(Exception):
+    """An item that Flask has to judge, and with it the batch."""
+
+
+class Events:
+    """Answers batches in which every item is accepted; one that is anything else is Flask's, and so is its batch."""
+
+    def __init__(self, recorder: Recorder, journal: LineJournal, clock: Clock) -> None:
+        self._recorder = recorder
+        self._journal = journal
+        self._clock = clock
+        self._names: set[str] = set()
+
+    def record(self, asked: Asked) -> Reply | None:
+        """Store the batch and accept all of it."""
+        body = asked.body
+        try:
+            items = _sent(body).items
+        except UNREADABLE:
+            return None
+        if not 0 < len(items) <= MAX_ITEMS:
+            return None
+        if asked.principal.tags and any(type(item) is SentExposure for item in items):
+            return None  # whether the key sees the experiment is Flask's to say
+        try:
+            lines, names = self._lines(items, simple=b"\\" not in body and b"\x7f" not in body)
+            if not is_plain(body, names):
+                return None
+            self._journal.append_lines(lines)
+        except (_Unclean, DomainError):
+            return None
+        return Reply(_answer(items, simple=b"\\" not in body and body.isascii()), "202 ACCEPTED")
+
+    def _lines(self, items: Sequence[SentEvent | SentExposure], *, simple: bool) -> tuple[Lines, int]:
+        """Return the rows, and how many names the body has. `simple`: no text has anything to escape or to refuse."""
+        moments = _Moments(self._clock())
+        events = [item for item in items if type(item) is SentEvent]
+        claims = [item for item in items if type(item) is SentExposure] if len(events) < len(items) else []
+        lines = self._event_lines(events, moments, simple=simple) if events else []
+        exposures = self._exposures(claims, moments) if claims else []
+        checked = to_lines([], exposures, received_at=moments.now)
+        names = 1 + 4 * len(events) + 7 * len(claims)
+        names += sum([item.occurred_at is not _UNSET for item in items])
+        names += sum([event.value is not _UNSET for event in events])
+        return (
+            Lines(
+                events="".join(lines).encode(),
+                event_rows=len(lines),
+                exposures=checked.exposures,
+                exposure_rows=checked.exposure_rows,
+            ),
+            names,
+        )
+
+    def _event_lines(self, events: Sequence[SentEvent], moments: _Moments, *, simple: bool) -> list[str]:
+        ids, units = [event.event_id for event in events], [event.unit_id for event in events]
+        self._check_names({event.name for event in events})
+        if len(set(ids)) < len(ids):
+            raise _Unclean
+        if simple:
+            if not (all(ids) and all(units)) or max(map(len, ids + units)) > MAX_ID_LENGTH:
+                raise _Unclean
+        else:
+            if not all(map(is_id, ids + units)):
+                raise _Unclean
+            ids, units = list(map(escaped, ids)), list(map(escaped, units))
+        received, text = moments.received, moments.text
+        return [
+            f"{event_id}\t{unit_id}\t{event.name}\t{_number(event.value)}\t"
+            f"{received if event.occurred_at is _UNSET else text(event.occurred_at)}\t{received}\n"
+            for event_id, unit_id, event in zip(ids, units, events, strict=True)
+        ]
+
+    def _check_names(self, names: set[str]) -> None:
+        for name in names - self._names:
+            if not _KEY.match(name):
+                raise _Unclean
+            if len(self._names) < _MAX_NAMES:
+                self._names.add(name)
+
+    def _exposures(self, claims: Sequence[SentExposure], moments: _Moments) -> list[Exposure]:
+        if len({claim.event_id for claim in claims}) < len(claims):
+            raise _Unclean
+        return [self._exposure(claim, moments) for claim in claims]
+
+    def _exposure(self, claim: SentExposure, moments: _Moments) -> Exposure:
+        """Check a claim as the recorder does; what it refuses, Flask has it refuse once more."""
+        if not -MAX_WHOLE <= claim.version <= MAX_WHOLE:
+            raise _Unclean
+        return self._recorder.check(
+            ExposureClaim(
+                event_id=claim.event_id,
+                unit_id=claim.unit_id,
+                experiment=claim.experiment,
+                version=claim.version,
+                segment=claim.segment,
+                variant=claim.variant,
+                occurred_at=moments.now if claim.occurred_at is _UNSET else moments.instant(claim.occurred_at),
+            )
+        )
+
+
+class _Moments:
+    """Instants of one batch; many of its items often have the same."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.received = instant_text(now)
+        self._latest = now + timedelta(seconds=AHEAD_SECONDS)
+        self._texts: dict[str, str] = {}
+
+    def text(self, sent: str) -> str:
+        found = self._texts.get(sent)
+        if found is None:
+            found = self._texts[sent] = instant_text(self.instant(sent))
+        return found
+
+    def instant(self, sent: str) -> datetime:
+        try:
+            instant = datetime.fromisoformat(sent)
+            if instant.tzinfo is None:
+                raise _Unclean
+            instant = instant.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise _Unclean from None
+        if not EARLIEST <= instant <= self._latest:
+            raise _Unclean
+        return instant
+
+
+def _number(value: float | msgspec.UnsetType | None) -> str:
+    if value is None or value is _UNSET:
+        return NULL
+    if not -MAX_VALUE <= value <= MAX_VALUE:
+        raise _Unclean
+    return repr(value + 0.0)
+
+
+def _answer(items: Sequence[SentEvent | SentExposure], *, simple: bool) -> bytes:
+    """Write the verdicts as Flask does. `simple`: the ids stand in JSON as they are."""
+    if simple:
+        verdicts = '{"event_id":"' + _BETWEEN.join([item.event_id for item in items]) + '"' + _ACCEPTED
+    else:
+        verdicts = ",".join([f'{{"event_id":{encode_basestring_ascii(item.event_id)}{_ACCEPTED}' for item in items])
+    return f'{{"accepted":{len(items)},"duplicate":0,"rejected":0,"items":[{verdicts}]}}\n'.encode()

@@ -1,0 +1,159 @@
+"""Lines: the form in which accepted rows rest between their acknowledgement and the database.
+
+A row is one line of text with tabs between its columns, as PostgreSQL's COPY reads it, so that a batch can go from a
+journal into the database without being taken apart. Ids hold no control characters (`domain/names.py`), which leaves
+the backslash as the only thing to escape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from experiments.domain.event import Event, Exposure
+
+EVENT_COLUMNS = ("event_id", "unit_id", "name", "value", "occurred_at", "received_at")
+EXPOSURE_COLUMNS = (
+    "event_id",
+    "unit_id",
+    "experiment_key",
+    "version",
+    "epoch",
+    "segment",
+    "variant",
+    "forced",
+    "occurred_at",
+    "received_at",
+)
+NULL = "\\N"
+
+EventValues = tuple[str, str, str, float | None, str, str]
+ExposureValues = tuple[str, str, str, int, int, str, str, bool, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """The rows of one batch, each line ended by a line feed."""
+
+    events: bytes = b""
+    event_rows: int = 0
+    exposures: bytes = b""
+    exposure_rows: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.event_rows + self.exposure_rows
+
+    @property
+    def size(self) -> int:
+        """How many bytes they take."""
+        return len(self.events) + len(self.exposures)
+
+
+def to_lines(events: Sequence[Event], exposures: Sequence[Exposure], *, received_at: datetime) -> Lines:
+    """Return the rows in this form."""
+    received = instant_text(received_at)
+    return Lines(
+        events="".join(_event_line(event, received) for event in events).encode(),
+        event_rows=len(events),
+        exposures="".join(_exposure_line(exposure, received) for exposure in exposures).encode(),
+        exposure_rows=len(exposures),
+    )
+
+
+def joined(batches: Sequence[Lines]) -> Lines:
+    """Return several batches as one."""
+    return Lines(
+        events=b"".join(batch.events for batch in batches),
+        event_rows=sum(batch.event_rows for batch in batches),
+        exposures=b"".join(batch.exposures for batch in batches),
+        exposure_rows=sum(batch.exposure_rows for batch in batches),
+    )
+
+
+def halves(lines: Lines) -> tuple[Lines, Lines]:
+    """Return two parts of two rows or more, neither of them empty."""
+    events, exposures = lines.events.splitlines(keepends=True), lines.exposures.splitlines(keepends=True)
+    if events and exposures:
+        return _lines(events, []), _lines([], exposures)
+    middle = lines.rows // 2
+    return _lines(events[:middle], exposures[:middle]), _lines(events[middle:], exposures[middle:])
+
+
+def event_values(data: bytes) -> Iterator[EventValues]:
+    """Read lines of events; instants stay texts in UTC, as `instant_text` makes them."""
+    for event_id, unit_id, name, value, occurred_at, received_at in _split(data):
+        yield event_id, unit_id, name, None if value == NULL else float(value), occurred_at, received_at
+
+
+def exposure_values(data: bytes) -> Iterator[ExposureValues]:
+    """Read lines of exposures; instants stay texts in UTC, as `instant_text` makes them."""
+    for event_id, unit_id, experiment, version, epoch, segment, variant, forced, occurred_at, received_at in _split(
+        data
+    ):
+        yield (
+            event_id,
+            unit_id,
+            experiment,
+            int(version),
+            int(epoch),
+            segment,
+            variant,
+            forced == "t",
+            occurred_at,
+            received_at,
+        )
+
+
+def instant_text(instant: datetime) -> str:
+    """Return an instant in UTC to the microsecond, in words that both databases read alike."""
+    return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def instant_of(text: str) -> datetime:
+    """Return the instant that `instant_text` wrote."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def escaped(text: str) -> str:
+    """Return a text as it stands in a line."""
+    return text.replace("\\", "\\\\") if "\\" in text else text
+
+
+def _event_line(event: Event, received: str) -> str:
+    """Adding 0.0 makes a float of an int, and leaves no -0.0, which readers of JSON disagree about."""
+    value = NULL if event.value is None else repr(event.value + 0.0)
+    return (
+        f"{escaped(event.event_id)}\t{escaped(event.unit_id)}\t{event.name}\t{value}\t"
+        f"{instant_text(event.occurred_at)}\t{received}\n"
+    )
+
+
+def _exposure_line(exposure: Exposure, received: str) -> str:
+    forced = "t" if exposure.forced else "f"
+    return (
+        f"{escaped(exposure.event_id)}\t{escaped(exposure.unit_id)}\t{exposure.experiment}\t{exposure.version}\t"
+        f"{exposure.epoch}\t{exposure.segment}\t{exposure.variant}\t{forced}\t"
+        f"{instant_text(exposure.occurred_at)}\t{received}\n"
+    )
+
+
+def _lines(events: Sequence[bytes], exposures: Sequence[bytes]) -> Lines:
+    return Lines(
+        events=b"".join(events),
+        event_rows=len(events),
+        exposures=b"".join(exposures),
+        exposure_rows=len(exposures),
+    )
+
+
+def _split(data: bytes) -> Iterable[list[str]]:
+    text = data.decode()
+    rows = (line.split("\t") for line in text.split("\n")[:-1])
+    return map(_unescaped, rows) if "\\\\" in text else rows
+
+
+def _unescaped(row: list[str]) -> list[str]:
+    return [column.replace("\\\\", "\\") for column in row]

@@ -1,0 +1,68 @@
+"""What a spool file holds that the database does not have yet, counted in memory."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from experiments.services.lines import Lines
+from experiments.spool.file import Depth, Stretch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How much waits, and for how long the oldest of it has."""
+
+    requests: int
+    rows: int
+    bytes: int
+    age_seconds: float
+
+
+class Backlog:
+    """Ages are taken from a clock that is never set, so that a stepped wall clock changes none."""
+
+    def __init__(self, depth: Depth, last_id: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start with what a file held when it was opened."""
+        self._clock = clock
+        self._counting = threading.Lock()
+        self._requests, self._rows, self._bytes = depth.requests, depth.rows, depth.bytes
+        self._since: deque[tuple[int, float]] = deque()
+        if depth.requests:
+            self._since.append((last_id, clock() - depth.age_seconds))
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes wait."""
+        return self._bytes
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait."""
+        return self._rows
+
+    def added(self, batches: Sequence[Lines], last_id: int) -> None:
+        """Count what a commit stored; `last_id` is its last request's."""
+        with self._counting:
+            self._requests += len(batches)
+            self._rows += sum(lines.rows for lines in batches)
+            self._bytes += sum(lines.size for lines in batches)
+            self._since.append((last_id, self._clock()))
+
+    def drained(self, stretch: Stretch) -> None:
+        """Count what the database has taken."""
+        with self._counting:
+            self._requests -= stretch.requests
+            self._rows -= sum(lines.rows for lines in stretch.lines)
+            self._bytes -= sum(lines.size for lines in stretch.lines)
+            while self._since and self._since[0][0] <= stretch.last_id:
+                self._since.popleft()
+
+    def waiting(self) -> Waiting:
+        """Return all of it."""
+        with self._counting:
+            age = self._clock() - self._since[0][1] if self._since else 0.0
+            return Waiting(requests=self._requests, rows=self._rows, bytes=self._bytes, age_seconds=max(0.0, age))

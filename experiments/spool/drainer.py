@@ -1,0 +1,163 @@
+"""The thread that drains: promptly while little comes, in large batches while much does, patiently while none goes."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from experiments.domain.errors import DomainError, Unavailable
+from experiments.services.ports import OpenUnitOfWork
+from experiments.spool.drain import BATCH_ROWS, Drain
+from experiments.spool.file import Depth, SpoolFile, Stretch
+from experiments.spool.hold import hold_orphans
+
+LINGER_SECONDS = 0.03
+"""How long rows may wait for company: a batch costs the database much the same whatever its size."""
+LOOK_SECONDS = 5.0
+"""How often to look for files of dead processes."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
+
+log = logging.getLogger("winnow.spool")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The file of this process: take a batch, drop what was taken, count what waits, hear of what comes."""
+
+    step: Callable[[], Stretch | None]
+    tidy: Callable[[], None]
+    rows: Callable[[], int]
+    arrived: threading.Event
+
+
+class Drainer(threading.Thread):
+    """All waits are by a clock that is never set."""
+
+    def __init__(self, own: Source, *, folder: Path, open_unit_of_work: OpenUnitOfWork) -> None:
+        super().__init__(name="winnow-spool-drainer", daemon=True)
+        self._own = own
+        self._folder = folder
+        self._open = open_unit_of_work
+        self._stopping = threading.Event()
+        self._give_up_at = float("inf")
+        self._failures = 0
+        self._look_at = 0.0
+        self._unfit: set[Path] = set()
+        self.last_error: str | None = None
+        self.adopted: Depth | None = None
+        self.dead_rows = 0
+
+    def stop(self, *, within_seconds: float) -> None:
+        """Drain once more, as long as that goes and takes no longer, and end."""
+        self._give_up_at = time.monotonic() + within_seconds
+        self._stopping.set()
+        self._own.arrived.set()
+        self.join(within_seconds + 1)
+
+    def run(self) -> None:
+        """Drain until stopped."""
+        while not self._stopping.is_set():
+            self._own.arrived.wait(LOOK_SECONDS)
+            self._linger()
+            self._own.arrived.clear()
+            if not self._try(self._drain_own):
+                self._stopping.wait(self._pause())
+                self._own.arrived.set()
+            elif time.monotonic() >= self._look_at:
+                self._try(self._drain_orphans)
+                self._look_at = time.monotonic() + LOOK_SECONDS
+        self._try(self._drain_own)
+
+    def _linger(self) -> None:
+        if self._own.rows() < BATCH_ROWS:
+            self._stopping.wait(LINGER_SECONDS)
+
+    def _drain_own(self) -> None:
+        """Go on as long as there are whole batches; a smaller rest lingers for company.
+
+        What was taken is dropped at once, so that who looks from outside sees what really waits.
+        """
+        while self._own.step() is not None:
+            self._own.tidy()
+            enough = self._own.rows() < BATCH_ROWS and not self._stopping.is_set()
+            if enough or time.monotonic() >= self._give_up_at:
+                break
+        if self._own.rows():
+            self._own.arrived.set()
+
+    def _drain_orphans(self) -> None:
+        for hold in hold_orphans(self._folder):
+            if self._stopping.is_set() or hold.path in self._unfit:
+                hold.release()
+                continue
+            try:
+                file = SpoolFile(hold)
+            except Unavailable as refusal:
+                self._unfit.add(hold.path)
+                log.error("%s is left alone: %s", hold.path, refusal.message)
+                continue
+            self._drain_orphan(file)
+
+    def _drain_orphan(self, file: SpoolFile) -> None:
+        finished = False
+        try:
+            finished = self._empty(file)
+        finally:
+            self.adopted = None
+            if finished:
+                file.remove()
+            else:
+                file.close()
+
+    def _empty(self, file: SpoolFile) -> bool:
+        """Drain another's file, own rows in between; return whether it can go: the dead stay for somebody to see."""
+        drain, depth = Drain(file, self._open), file.depth()
+        self.adopted = depth
+        try:
+            while not self._stopping.is_set() and (stretch := drain.step()) is not None:
+                rows = sum(lines.rows for lines in stretch.lines)
+                size = sum(lines.size for lines in stretch.lines)
+                depth = replace(
+                    depth,
+                    requests=depth.requests - stretch.requests,
+                    rows=depth.rows - rows,
+                    bytes=depth.bytes - size,
+                )
+                self.adopted = depth
+                self._drain_own()
+        finally:
+            if drain.drained_id:
+                file.write([], forget=drain.drained_id)
+        if drain.drained_id:
+            log.info("the rows of a process that ended were taken over from %s", file.hold.path.name)
+        self.dead_rows += drain.dead_rows
+        return depth.requests == 0 and depth.dead_rows + drain.dead_rows == 0
+
+    def _try(self, drain: Callable[[], None]) -> bool:
+        """Drain; a failure is told once, and is no reason to end the thread."""
+        try:
+            drain()
+        except Exception as error:  # noqa: BLE001 - nothing may end the thread that empties the spool
+            self._failed(error)
+            return False
+        if self._failures:
+            log.warning("the spool is drained again")
+        self._failures, self.last_error = 0, None
+        return True
+
+    def _failed(self, error: Exception) -> None:
+        self.last_error = error.code if isinstance(error, DomainError) else repr(error)
+        if not self._failures:
+            known = isinstance(error, Unavailable)
+            log.warning("the spool cannot be drained for now: %s", error, exc_info=None if known else error)
+        self._failures += 1
+
+    def _pause(self) -> float:
+        """Wait longer each time, each process differently, so that a database that comes back is not overrun."""
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(self._failures, 10))
+        return longest * random.uniform(0.5, 1)

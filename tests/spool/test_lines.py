@@ -1,0 +1,89 @@
+"""Rows as lines: what goes in comes out, in every database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.services.lines import (
+    Lines,
+    event_values,
+    exposure_values,
+    halves,
+    instant_of,
+    instant_text,
+    joined,
+    to_lines,
+)
+from experiments.services.ports import OpenUnitOfWork
+from tests.spool.conftest import EVERYTHING, NOW, event, exposure
+
+# Any text that is an id: what a tab, a line feed or a NUL would break is none.
+IDS = st.text(
+    st.characters(min_codepoint=32, exclude_characters="\x7f", exclude_categories=["Cs"]), min_size=1, max_size=20
+)
+
+
+def test_the_form_is_that_of_copy() -> None:
+    """Written out by the rules of PostgreSQL's text format: backslashes doubled, \\N for NULL, t and f."""
+    events = [event("a\\b", value=None), event("ü", value=-0.1)]
+    lines = to_lines(events, [exposure("x\\N", forced=True)], received_at=NOW)
+    at = "2026-01-05 09:00:00.000000"
+    assert lines == Lines(
+        events=f"a\\\\b\tu1\tvisit\t\\N\t{at}\t{at}\nü\tu1\tvisit\t-0.1\t{at}\t{at}\n".encode(),
+        event_rows=2,
+        exposures=f"x\\\\N\tu1\tbanner\t1\t1\teveryone\ta\tt\t{at}\t{at}\n".encode(),
+        exposure_rows=1,
+    )
+
+
+@given(IDS, IDS, st.none() | st.floats(-1e15, 1e15))
+def test_any_row_comes_back(event_id: str, unit_id: str, value: float | None) -> None:
+    lines = to_lines(
+        [event(event_id, unit_id=unit_id, value=value)], [exposure(event_id, unit_id=unit_id)], received_at=NOW
+    )
+    at = "2026-01-05 09:00:00.000000"
+    assert list(event_values(lines.events)) == [(event_id, unit_id, "visit", value, at, at)]
+    assert list(exposure_values(lines.exposures)) == [
+        (event_id, unit_id, "banner", 1, 1, "everyone", "a", False, at, at)
+    ]
+
+
+def test_instants_are_in_utc_to_the_microsecond() -> None:
+    there = datetime(2026, 3, 29, 2, 30, 0, 1, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    assert instant_text(there) == "2026-03-28 21:00:00.000001"
+    assert instant_of(instant_text(there)) == there
+    assert instant_of(instant_text(there)).tzinfo is UTC
+
+
+@pytest.mark.parametrize(("events", "exposures"), [(2, 0), (5, 0), (0, 3), (1, 1), (4, 1)])
+def test_two_parts_hold_all_rows_once(events: int, exposures: int) -> None:
+    lines = to_lines(
+        [event(f"e{n}") for n in range(events)], [exposure(f"x{n}") for n in range(exposures)], received_at=NOW
+    )
+    parts = halves(lines)
+    assert all(part.rows for part in parts)
+    assert joined(parts) == lines
+
+
+def test_every_database_stores_loaded_rows_once(open_unit_of_work: OpenUnitOfWork) -> None:
+    """Against `append`, the other way in: an id that is there already keeps its row."""
+    odd = "back\\slash \\N \\\\ tab-less é 😀"
+    first = [event("e1", value=2.0), event("e2", unit_id=odd, value=None)]
+    with open_unit_of_work() as work:
+        work.log.append_events(first[:1], received_at=NOW)
+        work.commit()
+    exposures = [exposure("x1"), exposure("x2", unit_id=odd, forced=False), exposure("x3", forced=True)]
+    lines = to_lines([event("e1", value=9.0), first[1], first[1]], exposures, received_at=NOW)
+    for _ in range(2):
+        with open_unit_of_work() as work:
+            work.log.load(lines)
+            work.commit()
+    with open_unit_of_work(read_only=True) as work:
+        shown = [row for batch in work.log.exposures("banner", EVERYTHING) for row in batch]
+        happened = [row for batch in work.log.events("banner", ["visit"], EVERYTHING) for row in batch]
+    assert sorted(shown) == sorted([("u1", "a", "everyone", 1, NOW), (odd, "a", "everyone", 1, NOW)])
+    assert sorted(happened) == sorted([("u1", "visit", 2.0, NOW), (odd, "visit", None, NOW)])
