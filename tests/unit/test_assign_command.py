@@ -401,17 +401,22 @@ def interrupt(shop: Shop, file: Path, out: str, rows: int, **wished: Any) -> Non
         assigner.assign(wish, progress)
 
 
+@pytest.mark.parametrize("source", ["csv", "csv.gz", "parquet"])
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_run_goes_on_where_it_stopped(shop: Shop, kind: str) -> None:
+def test_a_run_goes_on_where_it_stopped(shop: Shop, source: str, kind: str) -> None:
     shop.start()
-    file = shop.csv(CSV)
+    file = shop.csv(gzip.compress(CSV.encode()) if source == "csv.gz" else CSV, f"list.{source}")
+    if source == "parquet":
+        columns = {name: [attributes.get(name) for _, attributes in UNITS] for name in ("mens", "recency")}
+        # Batches of 50 over groups of 60: 200 rows end in the middle of the fourth group.
+        pq.write_table(pa.table({"unit_id": [u for u, _ in UNITS], **columns}), file, row_group_size=60)
     assert shop(file, f"straight.{kind}", "--batch", "50").exit_code == 0
     interrupt(shop, file, f"out.{kind}", 200)
-    assert shop.left() == ["list.csv", f"out.{kind}.parts", f"straight.{kind}"]
+    assert shop.left() == [f"list.{source}", f"out.{kind}.parts", f"straight.{kind}"]
     done = shop(file, f"out.{kind}", "--batch", "50")
     assert done.stdout == f"out.{kind}: 568 of 568 rows assigned (200 of them in an earlier run).\n"
     assert (shop.folder / f"out.{kind}").read_bytes() == (shop.folder / f"straight.{kind}").read_bytes()
-    assert shop.left() == ["list.csv", f"out.{kind}", f"straight.{kind}"]
+    assert shop.left() == [f"list.{source}", f"out.{kind}", f"straight.{kind}"]
     again = shop(file, f"out.{kind}", "--batch", "50")
     assert (again.exit_code, again.stderr[:24]) == (1, "winnow: output_exists: o")
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from experiments.domain.allocation import Allocation
 from experiments.domain.assignment import Assignment, compile_experiment
+from experiments.domain.bucketing import HASHINGS
 from experiments.domain.condition import attributes_of, compile_condition
 from experiments.domain.definition import SegmentPlan, Variant
 from experiments.domain.errors import InvalidInput
@@ -162,7 +163,7 @@ def live(draw: st.DrawFn) -> Experiment:
     return experiment
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(experiment=live(), layer=st.none() | layers(), asked=units())
 def test_every_unit_sees_in_bulk_what_it_sees_alone(
     experiment: Experiment, layer: Layer | None, asked: list[Unit]
@@ -195,6 +196,17 @@ def test_the_place_is_that_of_the_reference() -> None:
     ids = [f"customer-{n}" for n in range(20_000)]
     answers = in_bulk(running(), None, [(unit_id, {}) for unit_id in ids])
     assert [a.variant for a in answers] == ["a" if bucket("banner/variant", i) < 5_000 else "b" for i in ids]
+
+
+def test_traffic_ends_right_before_its_bucket() -> None:
+    """Bucketing 2 has as many places as buckets, so that units stand right at the edge of 5,000 basis points."""
+    traffic = HASHINGS[2].salted("banner/traffic")
+    ids = [f"u{n}" for n in range(60_000)]
+    reasons = {4_999: "assigned", 5_000: "not_in_traffic"}
+    asked = [(unit_id, place) for unit_id in ids if (place := traffic(unit_id)) in reasons]
+    assert {place for _, place in asked} == reasons.keys()
+    answers = in_bulk(running(segments=(plan(traffic_bp=5_000),), bucketing=2), None, [(i, {}) for i, _ in asked])
+    assert [answer.reason.value for answer in answers] == [reasons[place] for _, place in asked]
 
 
 def test_nobody_is_assigned_nothing() -> None:
