@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
+from experiments.services.published import catalog_document
 from tests.clients.agreement.compare import Comparison
+from tests.clients.agreement.draws import experiments, units
+from tests.clients.agreement.sides import catalog_of, lane_answers
+from winnow_client import compile_catalog
+from winnow_client import openfeature as provider
 
 
 def test_all_sides_agree(tmp_path: Path) -> None:
@@ -19,6 +25,25 @@ def test_all_sides_agree(tmp_path: Path) -> None:
     reasons = {json.loads(answer)[6] for answer in comparison.answers}
     assert reasons == {"assigned", "forced", "holdout", "other_experiment", "not_in_traffic", "paused", "stopped"}
     assert {entry.experiment.definition.bucketing for entry in comparison.live} == {1, 2}
+
+
+def test_the_provider_says_what_ofrep_says() -> None:
+    """Reason, variant and metadata of an evaluation are the same, whether it is made here or there."""
+    draw = random.Random(3)
+    catalog = catalog_of(experiments(draw, 50))
+    served = lane_answers(catalog).live
+    local = compile_catalog(json.loads(json.dumps(catalog_document(catalog)))).assigns
+    seen = set()
+    for unit_id, attributes in units(draw, 400):
+        for key, assign in local.items():
+            (evaluate,) = served[key].assigns
+            theirs, ours = json.loads(evaluate(unit_id, attributes).evaluation), assign(unit_id, attributes)
+            metadata = {**theirs["metadata"]}
+            del metadata["exposure_policy"]
+            assert (provider.reason(ours), ours.variant) == (theirs["reason"], theirs["variant"])
+            assert provider.metadata(ours) == metadata
+            seen.add(theirs["reason"])
+    assert seen == {"SPLIT", "STATIC", "TARGETING_MATCH", "DISABLED"}
 
 
 def test_a_disagreement_is_found(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class WinnowProvider(AbstractProvider):
         if self._expose:
             self._client.expose(context.targeting_key, answer)
         return FlagResolutionDetails(
-            value=value, variant=answer.variant, reason=_reason(answer), flag_metadata=_metadata(answer)
+            value=value, variant=answer.variant, reason=reason(answer), flag_metadata=metadata(answer)
         )
 
     def _changed(self, _: Catalog) -> None:
@@ -121,7 +121,7 @@ def _failed(default: T, code: ErrorCode, message: str) -> FlagResolutionDetails[
     return FlagResolutionDetails(value=default, error_code=code, error_message=message, reason=Reason.ERROR)
 
 
-def _reason(answer: Assignment) -> Reason:
+def reason(answer: Assignment) -> Reason:
     """The same words as the server's OFREP answers have."""
     if answer.reason == "assigned":
         return _WHEN_ASSIGNED[answer.decided_by]
@@ -131,9 +131,9 @@ def _reason(answer: Assignment) -> Reason:
 _WHEN_ASSIGNED = {"chance": Reason.SPLIT, "segment": Reason.TARGETING_MATCH, "nothing": Reason.STATIC}
 
 
-def _metadata(answer: Assignment) -> dict[str, bool | int | float | str]:
+def metadata(answer: Assignment) -> dict[str, bool | int | float | str]:
     """All that an exposure has to say."""
-    metadata: dict[str, bool | int | float | str] = {
+    said: dict[str, bool | int | float | str] = {
         "experiment": answer.experiment,
         "version": answer.version,
         "epoch": answer.epoch,
@@ -141,7 +141,7 @@ def _metadata(answer: Assignment) -> dict[str, bool | int | float | str]:
         "reason": answer.reason,
         "counted": answer.counted,
     }
-    return metadata if answer.segment is None else {**metadata, "segment": answer.segment}
+    return said if answer.segment is None else {**said, "segment": answer.segment}
 
 
 def _boolean(content: Any) -> bool | None:

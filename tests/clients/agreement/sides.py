@@ -13,9 +13,11 @@ from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Protocol
 
-from api.lane.answers import AnswersHolder
-from api.schemas.assignment import AssignmentSchema
+from api.lane.answers import Answers, AnswersHolder
+from api.lane.writing import writer
+from api.metrics.counts import Decisions
 from experiments.domain.assignment import Assignment
+from experiments.domain.experiment import Status
 from experiments.services.catalog import Catalog, LiveExperiment
 from experiments.services.published import catalog_document
 from tests.clients.agreement.draws import Unit
@@ -53,9 +55,7 @@ def sides(live: Sequence[LiveExperiment], codes: Codes, folder: Path) -> list[Si
 
     Bulk assignment is another one: a class with a `name` and `decide`, and a line here.
     """
-    catalog = Catalog(
-        version=1, live=MappingProxyType({entry.experiment.key: entry for entry in live}), running=tuple(live)
-    )
+    catalog = catalog_of(live)
     # As it is sent, so that what JSON does to contents and conditions is part of the comparison.
     document = json.dumps(catalog_document(catalog))
     keys = [entry.experiment.key for entry in live]
@@ -65,6 +65,12 @@ def sides(live: Sequence[LiveExperiment], codes: Codes, folder: Path) -> list[Si
         _python(json.loads(document), keys, codes),
         JavaScript(document, keys, codes, folder),
     ]
+
+
+def catalog_of(live: Sequence[LiveExperiment]) -> Catalog:
+    by_key = {entry.experiment.key: entry for entry in live}
+    running = tuple(entry for entry in live if entry.experiment.status is Status.RUNNING)
+    return Catalog(version=1, live=MappingProxyType(by_key), running=running)
 
 
 class InProcess:
@@ -98,13 +104,18 @@ def _described(answer: Assignment) -> dict[str, Any]:
     }
 
 
+def lane_answers(catalog: Catalog) -> Answers:
+    """What the lane hands out, as the app has it made."""
+    holder: Any = SimpleNamespace(current=catalog)
+    answers = AnswersHolder(holder, writer(json.dumps, Decisions())).current()
+    assert answers is not None
+    return answers
+
+
 def _lane(catalog: Catalog, keys: Sequence[str], codes: Codes) -> Side:
     """The bytes that are sent, read again."""
-    schema = AssignmentSchema()
-    holder: Any = SimpleNamespace(current=catalog)
-    answers = AnswersHolder(holder, lambda answer: json.dumps(schema.dump(answer)).encode()).current()
-    assert answers is not None
-    assigns = [assign for key in keys for assign in answers.live[key].assigns]
+    live = lane_answers(catalog).live
+    assigns = [assign for key in keys for assign in live[key].assigns]
     return InProcess("lane", assigns, lambda written: codes.of(json.loads(written.document)))
 
 
