@@ -7,6 +7,7 @@ from marshmallow import fields
 from api.current import winnow
 from api.routes import Routes
 from api.schemas.base import Body
+from experiments.domain.errors import Unavailable
 
 routes = Routes("Health", "Probes, without a key.", prefix="")
 
@@ -17,6 +18,7 @@ class HealthSchema(Body):
 
 class ReadinessSchema(HealthSchema):
     catalog_version = fields.Integer()
+    database = fields.String(metadata={"enum": ["here", "away"]})
 
 
 @routes.get("/healthz", scope=None, out=HealthSchema)
@@ -27,7 +29,16 @@ def alive() -> object:
 
 @routes.get("/readyz", scope=None, out=ReadinessSchema, refuses=(503,))
 def ready() -> object:
-    """Say that the database answers and that the experiments are in memory."""
-    with winnow().open_unit_of_work(read_only=True) as work:
-        work.ping()
-    return {"status": "ready", "catalog_version": winnow().catalog.loaded().version}
+    """Say that frontends can be answered: the experiments are in memory, and what is recorded has somewhere to go.
+
+    With a spool that is so without the database, too: a proxy that took the process out would lose what it can do.
+    """
+    services, database = winnow(), "here"
+    try:
+        with services.open_unit_of_work(read_only=True) as work:
+            work.ping()
+    except Unavailable as refusal:
+        if services.spool is None or refusal.code != "database_unavailable":
+            raise
+        database = "away"
+    return {"status": "ready", "catalog_version": services.catalog.loaded().version, "database": database}

@@ -217,7 +217,7 @@ def test_an_app_before_its_database_serves_nothing_but_lives(clock: FakeClock, m
     assert refusal(api.get("/readyz")) == (503, "catalog_not_loaded", None)
     assert refusal(api.post("/v1/assignments", {"unit_id": "u"})) == (503, "catalog_not_loaded", None)
     version = api.winnow.catalog.refresh().version
-    assert api.get("/readyz").json == {"status": "ready", "catalog_version": version}
+    assert api.get("/readyz").json == {"status": "ready", "catalog_version": version, "database": "here"}
 
 
 def test_a_process_whose_database_went_away_is_not_ready(api: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,3 +254,14 @@ def test_while_the_database_is_away_events_and_claims_are_taken(spooled: Spooled
     assert json.loads(answer.body)["accepted"] == 2
     unsure = spooled.same(json.dumps({"items": [EVENT, EXPOSURE | {"version": 2}]}).encode())
     assert unsure.status == "503 SERVICE UNAVAILABLE"
+
+
+def test_with_a_spool_a_process_is_ready_while_the_database_is_away(spooled: Spooled) -> None:
+    def away(*, read_only: bool = False) -> Any:
+        raise Unavailable("database_unavailable", "The database does not answer.")
+
+    alone = replace(spooled.winnow, open_unit_of_work=away)
+    ready = create_app(winnow=alone).test_client().get("/readyz")
+    assert (ready.status_code, ready.get_json()["database"]) == (200, "away")
+    without = create_app(winnow=replace(alone, spool=None)).test_client().get("/readyz")
+    assert (without.status_code, without.get_json()["code"]) == (503, "database_unavailable")
