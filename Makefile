@@ -46,7 +46,7 @@ test-own-clients: $(DEV) $(CLIENTS) $(JS) ## run the tests of Winnow's own clien
 	$(CLIENTS_BIN)/python -m pytest clients/python/tests/test_openfeature.py
 	cd clients/js && npm test --silent
 
-agree: $(DEV) $(JS) ## ask server, lane and our clients the same of 1,000,000 random units (QUICK=1: 20,000; needs Node)
+agree: $(DEV) $(JS) ## ask server, lane, bulk and our clients the same of 1,000,000 random units (QUICK=1: 20,000; needs Node)
 	PYTHONPATH=.:clients/python $(BIN)/python -m tests.clients.agreement $(if $(QUICK),--quick)
 
 bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside its peers (QUICK=1: only whether sides agree, JSON=FILE)

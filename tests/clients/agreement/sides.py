@@ -18,6 +18,7 @@ from api.lane.writing import writer
 from api.metrics.counts import Decisions
 from experiments.domain.assignment import Assignment
 from experiments.domain.experiment import Status
+from experiments.services.bulk import assign_chunk, column_of, compile_bulk
 from experiments.services.catalog import Catalog, LiveExperiment
 from experiments.services.published import catalog_document
 from tests.clients.agreement.draws import Unit
@@ -51,10 +52,7 @@ class Side(Protocol):
 
 
 def sides(live: Sequence[LiveExperiment], codes: Codes, folder: Path) -> list[Side]:
-    """Return all sides, the domain first: it is what the others are compared with.
-
-    Bulk assignment is another one: a class with a `name` and `decide`, and a line here.
-    """
+    """Return all sides, the domain first: it is what the others are compared with."""
     catalog = catalog_of(live)
     # As it is sent, so that what JSON does to contents and conditions is part of the comparison.
     document = json.dumps(catalog_document(catalog))
@@ -62,6 +60,7 @@ def sides(live: Sequence[LiveExperiment], codes: Codes, folder: Path) -> list[Si
     return [
         _domain(live, codes),
         _lane(catalog, keys, codes),
+        Bulk(live, codes),
         _python(json.loads(document), keys, codes),
         JavaScript(document, keys, codes, folder),
     ]
@@ -117,6 +116,25 @@ def _lane(catalog: Catalog, keys: Sequence[str], codes: Codes) -> Side:
     live = lane_answers(catalog).live
     assigns = [assign for key in keys for assign in live[key].assigns]
     return InProcess("lane", assigns, lambda written: codes.of(json.loads(written.document)))
+
+
+class Bulk:
+    """Lists: the attributes of all units as columns, one experiment after the other."""
+
+    name = "bulk"
+
+    def __init__(self, live: Sequence[LiveExperiment], codes: Codes) -> None:
+        self._plans = [compile_bulk(entry.experiment, entry.layer) for entry in live]
+        self._codes = [[codes.of(_described(answer)) for answer in plan.answers] for plan in self._plans]
+
+    def decide(self, units: Sequence[Unit], which: Sequence[int]) -> array[int]:
+        ids = [unit_id for unit_id, _ in units]
+        named = sorted({name for _, attributes in units for name in attributes})
+        columns = {name: column_of(attributes.get(name) for _, attributes in units) for name in named}
+        answered = [
+            [self._codes[at][answer] for answer in assign_chunk(self._plans[at], ids, columns).tolist()] for at in which
+        ]
+        return array("H", (code for codes in zip(*answered, strict=True) for code in codes))
 
 
 def _python(document: Any, keys: Sequence[str], codes: Codes) -> Side:
