@@ -27,6 +27,8 @@ Place: TypeAlias = tuple[str, str | None, str | None, str]
 
 MAX_PLACES = 10_000
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TAUGHT = frozenset({"200", "202", "304"})
+"""Who is not known, or is sent elsewhere, teaches nothing: strangers cannot fill what is kept."""
 _OWN = frozenset({"content-length", "etag", "x-request-id"})
 
 
@@ -115,7 +117,7 @@ class Lane:
 
     def _learning(self, place: Place, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: Headers, *more: Any) -> Any:
-            if status[0] in "23" and (place in self._learnt or len(self._learnt) < MAX_PLACES):
+            if status[:3] in _TAUGHT and (place in self._learnt or len(self._learnt) < MAX_PLACES):
                 kept = [(name, value) for name, value in headers if name.lower() not in _OWN]
                 self._learnt.setdefault(place, {}).setdefault(status, kept)
             return start_response(status, headers, *more)
