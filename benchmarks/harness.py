@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -296,7 +297,9 @@ def _is_there(required: str) -> bool:
         return Path(name).exists()
     module, _, names = required.partition(":")
     try:
-        reduce(getattr, filter(None, names.split(".")), import_module(module))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a module complains about while it is imported is no finding
+            reduce(getattr, filter(None, names.split(".")), import_module(module))
     except (ImportError, AttributeError):
         return False
     return True

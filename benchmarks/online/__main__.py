@@ -96,7 +96,7 @@ def _one_decision(quick: bool) -> Case:
         note=(
             "A loop in one thread over the same ids. What a peer's user or context has to be made for each decision is "
             "made; nobody logs exposures. Agreement: how many of 2,000 units were inside the condition, their split "
-            "in tenths, and nobody treated elsewhere. PlanOut 0.6 is left out: nobody has imported it since Python 3.10."
+            "in tenths, and nobody treated elsewhere. PlanOut 0.6 does not import on Python 3.10 or newer."
         ),
     )
 

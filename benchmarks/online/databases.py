@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -76,7 +75,6 @@ class Ground:
 
 
 def _start_postgres() -> Any:
-    with warnings.catch_warnings(), on_core(LOAD):
-        warnings.simplefilter("ignore")  # the package complains about a missing XDG_RUNTIME_DIR while it is imported
+    with on_core(LOAD):
         package: Any = import_module(POSTGRES)
         return package.get_server(tempfile.mkdtemp(prefix="winnow-bench-pg-"), cleanup_mode="delete")

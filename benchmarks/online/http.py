@@ -50,7 +50,7 @@ def winnow_server(stack: ExitStack, ground: Ground, url: str) -> Running:
         lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port)],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment=environment(ground, url),
-        ready="/readyz",
+        ready=("/readyz", 200),
     )
     stack.callback(server.close)
     return Running(server=server, headers=headers)
@@ -66,7 +66,7 @@ def bare_server(stack: ExitStack, ground: Ground, key: str) -> Running:
         lambda port: [sys.executable, "-m", "benchmarks.online.bare_server", "--port", str(port)],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment={**environment(ground, url), PATH_VARIABLE: str(answers)},
-        ready="/nothing",
+        ready=("/", 500),  # it knows nothing but what it is measured with
     )
     stack.callback(server.close)
     return Running(server=server, headers={"Authorization": "Bearer nobody looks at this"})

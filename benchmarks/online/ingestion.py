@@ -32,7 +32,7 @@ _COLUMNS = "event_id, unit_id, name, value, occurred_at, received_at"
 
 _FILL_POSTGRES = f"""
     INSERT INTO events ({_COLUMNS})
-    SELECT id, 'customer-' || number % 1000000, 'visit', number % 100, now(), now()
+    SELECT id, 'customer-' || mod(number, 1000000), 'visit', mod(number, 100), now(), now()
     FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS id, number FROM generate_series(1, %s) AS number) AS made
     ORDER BY id
 """
@@ -134,7 +134,7 @@ def _winnow(ground: Ground, database: Callable[[], str], count: int) -> Work:
             answers = send_all(running.server.port, requests, connections=_CONNECTIONS)
             table.wait(newest, count)
             took = perf_counter() - started
-            if sum(answer.count(b'"accepted"') for answer in answers) != count:
+            if sum(answer.count(b'"status":"accepted"') for answer in answers) != count:
                 raise RuntimeError("not every event was accepted")
             return took
 

@@ -51,9 +51,11 @@ class Server:
             self.process.wait(_END_SECONDS)
 
 
-def serve(command: Callable[[int], Sequence[str]], *, log: Path, environment: Mapping[str, str], ready: str) -> Server:
-    """Start a server on its core, and wait until it answers at `ready`. Raises Missing if it never does."""
-    port = free_port()
+def serve(
+    command: Callable[[int], Sequence[str]], *, log: Path, environment: Mapping[str, str], ready: tuple[str, int]
+) -> Server:
+    """Start a server on its core, and wait for this status at this path. Raises Missing if it never comes."""
+    port, (path, status) = free_port(), ready
     with on_core(SERVER), log.open("ab") as output:
         process = subprocess.Popen(
             command(port),
@@ -68,10 +70,11 @@ def serve(command: Callable[[int], Sequence[str]], *, log: Path, environment: Ma
     deadline = time.monotonic() + _READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if httpx.get(f"{server.address}{ready}", timeout=5).status_code < 500:
+            if httpx.get(f"{server.address}{path}", timeout=5).status_code == status:
                 return server
         except httpx.TransportError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
     server.close()
     lines = log.read_text(errors="replace").strip().splitlines()
     raise Missing(f"a server that starts ({lines[-1][:200] if lines else 'it said nothing'})")

@@ -39,7 +39,7 @@ class _Connection:
         if not found or len(body) < _length(head):
             self._answer = answer
             return None
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not head.startswith(b"HTTP/1.1 20"):
             raise RuntimeError(f"not what was asked for: {answer[:500]!r}")
         self._answer = b""
         return body

@@ -39,7 +39,7 @@ def frontend_api(ground: Ground, *, seconds: int) -> Work:
                 "CHECK_VERSION": "false",
                 "SEND_TELEMETRY": "false",
             },
-            ready="/health",
+            ready=("/health", 200),
         )
         stack.callback(server.close)
         _furnish(server)
