@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint check test-clients test-peers bench-analysis bench-online calibration simulate-adaptive simulate-policy format lock clean
+.PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis bench-online calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,6 +15,8 @@ ONLINE := var/online/.made
 UNLEASH := benchmarks/online/unleash
 CLIENTS_BIN := var/clients/bin
 CLIENTS := var/clients/.made
+JS_MODULES := clients/js/node_modules/.made
+JS := clients/js/dist/.made
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +41,16 @@ check: lint ## the same and the fast tests
 test-peers: $(PEERS) ## cross-check the statistics against gbstats and tea-tasting
 	$(PEERS_BIN)/python -m pytest tests/peers
 
-test-clients: $(CLIENTS) ## run other people's clients, from the registries, against the running server (needs Node 20 and npm)
+test-clients: $(CLIENTS) $(JS) ## run other people's clients, and ours, against the running server (needs Node 20 and npm)
 	$(CLIENTS_BIN)/python -m pytest tests/clients
+
+test-own-clients: $(DEV) $(CLIENTS) $(JS) ## run the tests of Winnow's own clients, clients/python and clients/js (needs Node 20 and npm)
+	$(BIN)/python -m pytest clients/python/tests
+	$(CLIENTS_BIN)/python -m pytest clients/python/tests/test_openfeature.py
+	cd clients/js && npm test --silent
+
+agree: $(DEV) $(JS) ## ask server, lane and our clients the same of 1,000,000 random units (QUICK=1: 20,000; needs Node)
+	PYTHONPATH=.:clients/python $(BIN)/python -m tests.clients.agreement $(if $(QUICK),--quick)
 
 bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside its peers (QUICK=1: only whether sides agree, JSON=FILE)
 	$(if $(QUICK),$(BIN),$(PEERS_BIN))/python -m benchmarks.analysis $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
@@ -74,7 +84,7 @@ lock: $(DEV) ## resolve the dependencies anew, with hashes and without index add
 	$(BIN)/uv pip compile pyproject.toml --group build --group clients $(LOCK) -o requirements/clients.txt
 
 clean: ## remove the environment and everything that was made
-	rm -rf .venv var build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv var build dist clients/js/dist clients/js/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links
@@ -126,4 +136,12 @@ $(CLIENTS): requirements/clients.txt $(wildcard tests/clients/*/package-lock.jso
 	$(CLIENTS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
 	$(CLIENTS_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	for each in node web; do (cd tests/clients/$$each && npm ci --silent --no-audit --no-fund) || exit 1; done
+	@touch $@
+
+$(JS_MODULES): clients/js/package-lock.json
+	cd clients/js && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(JS): $(JS_MODULES) $(wildcard clients/js/src/*.ts) clients/js/package.json clients/js/tsconfig.json
+	cd clients/js && npm run --silent build
 	@touch $@

@@ -15,7 +15,7 @@ from analysis.effects.proportions import wilson_intervals
 from analysis.effects.quantiles import distribution_value
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.estimate import ArmSummary, Interval, Undefined
-from analysis.groups import Groups
+from analysis.groups import Groups, all_of
 from analysis.in_rows import rows
 from analysis.plan import MetricPlan, Plan
 from analysis.reasons import Why
@@ -77,7 +77,7 @@ def _totals(plan: Plan, groups: Groups) -> Floats:
 
 def _intervals(plan: Plan, groups: Groups, arms: ArmValues) -> tuple[Floats, Floats, Reasons]:
     found, freedom = arms.values, np.maximum(arms.values.freedom, 1.0)
-    if (freedom == freedom[0]).all():
+    if all_of(freedom == freedom[0]):
         # Without windows all metrics have the same units.
         freedom = freedom[:1]
     half_width = values.critical_values(plan.alpha, freedom) * np.sqrt(found.variance)

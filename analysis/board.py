@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.effects.means import critical_value
 from analysis.groups import DENOMINATORS, FIELDS, Groups, pooled, rows_of
 from analysis.moments import MomentTable
 from analysis.plan import Plan
@@ -122,6 +123,16 @@ class Board:
         return np.array([len({stratum.segments for stratum in scope.strata}) <= 1 for scope in self.scopes])
 
     @remembered
+    def critical(self) -> float:
+        """How many standard errors are significant at one look."""
+        return critical_value(self.plan.alpha)
+
+    @remembered
+    def is_adaptive(self) -> bool:
+        """Whether any split of the plan follows the outcomes."""
+        return self.plan.is_adaptive
+
+    @remembered
     def arms(self) -> Groups:
         """Plain sums over a scope's strata, shape (metrics, scopes, variants): to describe arms, never to compare."""
         if self.strata_of.shape[1] == 1:
@@ -150,7 +161,7 @@ class Board:
             epoch=np.concatenate([self.epochs[strata]] * many),
             offered=np.concatenate([offered] * many),
         )
-        if not self.plan.is_adaptive:
+        if not self.is_adaptive:
             return samples
         alone = np.tile(np.repeat(self.alone, len(self.pairs)), many)
         return stabilised_samples(samples, self.plan.min_units, alone)

@@ -207,4 +207,4 @@ def compare(kind: MetricKind, strata: Sequence[StratumMoments], evidence: Eviden
     )
     with np.errstate(all="ignore"):
         columns = _columns(choose_test(kind, samples, evidence.min_units), evidence, intervals=True)
-    return effects(kind, columns.tested, columns.p, columns.intervals, alpha=evidence.alpha)[0]
+    return effects(kind, columns.tested, columns.p, columns.intervals, alpha=evidence.alpha).one_by_one()[0]

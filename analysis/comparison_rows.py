@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from itertools import repeat
+from dataclasses import dataclass
+from itertools import count, repeat
 from math import isnan
-from operator import attrgetter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from analysis.board import Board
 from analysis.comparison import choose_test
-from analysis.effect_rows import Effect, effects, interval_of, numbers
+from analysis.effect_rows import Effect, EffectRows, effects, interval_of, numbers
 from analysis.estimate import Comparison, Estimate, GuardrailState, Interval, Outlook, Undefined
 from analysis.in_rows import rows
 from analysis.inference.guardrails import guardrail_state
@@ -24,7 +23,6 @@ from analysis.sections.outlooks import outlooks
 InFamilyWords: TypeAlias = tuple[float | Undefined, Interval | Undefined, Interval | Undefined]
 
 _OUTSIDE = UNDEFINED[Why.NOT_IN_FAMILY]
-_COLUMNS = attrgetter(*(field.name for field in fields(Effect)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,29 +43,28 @@ def metric_rows(measured: Measured) -> list[MetricRows]:
         kind: MetricKind = "mean" if batch.special else batch.kind
         written = effects(kind, batch.tested, batch.p, intervals, alpha=alpha)
         for place, number in enumerate(batch.metrics):
-            own = written[place * size : (place + 1) * size]
+            own = written.take(slice(place * size, (place + 1) * size))
             found[number] = _metric_rows(measured, number, own, beliefs[number])
     return [found[number] for number in range(len(found))]
 
 
-def _metric_rows(measured: Measured, number: int, effects_of: list[Effect], beliefs: PairBeliefs) -> MetricRows:
-    board = measured.board
-    metric, size = board.plan.metrics[number], len(effects_of)
-    in_family: Iterable[InFamilyWords] = repeat((_OUTSIDE, _OUTSIDE, _OUTSIDE), size)
+def _metric_rows(measured: Measured, number: int, written: EffectRows, beliefs: PairBeliefs) -> MetricRows:
+    board, metric = measured.board, measured.board.plan.metrics[number]
+    in_family: Iterable[Iterable[Any]] = (repeat(_OUTSIDE), repeat(_OUTSIDE), repeat(_OUTSIDE))
     ahead: Mapping[int, Outlook] = {}
-    shown: Iterable[Outlook | None] = repeat(None, size)
+    shown: Iterable[Outlook | None] = repeat(None)
     if metric.role == "primary":
         family = _Family(board, measured.family)
-        in_family = map(family.words, range(size), effects_of)
+        in_family = zip(*map(family.words, count(), written.one_by_one()), strict=True)
         ahead = outlooks(measured)
         # While the comparison is open.
         shown = [None if p < board.plan.alpha else ahead.get(row) for row, p in enumerate(family.p)]
     comparisons = rows(
         Comparison,
         *zip(*board.pairs * len(board.scopes), strict=True),
-        *zip(*map(_COLUMNS, effects_of), strict=True),
-        *zip(*in_family, strict=True),
-        _guardrails(board, metric, effects_of),
+        *written,
+        *in_family,
+        _guardrails(board, metric, written.lift),
         beliefs,
         shown,
         _variance_kept(measured, number),
@@ -75,14 +72,14 @@ def _metric_rows(measured: Measured, number: int, effects_of: list[Effect], beli
     return MetricRows(comparisons=comparisons, beliefs=beliefs, outlooks=ahead)
 
 
-def _guardrails(board: Board, metric: MetricPlan, found: Sequence[Effect]) -> Iterable[GuardrailState | None]:
+def _guardrails(board: Board, metric: MetricPlan, lifts: Sequence[Estimate]) -> Iterable[GuardrailState | None]:
     """Against the control."""
     if metric.role != "guardrail":
-        return repeat(None, len(found))
+        return repeat(None)
     control, pairs = board.plan.control, board.pairs * len(board.scopes)
     return [
-        guardrail_state(metric, effect.lift) if baseline == control else None
-        for (_, baseline), effect in zip(pairs, found, strict=True)
+        guardrail_state(metric, lift) if baseline == control else None
+        for (_, baseline), lift in zip(pairs, lifts, strict=True)
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from math import isfinite, isnan
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,22 @@ class Effect:
     p_value_always_valid: float | Undefined
 
 
-def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *, alpha: float) -> list[Effect]:
+class EffectRows(NamedTuple):
+    """The fields of `Effect`, a column for each."""
+
+    difference: list[Estimate]
+    lift: list[Estimate]
+    p_value: list[float | Undefined]
+    p_value_always_valid: list[float | Undefined]
+
+    def take(self, own: slice) -> EffectRows:
+        return EffectRows(self.difference[own], self.lift[own], self.p_value[own], self.p_value_always_valid[own])
+
+    def one_by_one(self) -> list[Effect]:
+        return rows(Effect, *self)
+
+
+def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *, alpha: float) -> EffectRows:
     """All rows; a column of numbers at a time, for most have nothing undefined in them."""
     names = [
         _NAMES[kind == "conversion", stratified, normal]
@@ -62,7 +77,7 @@ def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *
             [of.lift_always_valid for of in names],
         ),
     )
-    return rows(Effect, differences, lifts, numbers(p.once, found.why_p), numbers(p.always, p.why_always))
+    return EffectRows(differences, lifts, numbers(p.once, found.why_p), numbers(p.always, p.why_always))
 
 
 def numbers(values: Floats, why: Reasons) -> list[float | Undefined]:

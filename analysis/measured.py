@@ -87,24 +87,26 @@ def _batch(board: Board, metrics: tuple[int, ...]) -> Batch:
     arms = special_arms(board, first) if special else None
     samples = board.samples(metrics)
     found = choose_test(kind, samples, plan.min_units, arms)
-    rho = np.concatenate([_rho(board, plan.metrics[number].role == "primary") for number in metrics])
+    rho = _rho(board, metrics)
     return Batch(
         metrics=metrics, kind=kind, special=special, samples=samples, tested=found, p=p_values(found, rho), rho=rho
     )
 
 
-def _rho(board: Board, is_primary: bool) -> Floats:
+def _rho(board: Board, metrics: Sequence[int]) -> Floats:
     """One scale for the p-values and all intervals of a row, or they would contradict each other.
 
     The family decides at alpha / size: that is where the sequences of its metric are to be narrow.
     """
-    plan, rows = board.plan, len(board.scopes) * len(board.pairs)
-    if not is_primary:
-        return np.full(rows, mixture_scale(plan.alpha, plan.tuned_for_units))
-    rho, member = np.empty(rows), members(board)
-    for family in families(board):
-        size = int(np.count_nonzero(member[family]))
-        rho[family] = mixture_scale(each_alpha(plan, size), plan.tuned_for_units)
+    plan, size = board.plan, len(board.scopes) * len(board.pairs)
+    rho = np.full(len(metrics) * size, mixture_scale(plan.alpha, plan.tuned_for_units))
+    if board.primary in metrics:
+        start, member = metrics.index(board.primary) * size, members(board)
+        of_primary = rho[start : start + size]
+        for family in families(board):
+            of_primary[family] = mixture_scale(
+                each_alpha(plan, int(np.count_nonzero(member[family]))), plan.tuned_for_units
+            )
     return rho
 
 

@@ -20,7 +20,7 @@ from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings
 from analysis.quality.minimum import below_minimum, clearly_above
 from analysis.scope_report import ScopeData, scope_data, scope_report
-from analysis.sections.beliefs import arm_rows
+from analysis.sections.beliefs import beliefs_of_arms
 from analysis.sections.segments import recommendation, segment_comparisons
 from analysis.sections.values import cap_findings, too_skewed
 from analysis.serialise import canonical_json, to_dict
@@ -56,8 +56,8 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
     metrics = list(zip(arm_summaries(board), metric_rows(measured), strict=True))
     broken = _broken(board, data)
     scopes = [
-        scope_report(measured, number, data[number], metrics, arms_of=arms_of, inherited=() if number else broken)
-        for number, arms_of in enumerate(arm_rows(board))
+        scope_report(measured, number, data[number], metrics, arm_beliefs=arms, inherited=() if number else broken)
+        for number, arms in enumerate(beliefs_of_arms(measured, [rows.beliefs for _, rows in metrics]))
     ]
     side_by_side = segment_comparisons(measured)
     return Report(

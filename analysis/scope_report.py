@@ -9,7 +9,7 @@ from operator import attrgetter
 from analysis.arms import Summaries
 from analysis.board import Board
 from analysis.comparison_rows import MetricRows
-from analysis.estimate import Finding, MetricReport, SampleRatio, ScopeReport
+from analysis.estimate import ArmBelief, Finding, MetricReport, SampleRatio, ScopeReport
 from analysis.in_rows import rows
 from analysis.inference.contest import Contest
 from analysis.inference.winners import verdict
@@ -17,7 +17,6 @@ from analysis.measured import Measured
 from analysis.quality.exclusions import scope_findings
 from analysis.quality.srm import scope_ratio, srm_findings
 from analysis.sections.adaptive import adaptive_comparison
-from analysis.sections.beliefs import beliefs_of_arms
 from analysis.sections.covariates import covariate_findings
 from analysis.sections.equivalence import practically_equal
 from analysis.sections.novelty import novelties
@@ -73,12 +72,12 @@ def scope_report(
     data: ScopeData,
     metrics: Sequence[tuple[Summaries, MetricRows]],
     *,
-    arms_of: list[int],
+    arm_beliefs: Sequence[tuple[ArmBelief, ...]],
     inherited: Sequence[Finding],
 ) -> ScopeReport:
     """The report on one scope, given the findings that others pass on to it.
 
-    `metrics`: in plan order, the arms by scope, and the rows of comparisons. `arms_of`: see `arm_rows`.
+    `metrics`: in plan order, the arms by scope, and the rows of comparisons; `arm_beliefs`, those of this scope.
     """
     board, plan = measured.board, measured.board.plan
     scope = board.scopes[number]
@@ -90,7 +89,7 @@ def scope_report(
             *zip(*map(_ABOUT, plan.metrics), strict=True),
             [arms[number] for arms, _ in metrics],
             [tuple(found.comparisons[own]) for _, found in metrics],
-            beliefs_of_arms(measured, arms_of, [found.beliefs for _, found in metrics]),
+            arm_beliefs,
         )
     )
     primary = reports[board.primary].comparisons
@@ -120,5 +119,5 @@ def scope_report(
         verdict=verdict(contest),
         findings=(*critical, *data.early, *surprises, *said, *data.notes),
         novelty=by_day,
-        adaptive=adaptive_comparison(board, number) if plan.is_adaptive else None,
+        adaptive=adaptive_comparison(board, number) if board.is_adaptive else None,
     )

@@ -18,7 +18,7 @@ from analysis.effects import rates, values
 from analysis.effects.adaptive import stabilised
 from analysis.effects.events import supports
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
-from analysis.groups import Groups, over_strata
+from analysis.groups import Groups, all_of, over_strata
 from analysis.plan import MetricKind
 from analysis.reasons import Why
 
@@ -138,7 +138,7 @@ def ratio_values(groups: Groups) -> ArmValues:
 
 
 def _too_few(groups: Groups) -> Reasons:
-    if (groups.n >= 2).all():
+    if all_of(groups.n >= 2):
         return np.zeros(groups.n.shape, dtype=np.int64)
     return np.where(groups.n >= 2, Why.EXISTS, np.where(groups.n == 1, Why.ONE_UNIT, Why.NO_UNITS))
 
@@ -281,7 +281,7 @@ class _RateInverse:
 
     def __call__(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         exists = self.exists[rows]
-        if exists.all():
+        if all_of(exists):
             return self._ends(rows, critical)
         ends = np.full((4, len(rows)), np.nan)
         if exists.any():
@@ -300,7 +300,7 @@ class _RateInverse:
 def _why(offered: Flags, inside: Flags, usable: Flags, pair_why: Reasons) -> Reasons:
     """Why a comparison has no stratum: the last one's reason, if all that might enter have one."""
     has_some = usable.any(axis=1)
-    if has_some.all():
+    if all_of(has_some):
         return np.zeros(len(usable), dtype=np.int64)
     candidates = np.where(inside.any(axis=1, keepdims=True), inside, offered)
     named = (pair_why != 0) | ~candidates

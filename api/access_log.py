@@ -12,6 +12,7 @@ from flask import Flask, Response, g, request
 from api.logs import logger
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_KEY_IN_PATH = re.compile(r"(/wk_[^/_]*_)[^/]+")
 _PROBES = frozenset({"/healthz", "/readyz"})
 _log = logger("winnow.http")
 
@@ -37,7 +38,7 @@ def _end(response: Response) -> Response:
     tell(
         "request",
         method=request.method,
-        path=request.path,
+        path=_KEY_IN_PATH.sub(r"\1…", request.path),
         status=response.status_code,
         duration_ms=round(1_000 * (time.perf_counter() - g.began), 1),
         key=principal.name if principal else None,

@@ -6,24 +6,38 @@ from flask import Flask, Response, request
 
 from api import access_log, errors
 from api.dashboard import register as register_dashboard
-from api.lane.answers import AnswersHolder
-from api.lane.assignments import Assignments
-from api.lane.events import Events
 from api.lane.lane import Lane
+from api.lane.stops import stops
 from api.logs import logger
+from api.metrics import register as register_metrics
 from api.openapi import document
-from api.resources import access, assignments, events, experiments, health, library, promotions, results, webhooks
+from api.resources import (
+    access,
+    assignments,
+    catalog,
+    events,
+    experiments,
+    growthbook,
+    health,
+    library,
+    metrics,
+    ofrep,
+    promotions,
+    results,
+    webhooks,
+)
 from api.routes import CONVERTERS
-from api.schemas.assignment import AssignmentSchema
 from api.secret import secret_key
 from api.security import secure
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unavailable
-from experiments.services.keys import Scope
 from experiments.settings import Settings
 
 ROUTES = (
     assignments.routes,
+    catalog.routes,
+    growthbook.routes,
+    ofrep.routes,
     events.routes,
     experiments.routes,
     library.segments,
@@ -35,6 +49,7 @@ ROUTES = (
     access.keys,
     webhooks.routes,
     health.routes,
+    metrics.routes,
 )
 _log = logger("winnow.app")
 
@@ -51,6 +66,7 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
     app.json.sort_keys = False  # type: ignore[attr-defined] # Flask's own provider has it
     app.url_map.converters.update(CONVERTERS)
     access_log.register(app)
+    register_metrics(app, services.settings)
     document(app, ROUTES)
     secure(app, services.settings)
     app.after_request(_never_stale)
@@ -62,26 +78,18 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
 
 
 def _never_stale(response: Response) -> Response:
-    if request.path.startswith("/v1/"):
+    if request.path.startswith(("/v1/", "/ofrep/")):
         response.headers.setdefault("Cache-Control", "no-cache")
     return response
 
 
 def _open_lane(app: Flask, services: Winnow) -> None:
     """Put the fast lane in front; without it everything is answered the same, only slower."""
-    schema, dumps = AssignmentSchema(), app.json.dumps
-    answers = AnswersHolder(services.catalog, lambda answer: dumps(schema.dump(answer), separators=(",", ":")).encode())
-    assigned = Assignments(answers, services.assigner)
-    handlers = {
-        "/v1/assignments": (Scope.ASSIGN, assigned.one),
-        "/v1/assignments/batch": (Scope.ASSIGN, assigned.many),
-    }
-    if services.spool is not None:
-        handlers["/v1/events"] = (Scope.INGEST, Events(services.recorder, services.spool, services.clock).record)
     app.wsgi_app = Lane(  # type: ignore[method-assign] # this is where Flask wants such layers
         app.wsgi_app,
         services.keys,
-        handlers,
+        stops(app, services),
+        limiter=services.limiter,
         max_body_bytes=services.settings.max_body_bytes,
     )
 

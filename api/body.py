@@ -74,6 +74,12 @@ class ItemParser(StrictParser):
     keeps_unreadable = True
 
 
+class LenientParser(StrictParser):
+    """Leaves unread what it does not know: for callers whose software is not ours to change."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.EXCLUDE, "query": ma.EXCLUDE}  # noqa: RUF012 - webargs reads it so
+
+
 class Unreadable:
     """Stands for a number or an object that readers disagree about; no field of any schema takes it."""
 

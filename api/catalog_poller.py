@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Mapping
 
 from api.logs import logger
 from experiments.services.catalog import CatalogHolder
@@ -21,6 +23,14 @@ class CatalogPoller(threading.Thread):
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
         self._failing = False
+        self._looked_at = time.monotonic()
+
+    def numbers(self) -> Mapping[str, float]:
+        """Return for the metrics which version is in memory, and how long ago the stored one was looked at."""
+        return {
+            "catalog_version": self._catalog.current.version,
+            "catalog_age_seconds": time.monotonic() - self._looked_at,
+        }
 
     def run(self) -> None:
         """Look at every change, and at every interval: a change may go untold."""
@@ -42,6 +52,7 @@ class CatalogPoller(threading.Thread):
                 _log.warning("catalog_refresh_failed", error=repr(error))
             self._failing = True
         else:
+            self._looked_at = time.monotonic()
             if self._failing:
                 _log.info("catalog_refresh_recovered", version=self._catalog.current.version)
             self._failing = False

@@ -6,6 +6,7 @@ from typing import cast
 
 from flask import current_app, g
 
+from api.metrics.metrics import Metrics
 from experiments.bootstrap import Winnow
 from experiments.services.keys import Principal
 
@@ -15,6 +16,16 @@ def winnow() -> Winnow:
     return cast(Winnow, current_app.extensions["winnow"])
 
 
+def principal() -> Principal:
+    """Return who is asking."""
+    return cast(Principal, g.principal)
+
+
+def metrics() -> Metrics:
+    """Return what this process counts."""
+    return cast(Metrics, current_app.extensions["metrics"])
+
+
 def actor() -> str:
     """Return the name under which the audit trail remembers this request."""
-    return f"key:{cast(Principal, g.principal).name}"
+    return f"key:{principal().name}"

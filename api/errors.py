@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from api.body import Unfit
+from api.ofrep.failure import failure, refuse_context, speaks_ofrep
 from api.schemas.messages import Finding
 from experiments.domain import errors as refusals
 from experiments.domain.errors import DomainError
@@ -30,6 +31,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     refusals.Forbidden: HTTPStatus.FORBIDDEN,
     refusals.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.RowsRefused: HTTPStatus.INTERNAL_SERVER_ERROR,
+    refusals.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
 }
 HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
     refusals.Unauthenticated: {"WWW-Authenticate": 'Bearer realm="winnow"'},
@@ -44,7 +46,7 @@ HTTP_CODES: Mapping[int, str] = {
     500: "internal",
 }
 _CODES_BY_NAME: Mapping[str, str] = {"BadJson": "bad_json"}
-_API_PATHS = ("/v1", "/openapi.json", "/healthz", "/readyz")
+_API_PATHS = ("/v1", "/api", "/ofrep", "/openapi.json", "/healthz", "/readyz", "/metrics")
 
 
 def register(app: Flask) -> None:
@@ -88,14 +90,25 @@ def status_of(refusal: DomainError) -> HTTPStatus:
     return next(STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS)
 
 
+def headers_of(refusal: DomainError) -> Mapping[str, str] | None:
+    """Return what a client has to know beyond the problem."""
+    if isinstance(refusal, refusals.RateLimited):
+        return {"Retry-After": str(refusal.wait_seconds)}
+    return HEADERS.get(type(refusal))
+
+
 def _on_refusal(refusal: DomainError) -> Response:
-    headers = HEADERS.get(type(refusal))
+    headers = headers_of(refusal)
+    if speaks_ofrep(request.path):
+        return failure(request.path, status_of(refusal), refusal.message, headers=headers)
     return problem(status_of(refusal), refusal.code, refusal.message, path=refusal.path, headers=headers)
 
 
 def _on_unfit(unfit: Unfit) -> Response:
     """Tell a single refusal of the domain as such, and all else as a list."""
     first, *more = unfit.found
+    if speaks_ofrep(request.path):
+        return refuse_context(request.path, first)
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     if first.is_refusal and not more:
         return problem(status, first.code, first.message, path=first.path)
@@ -108,6 +121,8 @@ def _on_http_error(error: HTTPException) -> Response | HTTPException:
         return error
     code = _CODES_BY_NAME.get(type(error).__name__) or HTTP_CODES.get(error.code, "http_error")
     headers = {name: value for name, value in error.get_headers() if name.lower() != "content-type"}
+    if speaks_ofrep(request.path):
+        return failure(request.path, error.code, _detail(error), headers=headers)
     return problem(error.code, code, _detail(error), headers=headers)
 
 

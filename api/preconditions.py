@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from flask import request
+from flask import Response, request
 
 from experiments.domain.errors import RevisionMismatch, RevisionRequired
+from experiments.services.published import Published
 
 _REVISION = re.compile(r'"([0-9]{1,9})"')
 
@@ -35,3 +36,11 @@ def expected_revision_if_any(kind: str, key: str) -> int | None:
 def has_already(tag: str) -> bool:
     """Say whether the reader holds just this."""
     return request.if_none_match.contains_weak(tag)
+
+
+def published(document: Published, *, cache_control: str) -> Response:
+    """Give a document that is written out already, unless the reader holds just this."""
+    headers = {"ETag": f'"{document.sha256}"', "Cache-Control": cache_control}
+    if has_already(document.sha256):
+        return Response(status=304, headers=headers)
+    return Response(document.body, headers=headers, mimetype="application/json")

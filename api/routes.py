@@ -10,7 +10,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema
 from werkzeug.routing import BaseConverter
 
-from api.auth import require
+from api.auth import require, require_public
 from api.body import StrictParser
 from experiments.services.keys import Scope
 
@@ -81,13 +81,20 @@ class Routes:
         body: type[Schema] | None = None,
         query: type[Schema] | None = None,
         also: Mapping[int, type[Schema] | None] | None = None,
+        fails: Mapping[int, type[Schema]] | None = None,
         refuses: tuple[int, ...] = (),
         headers: tuple[Mapping[str, Any], ...] = (),
+        key_in_address: bool = False,
+        described: Mapping[str, Any] | None = None,
     ) -> Callable[[View], View]:
-        """Declare a view: who may, what goes in, what comes out, and which refusals are to be expected."""
+        """Declare a view: who may, what goes in, what comes out, and which refusals are to be expected.
+
+        Where the key is a part of the address (`<client_key>`), it has to be a public one.
+        """
         blueprint = self.blueprint
         steps = [blueprint.response(status, out)]
         steps += [blueprint.alt_response(code, schema=schema, success=True) for code, schema in (also or {}).items()]
+        steps += [blueprint.alt_response(code, schema=schema) for code, schema in (fails or {}).items()]
         if query is not None:
             steps.append(blueprint.arguments(query, location="query", arg_name="query"))
         if body is not None:
@@ -96,7 +103,13 @@ class Routes:
         steps += [blueprint.alt_response(code, response=HTTPStatus(code).name) for code in expected]
         if headers:
             steps.append(blueprint.doc(parameters=list(headers)))
-        steps.append(require(scope) if scope else blueprint.doc(security=[]))
+        if key_in_address or scope is None:
+            steps.append(blueprint.doc(security=[]))
+        if scope is not None:
+            steps.append(require_public if key_in_address else require(scope))
+
+        if described is not None:
+            steps.append(blueprint.doc(**described))
 
         def declare(view: View) -> View:
             wrapped: Any = view

@@ -35,7 +35,7 @@ def secure(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
         CORS(
             app,
-            resources={r"/v1/.*": {"origins": list(settings.cors_origins)}},
+            resources={r"/(?:v1|api|ofrep)/.*": {"origins": list(settings.cors_origins)}},
             allow_headers=SENT_ACROSS_ORIGINS,
             expose_headers=READ_ACROSS_ORIGINS,
             max_age=600,

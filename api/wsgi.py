@@ -7,6 +7,7 @@ from multiprocessing.util import Finalize
 from api import logs
 from api.app import create_app
 from api.catalog_poller import CatalogPoller
+from api.metrics.spooled import spool_numbers
 from experiments.bootstrap import build, change_feed
 from experiments.settings import Settings
 
@@ -18,7 +19,11 @@ logs.configure(level=_settings.log_level, as_json=_settings.log_json)
 _spooled = _settings.spool and _settings.database_url != "memory://"
 _winnow = build(_settings, spooled=_spooled)
 app = create_app(winnow=_winnow)
+_metrics = app.extensions["metrics"]
 if _winnow.spool is not None:
     # Not `atexit`: the server's processes are forked, and what is registered there does not run when one ends.
     Finalize(None, _winnow.spool.close, kwargs={"within_seconds": STOP_SECONDS}, exitpriority=1)
-CatalogPoller(app.extensions["winnow"].catalog, change_feed(_settings), _settings.catalog_poll_seconds).start()
+    _metrics.watch(spool_numbers(_winnow.spool))
+_poller = CatalogPoller(_winnow.catalog, change_feed(_settings), _settings.catalog_poll_seconds)
+_poller.start()
+_metrics.watch(_poller.numbers)

@@ -16,8 +16,8 @@ from benchmarks.harness import Line, Measured, Outcome
 _INTRODUCTION = """# Benchmarks
 
 Sides are run in turn in one run, on the same machine and input; medians are compared, and only ratios mean
-something elsewhere. Peak memory is that of a fresh process with all it imports. Each section is written by the command
-it names.
+something elsewhere. Garbage is collected before each run, and not in what was there before all of them. Peak memory is
+that of a fresh process with all it imports. Each section is written by the command it names.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,15 +10,19 @@ from experiments.services.advance import Advancer
 from experiments.services.alerts import Alerter
 from experiments.services.assign import Assigner
 from experiments.services.author import Author
-from experiments.services.catalog import CatalogHolder
+from experiments.services.catalog import Catalog, CatalogHolder
 from experiments.services.deliver import Deliverer
+from experiments.services.growthbook_eval import RemoteEvaluator
 from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
+from experiments.services.limit import Limiter
 from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork
 from experiments.services.promote import Promoter
+from experiments.services.published import Publisher
 from experiments.services.record import Recorder
 from experiments.services.results import Results
+from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
@@ -35,14 +40,18 @@ class Winnow:
     clock: Clock
     open_unit_of_work: OpenUnitOfWork
     catalog: CatalogHolder
+    sight: Sight[Catalog]
     author: Author
     assigner: Assigner
+    publisher: Publisher
+    remote_evaluator: RemoteEvaluator
     recorder: Recorder
     results: Results
     promoter: Promoter
     advancer: Advancer
     alerter: Alerter
     keys: Keys
+    limiter: Limiter | None
     sign_in_links: SignInLinks
     webhooks: Webhooks
     spool: Spool | None = None
@@ -68,23 +77,34 @@ def build(
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
     spool = _spool(settings, opened) if spooled else None
     journal: Journal = spool or DirectJournal(opened)
+    sight = Sight(catalog, lambda seen: seen)
+    assigner = Assigner(sight, ImpliedExposures(journal), clock)
     return Winnow(
         settings=settings,
         clock=clock,
         open_unit_of_work=opened,
         catalog=catalog,
+        sight=sight,
         author=Author(catalog, opened, clock),
-        assigner=Assigner(catalog, ImpliedExposures(journal), clock),
+        assigner=assigner,
+        publisher=Publisher(catalog),
+        remote_evaluator=RemoteEvaluator(sight, assigner),
         recorder=Recorder(catalog, opened, journal, clock),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
         alerter=Alerter(opened, clock),
         keys=keys,
+        limiter=_limiter(settings),
         sign_in_links=SignInLinks(keys, opened, clock),
         webhooks=Webhooks(opened, clock),
         spool=spool,
     )
+
+
+def _limiter(settings: Settings) -> Limiter | None:
+    rate = settings.rate_limit_per_second
+    return Limiter(rate, settings.rate_limit_burst or max(1, math.ceil(rate))) if rate else None
 
 
 def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:

@@ -25,6 +25,10 @@ class Settings:
     `notify_emails`: who is told by e-mail; only the process that delivers needs them.
     `spool`: whether `winnow serve` keeps what it records in `spool_dir`, on a local disk, until the database has it;
     `spool_max_bytes` is for each of its processes.
+    `rate_limit_per_second` and `rate_limit_burst`: how often one key may assign and record, in one process; 0 is as
+    often as it likes, a burst of 0 is what one second gives. `metrics_folder`: where the processes of one server put
+    what they counted; `winnow serve` makes one. `stream_url`: where browsers reach the change streams on `stream_port`;
+    without it there are none. `stream_limit`: how many may be open.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -45,6 +49,13 @@ class Settings:
     mail_server: MailServer | None = None
     notify_from: str = ""
     notify_emails: tuple[str, ...] = ()
+    rate_limit_per_second: float = 0.0
+    rate_limit_burst: int = 0
+    metrics_public: bool = False
+    metrics_folder: str = ""
+    stream_url: str = ""
+    stream_port: int = 8001
+    stream_limit: int = 5_000
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -69,6 +80,13 @@ class Settings:
             mail_server=read.mail_server("SMTP_URL"),
             notify_from=read.checked("NOTIFY_FROM", check_address),
             notify_emails=read.addresses("NOTIFY_EMAILS"),
+            rate_limit_per_second=read.number("RATE_LIMIT_PER_SECOND", default.rate_limit_per_second, least=0),
+            rate_limit_burst=int(read.number("RATE_LIMIT_BURST", default.rate_limit_burst, least=0)),
+            metrics_public=read.flag("METRICS_PUBLIC", default.metrics_public),
+            metrics_folder=read.text("METRICS_FOLDER", ""),
+            stream_url=read.checked("STREAM_URL", check_url).rstrip("/"),
+            stream_port=int(read.number("STREAM_PORT", default.stream_port, least=1, most=65_535)),
+            stream_limit=int(read.number("STREAM_LIMIT", default.stream_limit, least=1)),
         )
 
     def __post_init__(self) -> None:

@@ -38,6 +38,8 @@ class Pass:
         Columns that make a group.
     grids, shifts
         How values are rounded, and what is subtracted from a column before.
+    full
+        Columns without a null: as many values as rows.
     rough
         Of these only the first part is kept: 31 bits among a million rows.
     rare
@@ -50,6 +52,7 @@ class Pass:
     keys: tuple[str, ...]
     grids: Mapping[What, Grid]
     shifts: Mapping[str, float]
+    full: frozenset[str] = frozenset()
     rough: tuple[What, ...] = ()
     rare: tuple[str, ...] = ()
     counted: str | None = None
@@ -58,7 +61,7 @@ class Pass:
     def question(self) -> tuple[Any, ...]:
         """All that the text depends on: not on the exact range, so that it often is the same next time."""
         grids = ((grid.parts, grid.anchors) for grid in self.grids.values())
-        return (self.keys, self.wanted, self.rough, self.rare, self.counted, *grids, *self.shifts.items())
+        return (self.keys, self.wanted, self.full, self.rough, self.rare, self.counted, *grids, *self.shifts.items())
 
     def asked(self, rows: Any) -> Any:
         if self.rare:
@@ -72,6 +75,8 @@ class Pass:
         return rows.group_by(list(self.keys)).agg(rows=rows.count() if times is None else times.sum(), **names)
 
     def _parts(self, rows: Any, what: What, times: Any) -> list[Any]:
+        if self._is_number_of_rows(what):
+            return []
         if what[0] == BROKEN:
             # Adding and taking away 1.5 x 2^52 leaves integers as they are, and nothing else. (Squares, not
             # comparisons: those of floats are slow where NaN has a place among them.)
@@ -96,7 +101,11 @@ class Pass:
             values: dict[What, Any] = {} if self.rare else {("rows",): int(row["rows"])}
             for what, is_plain, first, second in names:
                 values[what] = row.get(first) if is_plain else total([row.get(first), row.get(second)])
+            values |= dict.fromkeys(filter(self._is_number_of_rows, self.wanted), int(row["rows"]))
             yield values
+
+    def _is_number_of_rows(self, what: What) -> bool:
+        return what[0] == "count" and what[1] in self.full
 
     @property
     def nothing(self) -> dict[What, Any]:

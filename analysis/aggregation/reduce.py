@@ -119,6 +119,12 @@ class UnitTable:
         """Whether every unit has all its values."""
         return all(self.known[column].count >= self.units_of(one) for column in one.columns)
 
+    @property
+    def full(self) -> frozenset[str]:
+        """Columns that have a value in every row, where every row is a unit."""
+        every = self.known.items() if self.sizes is None else ()
+        return frozenset(column for column, one in every if one.count >= self.units)
+
     def range_of(self, one: Variables, column: str) -> Range:
         found = self.known[column].range if self.is_full(one) else self.known[column].range.with_zero()
         return replace(found, whole=column in one.whole or column in self.guessed)
@@ -194,6 +200,7 @@ def _query(
         keys=table.keys,
         grids={what: grid_of(what, ranges, table.units) for what in wanted if is_sum(what)},
         shifts={column: one.shift for column, one in ranges.items()},
+        full=table.full,
         rough=rough,
     )
     made = list(passes(every, ranges, table.rare))

@@ -7,12 +7,12 @@ not converge (few counts, ends of the range) is left to the search.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.groups import over_strata
+from analysis.groups import all_of, in_all_strata, largest_over_strata, over_strata
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -24,18 +24,31 @@ _CLOSE = 1e-7
 _NEAREST = 1e-4
 
 
-class Counts:
-    """What both methods need, shape (arms, 1, rows, strata) or (rows, strata); the second axis is for both ends.
+class Arm(NamedTuple):
+    """Shape (rows, strata)."""
 
-    `weights` of the variances of their difference are given by row and stratum, `self.weights` also by arm, over n.
+    successes: Floats
+    n: Floats
+
+
+class Counts:
+    """What both methods need of the counts, shape (2, rows, strata): for both ends of an interval the same.
+
+    Numpy takes three times as long for arrays that it has to stretch to one shape, and there are a hundred steps.
     """
 
-    def __init__(self, successes: Floats, sizes: Floats, weights: Floats) -> None:
-        """`successes`, `sizes`: treatments, then baselines, shape (2, rows, strata)."""
-        self.successes, self.failures = successes[:, None], (sizes - successes)[:, None]
-        self.sizes, self.converted = sizes, successes[0] + successes[1]
-        self.both = sizes[0] + sizes[1]
-        self.weights = (weights / sizes)[:, None]
+    def __init__(self, treatment: Arm, baseline: Arm, weights: Floats) -> None:
+        """`weights` of the variances of their difference, by row and stratum."""
+        self.own_n, self.base_n = _at_both_ends(treatment.n), _at_both_ends(baseline.n)
+        self.own_successes, self.base_successes = _at_both_ends(treatment.successes), _at_both_ends(baseline.successes)
+        self.own_failures, self.base_failures = self.own_n - self.own_successes, self.base_n - self.base_successes
+        weights = _at_both_ends(weights)
+        self.own_weights, self.base_weights = weights / self.own_n, weights / self.base_n
+        self.both, self.converted = self.own_n + self.base_n, self.own_successes + self.base_successes
+
+
+def _at_both_ends(numbers: Floats) -> Floats:
+    return np.array((numbers, numbers))
 
 
 def joint_ends(counts: Counts, observed: Floats, target: Floats, guess: Floats, error: Floats) -> tuple[Floats, Flags]:
@@ -54,35 +67,34 @@ def joint_ends(counts: Counts, observed: Floats, target: Floats, guess: Floats, 
     -----
     Where it converges to rates inside of (0, 1) they are the likeliest ones: the likelihood is concave.
     """
-    delta, close = guess, _CLOSE * error
-    base = counts.converted / counts.both - guess[..., None] * (counts.sizes[0] / counts.both)
-    found = np.zeros(delta.shape, dtype=bool)
+    delta, close, observed = guess, _at_both_ends(_CLOSE * error), _at_both_ends(observed)
+    own_weights, base_weights = counts.own_weights, counts.base_weights
+    base = counts.converted / counts.both - guess[..., None] * (counts.own_n / counts.both)
     for _ in range(_MOST_STEPS):
-        rates = np.array((base + delta[..., None], base))
-        rest = 1 - rates
-        won, lost = counts.successes / rates, counts.failures / rest
+        own = base + delta[..., None]
+        own_rest, base_rest = 1 - own, 1 - base
+        own_won, own_lost = counts.own_successes / own, counts.own_failures / own_rest
+        base_won, base_lost = counts.base_successes / base, counts.base_failures / base_rest
         # The score in the baseline's rate, its derivatives in the difference and in that rate.
-        score = won - lost
-        by_rates = won / rates + lost / rest
-        by_base = by_rates[0] + by_rates[1]
-        step_of_base, follows = (score[0] + score[1]) / by_base, by_rates[0] / by_base
-        variances = counts.weights * (rates * rest)
-        spread = np.sqrt(over_strata(variances[0] + variances[1]))
-        slopes = counts.weights * (rest - rates)
-        together = slopes[0] + slopes[1]
+        by_own = own_won / own + own_lost / own_rest
+        by_base = by_own + (base_won / base + base_lost / base_rest)
+        step_of_base, follows = ((own_won - own_lost) + (base_won - base_lost)) / by_base, by_own / by_base
+        spread = np.sqrt(over_strata(own_weights * (own * own_rest) + base_weights * (base * base_rest)))
+        slope = own_weights * (own_rest - own)
+        together = slope + base_weights * (base_rest - base)
         # Of the squared spread: by the rates' own step, and by the difference with the rates that follow it.
         drift = over_strata(together * step_of_base)
-        bend = over_strata(slopes[0] - together * follows)
+        bend = over_strata(slope - together * follows)
         half = target / (2 * spread)
         step = (observed - delta - target * spread - half * drift) / (1 + half * bend)
         delta = delta + step
         base = base + step_of_base - follows * step[..., None]
-        found = np.maximum(np.abs(step), np.abs(step_of_base).max(axis=-1)) <= close
-        if found.all():
+        found = np.maximum(np.abs(step), largest_over_strata(np.abs(step_of_base))) <= close
+        if all_of(found):
             break
     other = base + delta[..., None]
     is_inside = (np.minimum(base, other) > 0) & (np.maximum(base, other) < 1 - _NEAREST)
-    return delta, found & is_inside.all(axis=-1)
+    return delta, found & in_all_strata(is_inside)
 
 
 def joint_log_ratios(
@@ -99,20 +111,19 @@ def joint_log_ratios(
     -----
     With p̃₁ = R·p̃₀ the baseline's likeliest rate is the smaller root of N·R·p² - (R·(n₁ + x₀) + x₁ + n₀)·p + x₁ + x₀.
     """
-    log_ratio, close = guess, _CLOSE * error
-    treatment, baseline = rates
-    both, converted, (own_weights, base_weights) = counts.both, counts.converted, counts.weights
-    factor = counts.sizes[0] + counts.successes[1, 0]
-    constant = counts.successes[0, 0] + counts.sizes[1]
+    log_ratio, close = guess, _at_both_ends(_CLOSE * error)
+    treatment, baseline = _at_both_ends(rates[0]), _at_both_ends(rates[1])
+    both, converted, own_weights, base_weights = counts.both, counts.converted, counts.own_weights, counts.base_weights
+    twice_both = 2 * both
+    factor, constant = counts.own_n + counts.base_successes, counts.own_successes + counts.base_n
     ratio = np.exp(log_ratio)[..., None]
     linear = ratio * factor + constant
     base = 2 * converted / (linear + np.sqrt(np.maximum(linear * linear - 4 * both * ratio * converted, 0.0)))
-    found = np.zeros(guess.shape, dtype=bool)
     for _ in range(_MOST_STEPS):
         rate = ratio * base
         # The quadratic, its derivatives in the log ratio and in the baseline's rate.
         linear = ratio * factor + constant
-        by_ratio, by_base = rate * (both * base - factor), 2 * both * rate - linear
+        by_ratio, by_base = rate * (both * base - factor), twice_both * rate - linear
         step_of_base, follows = ((linear - both * rate) * base - converted) / by_base, -by_ratio / by_base
         # Of the squared spread, the same two.
         own, other = own_weights * (1 - 2 * rate), base_weights * ratio
@@ -127,8 +138,8 @@ def joint_log_ratios(
         base = base + step_of_base + follows * step[..., None]
         ratio = np.exp(log_ratio)[..., None]
         found = np.abs(step) <= close
-        if found.all():
+        if all_of(found):
             break
     rate = ratio * base
     is_inside = (np.minimum(base, rate) > 0) & (np.maximum(base, rate) < 1 - _NEAREST) & (by_base < 0)
-    return log_ratio, found & is_inside.all(axis=-1)
+    return log_ratio, found & in_all_strata(is_inside)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effects.inversion import Bracket, Known, Rows, falling_roots
-from analysis.effects.joint import Counts, joint_ends, joint_log_ratios
+from analysis.effects.joint import Arm, Counts, joint_ends, joint_log_ratios
 from analysis.effects.restricted import TwoCounts, restricted_low_rate
-from analysis.groups import over_strata
+from analysis.groups import all_of, over_strata
 from analysis.remembered import remembered
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -63,6 +63,11 @@ class Rates:
         together, n = self.treatment + self.baseline, n1 + n0
         variance: Floats = (together / n) * ((n - together) / n) * (1 / n1 + 1 / n0)
         return variance
+
+    @remembered
+    def corrected_counts(self) -> Counts:
+        """For both intervals."""
+        return _counts(self, corrected=True)
 
     @property
     def variances(self) -> tuple[Floats, Floats]:
@@ -185,7 +190,8 @@ def difference_interval(
             return difference_z(of.take(rows), difference, corrected=corrected)
 
         def at_once(target: Floats, guess: Floats) -> tuple[Floats, Flags]:
-            return joint_ends(_counts(rates, corrected=corrected), observed, target, guess, around.error)
+            counts = rates.corrected_counts if corrected else _counts(rates, corrected=False)
+            return joint_ends(counts, observed, target, guess, around.error)
 
         low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
     return np.where(observed <= -1, -1.0, low), np.where(observed >= 1, 1.0, high)
@@ -196,17 +202,17 @@ def _counts(rates: Rates, *, corrected: bool) -> Counts:
     weights = rates.share * rates.share
     if corrected:
         weights *= _correction(rates)
-    successes, is_real = np.array((rates.treatment, rates.baseline)), rates.share > 0
-    if not is_real.all():
-        successes = np.where(is_real, successes, 0.5)
-    return Counts(successes, np.array((rates.treatment_n, rates.baseline_n)), weights)
+    arms = rates.treatment, rates.baseline
+    if not all_of(is_real := rates.share > 0):
+        arms = np.where(is_real, arms[0], 0.5), np.where(is_real, arms[1], 0.5)
+    return Counts(Arm(arms[0], rates.treatment_n), Arm(arms[1], rates.baseline_n), weights)
 
 
 def _scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
     """A standard error to start from."""
     told = np.abs(observed / at_zero)
     is_told = np.isfinite(told) & (told > 0)
-    if is_told.all():
+    if all_of(is_told):
         return told
     together = (rates.treatment + rates.baseline + 0.5) / (rates.treatment_n + rates.baseline_n + 1)
     spread = together * (1 - together) * (1 / rates.treatment_n + 1 / rates.baseline_n)
@@ -222,7 +228,7 @@ def lift_interval(rates: Rates, critical: Floats, *, at_zero: Floats | None = No
     exists = rates.baseline_rate > 0
     known = null_z(rates) if at_zero is None else at_zero
     with np.errstate(all="ignore"):
-        if exists.all():
+        if all_of(exists):
             return _lift_ends(rates, critical, known)
         low, high = np.full((2, len(critical)), np.nan)
         if len(those := exists.nonzero()[0]):
@@ -242,8 +248,7 @@ def _lift_ends(rates: Rates, critical: Floats, at_zero: Floats) -> tuple[Floats,
     around = _Around(observed, _log_scale(rates, observed, at_zero), floor=-np.inf, ceiling=np.inf)
 
     def at_once(target: Floats, guess: Floats) -> tuple[Floats, Flags]:
-        counts = _counts(rates, corrected=True)
-        return joint_log_ratios(counts, (treatment, baseline), target, guess, around.error)
+        return joint_log_ratios(rates.corrected_counts, (treatment, baseline), target, guess, around.error)
 
     low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
     return np.where(nobody, -1.0, np.expm1(low)), np.expm1(high)
@@ -252,7 +257,7 @@ def _lift_ends(rates: Rates, critical: Floats, at_zero: Floats) -> tuple[Floats,
 def _log_scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
     told = np.abs(observed / at_zero)
     is_told = np.isfinite(told) & (told > 0)
-    if is_told.all():
+    if all_of(is_told):
         return told
     events = [
         1 / np.maximum(over_strata(np.where(rates.share > 0, successes, 0.0)), 0.5)
@@ -291,7 +296,7 @@ def _ends(
     guess = start - target * around.error
     found, is_found = at_once(target, guess)
     is_found &= _belongs(found, start, rejected, around)
-    if not is_found.all():
+    if not all_of(is_found):
         left = ~is_found
         both = np.nonzero(left)[1]
         low, high = _brackets(start, rejected, around)

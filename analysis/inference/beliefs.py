@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaln, expit, log_expit, ndtr
 
 from analysis.estimate import ArmBelief, Belief, Report, Undefined
+from analysis.groups import all_of
 from analysis.in_rows import rows
 from analysis.inference.bayes import Normal, compare_means, learn_prior
 from analysis.inference.heterogeneity import EffectEstimate
@@ -119,7 +120,7 @@ def rate_beliefs(
     given = [successes, units, baseline_successes, baseline_units]
     s, n, s0, n0 = counts = np.array(given, dtype=np.float64).reshape(4, -1)
     usable = (s >= 0) & (s <= n) & (n < np.inf) & (s0 >= 0) & (s0 <= n0) & (n0 < np.inf)
-    if not usable.all():
+    if not all_of(usable):
         s, n, s0, n0 = np.where(usable, counts, 0.0)
     parameters = np.array((s, n - s, s0, n0 - s0)) + 1
     variances = _log_variance(parameters)
@@ -243,17 +244,20 @@ def _arm_beliefs(variants: Sequence[str], density: Floats, below: Floats, length
 
 def two_arm_beliefs(treatment: str, baseline: str, belief: Belief) -> tuple[ArmBelief, ArmBelief]:
     """Two arms are one comparison: baseline first."""
-    return beliefs_of_two_arms(treatment, baseline, [belief])[0]
+    return beliefs_of_two_arms([(treatment, baseline)], [belief])[0]
 
 
-def beliefs_of_two_arms(treatment: str, baseline: str, beliefs: Sequence[Belief]) -> list[tuple[ArmBelief, ArmBelief]]:
-    """The same on several metrics."""
-    size, chances = len(beliefs), [belief.chance_to_beat for belief in beliefs]
+def beliefs_of_two_arms(
+    pairs: Sequence[tuple[str, str]], beliefs: Sequence[Belief]
+) -> list[tuple[ArmBelief, ArmBelief]]:
+    """The same of several comparisons; `pairs`: (treatment, baseline) of each."""
+    chances = [belief.chance_to_beat for belief in beliefs]
     others = [1 - chance for chance in chances]
+    treatments, baselines = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return list(
         zip(
-            rows(ArmBelief, [baseline] * size, others, [belief.loss_if_baseline for belief in beliefs]),
-            rows(ArmBelief, [treatment] * size, chances, [belief.loss_if_treatment for belief in beliefs]),
+            rows(ArmBelief, baselines, others, [belief.loss_if_baseline for belief in beliefs]),
+            rows(ArmBelief, treatments, chances, [belief.loss_if_treatment for belief in beliefs]),
             strict=True,
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from math import exp, isfinite, sqrt
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ from analysis.estimate import (
     Selected,
     Undefined,
 )
+from analysis.in_rows import rows as rows_of
 from analysis.inference.heterogeneity import (
     TOO_FEW,
     EffectEstimate,
@@ -195,34 +197,24 @@ def _rows(
     reach = rule.multipliers(clock) * errors
     level, together = 1 - rule.alpha, 1 - rule.each
     shown_reach = _normal(rule.alpha) * shown.std_errors
-    columns = zip(
-        found.places,
+    made = rows_of(
+        SegmentEffect,
+        [segments[place] for place in found.places],
         found.values.tolist(),
         np.sqrt(found.variances).tolist(),
         shown.values.tolist(),
-        (shown.values - shown_reach).tolist(),
-        (shown.values + shown_reach).tolist(),
+        _intervals(shown.values, shown_reach, level, "empirical_bayes"),
         contrast.tolist(),
-        (contrast - reach).tolist(),
-        (contrast + reach).tolist(),
+        _intervals(contrast, reach, together, rule.method),
         rule.p_values(contrast / errors, clock).tolist(),
-        strict=True,
     )
-    rows = {
-        place: SegmentEffect(
-            segment=segments[place],
-            raw=raw,
-            std_error=error,
-            shrunk=value,
-            shrunk_interval=Interval(low=low, high=high, level=level, method="empirical_bayes"),
-            against_others=gap,
-            against_others_interval=Interval(low=gap_low, high=gap_high, level=together, method=rule.method),
-            against_others_p_value=p,
-        )
-        for place, raw, error, value, low, high, gap, gap_low, gap_high, p in columns
-    }
+    rows = dict(zip(found.places, made, strict=True))
     everyone = (rows.get(place) or _without_estimate(segment) for place, segment in enumerate(segments))
     return tuple(everyone), shown.values
+
+
+def _intervals(centre: Floats, reach: Floats, level: float, method: str) -> list[Interval]:
+    return rows_of(Interval, (centre - reach).tolist(), (centre + reach).tolist(), repeat(level), repeat(method))
 
 
 def _pooled(value: float, std_error: float, units: float, rule: _Rule) -> Estimate:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.board import Board
 from analysis.estimate import ArmBelief, Belief, Undefined
+from analysis.groups import all_of
 from analysis.inference.beliefs import (
     arm_beliefs,
     beliefs_of_two_arms,
@@ -53,7 +54,7 @@ def _of_rows(
     found = batch.tested
     if batch.kind == "conversion" and not batch.special and prior is None:
         is_plain = (found.why[rows] == 0) & ~found.stratified[rows]
-        if is_plain.all():
+        if all_of(is_plain):
             return rate_beliefs(*_counts(board, batch, rows), direction=directions)
     else:
         is_plain = np.zeros(len(rows), dtype=np.bool_)
@@ -100,19 +101,29 @@ def arm_rows(board: Board) -> list[list[int]]:
     ]
 
 
-def beliefs_of_arms(
-    measured: Measured, rows: list[int], pairs: Sequence[PairBeliefs]
-) -> Sequence[tuple[ArmBelief, ...]]:
-    """By metric, the arms of these rows and the control; none while one of them has no estimate."""
-    if not rows:
-        return [()] * len(pairs)
-    if len(rows) > 1:
-        return [_several(measured, number, rows) for number in range(len(pairs))]
-    board, row = measured.board, rows[0]
-    variants, found = board.pairs[row % len(board.pairs)], [beliefs[row] for beliefs in pairs]
-    known = [belief for belief in found if not isinstance(belief, Undefined)]
-    arms = iter(beliefs_of_two_arms(*variants, known))
-    return [() if isinstance(belief, Undefined) else next(arms) for belief in found]
+def beliefs_of_arms(measured: Measured, beliefs: Sequence[PairBeliefs]) -> list[list[tuple[ArmBelief, ...]]]:
+    """By scope and by metric, the arms that are still offered; none while one of them has no estimate.
+
+    `beliefs`: by metric, and by row of the board.
+    """
+    board, rows_of = measured.board, arm_rows(measured.board)
+    alone = [rows[0] for rows in rows_of if len(rows) == 1]
+    known = {
+        (number, row): belief
+        for number, by_row in enumerate(beliefs)
+        for row in alone
+        if not isinstance(belief := by_row[row], Undefined)
+    }
+    pairs = [board.pairs[row % len(board.pairs)] for _, row in known]
+    of_two: dict[tuple[int, int], tuple[ArmBelief, ...]]
+    of_two = dict(zip(known, beliefs_of_two_arms(pairs, list(known.values())), strict=True))
+
+    def of(number: int, rows: list[int]) -> tuple[ArmBelief, ...]:
+        if len(rows) > 1:
+            return _several(measured, number, rows)
+        return of_two.get((number, rows[0]), ()) if rows else ()
+
+    return [[of(number, rows) for number in range(len(beliefs))] for rows in rows_of]
 
 
 def _several(measured: Measured, number: int, rows: list[int]) -> tuple[ArmBelief, ...]:

@@ -8,7 +8,6 @@ from functools import reduce
 from operator import add
 
 from analysis.board import Board
-from analysis.effects.means import critical_value
 from analysis.estimate import Finding
 from analysis.moments import MetricKey, Shape
 from analysis.plan import MetricPlan, Plan
@@ -21,13 +20,13 @@ def value_findings(board: Board, number: int) -> Iterator[Finding]:
     """Of one scope, on its means and counts, treatment by treatment against the control."""
     if not board.table.shapes:
         return
-    plan, scope, critical = board.plan, board.scopes[number], critical_value(board.plan.alpha)
+    plan, scope = board.plan, board.scopes[number]
     for metric in plan.metrics:
         for treatment in scope.offered:
             if strata := _pairs(board, number, metric, treatment):
                 if metric.role != "primary" and (skewed := _skewed(plan, metric, treatment, strata)):
                     yield skewed
-                if outlier := _outlier(plan, metric, treatment, strata, critical):
+                if outlier := _outlier(plan, metric, treatment, strata, board.critical):
                     yield outlier
 
 

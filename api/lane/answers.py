@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
-from experiments.domain.assignment import Assign, Assignment, Reason, compile_answers
-from experiments.domain.definition import ExposurePolicy
+from experiments.domain.assignment import Assign, Assignment, compile_answers
+from experiments.domain.definition import Definition, ExposurePolicy
 from experiments.services.catalog import EMPTY, Catalog, CatalogHolder, LiveExperiment
-
-Encode = Callable[[Assignment], bytes]
+from experiments.services.sight import MAX_KEPT, cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """An answer; `exposes`: asking is showing, so that the exposure is stored before it is given."""
+    """An answer: as Winnow's document, as OFREP's, and where it is counted.
+
+    `exposes`: asking is showing, so that the exposure is stored before it is given.
+    """
 
     assignment: Assignment
     document: bytes
+    evaluation: bytes
+    slot: int
     exposes: bool
+
+
+Write = Callable[[Assignment, Definition], Written]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +39,35 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """One catalog, compiled."""
+    """One catalog, compiled; `every`: all that is live, `running` without what is paused or stopped."""
 
     catalog: Catalog
     live: Mapping[str, Group]
+    every: Group
     running: Group
+    cuts: dict[frozenset[str], Answers] = field(default_factory=dict)
+
+    def seen_with(self, tags: frozenset[str]) -> Answers:
+        """Return the answers that a key with these tags may see."""
+        if not tags:
+            return self
+        found = self.cuts.get(tags)
+        if found is None:
+            if len(self.cuts) >= MAX_KEPT:
+                self.cuts.clear()
+            seen = cut(self.catalog, tags)
+            found = self.cuts[tags] = _answers(seen, {key: self.live[key] for key in seen.live})
+        return found
 
 
 class AnswersHolder:
     """Follows the catalog; while one thread compiles the next one, the others go on with the last."""
 
-    def __init__(self, catalog: CatalogHolder, encode: Encode) -> None:
+    def __init__(self, catalog: CatalogHolder, write: Write) -> None:
         self._catalog = catalog
-        self._encode = encode
+        self._write = write
         self._compiling = threading.Lock()
-        self._current = Answers(catalog=EMPTY, live={}, running=Group(assigns=(), exposes=False))
+        self._current = _answers(EMPTY, {})
 
     def current(self) -> Answers | None:
         """Return the answers, None before there is a catalog."""
@@ -59,22 +80,21 @@ class AnswersHolder:
         return current if current.catalog is not EMPTY else None
 
     def _compile(self, catalog: Catalog) -> Answers:
-        live = {key: self._group(entry) for key, entry in catalog.live.items()}
-        running = [live[entry.experiment.key] for entry in catalog.running]
-        together = Group(
-            assigns=tuple(assign for group in running for assign in group.assigns),
-            exposes=any(group.exposes for group in running),
-        )
-        return Answers(catalog=catalog, live=live, running=together)
+        return _answers(catalog, {key: self._group(entry) for key, entry in catalog.live.items()})
 
     def _group(self, entry: LiveExperiment) -> Group:
-        exposes = entry.experiment.definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT
+        definition = entry.experiment.definition
+        assign = compile_answers(entry.experiment, entry.layer, lambda answer: self._write(answer, definition))
+        return Group(assigns=(assign,), exposes=definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT)
 
-        def written(assignment: Assignment) -> Written:
-            return Written(
-                assignment=assignment,
-                document=self._encode(assignment),
-                exposes=exposes and assignment.reason is Reason.ASSIGNED,
-            )
 
-        return Group(assigns=(compile_answers(entry.experiment, entry.layer, written),), exposes=exposes)
+def _answers(catalog: Catalog, live: Mapping[str, Group]) -> Answers:
+    running = [live[entry.experiment.key] for entry in catalog.running]
+    return Answers(catalog=catalog, live=live, every=_together(live.values()), running=_together(running))
+
+
+def _together(groups: Collection[Group]) -> Group:
+    return Group(
+        assigns=tuple(assign for group in groups for assign in group.assigns),
+        exposes=any(group.exposes for group in groups),
+    )

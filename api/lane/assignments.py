@@ -10,9 +10,9 @@ import msgspec
 from api.lane.answers import Answers, AnswersHolder, Group, Written
 from api.lane.asked import Asked, Reply
 from api.lane.clean import UNREADABLE, is_id, is_plain, names_in
+from api.lane.exposing import Exposing, Shown
+from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
-from experiments.domain.errors import DomainError
-from experiments.services.assign import Assigner
 
 
 class Ask(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,15 +34,15 @@ class AskMany(msgspec.Struct, forbid_unknown_fields=True):
 _ask = msgspec.json.Decoder(Ask).decode
 _ask_many = msgspec.json.Decoder(AskMany).decode
 _NONE: dict[str, Any] = {}
-Shown = list[tuple[str, Written]]
 
 
 class Assignments:
     """Answers what is asked plainly; who is not known, or asks for what is not there, is left to Flask."""
 
-    def __init__(self, answers: AnswersHolder, assigner: Assigner) -> None:
+    def __init__(self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions) -> None:
         self._answers = answers
-        self._assigner = assigner
+        self._exposing = exposing
+        self._by_slot = decisions.by_slot
 
     def one(self, asked: Asked) -> Reply | None:
         """`/v1/assignments`."""
@@ -59,12 +59,14 @@ class Assignments:
         unit_id = ask.unit_id
         if not is_id(unit_id) or not is_plain(asked.body, names):
             return None
-        wanted = _wanted(self._answers.current(), ask.experiment)
+        wanted = _wanted(self._answers.current(), ask.experiment, asked.principal.tags)
         if wanted is None:
             return None
         given = [assign(unit_id, attributes) for assign in wanted.assigns]
-        if wanted.exposes and not self._expose([(unit_id, written) for written in given if written.exposes]):
+        if wanted.exposes and not self._exposing.expose(unit_id, given):
             return None
+        for written in given:
+            self._by_slot[written.slot] += 1
         return Reply(b'{"assignments":[' + b",".join([written.document for written in given]) + b"]}\n")
 
     def many(self, asked: Asked) -> Reply | None:
@@ -77,40 +79,36 @@ class Assignments:
         for unit in ask.units:
             names += 1 if unit.attributes is msgspec.UNSET else 2 + names_in(unit.attributes)
         fit = 0 < len(ask.units) <= MAX_UNITS and all(is_id(unit.unit_id) for unit in ask.units)
-        wanted = _wanted(self._answers.current(), ask.experiment)
+        wanted = _wanted(self._answers.current(), ask.experiment, asked.principal.tags)
         if not fit or wanted is None or not is_plain(asked.body, names):
             return None
         exposed: Shown = []
+        decided: list[Written] = []
         results = []
         for unit in ask.units:
             unit_id = unit.unit_id
             attributes = _NONE if unit.attributes is msgspec.UNSET else unit.attributes
             given = [assign(unit_id, attributes) for assign in wanted.assigns]
+            decided += given
             if wanted.exposes:
                 exposed += [(unit_id, written) for written in given if written.exposes]
             results.append(
                 b'{"unit_id":%b,"assignments":[%b]}'
                 % (encode_basestring_ascii(unit_id).encode(), b",".join([written.document for written in given]))
             )
-        if not self._expose(exposed):
+        if not self._exposing.expose_all(exposed):
             return None
+        for written in decided:
+            self._by_slot[written.slot] += 1
         return Reply(b'{"results":[' + b",".join(results) + b"]}\n")
 
-    def _expose(self, shown: Shown) -> bool:
-        """Store what is shown; where that fails, Flask tries again, and says what is wrong."""
-        if not shown:
-            return True
-        try:
-            self._assigner.expose([(unit_id, written.assignment) for unit_id, written in shown])
-        except DomainError:
-            return False
-        return True
 
-
-def _wanted(answers: Answers | None, experiment: str | msgspec.UnsetType | None) -> Group | None:
-    """Return the experiments that are asked for; None where there is no such one, or no catalog."""
+def _wanted(answers: Answers | None, experiment: str | msgspec.UnsetType | None, tags: frozenset[str]) -> Group | None:
+    """Return the experiments that are asked for; None where the key sees no such one, or there is no catalog."""
     if answers is None:
         return None
+    if tags:
+        answers = answers.seen_with(tags)
     if experiment is None or experiment is msgspec.UNSET:
         return answers.running
     return answers.live.get(experiment)

@@ -74,6 +74,8 @@ class Events:
             return None
         if not 0 < len(items) <= MAX_ITEMS:
             return None
+        if asked.principal.tags and any(type(item) is SentExposure for item in items):
+            return None  # whether the key sees the experiment is Flask's to say
         try:
             lines, names = self._lines(items, simple=b"\\" not in body and b"\x7f" not in body)
             if not is_plain(body, names):

@@ -5,24 +5,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import count
 from secrets import token_hex
+from time import monotonic, perf_counter
 from typing import Any, TypeAlias
 
+from api.auth import ADMITTED
 from api.lane.asked import Asked, Environ, Handler
 from api.lane.callers import Callers
+from api.metrics.counts import RouteCounts
 from experiments.services.keys import Keys, Scope
+from experiments.services.limit import Limiter
 
 StartResponse: TypeAlias = Callable[..., Any]
 WsgiApp: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 Headers: TypeAlias = list[tuple[str, str]]
-Kind: TypeAlias = tuple[str, str, str | None, str | None, str]
-"""Address, status, origin, scheme before and behind the proxy: what the headers of an answer depend on."""
+Place: TypeAlias = tuple[str, str | None, str | None, str]
+"""Route, origin, and the scheme before and behind the proxy: with the status, what headers depend on."""
 
-MAX_KINDS = 10_000
+MAX_PLACES = 10_000
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _OWN = frozenset({"content-length", "etag", "x-request-id"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A route that the lane knows; a `rule` that ends with a slash stands for all addresses one step below it."""
+
+    rule: str
+    scope: Scope
+    handler: Handler
+    counts: RouteCounts
 
 
 class Lane:
@@ -33,47 +48,58 @@ class Lane:
     """
 
     def __init__(
-        self, flask: WsgiApp, keys: Keys, handlers: Mapping[str, tuple[Scope, Handler]], *, max_body_bytes: int
+        self, flask: WsgiApp, keys: Keys, stops: Iterable[Stop], *, limiter: Limiter | None, max_body_bytes: int
     ) -> None:
         self._flask = flask
         self._callers = Callers(keys)
-        self._handlers = handlers
+        self._stops: Mapping[str, Stop] = {stop.rule: stop for stop in stops}
+        self._limiter = limiter
         self._max_body_bytes = max_body_bytes
-        self._learnt: dict[Kind, Headers] = {}
+        self._learnt: dict[Place, dict[str, Headers]] = {}
         self._prefix, self._numbers = token_hex(8), count()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        found = self._handlers.get(environ["PATH_INFO"])
+        began, path = perf_counter(), environ["PATH_INFO"]
+        stop = self._stops.get(path) or self._stops.get(path[: path.rfind("/") + 1])
         if (
-            found is None
+            stop is None
             or environ["REQUEST_METHOD"] != "POST"
             or environ.get("CONTENT_TYPE") != "application/json"
             or environ.get("QUERY_STRING")
         ):
             return self._flask(environ, start_response)
-        scope, handler = found
+        place = (
+            stop.rule,
+            environ.get("HTTP_ORIGIN"),
+            environ.get("HTTP_X_FORWARDED_PROTO"),
+            environ["wsgi.url_scheme"],
+        )
+        learnt = self._learnt.get(place)
+        if learnt is None:
+            return self._flask(environ, self._learning(place, start_response))
         principal = self._callers.recognise(environ)
-        if principal is None or not principal.may(scope):
+        if principal is None or not principal.may(stop.scope) or not self._admits(environ, principal.key_id):
             return self._flask(environ, start_response)
         body = self._body(environ)
-        if body is None:
-            return self._flask(environ, start_response)
-        reply = handler(Asked(environ, body, principal))
-        if reply is None:
-            return self._flask(environ, self._learning(environ, start_response))
-        headers = self._learnt.get(_kind(environ, reply.status))
-        if headers is None:
-            return self._flask(environ, self._learning(environ, start_response))
-        start_response(
-            reply.status,
-            [
-                *headers,
-                *reply.headers,
-                ("Content-Length", str(len(reply.body))),
-                ("X-Request-Id", self._request_id(environ)),
-            ],
-        )
+        reply = None if body is None else stop.handler(Asked(environ, body, principal))
+        headers = None if reply is None else learnt.get(reply.status)
+        if reply is None or headers is None:
+            return self._flask(environ, self._learning(place, start_response))
+        own = [*headers, *reply.headers, ("X-Request-Id", self._request_id(environ))]
+        if reply.body:
+            own.append(("Content-Length", str(len(reply.body))))
+        start_response(reply.status, own)
+        stop.counts.observe(int(reply.status[:3]), perf_counter() - began)
         return (reply.body,)
+
+    def _admits(self, environ: Environ, key_id: str) -> bool:
+        """Count the request against its key's limit; what is over the limit Flask refuses, and counts not again."""
+        if self._limiter is None:
+            return True
+        if self._limiter.admit(key_id, monotonic()) is not None:
+            return False
+        environ[ADMITTED] = True
+        return True
 
     def _body(self, environ: Environ) -> bytes | None:
         """Read it, and leave it to be read again."""
@@ -87,11 +113,11 @@ class Lane:
         environ["wsgi.input"] = BytesIO(body)
         return body
 
-    def _learning(self, environ: Environ, start_response: StartResponse) -> StartResponse:
+    def _learning(self, place: Place, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: Headers, *more: Any) -> Any:
-            if len(self._learnt) < MAX_KINDS:
+            if status[0] in "23" and (place in self._learnt or len(self._learnt) < MAX_PLACES):
                 kept = [(name, value) for name, value in headers if name.lower() not in _OWN]
-                self._learnt.setdefault(_kind(environ, status), kept)
+                self._learnt.setdefault(place, {}).setdefault(status, kept)
             return start_response(status, headers, *more)
 
         return start
@@ -101,13 +127,3 @@ class Lane:
         if given and _REQUEST_ID.fullmatch(given):
             return str(given)
         return f"{self._prefix}{next(self._numbers):016x}"
-
-
-def _kind(environ: Environ, status: str) -> Kind:
-    return (
-        environ["PATH_INFO"],
-        status,
-        environ.get("HTTP_ORIGIN"),
-        environ.get("HTTP_X_FORWARDED_PROTO"),
-        environ["wsgi.url_scheme"],
-    )

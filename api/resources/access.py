@@ -17,7 +17,7 @@ audit = Routes("Audit", "Who did what to what, when, and on what evidence.")
 @keys.post("/keys", scope=Scope.ADMIN, body=NewKeyBodySchema, out=NewKeySchema, status=201)
 def create(body: dict[str, Any]) -> object:
     """Make a key; the answer is the only time it can be seen."""
-    made = winnow().keys.create(body["name"], frozenset(body["scopes"]), actor=actor())
+    made = winnow().keys.create(body["name"], frozenset(body["scopes"]), tags=frozenset(body["tags"]), actor=actor())
     return made, 201, {"Cache-Control": "no-store"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import jsonify
 
-from api.current import winnow
+from api.current import metrics, principal, winnow
 from api.routes import Routes
 from api.schemas.assignment import AnswersSchema, AskManySchema, AskSchema, AssignmentSchema, ManyAnswersSchema
 from experiments.domain.assignment import Assignment
@@ -37,7 +37,9 @@ def assign_many(body: dict[str, Any]) -> object:
 
 def _assigned(units: Sequence[Unit], experiment: str | None) -> list[list[Any]]:
     """Return the answers as documents. Many units share one answer, so each is written out once."""
-    answers = winnow().assigner.assign(units, experiment)
+    answers = winnow().assigner.assign(units, experiment, tags=principal().tags)
+    for given in answers:
+        metrics().decisions.count(given)
     distinct: dict[int, Assignment] = {id(answer): answer for given in answers for answer in given}
     documents = {name: _ANSWER.dump(answer) for name, answer in distinct.items()}
     return [[documents[id(answer)] for answer in given] for given in answers]

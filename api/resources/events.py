@@ -6,10 +6,11 @@ from collections import Counter
 from typing import Any
 
 from api.body import ItemParser
-from api.current import winnow
+from api.current import principal, winnow
 from api.routes import Routes
 from api.schemas.record import BatchSchema, VerdictsSchema, read_item
 from experiments.domain.event import ItemStatus
+from experiments.services.claims import seen_only
 from experiments.services.keys import Scope
 
 routes = Routes(
@@ -28,6 +29,10 @@ def record(body: dict[str, Any]) -> object:
     """
     services = winnow()
     now = services.clock()
-    verdicts = services.recorder.record([read_item(item, now) for item in body["items"]])
+    items = [read_item(item, now) for item in body["items"]]
+    if tags := principal().tags:
+        live = services.sight.of(tags).live
+        items = [seen_only(item, live) for item in items]
+    verdicts = services.recorder.record(items)
     counts = Counter(verdict.status for verdict in verdicts)
     return {"items": verdicts, **{status.value: counts[status] for status in ItemStatus}}

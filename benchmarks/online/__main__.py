@@ -54,6 +54,7 @@ class OnlineSuite:
         return (
             _one_decision(quick),
             _all_experiments(quick),
+            _bulk(quick),
             _lane(quick),
             _assignment(folder, quick),
             _exposure(folder, quick),
@@ -123,6 +124,26 @@ def _all_experiments(quick: bool) -> Case:
             ),
         ),
         note="Each experiment has a condition, a traffic share and two variants. The texts to hash are ready.",
+    )
+
+
+def _bulk(quick: bool) -> Case:
+    count = 5_000 if quick else 200_000
+    return Case(
+        name="bulk",
+        title="One decision of a whole list, beside one bare hash",
+        unit="decision",
+        memory=False,
+        rounds=2 if quick else 15,
+        sides=(
+            Side(name="winnow", prepare=partial(decisions.bulk, count), requires=(decisions.BULK,)),
+            Side(name="bare hash", prepare=partial(decisions.bare_hash, count)),
+        ),
+        promises=(Promise(name="bulk-over-hash", fast="bare hash", slow=("winnow",), operator="<=", bound=3),),
+        note=(
+            "What `winnow assign` does with a part of its file, reading and writing left out: half of the units are "
+            "inside the condition. The hash is called in a Python loop over the same ids."
+        ),
     )
 
 

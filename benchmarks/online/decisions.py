@@ -7,11 +7,12 @@ from typing import Any
 
 import mmh3
 
-from benchmarks.harness import Work
+from benchmarks.harness import Numbers, Work
 from benchmarks.online.house import experiment, house
-from benchmarks.online.question import COUNTRY, decisions, unit_ids
+from benchmarks.online.question import COUNTRY, ELSEWHERE, decisions, unit_ids
 
 EXPERIMENTS = 100
+BULK = "experiments.services.bulk"
 HASHES = 200
 """Two for every experiment: may the unit come in, and which variant does it see?"""
 
@@ -41,7 +42,7 @@ def bare_hash(count: int) -> Work:
         for unit_id in ids:
             hashed(unit_id, 0, False)
 
-    return Work(run=run, numbers=lambda _: {}, count=count)
+    return Work(run=run, numbers=lambda _: {"hashed": count, "differ": 0}, count=count)
 
 
 def all_experiments(count: int) -> Work:
@@ -71,3 +72,22 @@ def bare_hashes(count: int) -> Work:
                 hashed(text, 0, False)
 
     return Work(run=run, numbers=lambda _: {}, count=count)
+
+
+def bulk(count: int) -> Work:
+    """Decide as `winnow assign` does: in arrays, for a list in which every unit has its country."""
+    from experiments.services.bulk import assign_chunk, column_of, compile_bulk  # noqa: PLC0415
+
+    with house(experiment()) as made:
+        (entry,) = made.winnow.catalog.loaded().running
+    compiled = compile_bulk(entry.experiment, entry.layer)
+    ids = unit_ids(count)
+    columns = {"country": column_of([COUNTRY, ELSEWHERE][number % 2] for number in range(count))}
+
+    def numbers(found: Any) -> Numbers:
+        """How many are answered unlike one by one: none."""
+        alone = [entry.assign(unit_id, {"country": [COUNTRY, ELSEWHERE][row % 2]}) for row, unit_id in enumerate(ids)]
+        pairs = zip(alone, found.tolist(), strict=True)
+        return {"hashed": count, "differ": sum(one != compiled.answers[other] for one, other in pairs)}
+
+    return Work(run=lambda: assign_chunk(compiled, ids, columns), numbers=numbers, count=count)

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from api.lane.answers import AnswersHolder
 from api.lane.asked import Asked
-from api.lane.assignments import Ask, Assignments
+from api.lane.assignments import Ask
 from api.lane.callers import Callers
+from api.lane.stops import stops
 from benchmarks.harness import Work
 from benchmarks.online.bare_app import bare_app
 from benchmarks.online.house import House, experiment, house
@@ -61,13 +61,13 @@ def handler(count: int) -> Work:
     """Read the body, see that it is clean, decide, and put the answer together."""
 
     def make(made: House) -> Callable[[], object]:
-        answers = AnswersHolder(made.winnow.catalog, lambda assignment: assignment.variant.encode())
-        one = Assignments(answers, made.winnow.assigner).one
+        app = made.client.application
+        handle = next(stop.handler for stop in stops(app, made.winnow) if stop.rule == PATH)
         principal = Callers(made.winnow.keys).recognise(_environ(made))
         if principal is None:
             raise RuntimeError("nobody knows the key")
         asked = Asked({}, _BODY, principal)
-        return lambda: one(asked)
+        return lambda: handle(asked)
 
     return _in_house(count, make)
 

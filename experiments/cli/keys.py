@@ -23,11 +23,14 @@ def keys() -> None:
     multiple=True,
     required=True,
     type=click.Choice([str(scope) for scope in Scope]),
-    help="May be given several times; `admin` includes all others.",
+    help="May be given several times; `admin` includes all others, `client` is for browsers.",
 )
-def create(name: str, scopes: tuple[str, ...]) -> None:
+@click.option(
+    "--tag", "tags", multiple=True, help="See only experiments with this tag; may be given several times: one of them."
+)
+def create(name: str, scopes: tuple[str, ...], tags: tuple[str, ...]) -> None:
     """Create a key and print it: the only time that it can be seen."""
-    new = wired().keys.create(name, frozenset(scopes), actor=ACTOR)
+    new = wired().keys.create(name, frozenset(scopes), tags=frozenset(tags), actor=ACTOR)
     err().print(f"Key {new.key.id} ({', '.join(sorted(scopes))}); it is not shown again:")
     click.echo(new.text)
 
@@ -35,13 +38,14 @@ def create(name: str, scopes: tuple[str, ...]) -> None:
 @keys.command(name="list")
 def list_() -> None:
     """List all keys, without their secrets."""
-    table = Table("id", "name", "scopes", "created", "revoked")
+    table = Table("id", "name", "scopes", "tags", "created", "revoked")
     service, after, more = wired().keys, None, True
     while more:
         page = service.page(after=after, limit=200)
         for key in page.items:
             revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-            table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
+            allowed, tags = " ".join(sorted(key.scopes)), " ".join(sorted(key.tags))
+            table.add_row(key.id, key.name, allowed, tags, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
         after, more = page.next_after, page.next_after is not None
     out().print(table)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import click
 from granian import Granian
@@ -12,6 +15,7 @@ from granian.log import LogLevels
 
 from experiments.bootstrap import build
 from experiments.cli.console import err
+from experiments.cli.streams import stream_process
 from experiments.domain.errors import InvalidInput
 from experiments.settings import Settings
 from experiments.storage.migrate import upgrade
@@ -37,8 +41,10 @@ def serve(host: str | None, port: int | None, workers: int, threads: int, migrat
         work.ping()
     address, number = host or settings.host, port or settings.port
     _refuse_used(address, number)
+    if settings.stream_url:
+        _refuse_used(address, settings.stream_port)
     err().print(f"Winnow serves http://{address}:{number} (process {os.getpid()}).", soft_wrap=True)
-    Granian(
+    server = Granian(
         APPLICATION,
         address=address,
         port=number,
@@ -49,7 +55,23 @@ def serve(host: str | None, port: int | None, workers: int, threads: int, migrat
         workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
         log_level=LogLevels(settings.log_level),
-    ).serve()
+    )
+    with _metrics_folder(settings), stream_process(address) if settings.stream_url else nullcontext():
+        server.serve()
+
+
+@contextmanager
+def _metrics_folder(settings: Settings) -> Iterator[None]:
+    """Give our processes a place where they leave what they count, unless they were given one."""
+    if settings.metrics_folder:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="winnow-metrics-", ignore_cleanup_errors=True) as folder:
+        os.environ["WINNOW_METRICS_FOLDER"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["WINNOW_METRICS_FOLDER"]
 
 
 def _refuse_used(address: str, port: int) -> None:

@@ -1,19 +1,19 @@
-"""Which variant a unit sees: an experiment compiled once into a pure function."""
+"""Which variant a unit sees: an experiment compiled once, to data and from there to a pure function."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from experiments.domain.allocation import Allocation
 from experiments.domain.bucketing import BUCKETS, HASHINGS, Hash, Hashing, bucket, traffic_salt, variant_salt
 from experiments.domain.condition import compile_condition
 from experiments.domain.definition import Definition, SegmentPlan, Variant
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import HOLDOUT, Layer
+from experiments.domain.split import Branch, Compiled, Gate, Salted, Split, alone
 
 
 class Reason(StrEnum):
@@ -54,24 +54,40 @@ def compile_experiment(experiment: Experiment, layer: Layer | None = None) -> As
 
 
 def compile_answers(experiment: Experiment, layer: Layer | None, present: Present[T]) -> Assign[T]:
-    """Return the same with answers as `present` makes them: once each, here, and handed out ever after.
+    """Return the same with answers as `present` makes them: once each, here, and handed out ever after."""
+    compiled = compile_data(experiment, layer, present)
+    decide = _through(compiled.gate, _first_match(compiled))
+    forced = compiled.forced
+    if not forced:
+        return decide
+    return lambda unit_id, attributes: forced[unit_id] if unit_id in forced else decide(unit_id, attributes)
+
+
+def compile_data(experiment: Experiment, layer: Layer | None, present: Present[T]) -> Compiled[T]:
+    """Return what the experiment compiles to; `present` makes each answer once, and never None.
 
     Order of the questions: forced? paused or stopped? layer? first matching segment? traffic? bucket.
     """
     definition = experiment.definition
+    hashing = HASHINGS[definition.bucketing]
     answer = _Answers(experiment, present)
-    forced = {unit: answer(key, Reason.FORCED) for unit, key in definition.forced.items()}
+    gate = None
     match experiment.status:
         case Status.RUNNING:
-            decide = _in_layer(definition, layer, answer, _in_segments(definition, answer))
+            gate = _gate(definition, layer, answer) if layer is not None else None
+            branches = tuple(_branch(plan, _split(definition, plan, hashing, answer)) for plan in definition.segments)
         case Status.STOPPED:
-            decide = _after_stop(definition, answer)
+            branches = tuple(_branch(plan, _after_stop(definition, plan, answer)) for plan in definition.segments)
         case _:
-            control = answer(definition.control.key, Reason.PAUSED)
-            decide = lambda unit_id, attributes: control  # noqa: E731
-    if not forced:
-        return decide
-    return lambda unit_id, attributes: forced[unit_id] if unit_id in forced else decide(unit_id, attributes)
+            control = alone(answer(definition.control.key, Reason.PAUSED))
+            branches = (_branch(definition.segments[-1], control),)
+    return Compiled(
+        forced={unit: answer(key, Reason.FORCED) for unit, key in definition.forced.items()},
+        gate=gate,
+        branches=branches,
+        traffic=Salted(hashing=hashing, salt=traffic_salt(definition.salt)),
+        place=Salted(hashing=hashing, salt=variant_salt(definition.salt)),
+    )
 
 
 def counted_variant(definition: Definition, layer: Layer | None, segment: str, unit_id: str) -> str | None:
@@ -107,36 +123,59 @@ class _Answers(Generic[T]):
         )
 
 
-def _in_layer(definition: Definition, layer: Layer | None, answer: _Answers[T], inside: Assign[T]) -> Assign[T]:
-    if layer is None:
-        return inside
-    control = definition.control.key
+def _gate(definition: Definition, layer: Layer, answer: _Answers[T]) -> Gate[T]:
+    control, hashing = definition.control.key, HASHINGS[layer.bucketing]
     held_out, excluded = answer(control, Reason.HOLDOUT), answer(control, Reason.OTHER_EXPERIMENT)
-    owner, key = layer.owner, definition.key
-    hashing = HASHINGS[layer.bucketing]
-    place, places = hashing.salted(layer.salt), hashing.places
+    edges: list[int] = []
+    answers: list[T | None] = []
+    for start in sorted(
+        {0, BUCKETS - layer.holdout_bp, *(edge for slot in layer.slots for edge in (slot.start, slot.end))}
+    ):
+        if start == BUCKETS:
+            break
+        owner = layer.owner(start)
+        shown = None if owner == definition.key else held_out if owner is HOLDOUT else excluded
+        if not answers or shown is not answers[-1]:
+            edges.append(hashing.edge(start))
+            answers.append(shown)
+    return Gate(place=Salted(hashing=hashing, salt=layer.salt), edges=tuple(edges[1:]), answers=tuple(answers))
+
+
+def _branch(plan: SegmentPlan, split: Split[T]) -> Branch[T]:
+    condition = plan.segment.condition
+    return Branch(condition=condition, matches=compile_condition(condition), split=split)
+
+
+def _split(definition: Definition, plan: SegmentPlan, hashing: Hashing, answer: _Answers[T]) -> Split[T]:
+    key, ranges, whole = plan.segment.key, plan.allocation.ranges, plan.traffic_bp == BUCKETS
+    shown = {variant: answer(variant, Reason.ASSIGNED, key) for variant in plan.allocation.weights_bp}
+    return Split(
+        edges=tuple(hashing.edge(piece.start) for piece in ranges[1:]),
+        answers=tuple(shown[piece.variant] for piece in ranges),
+        traffic_edge=None if whole else hashing.edge(plan.traffic_bp),
+        outside=None if whole else answer(definition.control.key, Reason.NOT_IN_TRAFFIC, key),
+    )
+
+
+def _after_stop(definition: Definition, plan: SegmentPlan, answer: _Answers[T]) -> Split[T]:
+    return alone(answer(plan.promoted or definition.control.key, Reason.STOPPED, plan.segment.key))
+
+
+def _through(gate: Gate[T] | None, inside: Assign[T]) -> Assign[T]:
+    if gate is None:
+        return inside
+    edges, answers, place = gate.edges, gate.answers, _hash(gate.place)
 
     def decide(unit_id: str, attributes: Attributes) -> T:
-        owned_by = owner(place(unit_id) * BUCKETS // places)
-        if owned_by == key:
-            return inside(unit_id, attributes)
-        return held_out if owned_by is HOLDOUT else excluded
+        shown = answers[bisect_right(edges, place(unit_id))]
+        return inside(unit_id, attributes) if shown is None else shown
 
     return decide
 
 
-def _in_segments(definition: Definition, answer: _Answers[T]) -> Assign[T]:
-    *conditional, (_, everybody) = [
-        (compile_condition(plan.segment.condition), _in_segment(definition, plan, answer))
-        for plan in definition.segments
-    ]
-    return _first_match(conditional, everybody)
-
-
-def _first_match(
-    conditional: Sequence[tuple[Callable[[Attributes], bool], Callable[[str], T]]], everybody: Callable[[str], T]
-) -> Assign[T]:
-    """The last segment is always everybody; short lists are written out, as a loop costs more than their tests."""
+def _first_match(compiled: Compiled[T]) -> Assign[T]:
+    """Short lists are written out, as a loop costs more than their tests."""
+    *conditional, (_, everybody) = [(branch.matches, _inside(compiled, branch.split)) for branch in compiled.branches]
     match conditional:
         case []:
             return lambda unit_id, attributes: everybody(unit_id)
@@ -152,39 +191,24 @@ def _first_match(
     return decide
 
 
-def _in_segment(definition: Definition, plan: SegmentPlan, answer: _Answers[T]) -> Callable[[str], T]:
-    key, hashing = plan.segment.key, HASHINGS[definition.bucketing]
-    shown = {variant: answer(variant, Reason.ASSIGNED, key) for variant in plan.allocation.weights_bp}
-    inside = _by_place(hashing, plan.allocation, shown, hashing.salted(variant_salt(definition.salt)))
-    if plan.traffic_bp == BUCKETS:
+def _inside(compiled: Compiled[T], split: Split[T]) -> Callable[[str], T]:
+    inside, edge, outside = _by_place(split, compiled.place), split.traffic_edge, split.outside
+    if edge is None or outside is None:
         return inside
-    outside = answer(definition.control.key, Reason.NOT_IN_TRAFFIC, key)
-    traffic, edge = hashing.salted(traffic_salt(definition.salt)), hashing.edge(plan.traffic_bp)
+    traffic = _hash(compiled.traffic)
     return lambda unit_id: inside(unit_id) if traffic(unit_id) < edge else outside
 
 
-def _by_place(hashing: Hashing, allocation: Allocation, shown: Mapping[str, T], place: Hash) -> Callable[[str], T]:
-    answers = [shown[piece.variant] for piece in allocation.ranges]
-    edges = [hashing.edge(piece.start) for piece in allocation.ranges][1:]
+def _by_place(split: Split[T], salted: Salted) -> Callable[[str], T]:
+    answers, edges, place = split.answers, split.edges, _hash(salted)
     match answers:
-        case [only]:
+        case (only,):
             return lambda unit_id: only
-        case [below, above]:
+        case (below, above):
             (edge,) = edges
             return lambda unit_id: below if place(unit_id) < edge else above
     return lambda unit_id: answers[bisect_right(edges, place(unit_id))]
 
 
-def _after_stop(definition: Definition, answer: _Answers[T]) -> Assign[T]:
-    *conditional, (_, everybody) = [
-        (
-            compile_condition(plan.segment.condition),
-            answer(plan.promoted or definition.control.key, Reason.STOPPED, plan.segment.key),
-        )
-        for plan in definition.segments
-    ]
-
-    def decide(unit_id: str, attributes: Attributes) -> T:
-        return next((shown for matches, shown in conditional if matches(attributes)), everybody)
-
-    return decide
+def _hash(salted: Salted) -> Hash:
+    return salted.hashing.salted(salted.salt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class DomainError(Exception):
     """A refusal; `path` points into the input, as a JSON pointer such as `/variants/1/key`."""
@@ -106,3 +108,11 @@ class RowsRefused(DomainError):
 
     def __init__(self, reason: str) -> None:
         super().__init__("rows_refused", f"The database refuses rows for good: {reason}")
+
+
+class RateLimited(DomainError):
+    """A key that asks more often than it may."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = max(1, math.ceil(wait_seconds))
+        super().__init__("rate_limited", f"This key asks too often; try again in {self.wait_seconds} s.")

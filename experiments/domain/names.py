@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
 from experiments.domain.errors import InvalidInput
@@ -32,6 +33,16 @@ def check_id(value: object, path: str) -> None:
         raise InvalidInput(
             "id_invalid", "An id holds no control characters, line breaks or unpaired surrogates.", path=path
         )
+
+
+def are_ids(values: Sequence[object]) -> bool:
+    """Say whether `check_id` would let all of them pass, in a fraction of the time."""
+    try:
+        texts = "".join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    lengths = set(map(len, values))  # type: ignore[arg-type]
+    return not values or (min(lengths) > 0 and max(lengths) <= MAX_ID_LENGTH and not _UNFIT_FOR_ID.search(texts))
 
 
 def check_text(value: object, path: str, *, least: int = 0, most: int = MAX_TEXT_LENGTH) -> None:

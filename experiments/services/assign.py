@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
 from experiments.domain.names import check_id
-from experiments.services.catalog import Catalog, CatalogHolder, LiveExperiment
+from experiments.services.catalog import Catalog, LiveExperiment
 from experiments.services.implied import ImpliedExposures
 from experiments.services.ports import Clock
+from experiments.services.sight import Sight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,18 +30,41 @@ class Unit:
 class Assigner:
     """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
 
-    def __init__(self, catalog: CatalogHolder, exposures: ImpliedExposures, clock: Clock) -> None:
-        self._catalog = catalog
+    def __init__(self, seen: Sight[Catalog], exposures: ImpliedExposures, clock: Clock) -> None:
+        self._seen = seen
         self._exposures = exposures
         self._clock = clock
 
-    def assign(self, units: Sequence[Unit], experiment: str | None = None) -> list[list[Assignment]]:
+    def assign(
+        self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
+    ) -> list[list[Assignment]]:
         """Return per unit the answers of one live experiment, or of all running ones in order of key.
 
+        With `tags`, experiments that have none of them do not exist.
         Raises NotFound where the named experiment is not live, Unavailable before the catalog was first loaded.
         """
-        catalog = self._catalog.loaded()
-        asked = catalog.running if experiment is None else (_live(catalog, experiment),)
+        catalog = self._seen.of(tags)
+        return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units)
+
+    def evaluate(
+        self,
+        unit: Unit,
+        experiment: str | None = None,
+        *,
+        tags: frozenset[str] = frozenset(),
+        leaving_out: Collection[str] = (),
+    ) -> list[tuple[LiveExperiment, Assignment]]:
+        """Return the answers of one live experiment, or of all live ones (paused and stopped too), with where from.
+
+        Those that are left out are not asked. Raises NotFound and Unavailable as `assign` does.
+        """
+        catalog = self._seen.of(tags)
+        asked = catalog.live.values() if experiment is None else (_live(catalog, experiment),)
+        wanted = [entry for entry in asked if entry.experiment.key not in leaving_out]
+        (answers,) = self._ask(wanted, [unit])
+        return list(zip(wanted, answers, strict=True))
+
+    def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
         answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]
         showing = {
             entry.experiment.key

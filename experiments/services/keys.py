@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from experiments.domain.definition import MAX_TAGS
 from experiments.domain.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
-from experiments.domain.names import check_text
+from experiments.domain.names import check_key, check_text
 from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork, Page
 
 PREFIX = "wk"
@@ -20,8 +21,9 @@ MAX_REMEMBERED = 10_000
 
 
 class Scope(StrEnum):
-    """`admin` includes all others."""
+    """`admin` includes all others; `client` is for browsers, where everybody can read the key: ask and report."""
 
+    CLIENT = "client"
     ASSIGN = "assign"
     INGEST = "ingest"
     READ = "read"
@@ -29,22 +31,47 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+_BESIDE_CLIENT = frozenset({Scope.ASSIGN, Scope.INGEST})
+"""What a key for browsers may do as well."""
+_BY_TAG = frozenset({Scope.CLIENT, Scope.ASSIGN, Scope.INGEST})
+"""Only what asks about experiments can be limited to some: who reads or writes here sees them all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Somebody who was recognised."""
+    """Somebody who was recognised. With `tags`, experiments that have none of them do not exist for them."""
 
     key_id: str
     name: str
     scopes: frozenset[str]
+    tags: frozenset[str] = frozenset()
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the key can be read by anybody, as it stands in a page or an address."""
+        return Scope.CLIENT in self.scopes
 
     def may(self, scope: Scope) -> bool:
         """Say whether the scope is theirs."""
-        return scope in self.scopes or Scope.ADMIN in self.scopes
+        if scope in self.scopes or Scope.ADMIN in self.scopes:
+            return True
+        return self.is_public and scope in _BESIDE_CLIENT
 
     def require(self, scope: Scope) -> None:
         """Raise Forbidden."""
         if not self.may(scope):
             raise Forbidden(scope)
+
+    def require_secret(self, scope: Scope) -> None:
+        """Raise Forbidden, also for a public key that may otherwise do as much."""
+        if self.is_public:
+            raise Forbidden(scope)
+        self.require(scope)
+
+    def require_public(self) -> None:
+        """Raise Forbidden for a secret key: it has no business in an address, which proxies write down."""
+        if not self.is_public:
+            raise Forbidden(Scope.CLIENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +92,18 @@ class Keys:
         self.revocations = 0
         """How many keys this process has revoked: who remembers keys on top of this forgets them when it grows."""
 
-    def create(self, name: str, scopes: frozenset[str], *, actor: str) -> NewKey:
-        """Raise InvalidInput for an unknown scope."""
+    def create(self, name: str, scopes: frozenset[str], *, actor: str, tags: frozenset[str] = frozenset()) -> NewKey:
+        """Raise InvalidInput for an unknown scope, one that does not go with the others, and for unfit tags."""
         check_text(name, "/name", least=1, most=200)
         unknown = scopes - set(Scope)
         if unknown or not scopes:
             raise InvalidInput("scope_unknown", f"Scopes are {', '.join(Scope)}.", path="/scopes")
+        _check_public(scopes)
+        _check_tags(scopes, tags)
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-        key = ApiKey(id=key_id, name=name, secret_sha256=_sha256(secret), scopes=scopes, created_at=self._clock())
+        key = ApiKey(
+            id=key_id, name=name, secret_sha256=_sha256(secret), scopes=scopes, tags=tags, created_at=self._clock()
+        )
         with self._open() as work:
             work.keys.add(key)
             work.audit.append(_entry(key, "key.create", actor, key.created_at))
@@ -124,7 +155,7 @@ class Keys:
             key = self._look_again(key_id, remembered[1], now)
         if key.revoked_at is not None:
             raise Unauthenticated
-        return Principal(key_id=key.id, name=key.name, scopes=key.scopes), key.secret_sha256
+        return Principal(key_id=key.id, name=key.name, scopes=key.scopes, tags=key.tags), key.secret_sha256
 
     def _look_again(self, key_id: str, known: ApiKey, now: datetime) -> ApiKey:
         """Read a key anew. While the database is away nobody can revoke it there: what was read last still holds.
@@ -150,11 +181,28 @@ class Keys:
             raise Unauthenticated from None
 
 
+def _check_public(scopes: frozenset[str]) -> None:
+    if Scope.CLIENT in scopes and len(scopes) > 1:
+        raise InvalidInput(
+            "scope_client_alone", "A key for browsers is read by everybody: `client` stands alone.", path="/scopes"
+        )
+
+
+def _check_tags(scopes: frozenset[str], tags: frozenset[str]) -> None:
+    if len(tags) > MAX_TAGS:
+        raise InvalidInput("tags_count", f"A key has at most {MAX_TAGS} tags.", path="/tags")
+    for tag in sorted(tags):
+        check_key(tag, "/tags")
+    if tags and not scopes <= _BY_TAG:
+        raise InvalidInput(
+            "tags_without_effect", f"Tags limit {', '.join(sorted(_BY_TAG))}; other scopes see all.", path="/tags"
+        )
+
+
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _entry(key: ApiKey, action: str, actor: str, at: datetime) -> AuditEntry:
-    return AuditEntry(
-        at=at, actor=actor, action=action, subject=key.id, detail={"name": key.name, "scopes": sorted(key.scopes)}
-    )
+    detail = {"name": key.name, "scopes": sorted(key.scopes), **({"tags": sorted(key.tags)} if key.tags else {})}
+    return AuditEntry(at=at, actor=actor, action=action, subject=key.id, detail=detail)

@@ -246,7 +246,10 @@ class AuditLog(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A key as it rests: `id` is public, of the secret only the hash is kept."""
+    """A key as it rests: `id` is public, of the secret only the hash is kept.
+
+    With `tags` it sees only experiments that have one of them.
+    """
 
     id: str
     name: str
@@ -254,6 +257,7 @@ class ApiKey:
     scopes: frozenset[str]
     created_at: datetime
     revoked_at: datetime | None = None
+    tags: frozenset[str] = frozenset()
 
 
 class KeyStore(Protocol):

@@ -78,14 +78,17 @@ class Drainer(threading.Thread):
             self._stopping.wait(LINGER_SECONDS)
 
     def _drain_own(self) -> None:
-        """Go on as long as there are whole batches; a smaller rest lingers for company."""
-        while self._own.step() is not None and (self._own.rows() >= BATCH_ROWS or self._stopping.is_set()):
-            if time.monotonic() >= self._give_up_at:
+        """Go on as long as there are whole batches; a smaller rest lingers for company.
+
+        What was taken is dropped at once, so that who looks from outside sees what really waits.
+        """
+        while self._own.step() is not None:
+            self._own.tidy()
+            enough = self._own.rows() < BATCH_ROWS and not self._stopping.is_set()
+            if enough or time.monotonic() >= self._give_up_at:
                 break
         if self._own.rows():
             self._own.arrived.set()
-        else:
-            self._own.tidy()
 
     def _drain_orphans(self) -> None:
         for hold in hold_orphans(self._folder):

@@ -15,7 +15,8 @@ def spool_folder(root: Path, database: str) -> Path:
     It is called by a hash, as names of databases are no names of folders; a file in it says which database it is.
     """
     folder = root / hashlib.sha256(database.encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)  # it says who did what
     name = folder / _NAME
     if not name.exists():
         part = folder / f"{_NAME}.{os.getpid()}"

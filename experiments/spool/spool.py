@@ -129,9 +129,16 @@ class Spool:
         return stretch
 
     def _tidy(self) -> None:
-        """Drop what has been drained, while nobody else commits."""
+        """Drop what has been drained, unless a commit of others has done so.
+
+        On a full disk that fails as long as rows are left; draining on is the way out of it.
+        """
         if self._drain.drained_id > self._forgotten_id:
-            self._group.commit(None)
+            try:
+                self._group.commit(None)
+            except Unavailable:
+                if not self._backlog.rows:
+                    raise
 
 
 def _first_orphan(folder: Path) -> SpoolFile | None:

@@ -51,6 +51,7 @@ def _values(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "secret_sha256": key.secret_sha256,
         "scopes": sorted(key.scopes),
+        "tags": sorted(key.tags),
         "created_at": key.created_at,
         "revoked_at": key.revoked_at,
     }
@@ -62,6 +63,7 @@ def _api_key(row: Row[Any]) -> ApiKey:
         name=row.name,
         secret_sha256=row.secret_sha256,
         scopes=frozenset(row.scopes),
+        tags=frozenset(row.tags),
         created_at=row.created_at,
         revoked_at=row.revoked_at,
     )

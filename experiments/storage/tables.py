@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from experiments.storage.columns import Instant, Key, Number, RowId
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The migration that this model belongs to; a test holds it to the newest script."""
 
 IS_OPEN = "state IN ('proposed', 'approved', 'ramping', 'held')"
@@ -185,6 +185,7 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("secret_sha256", Text, nullable=False),
     Column("scopes", JSON, nullable=False),
+    Column("tags", JSON, nullable=False, server_default="[]"),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
 )

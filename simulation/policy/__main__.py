@@ -42,7 +42,13 @@ def main(runs: int, seed: int, workers: int, only: tuple[str, ...], json_file: P
     worlds = [world for world in WORLDS if not only or world.key.startswith(only)]
     started = perf_counter()
     results = _run(console, worlds, runs, seed, workers)
-    facts = page.Facts(date=datetime.now(UTC).date(), runs=runs, seed=seed, seconds=perf_counter() - started)
+    facts = page.Facts(
+        date=datetime.now(UTC).date(),
+        runs=runs,
+        seed=seed,
+        seconds=perf_counter() - started,
+        processor_seconds=sum(os.times()[:4]),
+    )
     kept = bounds(results)
     console.print(_table(results))
     console.print(_gap_table(gaps(results)))
@@ -85,6 +91,7 @@ def document(results: Results, kept: Sequence[Bound], facts: page.Facts) -> dict
         "runs": facts.runs,
         "seed": facts.seed,
         "seconds": facts.seconds,
+        "processor_seconds": facts.processor_seconds,
         "ok": all(bound.ok for bound in kept),
         "scenarios": [_scenario(world, played) for world, played in results.values()],
         "gaps": [asdict(gap) for gap in gaps(results)],

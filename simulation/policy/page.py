@@ -29,8 +29,9 @@ NAMES: dict[Method, str] = {"policy": "**policy**", "fixed": "fixed horizon", "n
 
 _HEAD = """# The promotion policy, measured
 
-{runs:,} simulated experiments per scenario, seed {seed}, {date}, {minutes:.0f} minutes. Made by `make simulate-policy`,
-which writes this page and exits with an error if a number is out of its bounds.
+{runs:,} simulated experiments per scenario, seed {seed}, {date}, {minutes:.0f} minutes ({processor:.0f} of processor
+time, over all cores). Made by `make simulate-policy`, which writes this page and exits with an error if a number is
+out of its bounds.
 
 The worker, the policy, the evidence, the report and the promotions are the real ones, on stores in memory; only the
 customers are simulated. Where something is promoted, the split changes, and with it who comes under which variant the
@@ -114,6 +115,7 @@ class Facts:
     runs: int
     seed: int
     seconds: float
+    processor_seconds: float
 
 
 def text(results: Results, bounds: Sequence[Bound], facts: Facts) -> str:
@@ -124,6 +126,7 @@ def text(results: Results, bounds: Sequence[Bound], facts: Facts) -> str:
                 seed=facts.seed,
                 date=facts.date,
                 minutes=facts.seconds / 60,
+                processor=facts.processor_seconds / 60,
                 days=LOOK_DAYS,
                 margin=HARM_MARGIN,
                 ramp=" → ".join(f"{share / 100:g}%" for share in POLICY.shares_bp),

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ def environment(url: str, **more: str) -> dict[str, str]:
         "WINNOW_SECRET_KEY": "a secret that only this test knows",
         "WINNOW_CATALOG_POLL_SECONDS": "0.1",
         "WINNOW_LOG_LEVEL": "warning",
+        "WINNOW_SPOOL_DIR": str(Path(tempfile.gettempdir()) / "winnow-test-spool"),
         **more,
     }
 
@@ -67,6 +69,10 @@ class Server:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        return self._process
 
     @property
     def address(self) -> str:

@@ -139,8 +139,9 @@ def test_the_database_is_gone_for_a_while(postgres: Postgres, tmp_path: Path) ->
         assert max(depth.age_seconds for depth in waiting) > GONE_SECONDS * 0.8
         assert set(load.answers) == {"200", "202"}, load.answers
         assert load.slowest_seconds < 7
+        server.wait_until_drained(120)
         assert server.end() == 0
-        assert list(spooled(server.spool_folder)) == [], "what is drained at the end leaves no file"
+        assert list(spooled(server.spool_folder)) == [], "a process that ends with nothing left leaves no file"
     assert_stored_once(url, load)
 
 

@@ -55,6 +55,7 @@ def test_the_tour_works_as_printed(tmp_path: Path) -> None:
         "WINNOW_DATABASE_URL": f"sqlite:///{tmp_path / 'tour.sqlite'}",
         "WINNOW_SECRET_KEY": "a secret that only this test knows",
         "WINNOW_PORT": str(port),
+        "WINNOW_SPOOL_DIR": str(tmp_path / "spool"),
         "LOG": str(tmp_path / "serve.log"),
     }
     # Job control (set -m) is what makes `kill %1` of the tour work in a script.

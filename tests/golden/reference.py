@@ -1,6 +1,6 @@
-"""A second implementation of bucketing version 1, written from the specification alone: pure Python, no library.
+"""A second implementation of bucketing, written from the specifications alone: pure Python, no library.
 
-It makes new golden vectors (`python tests/golden/reference.py > FILE` for a *new* file; a released one is never
+It makes new golden vectors (`python tests/golden/reference.py VERSION > FILE` for a *new* file; a released one is never
 edited) and checks the old ones. It shares no code with the product.
 """
 
@@ -37,34 +37,52 @@ def _mix(block: int) -> int:
     return (_rotate((block * 0xCC9E2D51) & MASK, 15) * 0x1B873593) & MASK
 
 
-def bucket(salt: str, unit_id: str) -> int:
+def fnv1a_32(text: str) -> int:
+    """FNV-1a over UTF-16 code units, as a loop over `charCodeAt` in JavaScript does it: GrowthBook's `hashFnv32a`."""
+    h = 0x811C9DC5
+    for character in text:
+        for unit in _utf16_units(ord(character)):
+            h = ((h ^ unit) * 0x01000193) & MASK
+    return h
+
+
+def _utf16_units(code_point: int) -> list[int]:
+    if code_point < 0x10000:
+        return [code_point]
+    above = code_point - 0x10000
+    return [0xD800 + (above >> 10), 0xDC00 + (above & 0x3FF)]
+
+
+def bucket(salt: str, unit_id: str, version: int = 1) -> int:
+    if version == 2:
+        return fnv1a_32(str(fnv1a_32(salt + unit_id))) % 10_000
     return (murmur3_x86_32(f"{salt}:{unit_id}".encode()) * 10_000) >> 32
 
 
 def assign(experiment: dict[str, Any], unit_id: str, segment: str) -> dict[str, Any]:
     """The rules of the design in their plainest form; the segment is given, conditions have vectors of their own."""
-    control = experiment["control"]
+    control, version = experiment["control"], experiment.get("bucketing", 1)
     if unit_id in experiment.get("forced", {}):
         return {"variant": experiment["forced"][unit_id], "reason": "forced"}
     layer = experiment.get("layer")
     if layer:
-        place = bucket(layer["salt"], unit_id)
+        place = bucket(layer["salt"], unit_id, layer.get("bucketing", 1))
         if place >= 10_000 - layer["holdout_bp"]:
             return {"variant": control, "reason": "holdout"}
         if not any(slot["start"] <= place < slot["end"] for slot in layer["slots"]):
             return {"variant": control, "reason": "other_experiment"}
     plan = next(plan for plan in experiment["segments"] if plan["segment"] == segment)
-    if bucket(experiment["salt"] + "/traffic", unit_id) >= plan["traffic_bp"]:
+    if bucket(experiment["salt"] + "/traffic", unit_id, version) >= plan["traffic_bp"]:
         return {"variant": control, "reason": "not_in_traffic"}
-    place = bucket(experiment["salt"] + "/variant", unit_id)
+    place = bucket(experiment["salt"] + "/variant", unit_id, version)
     shown = next(piece for piece in plan["ranges"] if piece["start"] <= place < piece["end"])
     return {"variant": shown["variant"], "reason": "assigned"}
 
 
-def unit_with_bucket(salt: str, wanted: int) -> str:
+def unit_with_bucket(salt: str, wanted: int, version: int = 1) -> str:
     """The first of boundary-0, boundary-1, … that falls into a bucket."""
     number = 0
-    while bucket(salt, f"boundary-{number}") != wanted:
+    while bucket(salt, f"boundary-{number}", version) != wanted:
         number += 1
     return f"boundary-{number}"
 
@@ -145,12 +163,63 @@ EXPERIMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def vectors() -> dict[str, Any]:
+EXPERIMENTS_2: dict[str, dict[str, Any]] = {
+    **{key: {**experiment, "bucketing": 2} for key, experiment in EXPERIMENTS.items()},
+    "layered": {
+        **EXPERIMENTS["layered"],
+        "bucketing": 2,
+        "layer": {**EXPERIMENTS["layered"]["layer"], "bucketing": 2},
+    },
+    "in a layer of version 1": {**EXPERIMENTS["layered"], "bucketing": 2},
+}
+
+
+def boundary_units(experiments: dict[str, dict[str, Any]]) -> dict[str, str]:
     units = dict(IDS)
     for edge in (0, 1, 2_499, 2_500, 3_333, 3_334, 4_999, 5_000, 6_666, 6_667, 9_998, 9_999):
-        for key, experiment in EXPERIMENTS.items():
-            units[f"{key}, bucket {edge}"] = unit_with_bucket(experiment["salt"] + "/variant", edge)
+        for key, experiment in experiments.items():
+            version = experiment.get("bucketing", 1)
+            units[f"{key}, bucket {edge}"] = unit_with_bucket(experiment["salt"] + "/variant", edge, version)
     units["tester"] = "tester-1"
+    return units
+
+
+def assignments(experiments: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "experiment": key,
+            "unit_id": unit,
+            "segment": plan["segment"],
+            **assign(experiment, unit, plan["segment"]),
+        }
+        for name, unit in boundary_units(experiments).items()
+        for key, experiment in experiments.items()
+        for plan in experiment["segments"]
+    ]
+
+
+def vectors_2() -> dict[str, Any]:
+    return {
+        "spec": "winnow.assignment/2",
+        "about": "Bucketing version 2. Once released, a vector is never edited, only added to.",
+        "hashes": [
+            {
+                "name": name,
+                "salt": salt,
+                "unit_id": unit,
+                "hash": fnv1a_32(salt + unit),
+                "bucket": bucket(salt, unit, 2),
+            }
+            for name, unit in IDS.items()
+            for salt in ("", "salt", "sält/variant", "𝒳")
+        ],
+        "experiments": EXPERIMENTS_2,
+        "assignments": assignments(EXPERIMENTS_2),
+    }
+
+
+def vectors() -> dict[str, Any]:
     return {
         "spec": "winnow.assignment/1",
         "about": "Bucketing version 1. Once released, a vector is never edited, only added to.",
@@ -161,21 +230,11 @@ def vectors() -> dict[str, Any]:
             for hashed in (murmur3_x86_32(f"{salt}:{unit}".encode()),)
         ],
         "experiments": EXPERIMENTS,
-        "assignments": [
-            {
-                "name": name,
-                "experiment": key,
-                "unit_id": unit,
-                "segment": plan["segment"],
-                **assign(experiment, unit, plan["segment"]),
-            }
-            for name, unit in units.items()
-            for key, experiment in EXPERIMENTS.items()
-            for plan in experiment["segments"]
-        ],
+        "assignments": assignments(EXPERIMENTS),
     }
 
 
 if __name__ == "__main__":
-    json.dump(vectors(), sys.stdout, indent=1, ensure_ascii=False)
+    made = {"1": vectors, "2": vectors_2}[sys.argv[1]]()
+    json.dump(made, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")

@@ -32,10 +32,11 @@ class Caller:
     winnow: Winnow
     key: str | None
 
-    def with_scopes(self, *scopes: str) -> Caller:
-        """Return somebody else, who may do only that."""
+    def with_scopes(self, *scopes: str, tags: tuple[str, ...] = ()) -> Caller:
+        """Return somebody else, who may do only that, with the experiments of these tags."""
         name = "+".join(scopes)
-        return replace(self, key=self.winnow.keys.create(name, frozenset(scopes), actor="test").text)
+        made = self.winnow.keys.create(name, frozenset(scopes), tags=frozenset(tags), actor="test")
+        return replace(self, key=made.text)
 
     def anonymous(self) -> Caller:
         return replace(self, key=None)

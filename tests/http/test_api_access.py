@@ -14,6 +14,7 @@ from tests.http.api_client import Caller, refusal
 VIEWS = [
     ("POST", "/v1/assignments", "assign"),
     ("POST", "/v1/assignments/batch", "assign"),
+    ("GET", "/v1/catalog", "assign"),
     ("POST", "/v1/events", "ingest"),
     ("POST", "/v1/experiments", "write"),
     ("GET", "/v1/experiments", "read"),
@@ -58,6 +59,9 @@ VIEWS = [
 ]
 
 
+OPEN_TO_CLIENTS = {("POST", "/v1/assignments"), ("POST", "/v1/assignments/batch"), ("POST", "/v1/events")}
+
+
 def test_the_table_above_knows_every_view(api: Caller) -> None:
     with api.client.application.app_context():
         rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
@@ -80,7 +84,7 @@ def test_a_view_opens_for_its_scope_and_for_admin_only(api: Caller, method: str,
     assert refusal(api.anonymous().send(method, path, {})) == (401, "unauthenticated", None)
     for held in Scope:
         answer = api.with_scopes(held).send(method, path, {})
-        if held in (scope, Scope.ADMIN):
+        if held in (scope, Scope.ADMIN) or (held is Scope.CLIENT and (method, path) in OPEN_TO_CLIENTS):
             assert answer.status_code not in (401, 403), held
         else:
             assert refusal(answer) == (403, "forbidden", None)
@@ -146,6 +150,7 @@ def test_a_key_is_shown_once_and_can_be_revoked(api: Caller, clock: FakeClock) -
         "id",
         "name",
         "scopes",
+        "tags",
         "created_at",
         "revoked_at",
     }
@@ -162,11 +167,25 @@ def test_a_key_is_shown_once_and_can_be_revoked(api: Caller, clock: FakeClock) -
     [
         ({"name": "x", "scopes": []}, "scope_unknown", "/scopes"),
         ({"name": "", "scopes": ["read"]}, "text_invalid", "/name"),
+        ({"name": "x", "scopes": ["client", "admin"]}, "scope_client_alone", "/scopes"),
+        ({"name": "x", "scopes": ["client", "assign"]}, "scope_client_alone", "/scopes"),
+        ({"name": "x", "scopes": ["assign"], "tags": ["has space"]}, "key_invalid", "/tags"),
+        ({"name": "x", "scopes": ["assign", "read"], "tags": ["web"]}, "tags_without_effect", "/tags"),
+        ({"name": "x", "scopes": ["assign"], "tags": [f"t{n}" for n in range(51)]}, "tags_count", "/tags"),
     ],
-    ids=["no scope", "no name"],
+    ids=["no scope", "no name", "public admin", "public beside", "no tag", "tags that limit nothing", "many tags"],
 )
 def test_an_unfit_key_is_refused(api: Caller, body: object, code: str, path: str) -> None:
     assert refusal(api.post("/v1/keys", body)) == (422, code, path)
+
+
+def test_a_key_may_be_limited_to_tags(api: Caller) -> None:
+    made = api.post("/v1/keys", {"name": "web", "scopes": ["client"], "tags": ["shop", "mail"]})
+    assert (made.status_code, made.json["scopes"], made.json["tags"]) == (201, ["client"], ["mail", "shop"])
+    listed = {item["name"]: item["tags"] for item in api.get("/v1/keys").json["items"]}
+    assert listed == {"root": [], "web": ["mail", "shop"]}
+    trail = api.get(f"/v1/audit?subject={made.json['id']}").json["items"]
+    assert [entry["detail"] for entry in trail] == [{"name": "web", "scopes": ["client"], "tags": ["mail", "shop"]}]
 
 
 def test_an_unknown_scope_is_refused_at_its_place(api: Caller) -> None:

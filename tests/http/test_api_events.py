@@ -9,7 +9,7 @@ import pytest
 
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
-from tests.http.api_client import Caller, codes, refusal
+from tests.http.api_client import BANNER, Caller, codes, refusal
 from tests.http.conftest import caller, run_banner
 
 EVENT = {"type": "event", "event_id": "e1", "unit_id": "u1", "name": "visit"}
@@ -224,3 +224,28 @@ def test_a_chunked_body_that_reaches_the_limit_is_refused_not_cut(running: Calle
     )
     assert answer.status_code == 413
     assert running.post("/v1/events", {"items": [EVENT | {"event_id": "good"}]}).json["accepted"] == 1
+
+
+def test_a_key_with_tags_reports_only_what_it_may_see(running: Caller) -> None:
+    tagged = {**BANNER, "key": "offer", "tags": ["shop"]}
+    for key in ("offer", "idea"):
+        assert running.post("/v1/experiments", {**tagged, "key": key}).status_code == 201
+    assert running.post("/v1/experiments/offer/start").status_code == 200
+    shop = running.with_scopes("client", tags=("shop",))
+
+    def shown(experiment: str) -> dict[str, Any]:
+        asked = {"unit_id": "u1", "experiment": "offer" if experiment == "offer" else "banner"}
+        (answer,) = running.post("/v1/assignments", asked).json["assignments"]
+        said = {key: answer[key] for key in ("version", "segment", "variant")}
+        return {"type": "exposure", "event_id": experiment, "unit_id": "u1", "experiment": experiment, **said}
+
+    event = {"type": "event", "event_id": "e", "unit_id": "u1", "name": "visit"}
+    items = [shown(key) for key in ("offer", "banner", "no-such", "idea")]
+    told = shop.post("/v1/events", {"items": [*items, event]}).json
+    assert (told["accepted"], told["rejected"]) == (2, 3)
+    assert [one["status"] for one in told["items"]] == ["accepted", "rejected", "rejected", "rejected", "accepted"]
+    hidden, absent, draft = ({**one, "event_id": None} for one in told["items"][1:4])
+    assert hidden["code"] == "experiment_unknown"
+    for other, key in ((absent, "no-such"), (draft, "idea")):
+        assert {**other, "message": other["message"].replace(key, "banner")} == hidden
+    assert running.post("/v1/events", {"items": items[1:2]}).json["accepted"] == 1

@@ -189,3 +189,17 @@ def test_any_body_gets_one_answer(lanes: Lanes, body: Any, many: bool, written: 
     if cut == 1:
         text = text.replace(b'"a', b'"mens')
     lanes.same(MANY if many else ONE, text[: len(text) - (cut == 2)])
+
+
+@pytest.mark.parametrize("scope", ["assign", "client"])
+@pytest.mark.parametrize(("tags", "seen"), [((), 2), (("shop",), 1), (("mail", "shop"), 1), (("mail",), 0)])
+def test_a_key_sees_by_tag_in_the_lane_as_well(running: Caller, scope: str, tags: tuple[str, ...], seen: int) -> None:
+    tagged = {**BANNER, "key": "offer", "tags": ["shop"]}
+    assert running.post("/v1/experiments", tagged).status_code == 201
+    assert running.post("/v1/experiments/offer/start").status_code == 200
+    lanes = learnt(running.with_scopes(scope, tags=tags))
+    one, many = lanes.same(ONE, b'{"unit_id":"u1"}'), lanes.same(MANY, b'{"units":[{"unit_id":"u1"}]}')
+    assert (one.by_flask, many.by_flask) == (False, False)
+    assert len(json.loads(one.body)["assignments"]) == len(json.loads(many.body)["results"][0]["assignments"]) == seen
+    hidden = lanes.same(ONE, b'{"unit_id":"u1","experiment":"banner"}')
+    assert hidden.status.startswith("404" if tags else "200")

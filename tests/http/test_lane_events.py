@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from api.app import create_app
-from experiments.bootstrap import build
+from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unavailable
 from experiments.services.assign import Assigner
 from experiments.services.implied import ImpliedExposures
@@ -45,6 +45,7 @@ class Spooled:
 
     lanes: Lanes
     spool: Spool
+    winnow: Winnow
 
     def rows(self, before: int) -> list[tuple[Any, ...]]:
         """What was stored after a request, line by line."""
@@ -73,14 +74,14 @@ def spooled(tmp_path: Path, clock: FakeClock) -> Iterator[Spooled]:
         plain,
         spool=spool,
         recorder=Recorder(plain.catalog, opened, spool, clock),
-        assigner=Assigner(plain.catalog, ImpliedExposures(spool), clock),
+        assigner=Assigner(plain.sight, ImpliedExposures(spool), clock),
     )
     key = winnow.keys.create("root", frozenset({"admin"}), actor="test").text
     caller = run_banner(Caller(client=create_app(winnow=winnow).test_client(), winnow=winnow, key=key))
     lanes = Lanes.of(caller)
     lanes.plain(EVENTS, json.dumps({"items": [EVENT]}).encode())
     lanes.fast(EVENTS, json.dumps({"items": [EVENT]}).encode())
-    yield Spooled(lanes=lanes, spool=spool)
+    yield Spooled(lanes=lanes, spool=spool, winnow=winnow)
     spool.close(within_seconds=0)
 
 
@@ -226,6 +227,15 @@ def test_any_number_is_stored_alike(spooled: Spooled, values: list[float]) -> No
     assert not spooled.same(json.dumps({"items": items}).encode()).by_flask
 
 
+def test_a_key_with_tags_reports_exposures_of_what_it_sees_only(spooled: Spooled, clock: FakeClock) -> None:
+    winnow = spooled.winnow
+    key = winnow.keys.create("shop", frozenset({"ingest"}), tags=frozenset({"other"}), actor="test").text
+    tagged = replace(spooled, lanes=replace(spooled.lanes, key=key))
+    verdict = json.loads(tagged.same(json.dumps({"items": [EXPOSURE]}).encode()).body)["items"][0]
+    assert (verdict["status"], verdict["code"]) == ("rejected", "experiment_unknown")
+    assert not tagged.same(json.dumps({"items": [EVENT]}).encode()).by_flask
+
+
 def test_a_full_spool_is_told_with_when_to_come_again(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spooled.spool, "_max_bytes", 10)
     answer = spooled.same(json.dumps({"items": [EVENT]}).encode())
@@ -239,7 +249,7 @@ def test_while_the_database_is_away_events_and_claims_are_taken(spooled: Spooled
     def away(*, read_only: bool = False) -> Any:
         raise Unavailable("database_unavailable", "The database does not answer.")
 
-    spooled.lanes.lane._handlers[EVENTS][1].__self__._recorder._open = away
+    spooled.lanes.lane._stops[EVENTS].handler.__self__._recorder._open = away
     answer = spooled.same(json.dumps({"items": [EVENT, EXPOSURE]}).encode())
     assert json.loads(answer.body)["accepted"] == 2
     unsure = spooled.same(json.dumps({"items": [EVENT, EXPOSURE | {"version": 2}]}).encode())

@@ -13,6 +13,7 @@ from experiments.storage import migrate
 from experiments.storage.columns import Key
 from experiments.storage.engine import make_engine
 from experiments.storage.tables import SCHEMA_REVISION, metadata
+from experiments.storage.unit_of_work import open_database
 
 
 @contextmanager
@@ -123,3 +124,17 @@ def test_a_failed_migration_leaves_nothing_behind(empty_sql_url):
 def test_alembic_stays_out_of_the_way_of_the_library():
     scripts = Path(migrate.ROOT) / "alembic"
     assert list(scripts.rglob("__init__.py")) == []
+
+
+def test_keys_of_before_tags_go_on_seeing_all(empty_sql_url):
+    migrate.upgrade(empty_sql_url, "0003")
+    with _connected(empty_sql_url) as connection:
+        connection.execute(
+            text(
+                "INSERT INTO api_keys (id, name, secret_sha256, scopes, created_at)"
+                " VALUES ('k', 'Shop', 'x', '[]', '2026-01-05 09:00:00')"
+            )
+        )
+    migrate.upgrade(empty_sql_url)
+    with open_database(empty_sql_url).unit_of_work(read_only=True) as work:
+        assert work.keys.get("k").tags == frozenset()

@@ -266,7 +266,14 @@ def test_audit_entries_newest_first(open_unit_of_work, now):
 
 
 def _key(key_id, now):
-    return ApiKey(id=key_id, name="Shop", secret_sha256="a" * 64, scopes=frozenset({"write", "read"}), created_at=now)
+    return ApiKey(
+        id=key_id,
+        name="Shop",
+        secret_sha256="a" * 64,
+        scopes=frozenset({"write", "read"}),
+        created_at=now,
+        tags=frozenset({"web", "mail"}),
+    )
 
 
 def test_api_keys(open_unit_of_work, now):

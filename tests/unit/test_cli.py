@@ -117,6 +117,14 @@ def test_keys_are_shown_once_listed_and_revoked(winnow: Winnow) -> None:
     assert winnow("keys", "create", "shop", "--scope", "everything").exit_code == 2
 
 
+def test_a_key_can_be_limited_to_tags(winnow: Winnow) -> None:
+    made = winnow("keys", "create", "web", "--scope", "client", "--tag", "shop", "--tag", "mail")
+    assert made.exit_code == 0
+    assert "mail shop" in winnow("keys", "list").stdout
+    refused = winnow("keys", "create", "web", "--scope", "read", "--tag", "shop")
+    assert (refused.exit_code, refused.stderr.split(":")[1].strip()) == (1, "tags_without_effect")
+
+
 def test_a_database_is_checked_and_upgraded(empty_sqlite_url: str, tmp_path: Path) -> None:
     winnow = Winnow(empty_sqlite_url, tmp_path)
     unmigrated = winnow("db", "check")

@@ -96,7 +96,7 @@ def test_memory_is_bounded_and_keeps_the_latest(noted: Noted) -> None:
 
 def test_an_assignment_waits_for_its_exposure(winnow: Winnow, wish: ExperimentWish, noted: Noted) -> None:
     start(winnow, replace(wish, exposure_policy=ExposurePolicy.ON_ASSIGNMENT))
-    assigner = Assigner(winnow.catalog, ImpliedExposures(noted), winnow.clock)
+    assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock)
     noted.full = True
     with pytest.raises(Unavailable):
         assigner.assign([Unit(unit_id="u1", attributes={})])

@@ -45,3 +45,31 @@ def test_where_the_spool_is_and_how_large() -> None:
     environment = {"WINNOW_SPOOL": "false", "WINNOW_SPOOL_DIR": "/data/spool", "WINNOW_SPOOL_MAX_BYTES": "5000000"}
     read = Settings.from_environment(environment)
     assert (read.spool, read.spool_dir, read.spool_max_bytes) == (False, Path("/data/spool"), 5_000_000)
+
+
+def test_limits_streams_and_metrics() -> None:
+    environment = {
+        "WINNOW_RATE_LIMIT_PER_SECOND": "2.5",
+        "WINNOW_RATE_LIMIT_BURST": "10",
+        "WINNOW_METRICS_PUBLIC": "true",
+        "WINNOW_STREAM_URL": "https://streams.example/",
+        "WINNOW_STREAM_PORT": "9001",
+        "WINNOW_STREAM_LIMIT": "100",
+    }
+    assert Settings.from_environment(environment) == Settings(
+        rate_limit_per_second=2.5,
+        rate_limit_burst=10,
+        metrics_public=True,
+        stream_url="https://streams.example",
+        stream_port=9_001,
+        stream_limit=100,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("RATE_LIMIT_PER_SECOND", "-1"), ("STREAM_URL", "streams"), ("STREAM_LIMIT", "0")]
+)
+def test_unfit_limits_and_streams_are_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        Settings.from_environment({f"WINNOW_{name}": text})
+    assert refusal.value.path == f"/WINNOW_{name}"

@@ -46,6 +46,20 @@ def compile_condition(
     return _document(document, _Groups(members=groups or {}))
 
 
+def attributes_of(document: Mapping[str, object]) -> frozenset[str]:
+    """Name the attributes that a condition looks at; whatever else a unit has makes no difference to it."""
+    found: set[str] = set()
+    pending: list[object] = [document]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, list | tuple):
+            pending.extend(one)
+        elif isinstance(one, OBJECT):
+            found.update(str(key).partition(".")[0] for key in one if key not in LOGICAL_OPERATORS)
+            pending.extend(value for key, value in one.items() if key in LOGICAL_OPERATORS)
+    return frozenset(found)
+
+
 def is_operator_document(value: object) -> bool:
     """Tell whether a value is a non-empty object all of whose keys are operators."""
     return isinstance(value, OBJECT) and bool(value) and all(_is_operator_name(key) for key in value)

@@ -1,0 +1,68 @@
+"""Several processes, one answer: each leaves its picture in a folder, and whoever is asked adds them up.
+
+What a process that ended had counted stays in the sums, so that counters never fall; what it knew is gone with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from api.logs import logger
+from api.metrics.metrics import Metrics
+
+EVERY_SECONDS = 1.0
+GONE_AFTER_SECONDS = 10.0
+_log = logger("winnow.metrics")
+
+
+class Shared(threading.Thread):
+    """Leaves the picture of this process once a second."""
+
+    def __init__(self, metrics: Metrics, folder: Path, every_seconds: float = EVERY_SECONDS) -> None:
+        super().__init__(name="winnow-metrics", daemon=True)
+        self._metrics = metrics
+        self._file = folder / f"{os.getpid()}-{time.time_ns()}.json"
+        self._every_seconds = every_seconds
+        self._stopped = threading.Event()
+        self._failing = False
+
+    def run(self) -> None:
+        """Leave a picture at every interval."""
+        while not self._stopped.wait(self._every_seconds):
+            self.leave()
+
+    def stop(self) -> None:
+        """End, with a last picture."""
+        self._stopped.set()
+        self.leave()
+
+    def leave(self) -> None:
+        """Replace our picture at one stroke; a failure is told once."""
+        aside = self._file.with_suffix(".new")
+        try:
+            aside.write_text(json.dumps(self._metrics.picture()))
+            aside.replace(self._file)
+            self._failing = False
+        except OSError as error:
+            if not self._failing:
+                _log.warning("metrics_not_left", error=repr(error))
+            self._failing = True
+
+    def pictures(self) -> list[dict[str, Any]]:
+        """Return our own present picture and the last one of each other process; of one that ended, what it counted."""
+        others = [path for path in self._file.parent.glob("*.json") if path != self._file]
+        return [self._metrics.picture(), *(found for path in others if (found := _read(path)) is not None)]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        picture: dict[str, Any] = json.loads(path.read_text())
+        gone = time.time() - path.stat().st_mtime > GONE_AFTER_SECONDS
+    except (OSError, ValueError):
+        return None
+    return {**picture, "gauges": {}} if gone else picture

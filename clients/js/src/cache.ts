@@ -1,0 +1,59 @@
+import { type Assignment, type Attributes } from "./json.js";
+import { read, type Store, write } from "./store.js";
+
+const NAME = "winnow.answers";
+const MOST = 200;
+
+interface Kept {
+  readonly at: number;
+  readonly answer: Assignment;
+}
+
+/** Answers by what was asked, in memory and in the store. Attributes stand in it only as a hash. */
+export class Cache {
+  private readonly kept: Map<string, Kept>;
+
+  constructor(private readonly store: Store | null) {
+    const stored = read(store, NAME);
+    this.kept = new Map(Array.isArray(stored) ? (stored.filter(isEntry) as [string, Kept][]) : []);
+  }
+
+  /** An answer that is no older, or undefined. */
+  get(question: string, maxAgeMs: number): Assignment | undefined {
+    const found = this.kept.get(question);
+    // A clock that was set back makes nothing young for ever.
+    return found && Math.abs(Date.now() - found.at) < maxAgeMs ? found.answer : undefined;
+  }
+
+  set(question: string, answer: Assignment): void {
+    this.kept.delete(question);
+    this.kept.set(question, { at: Date.now(), answer });
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size <= MOST) break;
+      this.kept.delete(oldest);
+    }
+    write(this.store, NAME, [...this.kept]);
+  }
+}
+
+const isEntry = (entry: unknown): boolean =>
+  Array.isArray(entry) && typeof entry[0] === "string" && typeof entry[1]?.answer?.experiment === "string";
+
+/** The name of a question: 64 bits of hash, the same for attributes in any order. */
+export function question(url: string, unitId: string, attributes: Attributes, experiment: string): string {
+  const text = JSON.stringify([url, unitId, ordered(attributes), experiment]);
+  return [0x811c9dc5, 0x9747b28c].map((seed) => fnv(text, seed).toString(36)).join("-");
+}
+
+function ordered(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (value === null || typeof value !== "object") return value;
+  return Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, part]) => [name, ordered(part)]);
+}
+
+function fnv(text: string, state: number): number {
+  for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193);
+  return state >>> 0;
+}

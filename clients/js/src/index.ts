@@ -1,0 +1,143 @@
+import { Cache, question } from "./cache.js";
+import { type Ask, server } from "./http.js";
+import { type Assignment, type Attributes, isId, type Json, newId } from "./json.js";
+import { Outbox, type Sent } from "./outbox.js";
+import { quietly, type Tell } from "./problem.js";
+import { localStore, type Store } from "./store.js";
+
+export type { Assignment, Attributes, Json, Sent, Store, Tell };
+
+export interface Options {
+  /** Where Winnow is, and a key: one for browsers where it stands in a page. */
+  url: string;
+  key: string;
+  /** How long a page may wait for an answer; then the cache or the default answers. */
+  timeoutMs?: number;
+  /** An answer this young is given without asking again. */
+  freshMs?: number;
+  /** An answer this young is given where the server does not answer. */
+  staleMs?: number;
+  /** `localStorage` where there is one; null: memory only. */
+  store?: Store | null;
+  batchSize?: number;
+  intervalMs?: number;
+  /** Events that may wait; what comes beyond is dropped, counted and told. */
+  capacity?: number;
+  retryMs?: number;
+  /** For browsers without `fetch(…, {keepalive: true})`: an address of yours that adds the key, as no beacon can. */
+  beaconUrl?: string;
+  onProblem?: Tell;
+  fetch?: typeof fetch;
+}
+
+/** Never throws and never rejects: what goes wrong is told to `onProblem`. */
+export class Winnow {
+  private readonly ask: Ask;
+  private readonly cache: Cache;
+  private readonly outbox: Outbox;
+  private readonly tell: Tell;
+  private readonly asking = new Map<string, Promise<Assignment | null>>();
+  private readonly exposed = new Set<string>();
+
+  constructor(private readonly options: Options) {
+    this.tell = quietly(options.onProblem);
+    const store = options.store === undefined ? localStore() : options.store;
+    const fetcher: typeof fetch = (...request) => (options.fetch ?? fetch)(...request);
+    this.ask = server(options.url, options.key, options.timeoutMs ?? 2_000, fetcher);
+    this.cache = new Cache(store);
+    this.outbox = new Outbox(this.ask, store, this.tell, {
+      batchSize: options.batchSize ?? 50,
+      intervalMs: options.intervalMs ?? 2_000,
+      capacity: options.capacity ?? 1_000,
+      retryMs: options.retryMs ?? 1_000,
+      beaconUrl: options.beaconUrl,
+    });
+    if (typeof addEventListener === "function" && typeof document !== "undefined") {
+      addEventListener("pagehide", () => this.outbox.leave());
+      document.addEventListener("visibilitychange", () => {
+        if (document.visibilityState === "hidden") this.outbox.leave();
+      });
+    }
+  }
+
+  /** What the unit sees; without an answer in time what was answered before, and without that `content`. */
+  async assign(
+    unitId: string,
+    attributes: Attributes,
+    experiment: string,
+    content: Json = null,
+  ): Promise<Assignment> {
+    const otherwise: Assignment = {
+      experiment, version: 0, epoch: 0, segment: null, variant: null, content, reason: "default", counted: false,
+    };
+    try {
+      if (!isId(unitId)) return otherwise;
+      const name = question(this.options.url, unitId, attributes, experiment);
+      const young = this.cache.get(name, this.options.freshMs ?? 60_000);
+      if (young) return young;
+      let asked = this.asking.get(name);
+      if (!asked) {
+        asked = this.question(name, experiment, unitId, attributes).finally(() => this.asking.delete(name));
+        this.asking.set(name, asked);
+      }
+      return (await asked) ?? otherwise;
+    } catch (problem) {
+      this.tell(String(problem));
+      return otherwise;
+    }
+  }
+
+  /** Report that the unit was shown it; once for each version, however often it is called. */
+  expose(unitId: string, shown: Assignment): boolean {
+    const { experiment, version, segment, variant } = shown;
+    if (!shown.counted || !isId(unitId)) return false;
+    const once = JSON.stringify([unitId, experiment, version, segment, variant]);
+    if (this.exposed.has(once)) return true;
+    const taken = this.put("exposure", unitId, { experiment, version, segment, variant });
+    // A server sees units without end; one that is forgotten is exposed again, which does no harm.
+    if (this.exposed.size >= 10_000) this.exposed.clear();
+    if (taken) this.exposed.add(once);
+    return taken;
+  }
+
+  /** Report what the unit did; an `eventId` of your own (an order number) makes it idempotent beyond this page. */
+  track(unitId: string, name: string, value?: number | null, eventId?: string): boolean {
+    if (!isId(unitId) || (value != null && !Number.isFinite(value))) {
+      this.tell(`event ${name} was not taken: its unit id or its value is unfit`);
+      return false;
+    }
+    return this.put("event", unitId, { name, ...(value != null && { value }) }, eventId);
+  }
+
+  /** Send what is queued; false where some of it still waits. */
+  flush(): Promise<boolean> {
+    return this.outbox.flush();
+  }
+
+  stats(): Sent & { waiting: number } {
+    return { ...this.outbox.sent, waiting: this.outbox.waiting };
+  }
+
+  private put(type: string, unitId: string, fields: object, eventId?: string): boolean {
+    return this.outbox.put({
+      type, event_id: eventId ?? newId(), unit_id: unitId, ...fields, occurred_at: new Date().toISOString(),
+    });
+  }
+
+  private async question(
+    name: string, experiment: string, unitId: string, attributes: Attributes,
+  ): Promise<Assignment | null> {
+    const body = JSON.stringify({ unit_id: unitId, attributes, experiment });
+    const reply = await this.ask("/v1/assignments", { body });
+    const answer = (reply.body as { assignments?: Assignment[] } | null)?.assignments?.[0];
+    if (reply.status === 200 && answer?.experiment === experiment) {
+      this.cache.set(name, answer);
+      return answer;
+    }
+    this.tell(`no answer for ${experiment}, the server answers ${reply.status || "nothing"}`);
+    // Archived, or never there: what was answered before is no longer so.
+    return reply.status === 404 ? null : (this.cache.get(name, this.options.staleMs ?? 7 * 86_400_000) ?? null);
+  }
+}
+
+export const createClient = (options: Options): Winnow => new Winnow(options);

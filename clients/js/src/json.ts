@@ -1,0 +1,38 @@
+/** Any JSON value. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+export type Attributes = { readonly [name: string]: Json | undefined };
+
+/** What a unit sees; `counted`: the unit is part of the results once it is exposed. */
+export interface Assignment {
+  readonly experiment: string;
+  readonly version: number;
+  readonly epoch: number;
+  readonly segment: string | null;
+  /** null where nobody could say: then `content` is the caller's default. */
+  readonly variant: string | null;
+  readonly content: Json;
+  /**
+   * Winnow's: assigned, forced, holdout, other_experiment, not_in_traffic, paused, stopped; or `default` where no
+   * answer was to be had, or the server knows no such experiment.
+   */
+  readonly reason: string;
+  readonly counted: boolean;
+}
+
+const UNFIT = /[\x00-\x1f\x7f\ud800-\udfff]/u;
+
+/** Whether the server would take the text for the id of a unit. */
+export const isId = (text: unknown): text is string =>
+  typeof text === "string" && text !== "" && !UNFIT.test(text) && (text.length <= 512 || [...text].length <= 512);
+
+/** A new id for an event. */
+export function newId(): string {
+  const web = globalThis.crypto as Crypto | undefined;
+  // `randomUUID` is not there on pages without TLS, and `crypto` not in every Node 18.
+  if (web?.randomUUID) return web.randomUUID();
+  const bytes = new Uint8Array(16);
+  if (web) web.getRandomValues(bytes);
+  else bytes.forEach((_, at) => (bytes[at] = Math.random() * 256));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

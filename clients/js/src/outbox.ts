@@ -1,0 +1,152 @@
+import { type Ask, backoffMs, type Reply } from "./http.js";
+import { newId } from "./json.js";
+import type { Tell } from "./problem.js";
+import { names, read, type Store, write } from "./store.js";
+
+export interface Item {
+  readonly event_id: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Sent {
+  accepted: number;
+  duplicate: number;
+  rejected: number;
+  /** Never reached the server: a full queue, or a refused key. */
+  dropped: number;
+}
+
+export interface OutboxOptions {
+  batchSize: number;
+  intervalMs: number;
+  capacity: number;
+  retryMs: number;
+  beaconUrl: string | undefined;
+}
+
+const KEPT = "winnow.outbox.";
+/** Browsers let 64 KiB outlive a page, over all its requests. */
+const LAST_BYTES = 60_000;
+
+/** A bounded queue; an item leaves it only with the server's verdict, and is sent again with the same id until then. */
+export class Outbox {
+  readonly sent: Sent = { accepted: 0, duplicate: 0, rejected: 0, dropped: 0 };
+  private queue: Item[] = [];
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private sending: Promise<boolean> | undefined;
+  private failures = 0;
+  private full = false;
+  private readonly name = KEPT + newId();
+
+  constructor(
+    private readonly ask: Ask,
+    private readonly store: Store | null,
+    private readonly tell: Tell,
+    private readonly options: OutboxOptions,
+  ) {
+    // What an earlier page could not send: the server knows by the ids what it has already.
+    for (const name of names(store, KEPT)) {
+      const left = read(store, name);
+      write(store, name, null);
+      if (Array.isArray(left)) this.queue.push(...left.slice(0, options.capacity - this.queue.length));
+    }
+    if (this.queue.length) this.later(options.intervalMs);
+  }
+
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  put(item: Item): boolean {
+    if (this.queue.length >= this.options.capacity) {
+      this.sent.dropped++;
+      if (!this.full) this.tell(`events are dropped: ${this.queue.length} wait already`);
+      this.full = true;
+      return false;
+    }
+    this.queue.push(item);
+    if (this.failures) return true;
+    if (this.queue.length >= this.options.batchSize) this.later(0);
+    else if (!this.timer) this.later(this.options.intervalMs);
+    return true;
+  }
+
+  /** Send what is queued; false where some of it still waits. */
+  async flush(): Promise<boolean> {
+    while (this.queue.length) if (!(await this.send())) return false;
+    return true;
+  }
+
+  /** The page is going: keep what is queued for the next one, and try to send it all the same. */
+  leave(): void {
+    if (!this.queue.length) return;
+    write(this.store, this.name, this.queue);
+    const batch = this.fitting();
+    const body = JSON.stringify({ items: batch });
+    const beacon = this.options.beaconUrl;
+    if (typeof Request === "function" && "keepalive" in Request.prototype) {
+      void this.ask("/v1/events", { body, last: true }).then((reply) => this.settle(batch, reply));
+    } else if (beacon && globalThis.navigator?.sendBeacon?.(beacon, new Blob([body], { type: "application/json" }))) {
+      // A beacon has no answer: the items stay kept, and whoever sends them again does no harm.
+    }
+  }
+
+  private later(ms: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.send(), ms);
+    // Node need not stay alive for it: `flush` before the end.
+    (this.timer as { unref?: () => void }).unref?.();
+  }
+
+  private send(): Promise<boolean> {
+    this.sending ??= this.sendBatch().finally(() => (this.sending = undefined));
+    return this.sending;
+  }
+
+  private async sendBatch(): Promise<boolean> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    const batch = this.queue.slice(0, this.options.batchSize);
+    if (!batch.length) return true;
+    const reply = await this.ask("/v1/events", { body: JSON.stringify({ items: batch }) });
+    const settled = this.settle(batch, reply);
+    if (settled) this.failures = 0;
+    else if (!this.failures++) this.tell(`events wait, the server answers ${reply.status || "nothing"}`);
+    const wait = settled ? this.options.intervalMs : backoffMs(this.failures, this.options.retryMs);
+    if (this.queue.length) this.later(Math.max(wait, reply.retryAfterMs));
+    return settled;
+  }
+
+  /** Take out what the server has judged; false where it has to be sent again. */
+  private settle(batch: Item[], { status, body }: Reply): boolean {
+    const verdicts = (body as { items?: unknown } | null)?.items;
+    if (status === 413 && batch.length > 1) {
+      this.options.batchSize = batch.length >> 1;
+      return true;
+    }
+    if (status >= 200 && status < 300 && Array.isArray(verdicts)) this.count(verdicts);
+    else if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) {
+      this.sent.dropped += batch.length;
+      this.tell(`${batch.length} events were dropped, the server answers ${status}`);
+    } else return false;
+    const gone = new Set(batch.map((item) => item.event_id));
+    this.queue = this.queue.filter((item) => !gone.has(item.event_id));
+    this.full = false;
+    write(this.store, this.name, null);
+    return true;
+  }
+
+  private count(verdicts: { status?: unknown; code?: unknown }[]): void {
+    for (const verdict of verdicts) {
+      const status = verdict?.status as keyof Sent;
+      if (status in this.sent) this.sent[status]++;
+      if (status === "rejected") this.tell(`an event was rejected as ${String(verdict.code)}`);
+    }
+  }
+
+  private fitting(): Item[] {
+    let bytes = 12;
+    const most = this.queue.findIndex((item) => (bytes += JSON.stringify(item).length * 3 + 1) > LAST_BYTES);
+    return most < 0 ? this.queue : this.queue.slice(0, most);
+  }
+}

@@ -1,0 +1,49 @@
+/** What is kept between pages; `localStorage` is one. */
+export interface Store {
+  getItem(name: string): string | null;
+  setItem(name: string, value: string): void;
+  removeItem(name: string): void;
+  readonly length?: number;
+  key?(index: number): string | null;
+}
+
+/** `localStorage` where there is one: merely asking for it throws where a browser forbids it. */
+export function localStore(): Store | null {
+  try {
+    // Node 22 and newer have one that warns unless it is configured: there the memory does.
+    return typeof document === "undefined" ? null : globalThis.localStorage;
+  } catch {
+    return null;
+  }
+}
+
+export function read(store: Store | null, name: string): unknown {
+  try {
+    return JSON.parse(store?.getItem(name) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** A full or forbidden store keeps nothing, and that is all. */
+export function write(store: Store | null, name: string, value: unknown): void {
+  try {
+    if (value === null) store?.removeItem(name);
+    else store?.setItem(name, JSON.stringify(value));
+  } catch {
+    // As said.
+  }
+}
+
+export function names(store: Store | null, prefix: string): string[] {
+  const found: string[] = [];
+  try {
+    for (let at = 0; at < (store?.length ?? 0); at++) {
+      const name = store?.key?.(at);
+      if (name?.startsWith(prefix)) found.push(name);
+    }
+  } catch {
+    // As said.
+  }
+  return found;
+}

@@ -1,0 +1,312 @@
+// The client against a server that is there, is slow, refuses, loses answers, or is away.
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { createClient } from "../dist/index.js";
+import { exposing, withTracking } from "../dist/openfeature.js";
+import { FakeServer, FakeStore, KEY, until } from "./fake_server.mjs";
+
+const SHOWN = {
+  experiment: "headline", version: 4, epoch: 2, segment: "everyone", variant: "bold", content: { text: "Start" },
+  reason: "assigned", counted: true,
+};
+let server;
+let told;
+
+beforeEach(async () => {
+  server = await new FakeServer().start();
+  server.assignments.headline = SHOWN;
+  told = [];
+});
+afterEach(() => server.stop());
+
+const client = (changes = {}) =>
+  createClient({
+    url: `${server.url}/`, key: KEY, intervalMs: 5, retryMs: 5, onProblem: (text) => told.push(text), ...changes,
+  });
+
+test("it asks once, with the key, and answers from the cache then", async () => {
+  const winnow = client();
+  const [one, two] = await Promise.all([1, 2].map(() => winnow.assign("Müller", { b: 1, a: 2 }, "headline")));
+  assert.deepEqual([one, two], [SHOWN, SHOWN]);
+  assert.deepEqual(await winnow.assign("Müller", { a: 2, b: 1 }, "headline"), SHOWN);
+  assert.equal(server.asked.length, 1);
+  const [{ path, headers, body }] = server.asked;
+  assert.equal(path, "/v1/assignments");
+  assert.equal(headers.authorization, `Bearer ${KEY}`);
+  assert.deepEqual(body, { unit_id: "Müller", attributes: { b: 1, a: 2 }, experiment: "headline" });
+  for (const [unit, attributes] of [["Maier", { a: 2, b: 1 }], ["Müller", { a: 2, b: 2 }], ["Müller", {}]]) {
+    await winnow.assign(unit, attributes, "headline");
+  }
+  assert.equal(server.asked.length, 4);
+});
+
+test("an answer that is no longer fresh is asked for again, and serves where the server is away", async () => {
+  const store = new FakeStore();
+  await client({ store }).assign("u1", {}, "headline");
+  const later = client({ store, freshMs: 0 });
+  server.assignments.headline = { ...SHOWN, variant: "plain" };
+  assert.equal((await later.assign("u1", {}, "headline")).variant, "plain");
+  server.status = 503;
+  assert.equal((await later.assign("u1", {}, "headline")).variant, "plain");
+  assert.deepEqual(told, ["no answer for headline, the server answers 503"]);
+  assert.equal((await client({ store, freshMs: 0, staleMs: 0 }).assign("u1", {}, "headline", "mine")).content, "mine");
+});
+
+test("the store keeps neither ids nor attributes in clear", async () => {
+  const store = new FakeStore();
+  await client({ store }).assign("someone@example.com", { iban: "NL00" }, "headline");
+  const text = JSON.stringify([...store.kept]);
+  assert.ok(text.includes("headline"));
+  assert.ok(!text.includes("someone") && !text.includes("NL00"));
+});
+
+test("an experiment that is gone is not answered from the cache", async () => {
+  const winnow = client({ freshMs: 0 });
+  await winnow.assign("u1", {}, "headline");
+  server.assignments = {};
+  assert.equal((await winnow.assign("u1", {}, "headline", "mine")).content, "mine");
+});
+
+test("a slow server is not waited for", async () => {
+  server.delayMs = 2_000;
+  const started = Date.now();
+  const shown = await client({ timeoutMs: 50 }).assign("u1", {}, "headline", { text: "Welcome" });
+  assert.ok(Date.now() - started < 1_500);
+  assert.deepEqual([shown.content, shown.variant, shown.reason, shown.counted], [
+    { text: "Welcome" }, null, "default", false,
+  ]);
+});
+
+test("nothing is thrown into the page", async () => {
+  const broken = { getItem() { throw new Error("no"); }, setItem() { throw new Error("no"); }, removeItem() {} };
+  const winnow = client({ store: broken, onProblem: () => { throw new Error("theirs"); }, fetch: () => { throw new Error("x"); } });
+  for (const id of ["", "a\nb", "\ud800", "x".repeat(513), 42, null, undefined, "fine"]) {
+    assert.equal((await winnow.assign(id, {}, "headline", "mine")).content, "mine");
+    assert.equal(winnow.track(id, "view", NaN), false);
+  }
+  const circle = {};
+  circle.circle = circle;
+  assert.equal((await winnow.assign("u1", circle, "headline", "mine")).content, "mine");
+  assert.equal(await winnow.flush(), true);
+});
+
+test("events arrive as the API wants them", async () => {
+  const winnow = client();
+  assert.equal(winnow.expose("Müller", await winnow.assign("Müller", {}, "headline")), true);
+  assert.equal(winnow.expose("Müller", SHOWN), true);
+  assert.equal(winnow.track("Müller", "purchase", 12.5, "order-7"), true);
+  assert.equal(winnow.track("Müller", "signup"), true);
+  assert.equal(winnow.expose("Müller", { ...SHOWN, reason: "holdout", counted: false }), false);
+  assert.equal(await winnow.flush(), true);
+  const items = server.posted().flatMap((body) => body.items);
+  const now = Date.now();
+  for (const item of items) assert.ok(Math.abs(Date.parse(item.occurred_at) - now) < 60_000);
+  assert.match(items[0].event_id, /^[0-9a-f-]{32,36}$/);
+  assert.deepEqual(items.map(({ occurred_at, event_id, ...rest }) => rest), [
+    { type: "exposure", unit_id: "Müller", experiment: "headline", version: 4, segment: "everyone", variant: "bold" },
+    { type: "event", unit_id: "Müller", name: "purchase", value: 12.5 },
+    { type: "event", unit_id: "Müller", name: "signup" },
+  ]);
+  assert.equal(items[1].event_id, "order-7");
+  assert.deepEqual(winnow.stats(), { accepted: 3, duplicate: 0, rejected: 0, dropped: 0, waiting: 0 });
+});
+
+test("events are batched by size and by time", async () => {
+  const winnow = client({ batchSize: 10, intervalMs: 60_000 });
+  for (let number = 0; number < 10; number++) winnow.track("u1", "view");
+  await until(() => server.stored.size === 10);
+  const soon = client({ batchSize: 10, intervalMs: 20 });
+  for (let number = 0; number < 3; number++) soon.track("u1", "view");
+  await until(() => server.stored.size === 13);
+  assert.deepEqual(server.posted().map((body) => body.items.length), [10, 3]);
+});
+
+test("refusals and a lost answer are retried with the same ids", async () => {
+  server.refusals = [[503], [429, { "Retry-After": "0" }]];
+  server.lostAnswers = 1;
+  const winnow = client();
+  winnow.track("u1", "view");
+  await until(() => winnow.stats().waiting === 0);
+  const tries = server.posted();
+  assert.equal(tries.length, 4);
+  for (const body of tries) assert.deepEqual(body, tries[0]);
+  assert.equal(server.stored.size, 1);
+  assert.equal(winnow.stats().duplicate, 1);
+});
+
+test("the server's wish is kept", async () => {
+  server.refusals = [[503, { "Retry-After": "1" }]];
+  const winnow = client();
+  const started = Date.now();
+  winnow.track("u1", "view");
+  await until(() => winnow.stats().waiting === 0);
+  assert.ok(Date.now() - started >= 1_000);
+});
+
+test("a batch that is too large is halved", async () => {
+  server.refusals = [[413]];
+  const winnow = client({ batchSize: 8, intervalMs: 60_000 });
+  for (let number = 0; number < 8; number++) winnow.track("u1", "view");
+  await winnow.flush();
+  assert.deepEqual(server.posted().map((body) => body.items.length), [8, 4, 4]);
+});
+
+test("a refused key drops, rejected items are told, a full queue is told once", async () => {
+  server.refusals = [[401]];
+  const winnow = client({ capacity: 2, intervalMs: 60_000 });
+  assert.deepEqual([1, 2, 3, 4].map(() => winnow.track("u1", "view")), [true, true, false, false]);
+  await winnow.flush();
+  assert.equal(winnow.stats().dropped, 4);
+  winnow.track("u1", "bad");
+  await winnow.flush();
+  assert.equal(winnow.stats().rejected, 1);
+  assert.deepEqual(told, [
+    "events are dropped: 2 wait already", "2 events were dropped, the server answers 401",
+    "an event was rejected as key_invalid",
+  ]);
+});
+
+// What a browser has and Node has not: a page that comes and goes.
+function page(run) {
+  const listeners = {};
+  const listen = (name, call) => (listeners[name] = call);
+  globalThis.document = { addEventListener: listen, visibilityState: "visible" };
+  globalThis.addEventListener = listen;
+  return Promise.resolve(run(listeners)).finally(() => {
+    delete globalThis.document;
+    delete globalThis.addEventListener;
+  });
+}
+
+test("a page keeps answers in localStorage, and goes on where that is forbidden", () =>
+  page(async () => {
+    const original = Object.getOwnPropertyDescriptor(globalThis, "localStorage");
+    const store = new FakeStore();
+    const forbid = () => {
+      throw new Error("SecurityError");
+    };
+    try {
+      Object.defineProperty(globalThis, "localStorage", { configurable: true, get: () => store });
+      await client().assign("u1", {}, "headline");
+      assert.deepEqual(await client().assign("u1", {}, "headline"), SHOWN);
+      assert.equal(server.asked.length, 1);
+      Object.defineProperty(globalThis, "localStorage", { configurable: true, get: forbid });
+      assert.deepEqual(await client().assign("u1", {}, "headline"), SHOWN);
+      assert.equal(server.asked.length, 2);
+    } finally {
+      if (original) Object.defineProperty(globalThis, "localStorage", original);
+      else delete globalThis.localStorage;
+    }
+  }));
+
+for (const way of ["pagehide", "visibilitychange"]) {
+  test(`on ${way} what is queued is sent by a request that outlives the page, with the key`, () =>
+    page(async (listeners) => {
+      const options = [];
+      const store = new FakeStore();
+      const spy = (url, init) => {
+        options.push(init);
+        return fetch(url, init);
+      };
+      const winnow = client({ store, intervalMs: 60_000, fetch: spy });
+      winnow.track("u1", "last words");
+      document.visibilityState = "hidden";
+      listeners[way]();
+      assert.equal([...store.kept.keys()].filter((name) => name.startsWith("winnow.outbox.")).length, 1);
+      await until(() => winnow.stats().accepted === 1);
+      assert.equal(options[0].keepalive, true);
+      assert.equal(options[0].headers.Authorization, `Bearer ${KEY}`);
+      assert.equal(store.kept.size, 0);
+    }));
+}
+
+test("what a page could not send, the next one sends: with the same ids", () =>
+  page(async (listeners) => {
+    const store = new FakeStore();
+    const away = client({ store, intervalMs: 60_000, fetch: () => Promise.reject(new Error("offline")) });
+    away.track("u1", "last words", 7, "e-1");
+    listeners.pagehide();
+    await new Promise((done) => setTimeout(done, 20));
+    const next = client({ store });
+    await until(() => next.stats().accepted === 1);
+    assert.equal(server.stored.get("e-1").value, 7);
+    assert.equal(store.kept.size, 0);
+  }));
+
+test("a request that outlives its page stays below the browsers' limit", () =>
+  page(async (listeners) => {
+    let bytes = 0;
+    const spy = (url, init) => {
+      bytes = Buffer.byteLength(init.body);
+      return fetch(url, init);
+    };
+    const store = new FakeStore();
+    const winnow = client({ store, intervalMs: 60_000, batchSize: 1_000, fetch: spy });
+    for (let number = 0; number < 500; number++) winnow.track("ü".repeat(500), "view");
+    listeners.pagehide();
+    await until(() => winnow.stats().accepted > 0);
+    assert.ok(bytes > 10_000 && bytes < 65_536, String(bytes));
+  }));
+
+test("without keepalive a beacon goes to an address of one's own", () =>
+  page(async (listeners) => {
+    const beacons = [];
+    const original = globalThis.Request;
+    const navigator = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+    globalThis.Request = class {};
+    Object.defineProperty(globalThis, "navigator", {
+      configurable: true, value: { sendBeacon: (...beacon) => beacons.push(beacon) > 0 },
+    });
+    try {
+      const store = new FakeStore();
+      const winnow = client({ store, intervalMs: 60_000, beaconUrl: "/relay" });
+      winnow.track("u1", "last words", null, "e-1");
+      listeners.pagehide();
+      assert.equal(beacons[0][0], "/relay");
+      assert.equal(JSON.parse(await beacons[0][1].text()).items[0].event_id, "e-1");
+      // No answer came, so it is kept: sent twice is stored once.
+      assert.equal(store.kept.size, 1);
+    } finally {
+      globalThis.Request = original;
+      if (navigator) Object.defineProperty(globalThis, "navigator", navigator);
+      else delete globalThis.navigator;
+    }
+  }));
+
+test("OpenFeature's track reaches /v1/events, and evaluations can be exposures", async () => {
+  const winnow = client();
+  const provider = withTracking({ metadata: { name: "ofrep" } }, winnow);
+  provider.track("purchase", { targetingKey: "u1", country: "NL" }, { value: 12.5, currency: "EUR" });
+  provider.track("signup", { targetingKey: "u1" });
+  provider.track("nobody", {});
+  const { experiment, version, segment, variant } = SHOWN;
+  const hook = exposing(winnow);
+  const context = { targetingKey: "u1" };
+  hook.after({ context }, { variant, flagMetadata: { experiment, version, segment, variant, counted: true } });
+  hook.after({ context }, { variant, flagMetadata: { experiment, version, variant, counted: false } });
+  hook.after({ context }, {});
+  await winnow.flush();
+  assert.deepEqual([...server.stored.values()].map(({ event_id, occurred_at, ...rest }) => rest), [
+    { type: "event", unit_id: "u1", name: "purchase", value: 12.5 },
+    { type: "event", unit_id: "u1", name: "signup" },
+    { type: "exposure", unit_id: "u1", experiment, version, segment, variant },
+  ]);
+});
+
+test("ids are there without randomUUID, and without any crypto", async () => {
+  const original = Object.getOwnPropertyDescriptor(globalThis, "crypto");
+  const without = [{ getRandomValues: (bytes) => original.get.call(globalThis).getRandomValues(bytes) }, undefined];
+  try {
+    for (const value of without) {
+      Object.defineProperty(globalThis, "crypto", { configurable: true, value });
+      const winnow = client();
+      winnow.track("u1", "view");
+      winnow.track("u1", "view");
+      await winnow.flush();
+    }
+  } finally {
+    Object.defineProperty(globalThis, "crypto", original);
+  }
+  assert.equal(server.stored.size, 4);
+  for (const id of server.stored.keys()) assert.match(id, /^[0-9a-f]{32}$/);
+});

@@ -1,0 +1,19 @@
+"""The OpenFeature tests are collected only where its SDK is: `make test-own-clients`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+from fake_server import FakeServer
+
+collect_ignore_glob = [] if find_spec("openfeature") else ["test_openfeature.py"]
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    fake = FakeServer()
+    fake.start()
+    yield fake
+    fake.stop()

@@ -1,0 +1,389 @@
+"""The client against a server that is there, is slow, refuses, loses answers, or is away."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documents import catalog, experiment
+from fake_server import KEY, FakeServer
+
+from winnow_client import Assignment, Client
+from winnow_client import backoff as backoff_module
+from winnow_client.backoff import backoff_seconds
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff_module, "FIRST_SECONDS", 0.02)
+
+
+@contextmanager
+def made(server: FakeServer, told: list[str] | None = None, **changes: Any) -> Iterator[Client]:
+    settings = {"poll_seconds": 0.02, "interval_seconds": 0.02, "close_seconds": 2.0, **changes}
+    client = Client(server.url, KEY, on_problem=(told if told is not None else []).append, **settings)
+    with client:
+        yield client
+
+
+def until(true: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_it_decides_from_the_catalog_and_follows_it(server: FakeServer) -> None:
+    server.catalog = catalog(experiment(forced={"ann": "b"}))
+    with made(server) as client:
+        assert client.ready()
+        assert client.assign("ann", {}, "banner").content == {"text": "new"}
+        assert client.stats().catalog_version == 1
+        seen: list[int] = []
+        client.on_catalog(lambda fresh: seen.append(fresh.version))
+        server.catalog = catalog(experiment(forced={"ann": "a"}), version=2)
+        until(lambda: client.stats().catalog_version == 2)
+        assert client.assign("ann", {}, "banner").content == {"text": "old"}
+        assert seen == [2]
+    asked = server.requests("/v1/catalog")
+    assert asked[0].headers["Authorization"] == f"Bearer {KEY}"
+    assert "If-None-Match" not in asked[0].headers
+    assert asked[1].headers["If-None-Match"] == '"1"'
+
+
+def test_the_last_good_catalog_serves_on(server: FakeServer) -> None:
+    server.catalog = catalog(experiment(forced={"ann": "b"}))
+    told: list[str] = []
+    with made(server, told) as client:
+        client.ready()
+        server.catalog_status = 500
+        until(lambda: told)
+        server.catalog_status = 200
+        server.catalog = {"schema": "winnow.catalog/9"}
+        server.catalog["version"] = 7
+        until(lambda: len(told) == 2)
+        assert client.assign("ann", {}, "banner").variant == "b"
+        assert "500" in told[0]
+        assert "winnow.catalog/1" in told[1]
+
+
+def test_a_stored_catalog_starts_without_a_server(server: FakeServer, tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    server.catalog = catalog(experiment(forced={"ann": "b"}))
+    with made(server, catalog_file=file) as client:
+        client.ready()
+        until(file.exists)
+    assert json.loads(file.read_bytes()) == server.catalog
+    assert file.stat().st_mode & 0o077 == 0
+    server.catalog = None
+    with made(server, catalog_file=file) as client:
+        assert client.ready(0)
+        assert client.assign("ann", {}, "banner").variant == "b"
+        assert client.stats().catalog_age_seconds is None
+
+
+def test_an_unreadable_stored_catalog_is_told(server: FakeServer, tmp_path: Path) -> None:
+    file = tmp_path / "catalog.json"
+    file.write_text("{")
+    told: list[str] = []
+    with made(server, told, catalog_file=file) as client:
+        assert client.assign("ann", {}, "banner").reason == "unknown"
+    assert "stored catalog" in told[0]
+
+
+@pytest.mark.parametrize("unit_id", ["", "a\nb", "\ud800", "x" * 513, 42, None])
+def test_an_unfit_id_gets_the_default(server: FakeServer, unit_id: Any) -> None:
+    server.catalog = catalog(experiment())
+    with made(server) as client:
+        client.ready()
+        assert client.assign(unit_id, {}, "banner").reason == "unknown"
+        assert client.assign_all(unit_id) == []
+        assert client.content(unit_id, {}, "banner", "mine") == "mine"
+        assert not client.track(unit_id, "signup")
+
+
+def test_running_experiments_answer_together(server: FakeServer) -> None:
+    server.catalog = catalog(experiment(), experiment(key="two"), experiment(key="old", status="stopped"))
+    with made(server) as client:
+        client.ready()
+        assert [answer.experiment for answer in client.assign_all("u1")] == ["banner", "two"]
+        assert client.assign("u1", {}, "old").reason == "stopped"
+
+
+def test_events_arrive_as_the_api_wants_them(server: FakeServer) -> None:
+    server.catalog = catalog(experiment())
+    at = datetime(2026, 1, 5, 10, tzinfo=timezone(timedelta(hours=1)))
+    with made(server) as client:
+        client.ready()
+        shown = client.assign("Müller", {}, "banner")
+        assert client.expose("Müller", shown, occurred_at=at)
+        assert client.track("Müller", "purchase", 12.5, event_id="order-7", occurred_at=at)
+        assert client.flush()
+        sent = client.stats().sent
+    items = [item for asked in server.requests("/v1/events") for item in asked.body["items"]]
+    exposure, event = items
+    assert {**exposure, "event_id": "?"} == {
+        "type": "exposure", "event_id": "?", "unit_id": "Müller", "experiment": "banner", "version": 3,
+        "segment": "everyone", "variant": shown.variant, "occurred_at": "2026-01-05T09:00:00+00:00",
+    }  # fmt: skip
+    assert event == {
+        "type": "event", "event_id": "order-7", "unit_id": "Müller", "name": "purchase", "value": 12.5,
+        "occurred_at": "2026-01-05T09:00:00+00:00",
+    }  # fmt: skip
+    assert (sent.accepted, sent.duplicate, sent.rejected, sent.dropped) == (2, 0, 0, 0)
+
+
+def test_events_are_batched(server: FakeServer) -> None:
+    with made(server, batch_size=10, interval_seconds=60) as client:
+        for number in range(25):
+            client.track("u1", "view", number)
+        until(lambda: len(server.stored) == 20)
+        assert [len(asked.body["items"]) for asked in server.requests("/v1/events")] == [10, 10]
+        assert client.flush()
+        assert len(server.stored) == 25
+
+
+def test_a_lost_answer_and_refusals_are_retried_with_the_same_ids(server: FakeServer) -> None:
+    server.refusals = [(503, {}), (429, {"Retry-After": "0"})]
+    server.lost_answers = 1
+    with made(server) as client:
+        client.track("u1", "view")
+        assert client.flush()
+        sent = client.stats().sent
+    tries = [asked.body["items"] for asked in server.requests("/v1/events")]
+    assert tries == [tries[0]] * 4
+    assert len(server.stored) == 1
+    assert (sent.accepted, sent.duplicate) == (0, 1)
+
+
+def test_the_servers_wish_is_kept(server: FakeServer) -> None:
+    server.refusals = [(503, {"Retry-After": "1"})]
+    with made(server) as client:
+        started = time.monotonic()
+        client.track("u1", "view")
+        assert client.flush()
+        assert time.monotonic() - started >= 1.0
+
+
+def test_a_batch_that_is_too_large_is_halved(server: FakeServer) -> None:
+    server.refusals = [(413, {})]
+    with made(server, batch_size=8, interval_seconds=60) as client:
+        for _ in range(8):
+            client.track("u1", "view")
+        assert client.flush()
+    assert [len(asked.body["items"]) for asked in server.requests("/v1/events")] == [8, 4, 4]
+
+
+def test_a_refused_key_drops_and_says_so(server: FakeServer) -> None:
+    server.refusals = [(401, {})]
+    told: list[str] = []
+    with made(server, told) as client:
+        client.track("u1", "view")
+        client.flush()
+        assert client.stats().sent.dropped == 1
+    assert any("1 events were dropped, the server answers 401" in line for line in told)
+
+
+def test_rejected_items_are_counted_and_told(server: FakeServer) -> None:
+    told: list[str] = []
+    with made(server, told) as client:
+        client.track("u1", "bad")
+        client.track("u1", "view")
+        client.flush()
+        sent = client.stats().sent
+    assert (sent.accepted, sent.rejected) == (1, 1)
+    assert any("key_invalid" in line for line in told)
+
+
+def test_the_queue_is_bounded_and_drops_are_told_once(server: FakeServer) -> None:
+    server.gate.clear()
+    told: list[str] = []
+    with made(server, told, capacity=5, close_seconds=0.1) as client:
+        taken = [client.track("u1", "view") for _ in range(9)]
+        assert taken == [True] * 5 + [False] * 4
+        assert client.stats().sent.dropped == 4
+        server.gate.set()
+        assert client.flush()
+        assert client.stats().sent.accepted == 5
+    assert [line for line in told if "dropped" in line] == ["events are dropped: 5 wait already"]
+
+
+def test_what_cannot_be_sent_before_the_end_is_told(server: FakeServer) -> None:
+    server.gate.clear()
+    told: list[str] = []
+    with made(server, told, close_seconds=0.05) as client:
+        client.track("u1", "view")
+    assert any("1 events could not be sent" in line for line in told)
+    assert not client.track("u1", "view")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "12", True, 10**400])
+def test_an_unfit_value_is_not_taken(server: FakeServer, value: Any) -> None:
+    with made(server) as client:
+        assert not client.track("u1", "purchase", value)
+
+
+@pytest.mark.parametrize("unfit", [{"name": 7}, {"event_id": object()}, {"occurred_at": "now"}])
+def test_nothing_that_is_no_event_is_taken(server: FakeServer, unfit: dict[str, Any]) -> None:
+    told: list[str] = []
+    with made(server, told) as client:
+        assert not client.track(**{"unit_id": "u1", "name": "view", **unfit})
+        assert client.track("u1", "view")
+        assert client.flush()
+    assert any("unfit" in line for line in told)
+
+
+def test_what_cannot_be_written_is_dropped_and_the_rest_goes_on(server: FakeServer) -> None:
+    server.catalog = catalog(experiment())
+    told: list[str] = []
+    with made(server, told, interval_seconds=60) as client:
+        client.ready()
+        nonsense: Any = object()
+        forged = Assignment(experiment="banner", variant="a", segment="everyone", reason="assigned", version=nonsense)
+        assert client.expose("u1", forged)
+        client.flush()
+        client.track("u1", "view")
+        assert client.flush()
+        assert (client.stats().sent.dropped, client.stats().sent.accepted) == (1, 1)
+    assert any("JSON" in line for line in told)
+
+
+def test_asking_is_showing_where_the_experiment_says_so(server: FakeServer) -> None:
+    """The id is what the server gives to the same exposure: see `experiments/services/assign.py`."""
+    server.catalog = catalog(experiment(exposure_policy="on_assignment"))
+    with made(server) as client:
+        client.ready()
+        for _ in range(3):
+            shown = client.assign("ann", {}, "banner")
+        client.assign_all("ann")
+        client.flush()
+    # printf 'banner\x1f2\x1feveryone\x1f<variant>\x1fann' | sha256sum
+    hashes = {
+        "a": "assigned-" + "4035c5e75c76b28e7021fe8078d333e267fe6ae13c25fab05ce1429a366d9f4e",
+        "b": "assigned-" + "c50a1be6b5440c70e65e7b7235d749994efedf0baea81deedf6b342da0b87f16",
+    }
+    assert list(server.stored) == [hashes[shown.variant or ""]]
+
+
+def test_who_is_not_counted_is_not_exposed(server: FakeServer) -> None:
+    server.catalog = catalog(experiment(forced={"ann": "b"}))
+    with made(server) as client:
+        client.ready()
+        assert not client.expose("ann", client.assign("ann", {}, "banner"))
+
+
+def test_a_redirect_is_not_followed(server: FakeServer) -> None:
+    """It would carry the key away."""
+    server.refusals = [(302, {"Location": f"{server.url}/elsewhere"})]
+    with made(server) as client:
+        client.track("u1", "view")
+        assert client.flush()
+    assert {asked.path for asked in server.asked} == {"/v1/catalog", "/v1/events"}
+
+
+def test_problems_go_to_the_log_by_default(server: FakeServer, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "winnow_client"), Client(server.url, KEY) as client:
+        client.track("u1", "purchase", float("nan"))
+    assert "unfit" in caplog.text
+
+
+def test_a_failing_listener_ends_nothing(server: FakeServer) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("not ours")
+
+    server.catalog = catalog(experiment())
+    with Client(server.url, KEY, on_problem=fail, poll_seconds=0.02) as client:
+        client.on_catalog(fail)
+        client.ready()
+        server.catalog = catalog(experiment(), version=2)
+        until(lambda: client.stats().catalog_version == 2)
+        server.catalog = catalog(experiment(), version=3)
+        until(lambda: client.stats().catalog_version == 3)
+        assert not client.track("u1", "purchase", float("nan"))
+
+
+def test_only_http_addresses() -> None:
+    with pytest.raises(ValueError, match="http://"):
+        Client("file:///etc", KEY)
+
+
+def test_backoff_doubles_up_to_a_minute() -> None:
+    assert [backoff_seconds(1, 7.0), backoff_seconds(1_000) <= 60] == [7.0, True]
+    assert backoff_seconds(1_000) >= 30
+
+
+AT_EXIT = """
+import sys
+from winnow_client import Assignment, Client
+client = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
+client.track("u1", "last words")
+"""
+
+
+def test_the_end_of_the_process_flushes(server: FakeServer) -> None:
+    _run(server, AT_EXIT)
+    assert [item["name"] for item in server.stored.values()] == ["last words"]
+
+
+FORKED = """
+import os, sys
+from winnow_client import Assignment, Client
+client = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
+client.ready()
+client.track("u1", "parent")
+if os.fork() == 0:
+    client.track("u1", "child " + client.assign("ann", {}, "banner").variant)
+    client.flush()
+    os._exit(0)
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_sends_its_own(server: FakeServer) -> None:
+    server.catalog = catalog(experiment(forced={"ann": "b"}))
+    _run(server, FORKED)
+    posted = [[item["name"] for item in asked.body["items"]] for asked in server.requests("/v1/events")]
+    assert posted == [["child b"], ["parent"]]
+
+
+def _run(server: FakeServer, program: str) -> None:
+    here = Path(__file__).resolve().parents[1]
+    subprocess.run(
+        [sys.executable, "-c", program, server.url, KEY],
+        check=True, timeout=60, env={**os.environ, "PYTHONPATH": str(here)},
+    )  # fmt: skip
+
+
+def test_many_threads_lose_nothing(server: FakeServer) -> None:
+    with made(server, batch_size=50) as client:
+        work = [
+            threading.Thread(target=lambda: [client.track("u1", "view", number) for number in range(250)])
+            for _ in range(8)
+        ]
+        for thread in work:
+            thread.start()
+        for thread in work:
+            thread.join()
+        assert client.flush(30)
+        assert client.stats().sent.accepted == 2_000
+    assert len(server.stored) == 2_000
+
+
+def test_instants_are_of_now_in_utc(server: FakeServer) -> None:
+    with made(server) as client:
+        client.track("u1", "view")
+        client.flush()
+    (item,) = server.stored.values()
+    assert abs(datetime.fromisoformat(item["occurred_at"]) - datetime.now(UTC)) < timedelta(minutes=1)

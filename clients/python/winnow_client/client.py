@@ -1,0 +1,256 @@
+"""The client: decides from the catalog in memory, reports in the background, never raises because of the server."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import math
+import os
+import re
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from uuid import uuid4
+
+from winnow_client.assignment import Assignment, Attributes
+from winnow_client.catalog import Catalog
+from winnow_client.follower import Follower
+from winnow_client.outbox import Item, Outbox, Sent
+from winnow_client.transport import Transport
+
+_log = logging.getLogger("winnow_client")
+_ID_CHARACTERS = 512
+_UNFIT_FOR_ID = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_REMEMBERED = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """How the client is doing. `catalog_version` is -1 before there is a catalog."""
+
+    catalog_version: int
+    catalog_age_seconds: float | None
+    waiting: int
+    sent: Sent
+
+
+class Client:
+    """One per process and key; threads share it, and a forked child goes on with threads of its own."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        catalog_file: str | Path | None = None,
+        poll_seconds: float = 5.0,
+        timeout_seconds: float = 5.0,
+        batch_size: int = 500,
+        interval_seconds: float = 1.0,
+        capacity: int = 10_000,
+        close_seconds: float = 5.0,
+        on_problem: Callable[[str], None] | None = None,
+    ) -> None:
+        """`catalog_file` is read at the start and written after each change, so that a start needs no server.
+
+        `on_problem` is told in words what went wrong; without it the logger `winnow_client` warns.
+        """
+        self._on_problem = on_problem
+        self._close_seconds = close_seconds
+        transport = Transport(url, key, timeout_seconds=timeout_seconds)
+        self._outbox = Outbox(
+            lambda items: transport.post("/v1/events", {"items": items}),
+            self._tell,
+            batch_size=batch_size,
+            interval_seconds=interval_seconds,
+            capacity=capacity,
+        )
+        self._follower = Follower(
+            transport, self._tell, poll_seconds=poll_seconds, file=Path(catalog_file) if catalog_file else None
+        )
+        self._exposed: set[str] = set()
+        self._exposing = threading.Lock()
+        _open.add(self)
+
+    def ready(self, timeout_seconds: float = 5.0) -> bool:
+        """Wait for the first catalog; say whether there is one. Nobody has to: until then answers are `unknown`."""
+        return self._follower.wait(timeout_seconds)
+
+    def assign(self, unit_id: str, attributes: Attributes, experiment: str) -> Assignment:
+        """Return what the unit sees. Where the experiment exposes on assignment, this reports the exposure."""
+        decide = self._follower.catalog.assigns.get(experiment)
+        if decide is None or not _is_id(unit_id):
+            return Assignment(experiment=experiment)
+        answer = decide(unit_id, attributes)
+        if answer.exposes:
+            self._expose_once(unit_id, answer)
+        return answer
+
+    def assign_all(self, unit_id: str, attributes: Attributes = None) -> list[Assignment]:
+        """Return the answers of all running experiments."""
+        if not _is_id(unit_id):
+            return []
+        answers = [decide(unit_id, attributes) for decide in self._follower.catalog.running]
+        for answer in answers:
+            if answer.exposes:
+                self._expose_once(unit_id, answer)
+        return answers
+
+    def content(self, unit_id: str, attributes: Attributes, experiment: str, default: Any) -> Any:
+        """Return the content that the unit sees, `default` where Winnow has nothing to say."""
+        answer = self.assign(unit_id, attributes, experiment)
+        return default if answer.variant is None else answer.content
+
+    def expose(self, unit_id: str, shown: Assignment, *, occurred_at: datetime | None = None) -> bool:
+        """Report that the unit was shown its variant. False where that does not count, or there is no room."""
+        if not shown.counted or not _is_id(unit_id):
+            return False
+        return self._outbox.put(_exposure(unit_id, shown, str(uuid4()), occurred_at))
+
+    def track(
+        self,
+        unit_id: str,
+        name: str,
+        value: float | None = None,
+        *,
+        occurred_at: datetime | None = None,
+        event_id: str | None = None,
+    ) -> bool:
+        """Report an event. An `event_id` of your own (an order number) makes it idempotent beyond this process."""
+        at = _instant(occurred_at)
+        fit = _is_id(unit_id) and _is_value(value) and isinstance(name, str) and isinstance(event_id, str | None)
+        if not fit or at is None:
+            self._tell(f"event {name!r} was not taken: its unit id, value or time is unfit")
+            return False
+        item: Item = {"type": "event", "event_id": event_id or str(uuid4()), "unit_id": unit_id, "name": name}
+        if value is not None:
+            item["value"] = value
+        return self._outbox.put({**item, "occurred_at": at})
+
+    def flush(self, timeout_seconds: float = 5.0) -> bool:
+        """Send what is queued; say whether all of it was settled in time."""
+        return self._outbox.flush(timeout_seconds)
+
+    def stats(self) -> Stats:
+        follower = self._follower
+        return Stats(
+            catalog_version=follower.catalog.version,
+            catalog_age_seconds=follower.age_seconds,
+            waiting=self._outbox.waiting,
+            sent=self._outbox.sent,
+        )
+
+    def on_catalog(self, listener: Callable[[Catalog], None]) -> None:
+        """Call the listener, in a thread of the client's, whenever another catalog came."""
+
+        def call(catalog: Catalog) -> None:
+            try:
+                listener(catalog)
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("a listener failed on a new catalog")
+
+        self._follower.listeners.append(call)
+
+    def close(self) -> None:
+        """Send what is queued, for some seconds at most, and end. It also happens when the process ends by itself."""
+        self._follower.close()
+        self._outbox.close(self._close_seconds)
+        _open.discard(self)
+
+    def after_fork(self) -> None:
+        """Go on in a forked child; called by itself."""
+        self._exposing = threading.Lock()
+        self._outbox.after_fork()
+        self._follower.after_fork()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _expose_once(self, unit_id: str, answer: Assignment) -> None:
+        """Report what asking implies, with the id that the server gives to the same exposure: so it is stored once."""
+        parts = (answer.experiment, str(answer.epoch), answer.segment or "", answer.variant or "", unit_id)
+        text = "\x1f".join(parts)
+        with self._exposing:
+            if text in self._exposed:
+                return
+            if len(self._exposed) >= _REMEMBERED:
+                self._exposed.clear()
+            self._exposed.add(text)
+        event_id = "assigned-" + hashlib.sha256(text.encode()).hexdigest()
+        if not self._outbox.put(_exposure(unit_id, answer, event_id, None)):
+            self._exposed.discard(text)
+
+    def _tell(self, problem: str) -> None:
+        if self._on_problem is None:
+            _log.warning("%s", problem)
+            return
+        try:
+            self._on_problem(problem)
+        except Exception:  # noqa: BLE001 - other people's code must not end our threads
+            _log.exception("on_problem failed on: %s", problem)
+
+
+def _is_id(unit_id: object) -> bool:
+    """Say whether the server would take the id; most are printable, which is quickly seen."""
+    if not isinstance(unit_id, str) or not 0 < len(unit_id) <= _ID_CHARACTERS:
+        return False
+    return unit_id.isprintable() or not _UNFIT_FOR_ID.search(unit_id)
+
+
+def _is_value(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _exposure(unit_id: str, shown: Assignment, event_id: str, occurred_at: datetime | None) -> Item:
+    return {
+        "type": "exposure",
+        "event_id": event_id,
+        "unit_id": unit_id,
+        "experiment": shown.experiment,
+        "version": shown.version,
+        "segment": shown.segment,
+        "variant": shown.variant,
+        "occurred_at": _instant(occurred_at) or _instant(None),
+    }
+
+
+def _instant(given: datetime | None) -> str | None:
+    """Return the time in UTC, None for what is none; without a time zone it is the machine's, as ever in Python."""
+    try:
+        return (datetime.now(UTC) if given is None else given.astimezone(UTC)).isoformat()
+    except (AttributeError, OverflowError, ValueError):
+        return None
+
+
+_open: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for client in list(_open):
+        client.close()
+
+
+def _after_fork() -> None:
+    for client in list(_open):
+        client.after_fork()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

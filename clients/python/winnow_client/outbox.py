@@ -1,0 +1,171 @@
+"""Events and exposures on their way: batched, sent in the background, again with the same ids until acknowledged."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from time import monotonic
+from typing import Any
+
+from winnow_client.backoff import backoff_seconds
+from winnow_client.transport import Reply, Unreachable
+
+Item = dict[str, Any]
+Post = Callable[[list[Item]], Reply]
+Tell = Callable[[str], None]
+
+_AGAIN = frozenset((408, 425, 429))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of items: the server's verdicts; `dropped` never reached it (full queue, refused key, the end)."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    dropped: int = 0
+
+
+class Outbox:
+    """A bounded queue and the thread that empties it. An item leaves the queue only with the server's verdict."""
+
+    def __init__(self, post: Post, tell: Tell, *, batch_size: int, interval_seconds: float, capacity: int) -> None:
+        self._post, self._tell = post, tell
+        self._batch_size, self._interval, self._capacity = batch_size, interval_seconds, capacity
+        self._start()
+
+    def _start(self) -> None:
+        self._queue: deque[Item] = deque()
+        self._changed = threading.Condition()
+        self._put, self._settled = 0, 0
+        self._flushing, self._closed, self._overflowing = 0, False, False
+        self._stuck = ""
+        self._ending = threading.Event()
+        self.sent = Sent()
+        self._thread = threading.Thread(target=self._run, name="winnow-outbox", daemon=True)
+        self._thread.start()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child: what was queued is its parent's to send."""
+        if not self._closed:
+            self._start()
+
+    def put(self, item: Item) -> bool:
+        """Queue an item; False where there is no room, or no more sending."""
+        with self._changed:
+            if self._closed or len(self._queue) >= self._capacity:
+                full = not self._overflowing
+                self._overflowing = True
+                self.sent = replace(self.sent, dropped=self.sent.dropped + 1)
+            else:
+                self._queue.append(item)
+                self._put += 1
+                if len(self._queue) in (1, self._batch_size):
+                    self._changed.notify_all()
+                return True
+        if full:
+            self._tell(f"events are dropped: {self._capacity} wait already" if not self._closed else "closed: dropped")
+        return False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Send all that is queued now; False where the time did not suffice."""
+        with self._changed:
+            wanted = self._put
+            self._flushing += 1
+            self._changed.notify_all()
+            done = self._changed.wait_for(lambda: self._settled >= wanted, timeout_seconds)
+            self._flushing -= 1
+        return done
+
+    def close(self, timeout_seconds: float) -> None:
+        """Flush and end; what could not be sent is counted and told."""
+        if self._closed:
+            return
+        self.flush(timeout_seconds)
+        with self._changed:
+            self._closed = True
+            left = len(self._queue)
+            self._queue.clear()
+            self.sent = replace(self.sent, dropped=self.sent.dropped + left)
+            self._changed.notify_all()
+        self._ending.set()
+        if left:
+            self._tell(f"{left} events could not be sent before the end")
+
+    def _run(self) -> None:
+        # What a forked child replaces is not this thread's any more.
+        changed, ending = self._changed, self._ending
+        failures = 0
+        while batch := self._next(changed):
+            wait = self._send(batch, failures)
+            failures = 0 if wait is None else failures + 1
+            if wait is not None:
+                ending.wait(wait)
+
+    def _next(self, changed: threading.Condition) -> list[Item]:
+        """Wait for a batch: a full one, or what is there after the interval or at a flush. Empty: the end."""
+        with changed:
+            changed.wait_for(lambda: self._queue or self._closed)
+            due = monotonic() + self._interval
+            while not (self._closed or self._flushing or len(self._queue) >= self._batch_size):
+                left = due - monotonic()
+                if left <= 0:
+                    break
+                changed.wait(left)
+            return list(islice(self._queue, self._batch_size))
+
+    def _send(self, batch: list[Item], failures: int) -> float | None:
+        """Return None when the batch is settled, or how long to wait before trying again."""
+        try:
+            reply = self._post(batch)
+        except Unreachable as problem:
+            return self._again(f"events wait, {problem}", failures, None)
+        except (TypeError, ValueError) as problem:
+            self._settle(batch, None)
+            self._tell(f"{len(batch)} events were dropped, they cannot be written as JSON: {problem}")
+            return None
+        document = reply.document()
+        if 200 <= reply.status < 300 and isinstance(document, dict) and isinstance(document.get("items"), list):
+            self._stuck = ""
+            self._settle(batch, document["items"])
+        elif reply.status == 413 and len(batch) > 1:
+            self._batch_size = len(batch) // 2
+            return 0.0
+        elif reply.status < 400 or reply.status >= 500 or reply.status in _AGAIN:
+            return self._again(f"events wait, the server answers {reply.status}", failures, reply.retry_after_seconds)
+        else:
+            self._settle(batch, None)
+            self._tell(f"{len(batch)} events were dropped, the server answers {reply.status}")
+        return None
+
+    def _again(self, problem: str, failures: int, asked_for: float | None) -> float:
+        if problem != self._stuck:
+            self._stuck = problem
+            self._tell(problem)
+        return backoff_seconds(failures + 1, asked_for)
+
+    def _settle(self, batch: list[Item], verdicts: list[Any] | None) -> None:
+        found = [verdict.get("status") for verdict in verdicts or () if isinstance(verdict, dict)]
+        with self._changed:
+            for _ in range(min(len(batch), len(self._queue))):
+                self._queue.popleft()
+            self._overflowing = False
+            self._settled += len(batch)
+            self.sent = Sent(
+                accepted=self.sent.accepted + found.count("accepted"),
+                duplicate=self.sent.duplicate + found.count("duplicate"),
+                rejected=self.sent.rejected + found.count("rejected"),
+                dropped=self.sent.dropped + (len(batch) if verdicts is None else 0),
+            )
+            self._changed.notify_all()
+        if "rejected" in found:
+            first = next(verdict for verdict in verdicts or () if verdict.get("status") == "rejected")
+            self._tell(f"{found.count('rejected')} events were rejected, the first as {first.get('code')}")
