@@ -137,6 +137,7 @@ def _bulk(quick: bool) -> Case:
         rounds=2 if quick else 15,
         sides=(
             Side(name="winnow", prepare=partial(decisions.bulk, count), requires=(decisions.BULK,)),
+            Side(name="winnow, one by one", prepare=partial(decisions.one_by_one, count)),
             Side(name="bare hash", prepare=partial(decisions.bare_hash, count)),
         ),
         promises=(Promise(name="bulk-over-hash", fast="bare hash", slow=("winnow",), operator="<=", bound=3),),

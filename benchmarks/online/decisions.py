@@ -9,7 +9,8 @@ import mmh3
 
 from benchmarks.harness import Numbers, Work
 from benchmarks.online.house import experiment, house
-from benchmarks.online.question import COUNTRY, ELSEWHERE, decisions, unit_ids
+from benchmarks.online.question import COUNTRY, ELSEWHERE, TREATMENT, decisions, unit_ids
+from experiments.domain.assignment import Assignment
 
 EXPERIMENTS = 100
 BULK = "experiments.services.bulk"
@@ -42,7 +43,7 @@ def bare_hash(count: int) -> Work:
         for unit_id in ids:
             hashed(unit_id, 0, False)
 
-    return Work(run=run, numbers=lambda _: {"hashed": count, "differ": 0}, count=count)
+    return Work(run=run, numbers=lambda _: {}, count=count)
 
 
 def all_experiments(count: int) -> Work:
@@ -75,19 +76,36 @@ def bare_hashes(count: int) -> Work:
 
 
 def bulk(count: int) -> Work:
-    """Decide as `winnow assign` does: in arrays, for a list in which every unit has its country."""
+    """Decide as `winnow assign` does, in arrays."""
     from experiments.services.bulk import assign_chunk, column_of, compile_bulk  # noqa: PLC0415
 
     with house(experiment()) as made:
         (entry,) = made.winnow.catalog.loaded().running
     compiled = compile_bulk(entry.experiment, entry.layer)
     ids = unit_ids(count)
-    columns = {"country": column_of([COUNTRY, ELSEWHERE][number % 2] for number in range(count))}
+    columns = {"country": column_of(attributes["country"] for attributes in _countries(count))}
 
     def numbers(found: Any) -> Numbers:
-        """How many are answered unlike one by one: none."""
-        alone = [entry.assign(unit_id, {"country": [COUNTRY, ELSEWHERE][row % 2]}) for row, unit_id in enumerate(ids)]
-        pairs = zip(alone, found.tolist(), strict=True)
-        return {"hashed": count, "differ": sum(one != compiled.answers[other] for one, other in pairs)}
+        return {"treated": sum(compiled.answers[place].variant == TREATMENT for place in found.tolist())}
 
     return Work(run=lambda: assign_chunk(compiled, ids, columns), numbers=numbers, count=count)
+
+
+def one_by_one(count: int) -> Work:
+    """Decide the same list with the closure that the catalog hands out."""
+    with house(experiment()) as made:
+        (entry,) = made.winnow.catalog.loaded().running
+    assign, asked = entry.assign, list(zip(unit_ids(count), _countries(count), strict=True))
+
+    def run() -> list[Assignment]:
+        return [assign(unit_id, attributes) for unit_id, attributes in asked]
+
+    def numbers(found: Sequence[Assignment]) -> Numbers:
+        return {"treated": sum(assignment.variant == TREATMENT for assignment in found)}
+
+    return Work(run=run, numbers=numbers, count=count)
+
+
+def _countries(count: int) -> list[dict[str, str]]:
+    """Every other unit is inside the condition."""
+    return [{"country": (COUNTRY, ELSEWHERE)[number % 2]} for number in range(count)]
