@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -228,7 +230,7 @@ def _exposure(folder: Path, quick: bool) -> Case:
 
 
 def _wait(folder: Path, quick: bool) -> Case:
-    ground, seconds = Ground(folder), 1 if quick else 8
+    ground, seconds = Ground(folder), 1 if quick else 5
 
     def side(name: str, of: str, quantile: int, *requires: str) -> Side:
         prepare = partial(http.wait, ground, of=of, quantile=quantile, seconds=seconds)
@@ -263,7 +265,7 @@ def _wait(folder: Path, quick: bool) -> Case:
 
 
 def _into_postgres(folder: Path, quick: bool, stored: int) -> Case:
-    ground, count, few = Ground(folder), 1_000 if quick else 200_000, 50 if quick else 2_000
+    ground, count, few = Ground(folder), 1_000 if quick else 200_000, 50 if quick else 1_000
     name = "ingest-postgres" + (f"-at-{stored}" if stored else "")
     return Case(
         name=name,
@@ -356,4 +358,6 @@ GROW = click.Option(
 )
 
 if __name__ == "__main__":
+    # Told to end, it ends its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     main(OnlineSuite().name, OnlineSuite, GROW)
