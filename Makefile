@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis calibration simulate-adaptive simulate-policy format lock clean
+.PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis bench-online calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,6 +10,9 @@ DEV := .venv/.dev
 CALIBRATION := .venv/.calibration
 PEERS_BIN := var/peers/bin
 PEERS := var/peers/.made
+ONLINE_BIN := var/online/bin
+ONLINE := var/online/.made
+UNLEASH := benchmarks/online/unleash
 CLIENTS_BIN := var/clients/bin
 CLIENTS := var/clients/.made
 JS_MODULES := clients/js/node_modules/.made
@@ -52,6 +55,10 @@ agree: $(DEV) $(JS) ## ask server, lane, bulk and our clients the same of 1,000,
 bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside its peers (QUICK=1: only whether sides agree, JSON=FILE)
 	$(if $(QUICK),$(BIN),$(PEERS_BIN))/python -m benchmarks.analysis $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
 
+bench-online: $(if $(QUICK),$(DEV),$(ONLINE)) ## measure the online plane beside bare servers and peers (QUICK=1, JSON=FILE, GROW=50000000)
+	$(if $(QUICK),$(BIN),$(ONLINE_BIN))/python -m benchmarks.online $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)") \
+		$(if $(GROW),--grow $(GROW))
+
 calibration: $(CALIBRATION) ## measure the engine's error rates and write docs/statistics/calibration.md (RUNS=10000)
 	$(BIN)/python -m calibration $(if $(RUNS),--runs $(RUNS))
 
@@ -72,6 +79,8 @@ lock: $(DEV) ## resolve the dependencies anew, with hashes and without index add
 	$(BIN)/uv pip compile pyproject.toml --group build --group calibration $(LOCK) -o requirements/calibration.txt
 	$(BIN)/uv pip compile pyproject.toml --group build --group dev --group peers \
 		--override requirements/peers-overrides.txt $(LOCK) -o requirements/peers.txt
+	$(BIN)/uv pip compile pyproject.toml --group build --group online-peers \
+		--override requirements/online-peers-overrides.txt $(LOCK) -o requirements/online-peers.txt
 	$(BIN)/uv pip compile pyproject.toml --group build --group clients $(LOCK) -o requirements/clients.txt
 
 clean: ## remove the environment and everything that was made
@@ -107,6 +116,18 @@ $(PEERS): requirements/peers.txt pyproject.toml | $(VENV)
 	$(BIN)/python -m venv var/peers
 	$(PEERS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/peers.txt
 	$(PEERS_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Without looking for conflicts: the lock overrides a bound of a peer's (platformdirs < 4). Unleash's server needs Node 20
+# and npm; without them that side is reported as missing, as all sides are that need wrk where there is none.
+$(ONLINE): requirements/online-peers.txt $(UNLEASH)/package-lock.json pyproject.toml | $(VENV)
+	@echo "Making var/online and installing the peers into it: two minutes …"
+	$(BIN)/python -m venv var/online
+	$(ONLINE_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/online-peers.txt
+	$(ONLINE_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	if command -v npm > /dev/null; then \
+		cd $(UNLEASH) && npm ci --silent --no-audit --no-fund --ignore-scripts || echo "Unleash's server is left out."; \
+	fi
 	@touch $@
 
 $(CLIENTS): requirements/clients.txt $(wildcard tests/clients/*/package-lock.json) pyproject.toml | $(VENV)

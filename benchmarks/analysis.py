@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import bare, ours, peers
-from benchmarks.command import Suite, Tick, main
+from benchmarks.command import Tick, main
 from benchmarks.harness import Case, Promise, Side, Sweep
 from benchmarks.tables import EVENT_TICKS, Sizes, Tables, make_events, make_units
 
@@ -180,7 +180,5 @@ def _report_of(axis: str) -> Callable[[int], Callable[[], Any]]:
     return lambda size: ours.report_from_moments(**{axis: size}).run
 
 
-SUITE: Suite = AnalysisSuite()
-
 if __name__ == "__main__":
-    main(SUITE)
+    main(AnalysisSuite().name, AnalysisSuite)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
@@ -24,7 +24,7 @@ DOCS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
 class Suite(Protocol):
-    """Cases with the tables they read; `name` is the target of make."""
+    """Cases with the tables they read, if any; `name` is the target of make."""
 
     @property
     def name(self) -> str: ...
@@ -40,24 +40,30 @@ class Suite(Protocol):
     def cases(self, folder: Path, *, quick: bool) -> tuple[Case | Sweep, ...]: ...
 
 
-def main(suite: Suite) -> None:
-    """Run a suite from the command line; exits 1 if sides differ or a promise is SHORT."""
+def main(name: str, make: Callable[..., Suite], *options: click.Option) -> None:
+    """Run a suite from the command line; exits 1 if sides differ or a promise is SHORT.
 
-    @click.command(help=f"Measure `{suite.name}`: sides in turn, one line per promise.")
+    `options` come on top of those that all have; their values go to `make`.
+    """
+
+    @click.command(help=f"Measure `{name}`: sides in turn, one line per promise.")
     @click.option("--quick", is_flag=True, help="Tiny sizes: do the sides agree? A SHORT means nothing there.")
     @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures to this file.")
     @click.option("--only", multiple=True, metavar="CASE", help="Only this case; may be repeated. Leaves docs alone.")
     @click.option(
         "--write-docs/--no-docs", default=None, help="Refresh docs/benchmarks.md: what a complete run does by itself."
     )
-    def command(quick: bool, json_file: Path | None, only: tuple[str, ...], write_docs: bool | None) -> None:
-        run = measured(suite, quick=quick, only=only)
+    def command(
+        quick: bool, json_file: Path | None, only: tuple[str, ...], write_docs: bool | None, **given: Any
+    ) -> None:
+        run = measured(make(**given), quick=quick, only=only)
         if json_file is not None:
             json_file.write_text(json.dumps(to_dict(run), indent=2) + "\n")
         if write_docs if write_docs is not None else not (quick or only):
             _write(run)
         sys.exit(0 if run.is_kept else 1)
 
+    command.params.extend(options)
     command()
 
 
@@ -68,8 +74,9 @@ def _write(run: Run) -> None:
 def measured(suite: Suite, *, quick: bool, only: tuple[str, ...]) -> Run:
     screen = Console(width=None if sys.stdout.isatty() else 120)
     with tempfile.TemporaryDirectory(prefix="winnow-bench-") as folder, _progress() as progress:
-        task = progress.add_task("making tables", total=suite.table_ticks)
-        suite.make_tables(Path(folder), quick=quick, tick=lambda: progress.advance(task))
+        if suite.table_ticks:
+            task = progress.add_task("making tables", total=suite.table_ticks)
+            suite.make_tables(Path(folder), quick=quick, tick=lambda: progress.advance(task))
         cases = [case for case in suite.cases(Path(folder), quick=quick) if not only or case.name in only]
         if not cases:
             raise click.UsageError(f"no such case: {', '.join(only)}")

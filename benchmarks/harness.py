@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
 from itertools import pairwise
 from math import log
+from pathlib import Path
+from shutil import which
 from statistics import fmean, linear_regression, median
 from time import perf_counter
 from typing import Any, Literal
@@ -22,12 +25,27 @@ Operator = Literal["<=", ">="]
 Tick = Callable[[], None]
 
 
+class Missing(Exception):
+    """A side cannot be prepared here; the text says what is lacking."""
+
+
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """`run` is what the clock sees; `numbers` names what came out of it, to compare sides (nothing: it does not)."""
+    """`run` is what the clock sees; `numbers` names what came out of it, to compare sides (nothing: it does not).
+
+    `seconds`: what the run itself says it took, where it does more than what is to be measured. `count`: how many
+    decisions, requests or events it does; time is for one of them. `close` ends what was prepared.
+    """
 
     run: Callable[[], Any]
     numbers: Callable[[Any], Numbers]
+    seconds: Callable[[Any], float] | None = None
+    count: int = 1
+    close: Callable[[], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +53,9 @@ class Side:
     """One way to do the work.
 
     `prepare` is everything that is not measured: imports, connections, input in the form the side wants. It can be
-    pickled, so that another process can do the same for its memory. `requires` names modules ("ibis") or what is in
-    them ("analysis.report:build"); a side that lacks one is reported as missing.
+    pickled, so that another process can do the same for its memory. `requires` names modules ("ibis"), what is in
+    them ("analysis.report:build"), programs ("program wrk") or files ("file NAME"); a side that lacks one is reported
+    as missing, as is one whose `prepare` raises `Missing`.
     """
 
     name: str
@@ -50,18 +69,26 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """`slow` takes so many times as long as `fast`: of several on the slow side the fastest counts."""
+    """`slow` takes so many times as long as `fast`: of several on one side the fastest counts."""
 
     name: str
-    fast: str
+    fast: str | tuple[str, ...]
     slow: tuple[str, ...]
     operator: Operator
     bound: float
 
+    @property
+    def fastest(self) -> tuple[str, ...]:
+        """The fast side, or those of which the fastest counts."""
+        return (self.fast,) if isinstance(self.fast, str) else self.fast
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """Sides that do the same work; the first is ours, and the others' numbers are compared with its."""
+    """Sides that do the same work; the first is ours, and the others' numbers are compared with its.
+
+    `unit` is what is counted ("request"); `memory`: whether a process of its own tells what a side needs.
+    """
 
     name: str
     title: str
@@ -69,6 +96,8 @@ class Case:
     promises: tuple[Promise, ...] = ()
     rounds: int = 5
     warm_ups: int = 1
+    unit: str = ""
+    memory: bool = True
     note: str = ""
 
 
@@ -136,26 +165,38 @@ class Outcome:
     lines: tuple[Line, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     slope: Slope | None = None
+    unit: str = ""
     note: str = ""
 
 
 def measure(case: Case, *, memory: bool, tick: Tick = lambda: None) -> Outcome:
     """Run a case: warm up, then the sides in turn; `tick` is called after each run."""
-    present = [side for side in case.sides if side.lacks is None]
-    works = {side.name: side.prepare() for side in present}
-    numbers: dict[str, Numbers] = {}
-    for name, work in works.items():
-        for _ in range(case.warm_ups):
-            numbers[name] = work.numbers(work.run())
-            tick()
-    seconds = _in_turn({name: work.run for name, work in works.items()}, case.rounds, tick)
-    peaks = {side.name: peak_mib(side.prepare) for side in present} if memory else {}
+    lacking = {side.name: side.lacks for side in case.sides if side.lacks is not None}
+    with ExitStack() as prepared:
+        works: dict[str, Work] = {}
+        for side in case.sides:
+            if side.name not in lacking:
+                try:
+                    works[side.name] = side.prepare()
+                except Missing as missing:
+                    lacking[side.name] = str(missing)
+                else:
+                    prepared.callback(works[side.name].close)
+        numbers: dict[str, Numbers] = {}
+        for name, work in works.items():
+            for _ in range(case.warm_ups):
+                numbers[name] = work.numbers(work.run())
+                tick()
+        seconds = _in_turn(works, case.rounds, tick)
+    peaks = {}
+    if memory and case.memory:
+        peaks = {side.name: peak_mib(side.prepare) for side in case.sides if side.name in works}
     measured = tuple(
         Measured(
             name=side.name,
             seconds=tuple(seconds.get(side.name, ())),
             peak_mib=peaks.get(side.name),
-            lacks=side.lacks,
+            lacks=lacking.get(side.name),
         )
         for side in case.sides
     )
@@ -165,6 +206,7 @@ def measure(case: Case, *, memory: bool, tick: Tick = lambda: None) -> Outcome:
         sides=measured,
         lines=tuple(_line(promise, measured) for promise in case.promises),
         agreements=agreements(case.name, case.sides[0].name, numbers),
+        unit=case.unit,
         note=case.note,
     )
 
@@ -175,7 +217,7 @@ def sweep(plan: Sweep, *, tick: Tick = lambda: None) -> Outcome:
     for run in runs.values():
         run()
         tick()
-    seconds = _in_turn(runs, plan.rounds, tick)
+    seconds = _in_turn({name: Work(run=run, numbers=lambda _: {}) for name, run in runs.items()}, plan.rounds, tick)
     measured = tuple(Measured(name=name, seconds=tuple(times)) for name, times in seconds.items())
     slope = _slope(plan, [min(side.seconds) for side in measured])
     promised = plan.most_when_doubled
@@ -197,15 +239,16 @@ def runs_of(case: Case | Sweep) -> int:
     return sum(side.lacks is None for side in case.sides) * (case.rounds + case.warm_ups)
 
 
-def _in_turn(runs: Mapping[str, Callable[[], Any]], rounds: int, tick: Tick) -> dict[str, list[float]]:
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+def _in_turn(works: Mapping[str, Work], rounds: int, tick: Tick) -> dict[str, list[float]]:
+    seconds: dict[str, list[float]] = {name: [] for name in works}
     with _settled():
         for _ in range(rounds):
-            for name, run in runs.items():
+            for name, work in works.items():
                 gc.collect()
                 started = perf_counter()
-                run()
-                seconds[name].append(perf_counter() - started)
+                result = work.run()
+                took = perf_counter() - started
+                seconds[name].append((took if work.seconds is None else work.seconds(result)) / work.count)
                 tick()
     return seconds
 
@@ -227,10 +270,11 @@ def _settled() -> Iterator[None]:
 
 def _line(promise: Promise, measured: Sequence[Measured]) -> Line:
     sides = {side.name: side for side in measured}
-    lacking = {lacks: None for name in (promise.fast, *promise.slow) if (lacks := sides[name].lacks)}
+    lacking = {lacks: None for name in (*promise.fastest, *promise.slow) if (lacks := sides[name].lacks)}
     ratio = None
     if not lacking:
-        ratio = min(sides[name].median for name in promise.slow) / sides[promise.fast].median
+        slow, fast = (min(sides[name].median for name in names) for names in (promise.slow, promise.fastest))
+        ratio = slow / fast
     return Line(
         name=promise.name,
         measured=ratio,
@@ -262,9 +306,16 @@ def _when_doubled(counts: Sequence[int], seconds: Sequence[float]) -> float:
 
 
 def _is_there(required: str) -> bool:
+    kind, _, name = required.partition(" ")
+    if kind == "program":
+        return which(name) is not None
+    if kind == "file":
+        return Path(name).exists()
     module, _, names = required.partition(":")
     try:
-        reduce(getattr, filter(None, names.split(".")), import_module(module))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a module complains about while it is imported is no finding
+            reduce(getattr, filter(None, names.split(".")), import_module(module))
     except (ImportError, AttributeError):
         return False
     return True

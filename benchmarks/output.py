@@ -15,7 +15,7 @@ from benchmarks.harness import Line, Measured, Outcome
 
 _INTRODUCTION = """# Benchmarks
 
-Sides are run in turn in one process, on the same machine and input; medians are compared, and only ratios mean
+Sides are run in turn in one run, on the same machine and input; medians are compared, and only ratios mean
 something elsewhere. Garbage is collected before each run, and not in what was there before all of them. Peak memory is
 that of a fresh process with all it imports. Each section is written by the command it names.
 """
@@ -84,6 +84,7 @@ def _case(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": outcome.name,
         "title": outcome.title,
+        "unit": outcome.unit,
         "sides": [
             {
                 "name": side.name,
@@ -183,11 +184,16 @@ def _rows(outcome: Outcome) -> list[list[str]]:
     first = outcome.sides[0]
     if outcome.slope is not None:
         return [["size", "median", "fastest"], *([side.name, *_times(side)] for side in outcome.sides)]
-    rows = [["side", "median", "fastest", "× the first", "peak memory"]]
+    with_memory = not outcome.unit or any(side.peak_mib is not None for side in outcome.sides)
+    rows = [["side", "median", "fastest", "× the first"]]
+    rows[0] += [f"{outcome.unit}s/s"] if outcome.unit else []
+    rows[0] += ["peak memory"] if with_memory else []
     for side in outcome.sides:
         times = f"{side.median / first.median:.2f}" if side.seconds and first.seconds else "–"
-        memory = "–" if side.peak_mib is None else f"{side.peak_mib:.0f} MiB"
-        rows.append([side.name, *_times(side), times, memory])
+        row = [side.name, *_times(side), times]
+        row += [f"{1 / side.median:,.0f}" if side.seconds else "–"] if outcome.unit else []
+        row += ["–" if side.peak_mib is None else f"{side.peak_mib:.0f} MiB"] if with_memory else []
+        rows.append(row)
     return rows
 
 
@@ -213,7 +219,9 @@ def duration(seconds: float) -> str:
     size = abs(seconds)
     if size >= 1:
         return f"{seconds:.2f} s"
-    return f"{seconds * 1e3:.2f} ms" if size >= 1e-3 else f"{seconds * 1e6:.1f} µs"
+    if size >= 1e-3:
+        return f"{seconds * 1e3:.2f} ms"
+    return f"{seconds * 1e6:.1f} µs" if size >= 1e-5 else f"{seconds * 1e9:,.0f} ns"
 
 
 def _slug(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from experiments.domain.errors import InvalidInput
 from experiments.domain.mail import MailServer, check_address, mail_server
 from experiments.domain.webhook import check_url
 
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_DATABASE_URL = f"sqlite:///{ROOT / 'var' / 'winnow.sqlite'}"
 
@@ -66,7 +68,7 @@ class Settings:
             secret_key=read.text("SECRET_KEY", "") or None,
             host=read.text("HOST", default.host),
             port=int(read.number("PORT", default.port, least=1, most=65_535)),
-            cors_origins=read.several("CORS_ORIGINS"),
+            cors_origins=read.origins("CORS_ORIGINS"),
             max_body_bytes=int(read.number("MAX_BODY_BYTES", default.max_body_bytes, least=1_000)),
             catalog_poll_seconds=read.number("CATALOG_POLL_SECONDS", default.catalog_poll_seconds, least=0.01),
             worker_interval_seconds=read.number("WORKER_INTERVAL_SECONDS", default.worker_interval_seconds, least=0.1),
@@ -107,6 +109,14 @@ class _Reader:
 
     def several(self, name: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.text(name, "").split(",") if part.strip())
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        """Return origins as browsers send them: an address with a path is never equal to one."""
+        found = self.several(name)
+        for origin in found:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise _unfit(name, origin, "an origin such as https://shop.example, without a path, or *")
+        return found
 
     def checked(self, name: str, check: Callable[[str], None]) -> str:
         """Return a text that the domain finds fit, or none; a refusal does not repeat it."""

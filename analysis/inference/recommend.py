@@ -32,6 +32,7 @@ def recommend(
     control: str,
     names: Names | None = None,
     unfit: Mapping[str, frozenset[str]] | None = None,
+    ends: bool = False,
 ) -> Recommendation:
     """One piece of advice from the verdicts and from whether segments differ.
 
@@ -47,6 +48,8 @@ def recommend(
         Its key.
     unfit
         By segment, the variants that are shown to be worse there than another one, or are not on offer.
+    ends
+        Whether the plan has a last look, at which all units that were planned are in.
 
     Returns
     -------
@@ -71,6 +74,7 @@ def recommend(
         names=names or Names(),
         differ=False,
         unfit=unfit or {},
+        ends=ends,
     )
     if overall.outcome == "untrustworthy":
         return call.advise("none", "Nothing can be recommended yet: these data cannot be trusted, see the warnings.")
@@ -91,6 +95,7 @@ class _Call:
     names: Names
     differ: bool
     unfit: Mapping[str, frozenset[str]]
+    ends: bool
 
     @property
     def winners(self) -> tuple[tuple[str, str], ...]:
@@ -196,10 +201,11 @@ def _when(call: _Call) -> str:
     if in_units := [one.units_left for one in call.outlooks if not isinstance(one.units_left, Undefined)]:
         return f"If things stay as they are, something can be said after {min(in_units):,} more {call.names.units}."
     if lifts := [one.detectable_lift for one in call.outlooks if not isinstance(one.detectable_lift, Undefined)]:
-        if any(one.power_left == HORIZON_REACHED for one in call.outlooks):
+        reached = any(one.power_left == HORIZON_REACHED for one in call.outlooks)
+        if reached and call.ends:
             return "All units that were planned are in: nothing more can be expected at this size."
         seen = f"a difference of {100 * min(lifts):.2g}% or more would probably be seen"
-        return f"Nothing is in sight so far; {seen} by the planned end."
+        return f"Nothing is in sight so far; {seen} by {'now' if reached else 'the planned end'}."
     return f"Let it run: more {call.names.units} are needed."
 
 

@@ -108,6 +108,7 @@ def recommendation(
         control=plan.control,
         names=Names(variant=plan.variant_name, segment=plan.segment_name, units=plan.units_name),
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
+        ends=plan.looks is not None,
     )
 
 

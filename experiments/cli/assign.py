@@ -17,6 +17,7 @@ from experiments.domain.errors import InvalidInput
 from experiments.services.bulk_run import BATCH, Assigned, ListAssigner, ListWish
 
 REJECTED_EXIT_CODE = 3
+INTERRUPTED_EXIT_CODE = 130
 _STEPS = {"read": "Reading", "assign": "Assigning"}
 
 
@@ -36,7 +37,7 @@ _STEPS = {"read": "Reading", "assign": "Assigning"}
     "--expose/--no-expose", default=None, help="Record that they are shown it; by default as the experiment says."
 )
 @click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Rows held in memory.")
-@click.option("--restart", is_flag=True, help="Begin anew, whatever is there already.")
+@click.option("--restart", is_flag=True, help="Begin anew, and write over what is there.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def assign(
     *,
@@ -73,8 +74,12 @@ def assign(
     )
     winnow = wired()
     assigner = ListAssigner(winnow.catalog, winnow.assigner, winnow.open_unit_of_work)
-    with progress_bar(_STEPS["read"]) as tell:
-        done = assigner.assign(wish, lambda step, now, total: tell(now, total, _STEPS[step]))
+    try:
+        with progress_bar(_STEPS["read"]) as tell:
+            done = assigner.assign(wish, lambda step, now, total: tell(now, total, _STEPS[step]))
+    except KeyboardInterrupt:
+        click.echo(f"Ended. What is done is kept beside {out.name}: the same command goes on from there.", err=True)
+        raise SystemExit(INTERRUPTED_EXIT_CODE) from None
     _report(done, wish, as_json=as_json)
     if done.rejected:
         raise SystemExit(REJECTED_EXIT_CODE)

@@ -185,9 +185,13 @@ def _manifest(
 
 def _begin(folder: PartFolder, wish: ListWish, manifest: Mapping[str, Any]) -> list[Part]:
     """Return what is done already, after making sure that it is of the same run."""
+    if wish.out.exists() and wish.out.samefile(wish.source):
+        raise InvalidInput("output_is_input", f"{wish.out.name} is the list itself: name another file with -o.")
     if wish.restart or not folder.exists():
         if wish.out.exists() and not wish.restart:
-            raise InvalidInput("output_exists", f"{wish.out.name} is there already; --restart begins anew.")
+            raise InvalidInput(
+                "output_exists", f"{wish.out.name} is there already: name another, or --restart to write over it."
+            )
         folder.clear()
         folder.begin(manifest)
         return []

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from analysis.design.outlook import HORIZON_REACHED
 from analysis.estimate import Estimate, Outlook, SegmentComparison, Undefined, Verdict
 from analysis.inference.recommend import Names, recommend
 
@@ -214,6 +215,19 @@ def test_without_segments() -> None:
 def test_when_something_can_be_said(outlooks: list[Outlook], sentence: str) -> None:
     found = recommend(OPEN, {"w": OPEN}, (), outlooks, control="a", names=NAMES)
     assert found.sentence == f"There is no winner yet. If things stay as they are, {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("ends", "sentence"),
+    [
+        (True, "All units that were planned are in: nothing more can be expected at this size."),
+        (False, "Nothing is in sight so far; a difference of 5.1% or more would probably be seen by now."),
+    ],
+)
+def test_more_units_than_planned_are_an_end_only_where_one_was_planned(ends: bool, sentence: str) -> None:
+    passed = replace(outlook(lift=0.051), power_left=HORIZON_REACHED)
+    found = recommend(OPEN, {"w": OPEN}, (), [passed], control="a", names=NAMES, ends=ends)
+    assert found.sentence == f"There is no winner yet. {sentence}"
 
 
 def test_when_nothing_is_in_sight() -> None:

@@ -510,3 +510,26 @@ def test_the_result_as_json(shop: Shop) -> None:
         "resumed": 0,
         "kinds": {"mens": ["number"], "recency": ["number"]},
     }
+
+
+@pytest.mark.parametrize("link", [None, Path.symlink_to, Path.hardlink_to], ids=["itself", "symbolic", "hard"])
+def test_the_list_is_never_written_over(shop: Shop, link: Any) -> None:
+    shop.start()
+    file = shop.csv(CSV)
+    out = file.with_name("other.csv") if link else file
+    if link:
+        link(out, file)
+    before = file.read_bytes()
+    refused = shop(file, out.name, "--restart")
+    assert (refused.exit_code, refused.stderr[:25]) == (1, "winnow: output_is_input: ")
+    assert file.read_bytes() == before
+
+
+def test_ctrl_c_says_how_to_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    shop.start()
+    monkeypatch.setattr(ListAssigner, "assign", ended)
+    ctrl_c = shop(shop.csv(CSV), "out.csv")
+    assert (ctrl_c.exit_code, "the same command goes on" in ctrl_c.stderr) == (130, True)

@@ -73,3 +73,17 @@ def test_unfit_limits_and_streams_are_refused_by_name(name: str, text: str) -> N
     with pytest.raises(InvalidInput) as refusal:
         Settings.from_environment({f"WINNOW_{name}": text})
     assert refusal.value.path == f"/WINNOW_{name}"
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://shop.example/", "shop.example", "https://Shop.example/a", "https://*.shop"]
+)
+def test_what_no_browser_sends_is_no_origin(origin: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        Settings.from_environment({"WINNOW_CORS_ORIGINS": f"https://fine.example:8443, {origin}"})
+    assert refusal.value.path == "/WINNOW_CORS_ORIGINS"
+
+
+def test_origins_are_read_as_they_stand() -> None:
+    read = Settings.from_environment({"WINNOW_CORS_ORIGINS": "https://a.example, http://localhost:3000"})
+    assert read.cors_origins == ("https://a.example", "http://localhost:3000")

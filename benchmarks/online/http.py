@@ -1,0 +1,200 @@
+"""Assignments over HTTP: ours, the bare function in the same server, and Unleash's, each alone on the server's core."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from statistics import quantiles
+from zlib import crc32
+
+import httpx
+import psycopg
+
+from benchmarks.harness import Numbers, Work
+from benchmarks.online.bare_app import PATH_VARIABLE
+from benchmarks.online.databases import Ground
+from benchmarks.online.house import EXPERIMENTS, House, experiment, house
+from benchmarks.online.processes import Server, serve
+from benchmarks.online.question import COUNTRY, KEY
+from benchmarks.online.sockets import latencies, post
+from benchmarks.online.wrk import Load, post_script, wrk
+
+PATH = "/v1/assignments"
+BEFORE = '{"unit_id":"customer-'
+STORED_SECONDS = 120
+
+
+def after(key: str) -> str:
+    """Return the rest of the body behind the unit's id."""
+    return f'","attributes":{{"country":"{COUNTRY}","plan":"gold","visits":7}},"experiment":"{key}"}}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """Our server with a house behind it."""
+
+    server: Server
+    headers: dict[str, str]
+
+
+def winnow_server(stack: ExitStack, ground: Ground, url: str) -> Running:
+    """Start `winnow serve` on this database."""
+    with house(*EXPERIMENTS, url=url) as made:
+        headers = made.headers
+    server = serve(
+        lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port)],
+        log=ground.folder / f"{uuid.uuid4().hex}.log",
+        environment=environment(ground, url),
+        ready=("/readyz", 200),
+    )
+    stack.callback(server.close)
+    return Running(server=server, headers=headers)
+
+
+def bare_server(stack: ExitStack, ground: Ground, key: str) -> Running:
+    """Start the bare function with the answers that Winnow gives."""
+    answers = ground.folder / f"{uuid.uuid4().hex}.json"
+    with house(experiment(key)) as made:
+        answers.write_text(json.dumps(answers_of(made, key)))
+    url = ground.sqlite()
+    server = serve(
+        lambda port: [sys.executable, "-m", "benchmarks.online.bare_server", "--port", str(port)],
+        log=ground.folder / f"{uuid.uuid4().hex}.log",
+        environment={**environment(ground, url), PATH_VARIABLE: str(answers)},
+        ready=("/", 500),  # it knows nothing but what it is measured with
+    )
+    stack.callback(server.close)
+    return Running(server=server, headers={"Authorization": "Bearer nobody looks at this"})
+
+
+def environment(ground: Ground, url: str) -> dict[str, str]:
+    """Return what a server is told."""
+    return {
+        "WINNOW_DATABASE_URL": url,
+        "WINNOW_SECRET_KEY": "only for a benchmark",
+        "WINNOW_SPOOL_DIR": str(ground.folder / f"spool-{uuid.uuid4().hex}"),
+        "WINNOW_LOG_LEVEL": "error",
+    }
+
+
+def answers_of(made: House, key: str) -> dict[str, str]:
+    """Ask for units until both answers were seen; the lower half of places is the control's."""
+    found: dict[str, str] = {}
+    for number in range(100):
+        body = json.loads(f"{BEFORE}{number}{after(key)}")
+        answer = made.client.post(PATH, json=body, headers=made.headers)
+        found[answer.get_json()["assignments"][0]["variant"]] = answer.text
+    return {"salt": f"{key}/variant", "lower": found["control"], "upper": found["treatment"]}
+
+
+def winnow(ground: Ground, key: str, *, seconds: int) -> Work:
+    """Ask our server; where asking is showing, wait after each run, off the clock, until all of it is stored."""
+    with ExitStack() as stack:
+        ground.enter()
+        stack.callback(ground.leave)
+        url = ground.postgres()
+        running = winnow_server(stack, ground, url)
+        exposes = key != KEY
+        stored = _Stored(stack, url) if exposes else None
+        return _asked(stack, ground, running, key, seconds=seconds, counts=exposes, stored=stored)
+
+
+def bare(ground: Ground, key: str, *, seconds: int) -> Work:
+    """Ask the bare function the same."""
+    with ExitStack() as stack:
+        ground.enter()
+        stack.callback(ground.leave)
+        running = bare_server(stack, ground, key)
+        return _asked(stack, ground, running, key, seconds=seconds, counts=key != KEY, stored=None)
+
+
+class _Stored:
+    """Counts what arrives in the table of exposures."""
+
+    def __init__(self, stack: ExitStack, url: str) -> None:
+        self._connection = stack.enter_context(psycopg.connect(url, autocommit=True))
+        self._asked = 0
+
+    def wait(self, requests: int) -> None:
+        """Raise RuntimeError where an exposure that was acknowledged does not come."""
+        self._asked += requests
+        deadline = time.monotonic() + STORED_SECONDS
+        while (found := self._count()) < self._asked:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self._asked} exposures were acknowledged, {found} are stored")
+            time.sleep(0.05)
+        # Requests whose answers came too late to be counted were stored as well.
+        time.sleep(0.3)
+        self._asked = self._count()
+
+    def _count(self) -> int:
+        row = self._connection.execute("SELECT count(*) FROM exposures").fetchone()
+        return int(row[0]) if row else 0
+
+
+def _asked(
+    stack: ExitStack, ground: Ground, running: Running, key: str, *, seconds: int, counts: bool, stored: _Stored | None
+) -> Work:
+    script = post_script(ground.folder / f"{uuid.uuid4().hex}.lua", BEFORE, after(key), counts=counts)
+    runs = count()
+
+    def run() -> Load:
+        argument = f"{next(runs)}-" if counts else "00000007"
+        load = wrk(running.server.address + PATH, script, seconds=seconds, headers=running.headers, argument=argument)
+        if stored is not None:
+            stored.wait(load.requests)
+        return load
+
+    def numbers(_: object) -> Numbers:
+        return said(running, key)
+
+    run()
+    return Work(run=run, numbers=numbers, seconds=lambda load: load.seconds_each, close=stack.pop_all().close)
+
+
+def said(running: Running, key: str) -> Numbers:
+    """Sum up what is answered to a hundred units, byte by byte."""
+    total = 0
+    with httpx.Client(headers={**running.headers, "Content-Type": "application/json"}) as client:
+        for number in range(100):
+            body = f"{BEFORE}look-{number}{after(key)}"
+            answer = client.post(running.server.address + PATH, content=body).raise_for_status()
+            total = crc32(answer.content, total)
+    return {"answers": total}
+
+
+def wait(ground: Ground, *, of: str, quantile: int, seconds: int) -> Work:
+    """Ask at half of the top rate, and take a percentile of how long answers took."""
+    with ExitStack() as stack:
+        ground.enter()
+        stack.callback(ground.leave)
+        running, rate = ground.share(f"server {of}", lambda: _top(ground, of, seconds), lambda made: made[2].close())[
+            :2
+        ]
+        body = f"{BEFORE}00000007{after(KEY)}".encode()
+        request = post(PATH, body, running.headers)
+
+        def run() -> list[float]:
+            return latencies(running.server.port, request, rate=rate / 2, seconds=seconds, connections=64)
+
+        return Work(
+            run=run,
+            numbers=lambda _: {},
+            seconds=lambda found: quantiles(found, n=100)[quantile - 1],
+            close=stack.pop_all().close,
+        )
+
+
+def _top(ground: Ground, of: str, seconds: int) -> tuple[Running, float, ExitStack]:
+    """Return a server with the rate that it reaches."""
+    with ExitStack() as stack:
+        running = winnow_server(stack, ground, ground.postgres()) if of == "winnow" else bare_server(stack, ground, KEY)
+        script = post_script(ground.folder / f"{uuid.uuid4().hex}.lua", BEFORE, after(KEY), counts=False)
+        url = running.server.address + PATH
+        load = [wrk(url, script, seconds=seconds, headers=running.headers, argument="7") for _ in range(2)][-1]
+        return running, load.requests / load.seconds, stack.pop_all()
