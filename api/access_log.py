@@ -12,7 +12,7 @@ from flask import Flask, Response, g, request
 from api.logs import logger
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_KEY_IN_PATH = re.compile(r"(/wk_[^/_]*_)[^/]+")
+_KEY_IN_PATH = re.compile(r"(wk_[^/_]*_)[^/]+")
 _PROBES = frozenset({"/healthz", "/readyz"})
 _log = logger("winnow.http")
 

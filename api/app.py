@@ -90,6 +90,7 @@ def _open_lane(app: Flask, services: Winnow) -> None:
         services.keys,
         stops(app, services),
         limiter=services.limiter,
+        origins=services.settings.cors_origins,
         max_body_bytes=services.settings.max_body_bytes,
     )
 

@@ -25,7 +25,12 @@ Headers: TypeAlias = list[tuple[str, str]]
 Place: TypeAlias = tuple[str, str | None, str | None, str]
 """Route, origin, and the scheme before and behind the proxy: with the status, what headers depend on."""
 
-MAX_PLACES = 10_000
+MAX_PLACES = 1_000
+MAX_ORIGIN = 300
+"""More than any name of a host: longer ones are nobody's."""
+ANY_ORIGIN, ELSEWHERE = "*", "elsewhere"
+"""Those that may not ask across origins are all told the same."""
+_PROTOS = frozenset({None, "http", "https"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TAUGHT = frozenset({"200", "202", "304"})
 """Who is not known, or is sent elsewhere, teaches nothing: strangers cannot fill what is kept."""
@@ -50,12 +55,20 @@ class Lane:
     """
 
     def __init__(
-        self, flask: WsgiApp, keys: Keys, stops: Iterable[Stop], *, limiter: Limiter | None, max_body_bytes: int
+        self,
+        flask: WsgiApp,
+        keys: Keys,
+        stops: Iterable[Stop],
+        *,
+        limiter: Limiter | None,
+        origins: Iterable[str],
+        max_body_bytes: int,
     ) -> None:
         self._flask = flask
         self._callers = Callers(keys)
         self._stops: Mapping[str, Stop] = {stop.rule: stop for stop in stops}
         self._limiter = limiter
+        self._origins = frozenset(origins)
         self._max_body_bytes = max_body_bytes
         self._learnt: dict[Place, dict[str, Headers]] = {}
         self._prefix, self._numbers = token_hex(8), count()
@@ -68,14 +81,15 @@ class Lane:
             or environ["REQUEST_METHOD"] != "POST"
             or environ.get("CONTENT_TYPE") != "application/json"
             or environ.get("QUERY_STRING")
+            or "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK" in environ
         ):
             return self._flask(environ, start_response)
-        place = (
-            stop.rule,
-            environ.get("HTTP_ORIGIN"),
-            environ.get("HTTP_X_FORWARDED_PROTO"),
-            environ["wsgi.url_scheme"],
-        )
+        origin, proto = environ.get("HTTP_ORIGIN"), environ.get("HTTP_X_FORWARDED_PROTO")
+        if origin is not None and origin not in self._origins:
+            origin = origin[:MAX_ORIGIN] if ANY_ORIGIN in self._origins else ELSEWHERE
+        if proto not in _PROTOS:
+            return self._flask(environ, start_response)
+        place = (stop.rule, origin, proto, environ["wsgi.url_scheme"])
         learnt = self._learnt.get(place)
         if learnt is None:
             return self._flask(environ, self._learning(place, start_response))
@@ -113,7 +127,7 @@ class Lane:
             return None
         body: bytes = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = BytesIO(body)
-        return body
+        return body if len(body) == length else None
 
     def _learning(self, place: Place, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: Headers, *more: Any) -> Any:

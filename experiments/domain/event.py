@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,16 @@ from experiments.domain.names import check_id, check_instant, check_key
 
 MAX_VALUE = 1e15
 """Beyond any price; sums of squares of such values are still exact enough to be compared."""
+
+
+ASSIGNED = "assigned-"
+"""Begins the ids of exposures that an assignment implies, and of no others."""
+
+
+def assigned_id(*, experiment: str, epoch: int, segment: str, variant: str, unit_id: str) -> str:
+    """Return the id of the exposure that an assignment implies: the same for all who know of it."""
+    parts = (experiment, str(epoch), segment, variant, unit_id)
+    return ASSIGNED + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable
 from datetime import datetime
 
 from experiments.domain.assignment import Assignment
-from experiments.domain.event import Exposure
+from experiments.domain.event import Exposure, assigned_id
 from experiments.services.ports import Journal
 
 REMEMBERED = 200_000
@@ -52,9 +51,14 @@ def _key(unit_id: str, answer: Assignment) -> _Shown:
 
 def _exposure(unit_id: str, answer: Assignment, now: datetime) -> Exposure:
     """Return the exposure that the answer implies; asking again gives the same `event_id`, so it is stored once."""
-    parts = (answer.experiment, str(answer.epoch), answer.segment or "", answer.variant, unit_id)
     return Exposure(
-        event_id="assigned-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest(),
+        event_id=assigned_id(
+            experiment=answer.experiment,
+            epoch=answer.epoch,
+            segment=answer.segment or "",
+            variant=answer.variant,
+            unit_id=unit_id,
+        ),
         unit_id=unit_id,
         experiment=answer.experiment,
         version=answer.version,

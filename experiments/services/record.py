@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from experiments.domain.assignment import counted_variant
 from experiments.domain.definition import Randomisation
 from experiments.domain.epoch import Version
 from experiments.domain.errors import DomainError, InvalidInput, NotFound, Unavailable
-from experiments.domain.event import Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict
+from experiments.domain.event import ASSIGNED, Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict, assigned_id
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
-from experiments.services.catalog import CatalogHolder
-from experiments.services.ports import Clock, Journal, Known, OpenUnitOfWork
+from experiments.services.catalog import Catalog, CatalogHolder
+from experiments.services.ports import Clock, Journal, Known, OpenUnitOfWork, UnitOfWork
 
+MAX_ANSWERS = 10_000
+"""What is kept of what the database said of experiments and versions that memory does not hold."""
 AHEAD_SECONDS = 300
 """How far a frontend's clock may be off."""
 
@@ -44,6 +46,7 @@ class Recorder:
         self._open = open_unit_of_work
         self._journal = journal
         self._clock = clock
+        self._answers: tuple[Catalog, dict[tuple[str | int, ...], object]] = (catalog.current, {})
 
     def record(self, items: Sequence[Item]) -> list[ItemVerdict]:
         """Return a verdict per item, in order. What is `accepted` is durable; Unavailable means nothing was stored.
@@ -84,6 +87,7 @@ class Recorder:
         version = self._version(claim)
         check_time(experiment, version, claim)
         forced = check_claim(version, self._layer(experiment), claim)
+        _check_id(claim, version.epoch)
         return Exposure(
             event_id=claim.event_id,
             unit_id=claim.unit_id,
@@ -101,10 +105,25 @@ class Recorder:
         if entry is not None:
             return entry.experiment
         try:
-            with self._open(read_only=True) as work:
-                return work.experiments.get(key)
+            return self._asked((key,), lambda work: work.experiments.get(key))
         except NotFound as missing:
             raise InvalidInput("experiment_unknown", missing.message, path="/experiment") from None
+
+    def _asked(self, name: tuple[str | int, ...], read: Callable[[UnitOfWork], T]) -> T:
+        """Ask the database, once per catalog: a batch of a thousand claims about the same thing costs one read."""
+        catalog, answers = self._answers
+        if catalog is not self._catalog.current or len(answers) >= MAX_ANSWERS:
+            catalog, answers = self._answers = (self._catalog.current, {})
+        if name not in answers:
+            try:
+                with self._open(read_only=True) as work:
+                    answers[name] = read(work)
+            except NotFound as missing:
+                answers[name] = missing
+        answer = answers[name]
+        if isinstance(answer, NotFound):
+            raise answer
+        return cast(T, answer)
 
     def _layer(self, experiment: Experiment) -> Layer | None:
         """The layer whose buckets the experiment holds; after its stop they may be somebody else's already."""
@@ -122,12 +141,26 @@ class Recorder:
         if held is not None:
             return held
         try:
-            with self._open(read_only=True) as work:
-                version = work.experiments.version(claim.experiment, claim.version)
+            version = self._asked(
+                (claim.experiment, claim.version),
+                lambda work: work.experiments.version(claim.experiment, claim.version),
+            )
         except NotFound as missing:
             raise InvalidInput("version_unknown", missing.message, path="/version") from None
         self._catalog.versions.hold(claim.experiment, version)
         return version
+
+
+def _check_id(claim: ExposureClaim, epoch: int) -> None:
+    """Refuse an id of an implied exposure but for that very exposure: nobody can take another one's place."""
+    if claim.event_id.startswith(ASSIGNED) and claim.event_id != assigned_id(
+        experiment=claim.experiment,
+        epoch=epoch,
+        segment=claim.segment,
+        variant=claim.variant,
+        unit_id=claim.unit_id,
+    ):
+        raise InvalidInput("event_id_reserved", f"Ids that begin with {ASSIGNED!r} are Winnow's own.", path="/event_id")
 
 
 def check_time(experiment: Experiment, version: Version, claim: ExposureClaim) -> None:

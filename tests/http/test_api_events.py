@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from typing import Any
 
@@ -249,3 +250,43 @@ def test_a_key_with_tags_reports_only_what_it_may_see(running: Caller) -> None:
     for other, key in ((absent, "no-such"), (draft, "idea")):
         assert {**other, "message": other["message"].replace(key, "banner")} == hidden
     assert running.post("/v1/events", {"items": items[1:2]}).json["accepted"] == 1
+
+
+def test_nobody_can_take_the_place_of_an_exposure_that_an_assignment_implies(running: Caller) -> None:
+    """The id is the SHA-256 of experiment, epoch, segment, variant and unit, with unit separators between them."""
+    exposing = {**BANNER, "key": "offer", "exposure_policy": "on_assignment"}
+    assert running.post("/v1/experiments", exposing).status_code == 201
+    assert running.post("/v1/experiments/offer/start").status_code == 200
+
+    def claim(of: str) -> dict[str, Any]:
+        (answer,) = running.post("/v1/assignments", {"unit_id": "mine", "experiment": "banner"}).json["assignments"]
+        parts = ("banner", str(answer["epoch"]), answer["segment"], answer["variant"], of)
+        implied = "assigned-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+        said = {key: answer[key] for key in ("experiment", "version", "segment", "variant")}
+        return {"type": "exposure", "event_id": implied, "unit_id": "mine", **said}
+
+    squatted, own = claim("victim"), claim("mine")
+    told = running.post("/v1/events", {"items": [squatted, own]}).json["items"]
+    assert [(one["status"], one["code"]) for one in told] == [("rejected", "event_id_reserved"), ("accepted", None)]
+
+
+def test_a_batch_about_one_thing_that_is_not_there_asks_the_database_once(
+    running: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[None] = []
+    recorder: Any = running.winnow.recorder
+    original = recorder._open
+
+    def counted(**how: Any) -> Any:
+        opened.append(None)
+        return original(**how)
+
+    monkeypatch.setattr(recorder, "_open", counted)
+    claim = {"type": "exposure", "unit_id": "u", "experiment": "gone", "version": 1, "segment": "s", "variant": "a"}
+    known = {**claim, "experiment": "banner", "version": 77}
+    items = [
+        {**one, "event_id": f"{place}-{number}"} for place, one in enumerate((claim, known)) for number in range(300)
+    ]
+    told = running.post("/v1/events", {"items": items}).json
+    assert (told["rejected"], len(opened)) == (600, 2)
+    assert {one["code"] for one in told["items"]} == {"experiment_unknown", "version_unknown"}

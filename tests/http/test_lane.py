@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller
-from tests.http.conftest import caller, run_banner
+from tests.http.conftest import SETTINGS, caller, run_banner
 from tests.http.lanes import Lanes
 
 ONE, MANY = "/v1/assignments", "/v1/assignments/batch"
@@ -122,13 +122,36 @@ def test_a_key_without_the_scope_is_refused_as_ever(running: Caller) -> None:
     assert reader.same(ONE, b'{"unit_id":"u1"}').status == "403 FORBIDDEN"
 
 
-def test_headers_are_learnt_for_each_origin(lanes: Lanes) -> None:
-    for origin in ("https://shop.example", "https://elsewhere.example"):
-        first = lanes.same(ONE, b'{"unit_id":"u1"}', HTTP_ORIGIN=origin)
-        again = lanes.same(ONE, b'{"unit_id":"u1"}', HTTP_ORIGIN=origin)
-        assert (first.by_flask, again.by_flask) == (True, False)
-        allowed = dict(again.headers).get("Access-Control-Allow-Origin")
-        assert allowed == ("https://shop.example" if origin == "https://shop.example" else None)
+def test_headers_are_learnt_for_each_origin_that_may_ask_and_once_for_all_others(lanes: Lanes) -> None:
+    shop, other, third = "https://shop.example", "https://elsewhere.example", "https://third.example"
+    by_flask, allowed = [], []
+    for origin in (shop, shop, other, other, third):
+        answer = lanes.same(ONE, b'{"unit_id":"u1"}', HTTP_ORIGIN=origin)
+        by_flask.append(answer.by_flask)
+        allowed.append(dict(answer.headers).get("Access-Control-Allow-Origin"))
+    assert by_flask == [True, False, True, False, False]
+    assert allowed == [shop, shop, None, None, None]
+
+
+def test_where_any_page_may_ask_each_is_told_its_own_origin(clock: FakeClock) -> None:
+    anybody = replace(SETTINGS, cors_origins=("*",))
+    lanes = learnt(run_banner(caller(MemoryDatabase().unit_of_work, clock, anybody)))
+    for origin in ("https://one.example", "https://one.example", "https://two.example", "https://two.example"):
+        answer = lanes.same(ONE, b'{"unit_id":"u1"}', HTTP_ORIGIN=origin)
+        assert dict(answer.headers)["Access-Control-Allow-Origin"] in ("*", origin)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK": "true"},
+        {"HTTP_X_FORWARDED_PROTO": "gopher"},
+        {"CONTENT_LENGTH": "17"},
+    ],
+)
+def test_what_is_odd_is_flask_s_and_teaches_nothing(lanes: Lanes, environ: dict[str, str]) -> None:
+    assert lanes.same(ONE, b'{"unit_id":"u1"}', **environ).by_flask
+    assert not lanes.same(ONE, b'{"unit_id":"u1"}').by_flask
 
 
 def test_it_follows_the_catalog_at_once(lanes: Lanes, running: Caller) -> None:
