@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from experiments.domain.bucketing import BUCKETS, HASHINGS, Hash, Hashing, bucket, traffic_salt, variant_salt
+import mmh3
+
+from experiments.domain.bucketing import (
+    BUCKETS,
+    HASHINGS,
+    Hash,
+    Hashing,
+    bucket,
+    murmur_prefix,
+    traffic_salt,
+    variant_salt,
+)
 from experiments.domain.condition import compile_condition
 from experiments.domain.definition import Definition, SegmentPlan, Variant
 from experiments.domain.experiment import Experiment, Status
@@ -192,11 +203,30 @@ def _first_match(compiled: Compiled[T]) -> Assign[T]:
 
 
 def _inside(compiled: Compiled[T], split: Split[T]) -> Callable[[str], T]:
+    if compiled.place.hashing is HASHINGS[1] and len(split.answers) == 2:
+        return _murmur_of_two(compiled, split)
     inside, edge, outside = _by_place(split, compiled.place), split.traffic_edge, split.outside
     if edge is None or outside is None:
         return inside
     traffic = _hash(compiled.traffic)
     return lambda unit_id: inside(unit_id) if traffic(unit_id) < edge else outside
+
+
+def _murmur_of_two(compiled: Compiled[T], split: Split[T]) -> Callable[[str], T]:
+    """What most experiments are: the hash written out, as a call of a function costs half as much as the hash."""
+    (edge,), (below, above) = split.edges, split.answers
+    place, hashed = murmur_prefix(compiled.place.salt), mmh3.hash
+    traffic_edge, outside = split.traffic_edge, split.outside
+    if traffic_edge is None or outside is None:
+        return lambda unit_id: below if hashed(place + unit_id, 0, False) < edge else above
+    traffic = murmur_prefix(compiled.traffic.salt)
+
+    def decide(unit_id: str) -> T:
+        if hashed(traffic + unit_id, 0, False) >= traffic_edge:
+            return outside
+        return below if hashed(place + unit_id, 0, False) < edge else above
+
+    return decide
 
 
 def _by_place(split: Split[T], salted: Salted) -> Callable[[str], T]:

@@ -39,9 +39,14 @@ class Hashing:
         return -(-bucket * self.places // BUCKETS)
 
 
+def murmur_prefix(salt: str) -> str:
+    """Return what stands before a unit id in version 1: its place is `mmh3.hash(prefix + unit_id, 0, False)`."""
+    return f"{salt}:"
+
+
 def _murmur(salt: str) -> Hash:
     """Version 1: murmur3_x86_32 of `salt:unit_id` in UTF-8, seed 0, scaled without a float."""
-    prefix, hashed = f"{salt}:", mmh3.hash
+    prefix, hashed = murmur_prefix(salt), mmh3.hash
     return lambda unit_id: hashed(prefix + unit_id, 0, False)
 
 

@@ -107,12 +107,11 @@ def _entry(key: object, value: object, groups: _Groups) -> Predicate:
 
 def _text_at(key: str, text: str) -> Predicate:
     """`{"country": "DE"}`, the commonest of all: one call instead of three."""
-    equals, otherwise = text.__eq__, _at_path(key, equality(text))
+    otherwise = _at_path(key, equality(text))
 
     def matches(subject: object) -> bool:
-        if type(subject) is dict:
-            return equals(subject.get(key)) is True
-        return otherwise(subject)
+        # Of all that JSON can hold only this text is equal to it.
+        return subject.get(key) == text if type(subject) is dict else otherwise(subject)
 
     return matches
 
