@@ -94,8 +94,10 @@ class Client:
         `unknown`, which is told once.
         """
         decide = self._follower.catalog.assigns.get(experiment)
-        unit = self._unit(unit_id)
+        unit = _as_id(unit_id)
         if decide is None or unit is None:
+            if unit is None:
+                self._tell_unfit(unit_id)
             return Assignment(experiment=experiment)
         answer = decide(unit, attributes)
         if answer.exposes:
@@ -104,8 +106,9 @@ class Client:
 
     def assign_all(self, unit_id: UnitId, attributes: Attributes = None) -> list[Assignment]:
         """Return the answers of all running experiments."""
-        unit = self._unit(unit_id)
+        unit = _as_id(unit_id)
         if unit is None:
+            self._tell_unfit(unit_id)
             return []
         answers = [decide(unit, attributes) for decide in self._follower.catalog.running]
         for answer in answers:
@@ -120,7 +123,9 @@ class Client:
 
     def expose(self, unit_id: UnitId, shown: Assignment, *, occurred_at: datetime | None = None) -> bool:
         """Report that the unit was shown its variant. False where that does not count, or there is no room."""
-        unit = self._unit(unit_id)
+        unit = _as_id(unit_id)
+        if unit is None:
+            self._tell_unfit(unit_id)
         if not shown.counted or unit is None:
             return False
         return self._outbox.put(_exposure(unit, shown, str(uuid4()), occurred_at))
@@ -203,16 +208,15 @@ class Client:
         if not self._outbox.put(_exposure(unit_id, answer, event_id, None)):
             self._exposed.discard(text)
 
-    def _unit(self, unit_id: object) -> str | None:
-        """Return the id as a text, None for an unfit one: that is told once, as whoever sends one sends many."""
-        unit = _as_id(unit_id)
-        if unit is None and not self._told_unfit:
-            self._told_unfit = True
-            self._tell(
-                f"a unit id is unfit ({type(unit_id).__name__}), its answers are the default: a text of 1 to "
-                f"{_ID_CHARACTERS} characters without control characters, or a whole number, is wanted"
-            )
-        return unit
+    def _tell_unfit(self, unit_id: object) -> None:
+        """Tell of an unfit id, once: whoever sends one sends many."""
+        if self._told_unfit:
+            return
+        self._told_unfit = True
+        self._tell(
+            f"a unit id is unfit ({type(unit_id).__name__}), its answers are the default: a text of 1 to "
+            f"{_ID_CHARACTERS} characters without control characters, or a whole number, is wanted"
+        )
 
     def _tell(self, problem: str) -> None:
         if self._on_problem is None:
