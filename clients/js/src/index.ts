@@ -1,11 +1,11 @@
 import { Cache, question } from "./cache.js";
 import { type Ask, server } from "./http.js";
-import { type Assignment, type Attributes, isId, type Json, newId } from "./json.js";
+import { type Assignment, type Attributes, asId, type Json, newId, type UnitId } from "./json.js";
 import { Outbox, type Sent } from "./outbox.js";
-import { quietly, type Tell } from "./problem.js";
+import { quietly, type Tell, unfitId } from "./problem.js";
 import { localStore, type Store } from "./store.js";
 
-export type { Assignment, Attributes, Json, Sent, Store, Tell };
+export type { Assignment, Attributes, Json, Sent, Store, Tell, UnitId };
 
 export interface Options {
   /** Where Winnow is, and a key: one for browsers where it stands in a page. */
@@ -36,11 +36,13 @@ export class Winnow {
   private readonly cache: Cache;
   private readonly outbox: Outbox;
   private readonly tell: Tell;
+  private readonly unfit: () => void;
   private readonly asking = new Map<string, Promise<Assignment | null>>();
   private readonly exposed = new Set<string>();
 
   constructor(private readonly options: Options) {
     this.tell = quietly(options.onProblem);
+    this.unfit = unfitId(this.tell);
     const store = options.store === undefined ? localStore() : options.store;
     const fetcher: typeof fetch = (...request) => (options.fetch ?? fetch)(...request);
     this.ask = server(options.url, options.key, options.timeoutMs ?? 2_000, fetcher);
@@ -62,7 +64,7 @@ export class Winnow {
 
   /** What the unit sees; without an answer in time what was answered before, and without that `content`. */
   async assign(
-    unitId: string,
+    unitId: UnitId,
     attributes: Attributes,
     experiment: string,
     content: Json = null,
@@ -71,13 +73,14 @@ export class Winnow {
       experiment, version: 0, epoch: 0, segment: null, variant: null, content, reason: "default", counted: false,
     };
     try {
-      if (!isId(unitId)) return otherwise;
-      const name = question(this.options.url, unitId, attributes, experiment);
+      const unit = this.unit(unitId);
+      if (unit === null) return otherwise;
+      const name = question(this.options.url, unit, attributes, experiment);
       const young = this.cache.get(name, this.options.freshMs ?? 60_000);
       if (young) return young;
       let asked = this.asking.get(name);
       if (!asked) {
-        asked = this.question(name, experiment, unitId, attributes).finally(() => this.asking.delete(name));
+        asked = this.question(name, experiment, unit, attributes).finally(() => this.asking.delete(name));
         this.asking.set(name, asked);
       }
       return (await asked) ?? otherwise;
@@ -88,12 +91,13 @@ export class Winnow {
   }
 
   /** Report that the unit was shown it; once for each version, however often it is called. */
-  expose(unitId: string, shown: Assignment): boolean {
+  expose(unitId: UnitId, shown: Assignment): boolean {
     const { experiment, version, segment, variant } = shown;
-    if (!shown.counted || !isId(unitId)) return false;
-    const once = JSON.stringify([unitId, experiment, version, segment, variant]);
+    const unit = this.unit(unitId);
+    if (!shown.counted || unit === null) return false;
+    const once = JSON.stringify([unit, experiment, version, segment, variant]);
     if (this.exposed.has(once)) return true;
-    const taken = this.put("exposure", unitId, { experiment, version, segment, variant });
+    const taken = this.put("exposure", unit, { experiment, version, segment, variant });
     // A server sees units without end; one that is forgotten is exposed again, which does no harm.
     if (this.exposed.size >= 10_000) this.exposed.clear();
     if (taken) this.exposed.add(once);
@@ -101,12 +105,13 @@ export class Winnow {
   }
 
   /** Report what the unit did; an `eventId` of your own (an order number) makes it idempotent beyond this page. */
-  track(unitId: string, name: string, value?: number | null, eventId?: string): boolean {
-    if (!isId(unitId) || (value != null && !Number.isFinite(value))) {
+  track(unitId: UnitId, name: string, value?: number | null, eventId?: string): boolean {
+    const unit = asId(unitId);
+    if (unit === null || (value != null && !Number.isFinite(value))) {
       this.tell(`event ${name} was not taken: its unit id or its value is unfit`);
       return false;
     }
-    return this.put("event", unitId, { name, ...(value != null && { value }) }, eventId);
+    return this.put("event", unit, { name, ...(value != null && { value }) }, eventId);
   }
 
   /** Send what is queued; false where some of it still waits. */
@@ -116,6 +121,12 @@ export class Winnow {
 
   stats(): Sent & { waiting: number } {
     return { ...this.outbox.sent, waiting: this.outbox.waiting };
+  }
+
+  private unit(unitId: unknown): string | null {
+    const unit = asId(unitId);
+    if (unit === null) this.unfit();
+    return unit;
   }
 
   private put(type: string, unitId: string, fields: object, eventId?: string): boolean {

@@ -22,9 +22,16 @@ export interface Assignment {
 
 const UNFIT = /[\x00-\x1f\x7f\ud800-\udfff]/u;
 
-/** Whether the server would take the text for the id of a unit. */
-export const isId = (text: unknown): text is string =>
-  typeof text === "string" && text !== "" && !UNFIT.test(text) && (text.length <= 512 || [...text].length <= 512);
+/** A text of 1 to 512 characters, or a whole number: 12345 and "12345" are one unit. */
+export type UnitId = string | number;
+
+/** The id of a unit as the server would take it, null where it would not. */
+export function asId(given: unknown): string | null {
+  const text = Number.isSafeInteger(given) ? String(given) : given;
+  const fit =
+    typeof text === "string" && text !== "" && !UNFIT.test(text) && (text.length <= 512 || [...text].length <= 512);
+  return fit ? text : null;
+}
 
 /** A new id for an event. */
 export function newId(): string {

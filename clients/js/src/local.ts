@@ -1,11 +1,11 @@
 import { type Assign, compileExperiment, type LocalAssignment } from "./assignment.js";
 import { type ExperimentDocument, SCHEMA } from "./document.js";
 import { backoffMs, server } from "./http.js";
-import { type Assignment, type Attributes, isId, type Json } from "./json.js";
-import { quietly, type Tell } from "./problem.js";
+import { type Assignment, type Attributes, asId, type Json, type UnitId } from "./json.js";
+import { quietly, type Tell, unfitId } from "./problem.js";
 
 export { compileCondition } from "./condition.js";
-export type { Assignment, Attributes, Json, LocalAssignment, Tell };
+export type { Assignment, Attributes, Json, LocalAssignment, Tell, UnitId };
 
 /** All live experiments, compiled; never changed, only replaced. */
 export class Catalog {
@@ -16,12 +16,13 @@ export class Catalog {
     private readonly running: readonly Assign[],
     /** Experiments that this client cannot decide, and why. */
     readonly skipped: ReadonlyMap<string, string>,
+    private readonly unfit: () => void,
   ) {}
 
-  static readonly EMPTY = new Catalog(-1, new Map(), [], new Map());
+  static readonly EMPTY = new Catalog(-1, new Map(), [], new Map(), () => {});
 
-  /** Throws TypeError for what is no catalog of a schema that is known here: nobody guesses. */
-  static of(document: unknown): Catalog {
+  /** Throws TypeError for what is no catalog of a schema that is known here: nobody guesses. `unfit`: told of unfit ids. */
+  static of(document: unknown, unfit: () => void = () => {}): Catalog {
     const { schema, version, experiments } = (document ?? {}) as { [name: string]: unknown };
     if (schema !== SCHEMA || typeof version !== "number" || !Array.isArray(experiments)) {
       throw new TypeError(`the document is not of the schema ${SCHEMA}`);
@@ -38,13 +39,14 @@ export class Catalog {
         skipped.set(String(experiment?.key), String(problem));
       }
     }
-    return new Catalog(version, assigns, running, skipped);
+    return new Catalog(version, assigns, running, skipped, unfit);
   }
 
   /** What the unit sees; `content` where there is no such experiment, or the id is unfit to be one. */
-  assign(unitId: string, attributes: Attributes, experiment: string, content: Json = null): LocalAssignment {
+  assign(unitId: UnitId, attributes: Attributes, experiment: string, content: Json = null): LocalAssignment {
     const decide = this.assigns.get(experiment);
-    if (decide && isId(unitId)) return decide(unitId, attributes);
+    const unit = this.unit(unitId);
+    if (decide && unit !== null) return decide(unit, attributes);
     return {
       experiment, version: 0, epoch: 0, segment: null, variant: null, content, reason: "default", counted: false,
       exposes: false,
@@ -52,8 +54,15 @@ export class Catalog {
   }
 
   /** The answers of all running experiments. */
-  assignAll(unitId: string, attributes: Attributes = {}): LocalAssignment[] {
-    return isId(unitId) ? this.running.map((decide) => decide(unitId, attributes)) : [];
+  assignAll(unitId: UnitId, attributes: Attributes = {}): LocalAssignment[] {
+    const unit = this.unit(unitId);
+    return unit === null ? [] : this.running.map((decide) => decide(unit, attributes));
+  }
+
+  private unit(unitId: unknown): string | null {
+    const unit = asId(unitId);
+    if (unit === null) this.unfit();
+    return unit;
   }
 }
 
@@ -81,9 +90,11 @@ export class Follower {
   private stopped = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly tell: Tell;
+  private readonly unfit: () => void;
 
   constructor(private readonly options: FollowOptions) {
     this.tell = quietly(options.onProblem);
+    this.unfit = unfitId(this.tell);
     if (options.document !== undefined) this.swap(options.document);
     this.ready = this.poll().then(() => this.catalog !== Catalog.EMPTY);
   }
@@ -101,7 +112,10 @@ export class Follower {
       this.failures = 0;
       this.etag = reply.etag ?? this.etag;
     } else if (!this.failures++) {
-      this.tell(`the catalog could not be read, the last one stays in use: ${reply.status || "no answer"}`);
+      const so = this.catalog === Catalog.EMPTY ? "there is none yet" : "the last one stays in use";
+      const { status } = reply;
+      const wanted = status === 401 || status === 403 ? ", a secret key with the scope `assign` is wanted" : "";
+      this.tell(`the catalog could not be read, ${so}: ${status || "no answer"}${wanted}`);
     }
     if (this.stopped) return;
     const wait = this.failures ? Math.max(backoffMs(this.failures, retryMs), reply.retryAfterMs) : pollMs;
@@ -111,7 +125,7 @@ export class Follower {
 
   private swap(document: unknown): boolean {
     try {
-      this.catalog = Catalog.of(document);
+      this.catalog = Catalog.of(document, this.unfit);
     } catch (problem) {
       this.tell(String(problem));
       return false;

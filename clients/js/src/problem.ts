@@ -11,3 +11,12 @@ export const quietly =
       // Theirs.
     }
   };
+
+/** Tells of an unfit id, once: whoever sends one sends many. */
+export function unfitId(tell: Tell): () => void {
+  let told = false;
+  return () => {
+    if (!told) tell("a unit id is unfit, its answers are the default: a text of 1 to 512 characters is wanted");
+    told = true;
+  };
+}

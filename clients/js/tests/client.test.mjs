@@ -80,7 +80,7 @@ test("a slow server is not waited for", async () => {
 test("nothing is thrown into the page", async () => {
   const broken = { getItem() { throw new Error("no"); }, setItem() { throw new Error("no"); }, removeItem() {} };
   const winnow = client({ store: broken, onProblem: () => { throw new Error("theirs"); }, fetch: () => { throw new Error("x"); } });
-  for (const id of ["", "a\nb", "\ud800", "x".repeat(513), 42, null, undefined, "fine"]) {
+  for (const id of ["", "a\nb", "\ud800", "x".repeat(513), 4.5, null, undefined, "fine"]) {
     assert.equal((await winnow.assign(id, {}, "headline", "mine")).content, "mine");
     assert.equal(winnow.track(id, "view", NaN), false);
   }
@@ -88,6 +88,29 @@ test("nothing is thrown into the page", async () => {
   circle.circle = circle;
   assert.equal((await winnow.assign("u1", circle, "headline", "mine")).content, "mine");
   assert.equal(await winnow.flush(), true);
+});
+
+test("a whole number is its digits", async () => {
+  const winnow = client();
+  assert.deepEqual(await winnow.assign(12345, {}, "headline"), SHOWN);
+  assert.deepEqual(await winnow.assign("12345", {}, "headline"), SHOWN);
+  assert.equal(winnow.expose(12345, SHOWN), true);
+  assert.equal(winnow.track(12345, "signup"), true);
+  assert.equal(await winnow.flush(), true);
+  assert.deepEqual(server.posted("/v1/assignments").map((body) => body.unit_id), ["12345"]);
+  assert.deepEqual([...server.stored.values()].map((item) => item.unit_id), ["12345", "12345"]);
+  assert.deepEqual(told, []);
+});
+
+test("an unfit id is told once", async () => {
+  const winnow = client();
+  for (const id of ["", 4.5, 2 ** 53, null]) {
+    assert.equal((await winnow.assign(id, {}, "headline", "mine")).content, "mine");
+    assert.equal(winnow.expose(id, SHOWN), false);
+  }
+  assert.equal(told.length, 1);
+  assert.match(told[0], /a unit id is unfit/);
+  assert.equal(server.asked.length, 0);
 });
 
 test("events arrive as the API wants them", async () => {

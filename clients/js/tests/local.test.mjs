@@ -167,12 +167,43 @@ test("an answer is built once, cannot be changed, and says all", () => {
 
 test("an unfit id and an unknown experiment get the default", () => {
   const made = only(experiment());
-  for (const id of ["", "a\nb", "\ud800", "x".repeat(513), 42, null]) {
+  for (const id of ["", "a\nb", "\ud800", "x".repeat(513), 4.5, NaN, 2 ** 53, true, null]) {
     assert.equal(made.assign(id, {}, "banner", "mine").content, "mine");
     assert.deepEqual(made.assignAll(id), []);
   }
   assert.equal(made.assign("𝒳".repeat(512), {}, "banner").reason, "assigned");
   assert.equal(made.assign("u1", {}, "other", "mine").reason, "default");
+});
+
+test("a whole number is its digits", () => {
+  const made = only(experiment({ forced: { 12345: "b" } }));
+  assert.equal(made.assign(12345, {}, "banner").reason, "forced");
+  assert.deepEqual(made.assignAll(12345), made.assignAll("12345"));
+});
+
+test("a refused key and an unfit id are told, each once", async () => {
+  const server = await new FakeServer().start();
+  const told = [];
+  server.status = 403;
+  const follower = new Follower({ url: server.url, key: KEY, pollMs: 5, retryMs: 5, onProblem: (text) => told.push(text) });
+  try {
+    assert.equal(await follower.ready, false);
+    assert.deepEqual(told, [
+      "the catalog could not be read, there is none yet: 403, a secret key with the scope `assign` is wanted",
+    ]);
+    server.catalog = catalog(experiment());
+    server.status = 200;
+    await until(() => follower.catalog.version === 1);
+    for (const id of ["", 4.5, null]) assert.equal(follower.catalog.assign(id, {}, "banner").reason, "default");
+    server.catalog = { ...server.catalog, version: 2 };
+    await until(() => follower.catalog.version === 2);
+    assert.deepEqual(follower.catalog.assignAll(""), []);
+    assert.equal(told.length, 2);
+    assert.match(told[1], /a unit id is unfit/);
+  } finally {
+    follower.stop();
+    await server.stop();
+  }
 });
 
 test("an experiment that is not understood leaves the others", () => {

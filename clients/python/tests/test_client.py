@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,20 @@ def test_the_last_good_catalog_serves_on(server: FakeServer) -> None:
         server.catalog["version"] = 7
         until(lambda: len(told) == 2)
         assert client.assign("ann", {}, "banner").variant == "b"
-        assert "500" in told[0]
+        assert "the last one stays in use: the server answers 500" in told[0]
         assert "winnow.catalog/1" in told[1]
+
+
+@pytest.mark.parametrize(("status", "said"), [(401, "unknown or revoked"), (403, "may not read"), (500, "500")])
+def test_a_first_catalog_that_cannot_be_read(server: FakeServer, status: int, said: str) -> None:
+    server.catalog, server.catalog_status = catalog(experiment()), status
+    told: list[str] = []
+    with made(server, told) as client:
+        assert not client.ready()
+        until(lambda: told)
+        assert "there is none yet" in told[0]
+        assert said in told[0]
+        assert ("scope `assign`" in told[0]) == (status != 500)
 
 
 def test_a_stored_catalog_starts_without_a_server(server: FakeServer, tmp_path: Path) -> None:
@@ -102,15 +115,38 @@ def test_an_unreadable_stored_catalog_is_told(server: FakeServer, tmp_path: Path
     assert "stored catalog" in told[0]
 
 
-@pytest.mark.parametrize("unit_id", ["", "a\nb", "\ud800", "x" * 513, 42, None])
-def test_an_unfit_id_gets_the_default(server: FakeServer, unit_id: Any) -> None:
+UNFIT = ["", "a\nb", "\ud800", "x" * 513, 4.5, True, 10**512, 10**9_999, None, b"a"]
+
+
+@pytest.mark.parametrize("unit_id", UNFIT, ids=lambda unfit: type(unfit).__name__)
+def test_an_unfit_id_gets_the_default_and_is_told_once(server: FakeServer, unit_id: Any) -> None:
     server.catalog = catalog(experiment())
-    with made(server) as client:
+    told: list[str] = []
+    with made(server, told) as client:
         client.ready()
         assert client.assign(unit_id, {}, "banner").reason == "unknown"
         assert client.assign_all(unit_id) == []
         assert client.content(unit_id, {}, "banner", "mine") == "mine"
+        assert not client.expose(unit_id, client.assign("u1", {}, "banner"))
+        assert [line for line in told if "a unit id is unfit" in line] == told
+        assert len(told) == 1
         assert not client.track(unit_id, "signup")
+
+
+@pytest.mark.parametrize("number", [12345, 0, -7, 2**70, 10**511, IntEnum("Unit", {"ANN": 12345}).ANN])
+def test_a_whole_number_is_its_digits(server: FakeServer, number: int) -> None:
+    text = f"{int(number)}"
+    server.catalog = catalog(experiment(forced={text: "b"}), experiment(key="two", exposure_policy="on_assignment"))
+    told: list[str] = []
+    with made(server, told) as client:
+        client.ready()
+        assert client.assign(number, {}, "banner").reason == "forced"
+        assert client.assign_all(number) == client.assign_all(text)
+        assert client.expose(number, client.assign(number, {}, "two"))
+        assert client.track(number, "signup")
+        assert client.flush()
+    assert [item["unit_id"] for item in server.stored.values()] == [text] * 3
+    assert told == []
 
 
 def test_running_experiments_answer_together(server: FakeServer) -> None:

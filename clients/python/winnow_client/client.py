@@ -24,8 +24,12 @@ from winnow_client.follower import Follower
 from winnow_client.outbox import Item, Outbox, Sent
 from winnow_client.transport import Transport
 
+UnitId = str | int
+
 _log = logging.getLogger("winnow_client")
 _ID_CHARACTERS = 512
+_ID_BITS = 1_700
+"""A whole number with more has more than 512 digits."""
 _UNFIT_FOR_ID = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _REMEMBERED = 100_000
 
@@ -76,46 +80,59 @@ class Client:
         )
         self._exposed: set[str] = set()
         self._exposing = threading.Lock()
+        self._told_unfit = False
         _open.add(self)
 
     def ready(self, timeout_seconds: float = 5.0) -> bool:
         """Wait for the first catalog; say whether there is one. Nobody has to: until then answers are `unknown`."""
         return self._follower.wait(timeout_seconds)
 
-    def assign(self, unit_id: str, attributes: Attributes, experiment: str) -> Assignment:
-        """Return what the unit sees. Where the experiment exposes on assignment, this reports the exposure."""
+    def assign(self, unit_id: UnitId, attributes: Attributes, experiment: str) -> Assignment:
+        """Return what the unit sees. Where the experiment exposes on assignment, this reports the exposure.
+
+        The unit is a text of 1 to 512 characters or a whole number: 12345 and "12345" are one unit. Anything else is
+        `unknown`, which is told once.
+        """
         decide = self._follower.catalog.assigns.get(experiment)
-        if decide is None or not _is_id(unit_id):
+        unit = _as_id(unit_id)
+        if decide is None or unit is None:
+            if unit is None:
+                self._tell_unfit(unit_id)
             return Assignment(experiment=experiment)
-        answer = decide(unit_id, attributes)
+        answer = decide(unit, attributes)
         if answer.exposes:
-            self._expose_once(unit_id, answer)
+            self._expose_once(unit, answer)
         return answer
 
-    def assign_all(self, unit_id: str, attributes: Attributes = None) -> list[Assignment]:
+    def assign_all(self, unit_id: UnitId, attributes: Attributes = None) -> list[Assignment]:
         """Return the answers of all running experiments."""
-        if not _is_id(unit_id):
+        unit = _as_id(unit_id)
+        if unit is None:
+            self._tell_unfit(unit_id)
             return []
-        answers = [decide(unit_id, attributes) for decide in self._follower.catalog.running]
+        answers = [decide(unit, attributes) for decide in self._follower.catalog.running]
         for answer in answers:
             if answer.exposes:
-                self._expose_once(unit_id, answer)
+                self._expose_once(unit, answer)
         return answers
 
-    def content(self, unit_id: str, attributes: Attributes, experiment: str, default: Any) -> Any:
+    def content(self, unit_id: UnitId, attributes: Attributes, experiment: str, default: Any) -> Any:
         """Return the content that the unit sees, `default` where Winnow has nothing to say."""
         answer = self.assign(unit_id, attributes, experiment)
         return default if answer.variant is None else answer.content
 
-    def expose(self, unit_id: str, shown: Assignment, *, occurred_at: datetime | None = None) -> bool:
+    def expose(self, unit_id: UnitId, shown: Assignment, *, occurred_at: datetime | None = None) -> bool:
         """Report that the unit was shown its variant. False where that does not count, or there is no room."""
-        if not shown.counted or not _is_id(unit_id):
+        unit = _as_id(unit_id)
+        if unit is None:
+            self._tell_unfit(unit_id)
+        if not shown.counted or unit is None:
             return False
-        return self._outbox.put(_exposure(unit_id, shown, str(uuid4()), occurred_at))
+        return self._outbox.put(_exposure(unit, shown, str(uuid4()), occurred_at))
 
     def track(
         self,
-        unit_id: str,
+        unit_id: UnitId,
         name: str,
         value: float | None = None,
         *,
@@ -123,12 +140,12 @@ class Client:
         event_id: str | None = None,
     ) -> bool:
         """Report an event. An `event_id` of your own (an order number) makes it idempotent beyond this process."""
-        at = _instant(occurred_at)
-        fit = _is_id(unit_id) and _is_value(value) and isinstance(name, str) and isinstance(event_id, str | None)
+        at, unit = _instant(occurred_at), _as_id(unit_id)
+        fit = unit is not None and _is_value(value) and isinstance(name, str) and isinstance(event_id, str | None)
         if not fit or at is None:
             self._tell(f"event {name!r} was not taken: its unit id, value or time is unfit")
             return False
-        item: Item = {"type": "event", "event_id": event_id or str(uuid4()), "unit_id": unit_id, "name": name}
+        item: Item = {"type": "event", "event_id": event_id or str(uuid4()), "unit_id": unit, "name": name}
         if value is not None:
             item["value"] = value
         return self._outbox.put({**item, "occurred_at": at})
@@ -191,6 +208,16 @@ class Client:
         if not self._outbox.put(_exposure(unit_id, answer, event_id, None)):
             self._exposed.discard(text)
 
+    def _tell_unfit(self, unit_id: object) -> None:
+        """Tell of an unfit id, once: whoever sends one sends many."""
+        if self._told_unfit:
+            return
+        self._told_unfit = True
+        self._tell(
+            f"a unit id is unfit ({type(unit_id).__name__}), its answers are the default: a text of 1 to "
+            f"{_ID_CHARACTERS} characters without control characters, or a whole number, is wanted"
+        )
+
     def _tell(self, problem: str) -> None:
         if self._on_problem is None:
             _log.warning("%s", problem)
@@ -201,11 +228,16 @@ class Client:
             _log.exception("on_problem failed on: %s", problem)
 
 
-def _is_id(unit_id: object) -> bool:
-    """Say whether the server would take the id; most are printable, which is quickly seen."""
-    if not isinstance(unit_id, str) or not 0 < len(unit_id) <= _ID_CHARACTERS:
-        return False
-    return unit_id.isprintable() or not _UNFIT_FOR_ID.search(unit_id)
+def _as_id(unit_id: object) -> str | None:
+    """Return the id as the server would take it, None where it would not; most are printable, which is quickly seen."""
+    if not isinstance(unit_id, str):
+        if not isinstance(unit_id, int) or isinstance(unit_id, bool) or unit_id.bit_length() > _ID_BITS:
+            return None
+        # Not `str()` and not `format()` of what may be a subclass, such as an IntEnum.
+        unit_id = int.__repr__(unit_id)
+    if not 0 < len(unit_id) <= _ID_CHARACTERS:
+        return None
+    return unit_id if unit_id.isprintable() or not _UNFIT_FOR_ID.search(unit_id) else None
 
 
 def _is_value(value: object) -> bool:

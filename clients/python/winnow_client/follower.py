@@ -15,6 +15,11 @@ from winnow_client.backoff import backoff_seconds
 from winnow_client.catalog import EMPTY, Catalog, CatalogError, compile_catalog
 from winnow_client.transport import Reply, Transport, Unreachable
 
+_WANTED = {
+    401: ", the key is unknown or revoked; a secret key with the scope `assign` is wanted",
+    403: ", the key may not read the catalog; a secret key with the scope `assign` is wanted, not one for browsers",
+}
+
 
 class Follower:
     """Asks for the catalog again and again, with the ETag of the one it has."""
@@ -74,7 +79,7 @@ class Follower:
             if reply.status == 200:
                 self._take(reply)
             elif reply.status != 304:
-                self._fail(f"the server answers {reply.status}")
+                self._fail(f"the server answers {reply.status}{_WANTED.get(reply.status, '')}")
                 return reply.retry_after_seconds
             self._problem = ""
             self._answered_at = monotonic()
@@ -85,7 +90,8 @@ class Follower:
     def _fail(self, problem: str) -> None:
         if problem != self._problem:
             self._problem = problem
-            self._tell(f"the catalog could not be read, the last one stays in use: {problem}")
+            so = "there is none yet" if self.catalog is EMPTY else "the last one stays in use"
+            self._tell(f"the catalog could not be read, {so}: {problem}")
 
     def _take(self, reply: Reply) -> None:
         self._swap(compile_catalog(reply.document()))
