@@ -14,7 +14,7 @@ from experiments.domain.errors import Unavailable
 from experiments.services.lines import Lines
 from experiments.spool.backlog import Backlog
 from experiments.spool.file import Depth, SpoolFile, depth_of
-from experiments.spool.hold import hold_new, hold_orphans, spool_files, try_hold
+from experiments.spool.hold import hold_new, hold_orphans, lock_path, spool_files, try_hold
 from experiments.spool.listing import drain_orphans, spooled
 from experiments.spool.spool import Spool
 from tests.spool.conftest import NOW, Flaky, event, exposure
@@ -328,6 +328,15 @@ def test_of_many_that_want_a_file_one_gets_it(tmp_path: Path, flaky: Flaky) -> N
 def test_a_lock_without_a_file_is_cleared_away(tmp_path: Path) -> None:
     hold_new(tmp_path).release()
     assert list(hold_orphans(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_copied_without_its_lock_is_found(tmp_path: Path, flaky: Flaky) -> None:
+    dead = Spool(tmp_path, flaky)
+    dead.append([event("e1")], [exposure("x1")], received_at=NOW)
+    die(dead)
+    lock_path(dead._file.hold.path).unlink()
+    assert [(one.rows, one.path) for one in drain_orphans(tmp_path, flaky)] == [(2, dead._file.hold.path)]
     assert list(tmp_path.iterdir()) == []
 
 
