@@ -24,8 +24,10 @@ class Hold:
 
     def remove(self) -> None:
         """Give up the lock of a file that is gone."""
-        lock_path(self.path).unlink(missing_ok=True)
-        self.release()
+        try:
+            lock_path(self.path).unlink(missing_ok=True)
+        finally:
+            self.release()
 
 
 def hold_new(folder: Path) -> Hold:

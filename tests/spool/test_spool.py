@@ -331,6 +331,44 @@ def test_a_lock_without_a_file_is_cleared_away(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("fails", ["_sync_folder", "_connect"])
+def test_no_id_is_given_twice_where_starting_over_fails(
+    tmp_path: Path, flaky: Flaky, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Who drains goes by the ids: a row whose id is below what was drained would be dropped unread."""
+    spool = Spool(tmp_path, flaky)
+    for number in range(5):
+        spool.append([event(f"e{number}")], [], received_at=NOW)
+    while spool._step() is not None:
+        pass
+    with monkeypatch.context() as broken:
+        broken.setattr(f"experiments.spool.file.{fails}", _fails)
+        with pytest.raises(Unavailable):
+            spool._file.start_over()
+    assert spool._file.last_id == 5
+    spool.append([event("after")], [exposure("x1")], received_at=NOW)
+    assert spool._file.last_id == 6
+    spool.start()
+    flaky.wait_for((1, 6))
+    spool.close(within_seconds=5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _fails(_path: Path) -> None:
+    raise OSError("input/output error")
+
+
+def test_a_closed_file_is_not_made_again(tmp_path: Path) -> None:
+    file = SpoolFile(hold_new(tmp_path))
+    file.remove()
+    for late in (lambda: file.write([], forget=0), file.start_over, file.depth):
+        with pytest.raises(Unavailable) as refusal:
+            late()
+        assert refusal.value.code == "spool_closed"
+    file.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_was_copied_without_its_lock_is_found(tmp_path: Path, flaky: Flaky) -> None:
     dead = Spool(tmp_path, flaky)
     dead.append([event("e1")], [exposure("x1")], received_at=NOW)
