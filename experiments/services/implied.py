@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +14,8 @@ from experiments.services.ports import Journal
 REMEMBERED = 200_000
 """How many exposures a process remembers at least; what it has forgotten is stored again, and dropped there."""
 
-_Shown = tuple[str, str, int, str, str]
+_DIGEST_BYTES = 16
+"""Units may have long names: what is remembered of an exposure is short whatever they are."""
 
 
 class ImpliedExposures:
@@ -22,8 +24,8 @@ class ImpliedExposures:
     def __init__(self, journal: Journal, *, remembered: int = REMEMBERED) -> None:
         self._journal = journal
         self._most = remembered
-        self._recent: set[_Shown] = set()
-        self._older: set[_Shown] = set()
+        self._recent: set[bytes] = set()
+        self._older: set[bytes] = set()
         self._swapping = threading.Lock()
 
     def store(self, shown: Iterable[tuple[str, Assignment]], *, now: datetime) -> None:
@@ -34,10 +36,10 @@ class ImpliedExposures:
         self._journal.append([], [_exposure(unit_id, answer, now) for unit_id, answer in new.values()], received_at=now)
         self._remember(new)
 
-    def _knows(self, key: _Shown) -> bool:
+    def _knows(self, key: bytes) -> bool:
         return key in self._recent or key in self._older
 
-    def _remember(self, keys: Iterable[_Shown]) -> None:
+    def _remember(self, keys: Iterable[bytes]) -> None:
         """Forget the older half at once where there are too many: that needs no order among them."""
         with self._swapping:
             self._recent.update(keys)
@@ -45,8 +47,14 @@ class ImpliedExposures:
                 self._older, self._recent = self._recent, set()
 
 
-def _key(unit_id: str, answer: Assignment) -> _Shown:
-    return unit_id, answer.experiment, answer.epoch, answer.segment or "", answer.variant
+def _key(unit_id: str, answer: Assignment) -> bytes:
+    return hashlib.blake2b(_parts(unit_id, answer), digest_size=_DIGEST_BYTES).digest()
+
+
+def _parts(unit_id: str, answer: Assignment) -> bytes:
+    """Say which exposure it is; only the unit may be called anything, and comes last."""
+    parts = (answer.experiment, str(answer.epoch), answer.segment or "", answer.variant, unit_id)
+    return "\x1f".join(parts).encode()
 
 
 def _exposure(unit_id: str, answer: Assignment, now: datetime) -> Exposure:

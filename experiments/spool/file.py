@@ -61,12 +61,22 @@ class Stretch:
     lines: Sequence[Lines]
 
 
+class SpoolFault(Unavailable):
+    """A refusal that comes from a spool file itself and not from the database; `file` is which."""
+
+    def __init__(self, file: Path, refusal: Unavailable) -> None:
+        super().__init__(refusal.code, refusal.message)
+        self.file = file
+
+
 class SpoolFile:
-    """Held by one process; one thread at a time writes, another may read."""
+    """Held by one process; one thread at a time writes, another may read. Whatever fails raises SpoolFault."""
 
     def __init__(self, hold: Hold) -> None:
-        """Open the file that is held, or make it. Raise Unavailable, letting go of it, where that fails."""
+        """Open the file that is held, or make it, letting go of it where that fails."""
         self.hold = hold
+        self.last_id = 0
+        self._closed = False
         self._one_writer, self._one_reader = threading.Lock(), threading.Lock()
         try:
             self._open()
@@ -75,17 +85,21 @@ class SpoolFile:
             raise
 
     def _open(self) -> None:
-        with _translated():
-            self._writing = _connect(self.hold.path)
-            self._writing.executescript(_SCHEMA)
-            self._reading = _connect(self.hold.path)
-            self.last_id: int = self._writing.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
+        """Connect, all or nothing; ids go on from where they were, as who drains goes by them."""
+        with _translated(self.hold.path), contextlib.ExitStack() as undo:
+            writing = undo.enter_context(contextlib.closing(_connect(self.hold.path)))
+            writing.executescript(_SCHEMA)
+            reading = undo.enter_context(contextlib.closing(_connect(self.hold.path)))
+            last = writing.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
             _sync_folder(self.hold.path.parent)
+            undo.pop_all()
+        self._writing, self._reading = writing, reading
+        self.last_id = max(self.last_id, last)
 
     def write(self, batches: Sequence[Lines], *, forget: int) -> int:
         """Store batches and drop all up to `forget`, in one transaction that is on disk when this returns.
 
-        Return the last id. Raise Unavailable where nothing of it was stored.
+        Return the last id. Where it raises, nothing of it was stored.
         """
         now, first = time.time(), self.last_id + 1
         rows = [
@@ -115,7 +129,7 @@ class SpoolFile:
         )
         found: list[Lines] = []
         last, have_rows, have_bytes = after, 0, 0
-        with self._one_reader, _translated(), contextlib.closing(self._reading.execute(wanted, (after,))) as cursor:
+        with self._reads() as connection, contextlib.closing(connection.execute(wanted, (after,))) as cursor:
             for last, events, event_rows, exposures, exposure_rows in cursor:  # noqa: B007 - the last one is wanted
                 found.append(
                     Lines(events=events, event_rows=event_rows, exposures=exposures, exposure_rows=exposure_rows)
@@ -128,28 +142,50 @@ class SpoolFile:
 
     def depth(self) -> Depth:
         """Count what is there."""
-        with self._one_reader, _translated():
-            return _depth(self._reading)
+        with self._reads() as connection:
+            return _depth(connection)
+
+    def check(self) -> None:
+        """Read every page: a damaged one may be seen by nothing before it is its turn to be drained."""
+        with self._reads() as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
 
     def start_over(self) -> None:
         """Give the disk space back, where everything is drained: on a full disk not even a deletion finds room."""
-        with self._one_writer, self._one_reader:
-            last = self.last_id
+        with self._one_writer, self._one_reader, _translated(self.hold.path):
+            self._refuse_if_closed()
             self._disconnect()
             _unlink(self.hold.path)
             self._open()
-            self.last_id = last
 
     def close(self) -> None:
         """Let go of the file; whoever holds it next finds what is left."""
-        self._disconnect()
-        self.hold.release()
+        if self._end():
+            self.hold.release()
 
     def remove(self) -> None:
         """Delete the file, of which nothing is needed any more."""
-        self._disconnect()
-        _unlink(self.hold.path)
-        self.hold.remove()
+        if not self._end():
+            return
+        with _translated(self.hold.path), contextlib.ExitStack() as held:
+            held.callback(self.hold.release)
+            _unlink(self.hold.path)
+            held.pop_all()
+            self.hold.remove()
+
+    def _end(self) -> bool:
+        """Disconnect for good; return whether that is news. What comes later must not write what others may hold."""
+        with self._one_writer, self._one_reader:
+            ends, self._closed = not self._closed, True
+            if ends:
+                self._disconnect()
+        return ends
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise spool_closed()
 
     def _disconnect(self) -> None:
         for connection in (self._reading, self._writing):
@@ -158,8 +194,9 @@ class SpoolFile:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = self._writing
-        with self._one_writer, _translated():
+        with self._one_writer, _translated(self.hold.path):
+            self._refuse_if_closed()
+            connection = self._writing
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
@@ -170,10 +207,16 @@ class SpoolFile:
                         connection.execute("ROLLBACK")
                 raise
 
+    @contextlib.contextmanager
+    def _reads(self) -> Iterator[sqlite3.Connection]:
+        with self._one_reader, _translated(self.hold.path):
+            self._refuse_if_closed()
+            yield self._reading
+
 
 def depth_of(path: Path) -> Depth:
     """Count what a file holds, whoever has it."""
-    with _translated(), contextlib.closing(_connect(path)) as connection:
+    with _translated(path), contextlib.closing(_connect(path)) as connection:
         return _depth(connection)
 
 
@@ -186,9 +229,12 @@ def _depth(connection: sqlite3.Connection) -> Depth:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    try:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"wal_autocheckpoint = {_WAL_PAGES}"):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -207,19 +253,25 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _refusal(error) from error
+        raise SpoolFault(path, _refusal(error)) from error
     except OSError as error:
-        raise Unavailable("spool_broken", f"The spool cannot be used ({error}); nothing was stored.") from error
+        broken = Unavailable("spool_broken", f"The spool cannot be used ({error}); nothing was stored.")
+        raise SpoolFault(path, broken) from error
 
 
 def _refusal(error: sqlite3.Error) -> Unavailable:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == _FULL:
         return spool_full("the disk has no room left")
     return Unavailable("spool_broken", f"The spool cannot be written ({error}); nothing was stored.")
+
+
+def spool_closed() -> Unavailable:
+    """Return the refusal of what comes too late."""
+    return Unavailable("spool_closed", "This process is ending; nothing was stored.")
 
 
 def spool_full(why: str) -> Unavailable:

@@ -24,8 +24,10 @@ class Hold:
 
     def remove(self) -> None:
         """Give up the lock of a file that is gone."""
-        lock_path(self.path).unlink(missing_ok=True)
-        self.release()
+        try:
+            lock_path(self.path).unlink(missing_ok=True)
+        finally:
+            self.release()
 
 
 def hold_new(folder: Path) -> Hold:
@@ -65,10 +67,11 @@ def try_hold(path: Path) -> Hold | None:
 
 
 def spool_files(folder: Path) -> list[Path]:
-    """Name the files of a folder, those included of which only the lock is left."""
+    """Name the files of a folder, also those of which only the lock is left, or that were copied without theirs."""
     if not folder.is_dir():
         return []
-    return sorted({path.with_suffix("") for path in folder.glob(f"*{_SUFFIX}.lock")})
+    locked = {path.with_suffix("") for path in folder.glob(f"*{_SUFFIX}.lock")}
+    return sorted(locked | set(folder.glob(f"*{_SUFFIX}")))
 
 
 def lock_path(path: Path) -> Path:

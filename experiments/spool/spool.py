@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from experiments.services.ports import Known, OpenUnitOfWork
 from experiments.spool.backlog import Backlog
 from experiments.spool.drain import Drain
 from experiments.spool.drainer import Drainer, Source
-from experiments.spool.file import SpoolFile, Stretch, spool_full
+from experiments.spool.file import SpoolFile, Stretch, spool_closed, spool_full
 from experiments.spool.group_commit import GroupCommit
 from experiments.spool.hold import hold_new, hold_orphans
 
@@ -50,7 +51,7 @@ class Spool:
         self._drain = Drain(self._file, open_unit_of_work)
         self._forgotten_id = 0
         self._group = GroupCommit(self._write)
-        self._closed = False
+        self._closed = self._leaving = False
         self._arrived = threading.Event()
         self._drainer = Drainer(
             Source(step=self._step, tidy=self._tidy, rows=lambda: self._backlog.rows, arrived=self._arrived),
@@ -72,7 +73,7 @@ class Spool:
     def append_lines(self, lines: Lines) -> None:
         """Return after the commit. Raises Unavailable where nothing was stored."""
         if self._closed:
-            raise Unavailable("spool_closed", "This process is ending; nothing was stored.")
+            raise spool_closed()
         if self._backlog.bytes + lines.size > self._max_bytes:
             raise spool_full(f"{self._max_bytes:,} bytes wait for the database")
         self._group.commit(lines)
@@ -96,13 +97,26 @@ class Spool:
             self._drainer.stop(within_seconds=within_seconds)
         if self._drainer.is_alive():
             return  # it holds the file until the process ends
+        self._leaving = True
+        with suppress(Unavailable):  # of a group that was refused; the file is let go of whatever came of it
+            self._group.commit(None)
+
+    def _write(self, batches: Sequence[Lines]) -> None:
+        """Store a group; the last one lets go of the file, as only between groups nothing is under way."""
+        try:
+            self._store(batches)
+        finally:
+            if self._leaving:
+                self._let_go()
+
+    def _let_go(self) -> None:
         if self._backlog.rows == 0 and self._dead_rows == 0:
             self._file.remove()
         else:
             log.warning("%d rows stay in %s for the next start", self._backlog.rows, self._file.hold.path)
             self._file.close()
 
-    def _write(self, batches: Sequence[Lines]) -> None:
+    def _store(self, batches: Sequence[Lines]) -> None:
         """Store a group, and drop what the database has meanwhile: that costs no commit of its own."""
         drained = self._drain.drained_id
         forget = drained if drained > self._forgotten_id else 0

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
@@ -17,6 +18,11 @@ from experiments.domain.errors import DomainError, InvalidInput, Unavailable
 
 BUSY_SECONDS = 5
 _READ_ONLY = "winnow_read_only"
+_NOT_WHERE = {
+    *("host", "port"),  # named before
+    *("password", "passfile", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"),
+}
+"""What the query of an address may hold that its identity does not repeat: secrets above all."""
 _POSTGRES_SETTINGS = {
     "TimeZone": "UTC",
     "lock_timeout": f"{BUSY_SECONDS}s",
@@ -47,7 +53,10 @@ def identity(url: str) -> str:
     if address.get_backend_name() == "sqlite":
         return f"sqlite {Path(address.database or '').resolve()}"
     query = address.query
-    return f"postgresql {query.get('host', address.host)} {query.get('port', address.port or 5432)} {address.database}"
+    where = f"postgresql {query.get('host', address.host)} {query.get('port', address.port or 5432)} {address.database}"
+    # A service, an address behind the name, a search path: any of the rest may lead to other tables.
+    rest = sorted((name, value) for name, value in query.items() if name not in _NOT_WHERE)
+    return f"{where} {urlencode(rest, doseq=True)}" if rest else where
 
 
 def _unfit_url() -> InvalidInput:

@@ -14,7 +14,7 @@ from experiments.domain.errors import Unavailable
 from experiments.services.lines import Lines
 from experiments.spool.backlog import Backlog
 from experiments.spool.file import Depth, SpoolFile, depth_of
-from experiments.spool.hold import hold_new, hold_orphans, spool_files, try_hold
+from experiments.spool.hold import hold_new, hold_orphans, lock_path, spool_files, try_hold
 from experiments.spool.listing import drain_orphans, spooled
 from experiments.spool.spool import Spool
 from tests.spool.conftest import NOW, Flaky, event, exposure
@@ -328,6 +328,107 @@ def test_of_many_that_want_a_file_one_gets_it(tmp_path: Path, flaky: Flaky) -> N
 def test_a_lock_without_a_file_is_cleared_away(tmp_path: Path) -> None:
     hold_new(tmp_path).release()
     assert list(hold_orphans(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fails", ["_sync_folder", "_connect"])
+def test_no_id_is_given_twice_where_starting_over_fails(
+    tmp_path: Path, flaky: Flaky, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    """Who drains goes by the ids: a row whose id is below what was drained would be dropped unread."""
+    spool = Spool(tmp_path, flaky)
+    for number in range(5):
+        spool.append([event(f"e{number}")], [], received_at=NOW)
+    while spool._step() is not None:
+        pass
+    with monkeypatch.context() as broken:
+        broken.setattr(f"experiments.spool.file.{fails}", _fails)
+        with pytest.raises(Unavailable):
+            spool._file.start_over()
+    assert spool._file.last_id == 5
+    spool.append([event("after")], [exposure("x1")], received_at=NOW)
+    assert spool._file.last_id == 6
+    spool.start()
+    flaky.wait_for((1, 6))
+    spool.close(within_seconds=5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def _fails(_path: Path) -> None:
+    raise OSError("input/output error")
+
+
+def test_a_closed_file_is_not_made_again(tmp_path: Path) -> None:
+    file = SpoolFile(hold_new(tmp_path))
+    file.remove()
+    for late in (lambda: file.write([], forget=0), file.start_over, file.depth):
+        with pytest.raises(Unavailable) as refusal:
+            late()
+        assert refusal.value.code == "spool_closed"
+    file.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_waits_for_the_commit_under_way(tmp_path: Path, flaky: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is acknowledged while the process ends is in a file that the next one finds, or that is held."""
+    spool = started(tmp_path, flaky)
+    spool.append([event("e1")], [exposure("x1")], received_at=NOW)
+    flaky.wait_for((1, 1))
+    deadline = time.monotonic() + 5
+    while spool._forgotten_id == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    under_way, go_on, write = threading.Event(), threading.Event(), spool._file.write
+    outcomes: list[str] = []
+
+    def slowly(batches: list[Lines], *, forget: int) -> int:
+        if batches:
+            under_way.set()
+            assert go_on.wait(10)
+        return write(batches, forget=forget)
+
+    def late() -> None:
+        try:
+            spool.append([event("late")], [], received_at=NOW)
+            outcomes.append("stored")
+        except Unavailable as refusal:
+            outcomes.append(refusal.code)
+
+    monkeypatch.setattr(spool._file, "write", slowly)
+    appending = threading.Thread(target=late)
+    appending.start()
+    assert under_way.wait(10)
+    closing = threading.Thread(target=spool.close, kwargs={"within_seconds": 0.2})
+    closing.start()
+    closing.join(0.6)
+    go_on.set()
+    for thread in (appending, closing):
+        thread.join(10)
+        assert not thread.is_alive()
+    assert outcomes == ["stored"]
+    assert [one.rows for one in drain_orphans(tmp_path, flaky)] == [1]
+    assert flaky.counts() == (1, 2)
+
+
+def test_what_comes_after_the_last_commit_is_refused(tmp_path: Path, flaky: Flaky) -> None:
+    """Past the first look at whether the spool is closed, as by a thread that was interrupted right there."""
+    spool = started(tmp_path, flaky)
+    spool.append([event("e1")], [exposure("x1")], received_at=NOW)
+    flaky.wait_for((1, 1))
+    spool.close(within_seconds=5)
+    spool._closed = False
+    with pytest.raises(Unavailable) as refusal:
+        spool.append([event("late")], [], received_at=NOW)
+    assert refusal.value.code == "spool_closed"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_copied_without_its_lock_is_found(tmp_path: Path, flaky: Flaky) -> None:
+    dead = Spool(tmp_path, flaky)
+    dead.append([event("e1")], [exposure("x1")], received_at=NOW)
+    die(dead)
+    lock_path(dead._file.hold.path).unlink()
+    assert [(one.rows, one.path) for one in drain_orphans(tmp_path, flaky)] == [(2, dead._file.hold.path)]
     assert list(tmp_path.iterdir()) == []
 
 

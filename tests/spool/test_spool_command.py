@@ -43,6 +43,16 @@ def test_what_a_dead_process_left_is_listed_and_drained(sqlite_url: str, tmp_pat
         ("postgresql://db:5433/winnow", "postgresql://db/winnow", False),
         ("postgresql://db/winnow", "postgresql://db2/winnow", False),
         ("postgresql:///winnow?host=/run/a", "postgresql:///winnow?host=/run/b", False),
+        ("postgresql://db/winnow?hostaddr=10.0.0.1", "postgresql://db/winnow?hostaddr=10.0.0.2", False),
+        ("postgresql:///?service=one", "postgresql:///?service=two", False),
+        ("postgresql://db/winnow?options=-csearch_path%3Da", "postgresql://db/winnow", False),
+        (
+            "postgresql://db/winnow?sslmode=require&hostaddr=::1",
+            "postgresql://db/winnow?hostaddr=::1&sslmode=require",
+            True,
+        ),
+        ("postgresql://db/winnow?password=secret&sslpassword=secret", "postgresql://db/winnow?password=other", True),
+        ("postgresql://db/winnow?password=secret", "postgresql://db/winnow", True),
         ("sqlite:////a/../b/w.sqlite", "sqlite:////b/w.sqlite", True),
         ("sqlite:////a/w.sqlite", "sqlite:////b/w.sqlite", False),
     ],
@@ -50,6 +60,18 @@ def test_what_a_dead_process_left_is_listed_and_drained(sqlite_url: str, tmp_pat
 def test_a_database_is_known_by_where_it_is(one: str, other: str, same: bool) -> None:
     assert (identity(one) == identity(other)) is same
     assert "secret" not in identity(one)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("postgresql://ann:secret@db/winnow", "postgresql db 5432 winnow"),
+        ("postgresql:///winnow?host=/run/a&port=5433", "postgresql /run/a 5433 winnow"),
+        ("sqlite:////a/w.sqlite", "sqlite /a/w.sqlite"),
+    ],
+)
+def test_plain_addresses_keep_their_folders(url: str, name: str) -> None:
+    assert identity(url) == name
 
 
 def test_no_database_in_memory_has_a_place() -> None:

@@ -94,6 +94,13 @@ def test_memory_is_bounded_and_keeps_the_latest(noted: Noted) -> None:
     assert noted.calls == calls
 
 
+def test_what_is_remembered_is_short_whatever_units_are_called(noted: Noted) -> None:
+    implied = ImpliedExposures(noted)
+    implied.store([shown("u" * 512), shown("u" * 511), shown("\x1f")], now=NOW)
+    assert {len(key) for key in implied._recent} == {16}
+    assert len(implied._recent) == 3
+
+
 def test_an_assignment_waits_for_its_exposure(winnow: Winnow, wish: ExperimentWish, noted: Noted) -> None:
     start(winnow, replace(wish, exposure_policy=ExposurePolicy.ON_ASSIGNMENT))
     assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock)
