@@ -77,6 +77,7 @@ class ListAssigner:
         layout = _layout(wish, compiled, source.header())
         folder = PartFolder(wish.out)
         try:
+            folder.check_apart(wish.source)
             with folder.locked():
                 progress("read", 0, None)
                 fingerprint = digest(wish.source)
@@ -185,8 +186,6 @@ def _manifest(
 
 def _begin(folder: PartFolder, wish: ListWish, manifest: Mapping[str, Any]) -> list[Part]:
     """Return what is done already, after making sure that it is of the same run."""
-    if wish.out.exists() and wish.out.samefile(wish.source):
-        raise InvalidInput("output_is_input", f"{wish.out.name} is the list itself: name another file with -o.")
     if wish.restart or not folder.exists():
         if wish.out.exists() and not wish.restart:
             raise InvalidInput(

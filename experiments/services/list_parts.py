@@ -87,6 +87,16 @@ class PartFolder:
         """Say whether an earlier run has begun and not come to its end."""
         return self._manifest.exists()
 
+    def check_apart(self, source: Path) -> None:
+        """Refuse to write where the list itself is."""
+        for path in (self._out, self.rejected_file):
+            if path.exists() and path.samefile(source):
+                told = f"{path.name}, which is written, is the list itself: name another file with -o."
+                raise InvalidInput("output_is_input", told)
+        if source.resolve().is_relative_to(self._folder.resolve()):
+            told = f"{source.name} lies in {self.name}, which goes when the list is done: name another file with -o."
+            raise InvalidInput("output_is_input", told)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs with the same output away while the block runs. Refuses a folder that somebody else made."""

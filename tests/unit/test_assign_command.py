@@ -525,6 +525,33 @@ def test_the_list_is_never_written_over(shop: Shop, link: Any) -> None:
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("link", [None, Path.symlink_to, Path.hardlink_to], ids=["itself", "symbolic", "hard"])
+@pytest.mark.parametrize("more", [(), ("--restart",)])
+def test_nor_is_it_with_what_was_rejected(shop: Shop, link: Any, more: tuple[str, ...]) -> None:
+    shop.start()
+    rejected = shop.folder / "out.csv.rejected.csv"
+    file = shop.csv(CSV, "list.csv" if link else rejected.name)
+    if link:
+        link(rejected, file)
+    refused = shop(file, "out.csv", *more)
+    assert (refused.exit_code, refused.stderr[:47]) == (1, "winnow: output_is_input: out.csv.rejected.csv, ")
+    assert rejected.read_bytes() == file.read_bytes() == CSV.encode()
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_nor_is_a_list_among_the_parts(shop: Shop, is_link: bool) -> None:
+    shop.start()
+    interrupt(shop, shop.csv(CSV), "out.csv", 100)
+    file = shop.folder / "out.csv.parts" / "000001.csv"
+    file.write_bytes(CSV.encode())
+    named = shop.folder / "link.csv" if is_link else file
+    if is_link:
+        named.symlink_to(file)
+    refused = shop(named, "out.csv", "--restart")
+    assert (refused.exit_code, refused.stderr[:25]) == (1, "winnow: output_is_input: ")
+    assert file.read_bytes() == CSV.encode()
+
+
 def test_ctrl_c_says_how_to_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(*_: Any) -> None:
         raise KeyboardInterrupt
