@@ -215,7 +215,7 @@ class CsvOutput:
 
     def __init__(self, answers: Sequence[Assignment], delimiter: str) -> None:
         self._delimiter = delimiter
-        rows = [_columns(answer) for answer in answers]
+        rows = [columns_of(answer) for answer in answers]
         self._tails = [_csv([("", *("" if one is None else _word(one) for one in row))], delimiter) for row in rows]
 
     def part(self, ids: Sequence[str], found: Whole) -> bytes:
@@ -241,7 +241,7 @@ class ParquetOutput:
     suffix = "parquet"
 
     def __init__(self, answers: Sequence[Assignment]) -> None:
-        columns = zip(*(_columns(answer) for answer in answers), strict=True)
+        columns = zip(*(columns_of(answer) for answer in answers), strict=True)
         self._answers = pa.table(list(map(list, columns)), schema=pa.schema(list(_SCHEMA)[1:]))
 
     def part(self, ids: Sequence[str], found: Whole) -> bytes:
@@ -266,7 +266,8 @@ def exposing(answers: Sequence[Assignment], found: Whole) -> list[int]:
     return rows
 
 
-def _columns(answer: Assignment) -> tuple[Any, ...]:
+def columns_of(answer: Assignment) -> tuple[Any, ...]:
+    """Return what is written of an answer, behind the id."""
     return (
         answer.experiment,
         answer.version,

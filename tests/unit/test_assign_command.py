@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,14 @@ class Shop:
 @pytest.fixture
 def shop(sqlite_url: str, tmp_path: Path) -> Shop:
     return Shop(sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def there(sqlite_template: Path, tmp_path: Path) -> Shop:
+    """Another database, which assigns lists in the same folder."""
+    path = tmp_path / "there.sqlite"
+    copyfile(sqlite_template, path)
+    return Shop(f"sqlite:///{path}", tmp_path)
 
 
 def rows_of(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
@@ -443,6 +452,62 @@ def test_another_input_version_or_wish_is_not_gone_on_with(shop: Shop) -> None:
     )
     assert shop(file, "out.csv", "--restart").exit_code == 0
     assert {row["reason"] for row in rows_of(shop.folder / "out.csv")} == {"paused"}
+
+
+FORCED = replace(WISH, forced={"c1": "b", "c2": "b"})
+IN_LAYER = replace(WISH, layer=LayerClaim(layer="home", share_bp=3_000))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (WISH, replace(WISH, variants=(WISH.variants[0], replace(WISH.variants[1], content={"text": "x"}))), "plan"),
+        (WISH, replace(WISH, salt="another"), "plan"),
+        (WISH, replace(WISH, bucketing=2), "plan"),
+        (WISH, replace(WISH, segments=(WISH.segments[0], SegmentWish(segment="new", traffic_bp=4_000))), "plan"),
+        (WISH, replace(WISH, segments=(WISH.segments[0],)), "plan"),
+        (FORCED, replace(FORCED, forced={"c1": "b", "c3": "b"}), "plan"),
+        (WISH, IN_LAYER, "layer"),
+        (IN_LAYER, WISH, "layer"),
+    ],
+)
+def test_a_run_is_not_gone_on_with_against_another_database(
+    shop: Shop, there: Shop, one: ExperimentWish, other: ExperimentWish, told: str
+) -> None:
+    def started(there: Shop, wish: ExperimentWish) -> None:
+        there.winnow.author.layers.create(Layer(key="home", name="Home", salt="home"), actor="test")
+        there.start(wish)
+
+    started(shop, one)
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    started(there, other)
+    refused = there(file, "out.csv", "--batch", "50")
+    begun = "winnow: experiment_changed: Since out.csv.parts was begun, the experiment has changed"
+    assert refused.stderr == f"{begun} ({told}); --restart begins anew.\n"
+    assert shop(file, "out.csv", "--batch", "50").stdout.endswith("(100 of them in an earlier run).\n")
+
+
+@pytest.mark.parametrize("change", [{"salt": "away"}, {"holdout_bp": 500}, {"bucketing": 2}])
+def test_a_run_is_not_gone_on_with_in_another_layer(shop: Shop, there: Shop, change: dict[str, Any]) -> None:
+    layer = Layer(key="home", name="Home", salt="home")
+    shop.winnow.author.layers.create(layer, actor="test")
+    shop.start(IN_LAYER)
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    there.winnow.author.layers.create(replace(layer, **change), actor="test")
+    there.start(IN_LAYER)
+    refused = there(file, "out.csv", "--batch", "50")
+    assert "experiment_changed: " in refused.stderr
+    assert "the experiment has changed (layer); " in refused.stderr
+
+
+def test_another_name_in_another_database_makes_no_difference(shop: Shop, there: Shop) -> None:
+    shop.start()
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    there.start(replace(WISH, name="The banner"))
+    assert there(file, "out.csv", "--batch", "50").exit_code == 0
 
 
 def test_a_file_that_changes_while_it_is_read_gives_no_output(shop: Shop) -> None:
