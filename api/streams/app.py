@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -173,21 +174,27 @@ class Streams:
         await _begin(asked)
         known = asked.known
         leaving = asyncio.create_task(_leave(stream, asked.receive))
+        checked_again_at = self._next_check()
         try:
             while not stream.is_over:
                 stream.wake.clear()
                 if self._version is not None and str(self._version) != known:
                     known = str(self._version)
                     await _send(asked.send, self._notice())
-                try:
-                    await asyncio.wait_for(stream.wake.wait(), self._heartbeat * random.uniform(0.8, 1.2))
-                except TimeoutError:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stream.wake.wait(), max(checked_again_at - time.monotonic(), 0))
+                # However often the catalog changes meanwhile.
+                if time.monotonic() >= checked_again_at:
                     if not await self._is_still_allowed(key_id):
                         break
                     await _send(asked.send, b": still here\n\n")
+                    checked_again_at = self._next_check()
             await asked.send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             leaving.cancel()
+
+    def _next_check(self) -> float:
+        return time.monotonic() + self._heartbeat * random.uniform(0.8, 1.2)
 
     def _notice(self) -> bytes:
         told = {"type": "refetchEvaluation", "etag": str(self._version), "lastModified": self._moved_at}

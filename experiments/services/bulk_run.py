@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from experiments.domain.assignment import Assignment
+from experiments.domain.assignment import Assignment, compile_data
+from experiments.domain.bucketing import HASHINGS
+from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import InvalidInput
+from experiments.domain.split import Salted
 from experiments.services.assign import Assigner
 from experiments.services.bulk import BulkPlan, assign_chunk, compile_bulk
 from experiments.services.catalog import CatalogHolder, LiveExperiment
 from experiments.services.list_file import Chunk, Layout, ListFile, Position, check_columns, digest, open_list
-from experiments.services.list_parts import CsvOutput, Output, ParquetOutput, Part, PartFolder, exposing
+from experiments.services.list_parts import CsvOutput, Output, ParquetOutput, Part, PartFolder, columns_of, exposing
 from experiments.services.list_types import check_types
 from experiments.services.ports import OpenUnitOfWork
 
-FORMAT = 1
+FORMAT = 2
 BATCH = 100_000
 _EXPOSED_AT_ONCE = 5_000
 _OUTPUTS = (".csv", ".parquet", ".pq")
@@ -77,10 +80,11 @@ class ListAssigner:
         layout = _layout(wish, compiled, source.header())
         folder = PartFolder(wish.out)
         try:
+            folder.check_apart(wish.source)
             with folder.locked():
                 progress("read", 0, None)
                 fingerprint = digest(wish.source)
-                parts = _begin(folder, wish, _manifest(wish, entry, compiled, layout, fingerprint))
+                parts = _begin(folder, wish, _manifest(wish, entry, layout, fingerprint))
                 run = _Run(wish, entry, compiled, self._assigner)
                 done = run.go_on(folder, parts, source, layout, progress)
                 if _state(wish.source) != before:
@@ -158,10 +162,7 @@ def _layout(wish: ListWish, compiled: BulkPlan, header: Sequence[str]) -> Layout
     )
 
 
-def _manifest(
-    wish: ListWish, entry: LiveExperiment, compiled: BulkPlan, layout: Layout, fingerprint: str
-) -> dict[str, Any]:
-    gate = "" if compiled.gate is None else f"{compiled.gate.edges.tolist()} {compiled.gate.answers.tolist()}"
+def _manifest(wish: ListWish, entry: LiveExperiment, layout: Layout, fingerprint: str) -> dict[str, Any]:
     current = entry.experiment.current
     return {
         "format": FORMAT,
@@ -170,7 +171,7 @@ def _manifest(
             "key": entry.experiment.key,
             "version": current.number,
             "status": entry.experiment.status.value,
-            "layer": hashlib.sha256(gate.encode()).hexdigest(),
+            **_hashes(entry),
         },
         "options": {
             "id-column": layout.id_column,
@@ -183,10 +184,30 @@ def _manifest(
     }
 
 
+def _hashes(entry: LiveExperiment) -> dict[str, str]:
+    """Return what tells two experiments apart that answer differently, though key and version are the same."""
+    compiled = compile_data(entry.experiment, entry.layer, columns_of)
+    gate, definition = compiled.gate, entry.experiment.definition
+    layer = None if gate is None else {"place": _salted(gate.place), "edges": gate.edges, "answers": gate.answers}
+    plan = {
+        "unit_type": definition.unit_type,
+        "forced": dict(compiled.forced),
+        "branches": [{"condition": dict(one.condition), **asdict(one.split)} for one in compiled.branches],
+        "traffic": _salted(compiled.traffic),
+        "place": _salted(compiled.place),
+    }
+    return {
+        name: hashlib.sha256(canonical_json(what).encode()).hexdigest()
+        for name, what in (("layer", layer), ("plan", plan))
+    }
+
+
+def _salted(salted: Salted) -> tuple[int, str]:
+    return next(version for version, hashing in HASHINGS.items() if hashing is salted.hashing), salted.salt
+
+
 def _begin(folder: PartFolder, wish: ListWish, manifest: Mapping[str, Any]) -> list[Part]:
     """Return what is done already, after making sure that it is of the same run."""
-    if wish.out.exists() and wish.out.samefile(wish.source):
-        raise InvalidInput("output_is_input", f"{wish.out.name} is the list itself: name another file with -o.")
     if wish.restart or not folder.exists():
         if wish.out.exists() and not wish.restart:
             raise InvalidInput(

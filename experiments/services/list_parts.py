@@ -11,6 +11,7 @@ import fcntl
 import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ from experiments.services.bulk import Whole
 from experiments.services.list_file import Position, Rejected
 
 COLUMNS = ("unit_id", "experiment", "version", "epoch", "segment", "variant", "reason", "counted", "content")
+_MARK = "Made by winnow assign; it goes when the list is done.\n"
+"""Stands in the lock: what shows that the folder is ours before there is a manifest, and after."""
+_MANIFEST_OF_OURS = frozenset({"format", "input", "experiment", "options"})
+_FILE_OF_OURS = re.compile(r"(lock|((manifest\.json|whole|\d{6,}\.(csv|parquet|rejected|json))(\.tmp)?))")
 _REJECTED = ("line", "column", "code", "message")
 _SCHEMA = pa.schema(
     [
@@ -82,28 +87,69 @@ class PartFolder:
         """Say whether an earlier run has begun and not come to its end."""
         return self._manifest.exists()
 
+    def check_apart(self, source: Path) -> None:
+        """Refuse to write where the list itself is."""
+        for path in (self._out, self.rejected_file):
+            if path.exists() and path.samefile(source):
+                told = f"{path.name}, which is written, is the list itself: name another file with -o."
+                raise InvalidInput("output_is_input", told)
+        if source.resolve().is_relative_to(self._folder.resolve()):
+            told = f"{source.name} lies in {self.name}, which goes when the list is done: name another file with -o."
+            raise InvalidInput("output_is_input", told)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other runs with the same output away while the block runs."""
+        """Keep other runs with the same output away while the block runs. Refuses a folder that somebody else made."""
+        if not self._is_ours():
+            told = f"{self.name} is there and not of a list that is being assigned: move it, or name another with -o."
+            raise InvalidInput("parts_not_ours", told)
         self._folder.mkdir(exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
+        with self._lock.open("a", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise InvalidInput("already_running", f"Another run is writing {self._out.name}.") from None
+            if not lock.tell():
+                lock.write(_MARK)
+                lock.flush()
             try:
                 yield
             finally:
                 if not self.exists():
-                    shutil.rmtree(self._folder)
+                    self._remove()
 
     def clear(self) -> None:
         """Forget what was done."""
         # The manifest first: without it, nothing else that is left counts.
         self._manifest.unlink(missing_ok=True)
-        for path in self._folder.iterdir():
-            if path.name != "lock":
+        for path in list(self._folder.iterdir()):
+            if path != self._lock and _FILE_OF_OURS.fullmatch(path.name):
                 path.unlink()
+
+    def _is_ours(self) -> bool:
+        """Say whether there is no such folder, or one that a run made, whenever it may have been ended."""
+        if not self._folder.is_dir() or self._folder.is_symlink():
+            return not os.path.lexists(self._folder)
+        names = {path.name for path in self._folder.iterdir()}
+        if self._lock.is_file():
+            written = self._lock.read_bytes()
+            if written == _MARK.encode() or (not written and names == {self._lock.name}):
+                return True
+        return not names or (self.exists() and self._has_manifest_of_ours())
+
+    def _has_manifest_of_ours(self) -> bool:
+        try:
+            told = self.manifest()
+        except InvalidInput:
+            return False
+        return isinstance(told, dict) and told.keys() >= _MANIFEST_OF_OURS
+
+    def _remove(self) -> None:
+        """What others have put there stays, and with it the folder."""
+        self.clear()
+        self._lock.unlink()
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
 
     def manifest(self) -> dict[str, Any]:
         """Return what the run that has begun here was about."""
@@ -151,6 +197,10 @@ class PartFolder:
         _sync(final.parent)
 
     @property
+    def _lock(self) -> Path:
+        return self._folder / "lock"
+
+    @property
     def _manifest(self) -> Path:
         return self._folder / "manifest.json"
 
@@ -165,7 +215,7 @@ class CsvOutput:
 
     def __init__(self, answers: Sequence[Assignment], delimiter: str) -> None:
         self._delimiter = delimiter
-        rows = [_columns(answer) for answer in answers]
+        rows = [columns_of(answer) for answer in answers]
         self._tails = [_csv([("", *("" if one is None else _word(one) for one in row))], delimiter) for row in rows]
 
     def part(self, ids: Sequence[str], found: Whole) -> bytes:
@@ -191,7 +241,7 @@ class ParquetOutput:
     suffix = "parquet"
 
     def __init__(self, answers: Sequence[Assignment]) -> None:
-        columns = zip(*(_columns(answer) for answer in answers), strict=True)
+        columns = zip(*(columns_of(answer) for answer in answers), strict=True)
         self._answers = pa.table(list(map(list, columns)), schema=pa.schema(list(_SCHEMA)[1:]))
 
     def part(self, ids: Sequence[str], found: Whole) -> bytes:
@@ -216,7 +266,8 @@ def exposing(answers: Sequence[Assignment], found: Whole) -> list[int]:
     return rows
 
 
-def _columns(answer: Assignment) -> tuple[Any, ...]:
+def columns_of(answer: Assignment) -> tuple[Any, ...]:
+    """Return what is written of an answer, behind the id."""
     return (
         answer.experiment,
         answer.version,

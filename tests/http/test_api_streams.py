@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.streams.__main__ import may_open
 from experiments.domain.stream_ticket import HOUR, key_of
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
@@ -33,6 +34,19 @@ def test_the_address_opens_a_stream_for_this_key_from_this_version_on(streaming:
     principal = streaming.winnow.keys.authenticate(str(streaming.key))
     assert key_of(str(STREAMING.secret_key), query["ticket"][0], time.time()) == principal.key_id
     assert str(streaming.key) not in stream["url"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "is_open"), [("client", True), ("assign", True), ("admin", True), ("ingest", False), ("read", False)]
+)
+def test_who_may_ask_may_open_the_stream_that_the_answer_names(streaming: Caller, scope: str, is_open: bool) -> None:
+    asking = streaming.with_scopes(scope)
+    answer = asking.post(FLAGS, context())
+    assert answer.status_code == (200 if is_open else 403)
+    principal = asking.winnow.keys.authenticate(str(asking.key))
+    assert may_open(asking.winnow, principal.key_id) is is_open
+    asking.winnow.keys.revoke(principal.key_id, actor="test")
+    assert not may_open(asking.winnow, principal.key_id)
 
 
 def test_a_change_for_others_leaves_the_tag_and_a_new_ticket_does_not(

@@ -26,8 +26,11 @@ class House:
     version: int = 1
     allowed: set[str] = field(default_factory=lambda: {"key1"})
     is_away: bool = False
+    step: int = 0
+    """By how much the version moves at every look."""
 
     def look(self) -> int:
+        self.version += self.step
         return self._or_away(self.version)
 
     def may(self, key_id: str) -> bool:
@@ -206,6 +209,18 @@ def test_streams_of_a_key_that_was_revoked_end_with_the_next_heartbeat() -> None
         await other.until(lambda: other.is_ended)
 
     play(story, heartbeat=0.02)
+
+
+def test_a_catalog_that_keeps_changing_keeps_no_stream_of_a_revoked_key_open() -> None:
+    async def story(running: Running) -> None:
+        client = running.open()
+        running.house.step = 1
+        await client.until(lambda: b": still here" in client.body)
+        running.house.allowed.clear()
+        await client.until(lambda: client.is_ended)
+        assert len(client.events) > 2
+
+    play(story, heartbeat=0.1)
 
 
 def test_there_is_an_end_to_the_streams_and_room_when_one_leaves() -> None:

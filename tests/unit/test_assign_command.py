@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,14 @@ class Shop:
 @pytest.fixture
 def shop(sqlite_url: str, tmp_path: Path) -> Shop:
     return Shop(sqlite_url, tmp_path)
+
+
+@pytest.fixture
+def there(sqlite_template: Path, tmp_path: Path) -> Shop:
+    """Another database, which assigns lists in the same folder."""
+    path = tmp_path / "there.sqlite"
+    copyfile(sqlite_template, path)
+    return Shop(f"sqlite:///{path}", tmp_path)
 
 
 def rows_of(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
@@ -445,6 +454,62 @@ def test_another_input_version_or_wish_is_not_gone_on_with(shop: Shop) -> None:
     assert {row["reason"] for row in rows_of(shop.folder / "out.csv")} == {"paused"}
 
 
+FORCED = replace(WISH, forced={"c1": "b", "c2": "b"})
+IN_LAYER = replace(WISH, layer=LayerClaim(layer="home", share_bp=3_000))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        (WISH, replace(WISH, variants=(WISH.variants[0], replace(WISH.variants[1], content={"text": "x"}))), "plan"),
+        (WISH, replace(WISH, salt="another"), "plan"),
+        (WISH, replace(WISH, bucketing=2), "plan"),
+        (WISH, replace(WISH, segments=(WISH.segments[0], SegmentWish(segment="new", traffic_bp=4_000))), "plan"),
+        (WISH, replace(WISH, segments=(WISH.segments[0],)), "plan"),
+        (FORCED, replace(FORCED, forced={"c1": "b", "c3": "b"}), "plan"),
+        (WISH, IN_LAYER, "layer"),
+        (IN_LAYER, WISH, "layer"),
+    ],
+)
+def test_a_run_is_not_gone_on_with_against_another_database(
+    shop: Shop, there: Shop, one: ExperimentWish, other: ExperimentWish, told: str
+) -> None:
+    def started(there: Shop, wish: ExperimentWish) -> None:
+        there.winnow.author.layers.create(Layer(key="home", name="Home", salt="home"), actor="test")
+        there.start(wish)
+
+    started(shop, one)
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    started(there, other)
+    refused = there(file, "out.csv", "--batch", "50")
+    begun = "winnow: experiment_changed: Since out.csv.parts was begun, the experiment has changed"
+    assert refused.stderr == f"{begun} ({told}); --restart begins anew.\n"
+    assert shop(file, "out.csv", "--batch", "50").stdout.endswith("(100 of them in an earlier run).\n")
+
+
+@pytest.mark.parametrize("change", [{"salt": "away"}, {"holdout_bp": 500}, {"bucketing": 2}])
+def test_a_run_is_not_gone_on_with_in_another_layer(shop: Shop, there: Shop, change: dict[str, Any]) -> None:
+    layer = Layer(key="home", name="Home", salt="home")
+    shop.winnow.author.layers.create(layer, actor="test")
+    shop.start(IN_LAYER)
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    there.winnow.author.layers.create(replace(layer, **change), actor="test")
+    there.start(IN_LAYER)
+    refused = there(file, "out.csv", "--batch", "50")
+    assert "experiment_changed: " in refused.stderr
+    assert "the experiment has changed (layer); " in refused.stderr
+
+
+def test_another_name_in_another_database_makes_no_difference(shop: Shop, there: Shop) -> None:
+    shop.start()
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    there.start(replace(WISH, name="The banner"))
+    assert there(file, "out.csv", "--batch", "50").exit_code == 0
+
+
 def test_a_file_that_changes_while_it_is_read_gives_no_output(shop: Shop) -> None:
     shop.start()
     file = shop.csv(CSV)
@@ -525,6 +590,33 @@ def test_the_list_is_never_written_over(shop: Shop, link: Any) -> None:
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("link", [None, Path.symlink_to, Path.hardlink_to], ids=["itself", "symbolic", "hard"])
+@pytest.mark.parametrize("more", [(), ("--restart",)])
+def test_nor_is_it_with_what_was_rejected(shop: Shop, link: Any, more: tuple[str, ...]) -> None:
+    shop.start()
+    rejected = shop.folder / "out.csv.rejected.csv"
+    file = shop.csv(CSV, "list.csv" if link else rejected.name)
+    if link:
+        link(rejected, file)
+    refused = shop(file, "out.csv", *more)
+    assert (refused.exit_code, refused.stderr[:47]) == (1, "winnow: output_is_input: out.csv.rejected.csv, ")
+    assert rejected.read_bytes() == file.read_bytes() == CSV.encode()
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_nor_is_a_list_among_the_parts(shop: Shop, is_link: bool) -> None:
+    shop.start()
+    interrupt(shop, shop.csv(CSV), "out.csv", 100)
+    file = shop.folder / "out.csv.parts" / "000001.csv"
+    file.write_bytes(CSV.encode())
+    named = shop.folder / "link.csv" if is_link else file
+    if is_link:
+        named.symlink_to(file)
+    refused = shop(named, "out.csv", "--restart")
+    assert (refused.exit_code, refused.stderr[:25]) == (1, "winnow: output_is_input: ")
+    assert file.read_bytes() == CSV.encode()
+
+
 def test_ctrl_c_says_how_to_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     def ended(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -533,3 +625,66 @@ def test_ctrl_c_says_how_to_go_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ListAssigner, "assign", ended)
     ctrl_c = shop(shop.csv(CSV), "out.csv")
     assert (ctrl_c.exit_code, "the same command goes on" in ctrl_c.stderr) == (130, True)
+
+
+@pytest.mark.parametrize(
+    "names", [("notes.txt",), ("000000.csv",), ("lock", "notes.txt"), ("manifest.json", "icon.png"), ("deeper/a.csv",)]
+)
+@pytest.mark.parametrize("more", [(), ("--restart",)])
+def test_a_folder_that_somebody_else_made_is_refused_and_left(
+    shop: Shop, names: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    shop.start()
+    folder = shop.folder / "out.csv.parts"
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}", encoding="utf-8")
+    refused = shop(shop.csv(CSV), "out.csv", *more)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("winnow: parts_not_ours: out.csv.parts is there and ")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == sorted(names)
+    assert {(folder / name).read_text(encoding="utf-8") for name in names} == {"{}"}
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_neither_a_file_nor_a_link_is_a_folder_of_ours(shop: Shop, kind: str) -> None:
+    shop.start()
+    parts = shop.folder / "out.csv.parts"
+    if kind == "file":
+        parts.write_text("mine", encoding="utf-8")
+    else:
+        parts.symlink_to(shop.folder / "nowhere")
+    assert shop(shop.csv(CSV), "out.csv").stderr.startswith("winnow: parts_not_ours: ")
+    assert shop.left() == ["list.csv", "out.csv.parts"]
+
+
+@pytest.mark.parametrize("left", [(), ("lock",)])
+def test_what_a_run_leaves_that_ends_before_its_first_word_is_taken_over(shop: Shop, left: tuple[str, ...]) -> None:
+    shop.start()
+    folder = shop.folder / "out.csv.parts"
+    folder.mkdir()
+    for name in left:
+        (folder / name).touch()
+    assert shop(shop.csv(CSV), "out.csv").exit_code == 0
+    assert shop.left() == ["list.csv", "out.csv"]
+
+
+def test_what_a_run_leaves_that_ends_while_it_clears_up_is_taken_over(shop: Shop) -> None:
+    shop.start()
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    (shop.folder / "out.csv.parts" / "manifest.json").unlink()
+    assert shop(file, "out.csv").exit_code == 0
+    assert shop.left() == ["list.csv", "out.csv"]
+
+
+def test_what_others_put_among_the_parts_stays(shop: Shop) -> None:
+    shop.start()
+    file = shop.csv(CSV)
+    interrupt(shop, file, "out.csv", 100)
+    notes = shop.folder / "out.csv.parts" / "notes.txt"
+    notes.write_text("mine", encoding="utf-8")
+    assert shop(file, "out.csv", "--batch", "50").exit_code == 0
+    assert [path.name for path in notes.parent.iterdir()] == ["notes.txt"]
+    assert shop(file, "out.csv", "--restart").stderr.startswith("winnow: parts_not_ours: ")
+    assert notes.read_text(encoding="utf-8") == "mine"
