@@ -32,6 +32,11 @@ class Drain:
             self.drained_id = stretch.last_id
         return stretch
 
+    def forget(self) -> None:
+        """Drop from the file what was taken over."""
+        if self.drained_id:
+            self._file.write([], forget=self.drained_id)
+
     def _load(self, lines: Lines) -> None:
         """Load all rows but those that the database refuses for good: they would hold up all others for ever."""
         try:

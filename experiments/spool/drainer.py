@@ -7,19 +7,22 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.domain.errors import DomainError, Unavailable
 from experiments.services.ports import OpenUnitOfWork
 from experiments.spool.drain import BATCH_ROWS, Drain
-from experiments.spool.file import Depth, SpoolFile, Stretch
+from experiments.spool.file import Depth, SpoolFault, SpoolFile, Stretch
 from experiments.spool.hold import hold_orphans
 
 LINGER_SECONDS = 0.03
 """How long rows may wait for company: a batch costs the database much the same whatever its size."""
 LOOK_SECONDS = 5.0
 """How often to look for files of dead processes."""
+UNFIT_SECONDS = 600.0
+"""For how long a file is left alone that cannot be read or written: it may be for want of room or of rights."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0
 
 log = logging.getLogger("winnow.spool")
@@ -47,7 +50,7 @@ class Drainer(threading.Thread):
         self._give_up_at = float("inf")
         self._failures = 0
         self._look_at = 0.0
-        self._unfit: set[Path] = set()
+        self._unfit_until: dict[Path, float] = {}
         self.last_error: str | None = None
         self.adopted: Depth | None = None
         self.dead_rows = 0
@@ -92,21 +95,27 @@ class Drainer(threading.Thread):
 
     def _drain_orphans(self) -> None:
         for hold in hold_orphans(self._folder):
-            if self._stopping.is_set() or hold.path in self._unfit:
+            if self._stopping.is_set() or time.monotonic() < self._unfit_until.get(hold.path, 0.0):
                 hold.release()
                 continue
             try:
-                file = SpoolFile(hold)
-            except Unavailable as refusal:
-                self._unfit.add(hold.path)
-                log.error("%s is left alone: %s", hold.path, refusal.message)
-                continue
-            self._drain_orphan(file)
+                self._drain_orphan(SpoolFile(hold))
+            except SpoolFault as fault:
+                if fault.file != hold.path:
+                    raise
+                self._unfit_until[hold.path] = time.monotonic() + UNFIT_SECONDS
+                log.error("%s is left alone: %s", hold.path, fault.message)
 
     def _drain_orphan(self, file: SpoolFile) -> None:
-        finished = False
+        drain, finished = Drain(file, self._open), False
         try:
-            finished = self._empty(file)
+            finished = self._empty(file, drain)
+            if not finished:
+                drain.forget()
+        except Exception:
+            with suppress(Unavailable):  # the first failure is the one to tell; draining some again does no harm
+                drain.forget()
+            raise
         finally:
             self.adopted = None
             if finished:
@@ -114,25 +123,21 @@ class Drainer(threading.Thread):
             else:
                 file.close()
 
-    def _empty(self, file: SpoolFile) -> bool:
+    def _empty(self, file: SpoolFile, drain: Drain) -> bool:
         """Drain another's file, own rows in between; return whether it can go: the dead stay for somebody to see."""
-        drain, depth = Drain(file, self._open), file.depth()
+        depth = file.depth()
         self.adopted = depth
-        try:
-            while not self._stopping.is_set() and (stretch := drain.step()) is not None:
-                rows = sum(lines.rows for lines in stretch.lines)
-                size = sum(lines.size for lines in stretch.lines)
-                depth = replace(
-                    depth,
-                    requests=depth.requests - stretch.requests,
-                    rows=depth.rows - rows,
-                    bytes=depth.bytes - size,
-                )
-                self.adopted = depth
-                self._drain_own()
-        finally:
-            if drain.drained_id:
-                file.write([], forget=drain.drained_id)
+        while not self._stopping.is_set() and (stretch := drain.step()) is not None:
+            rows = sum(lines.rows for lines in stretch.lines)
+            size = sum(lines.size for lines in stretch.lines)
+            depth = replace(
+                depth,
+                requests=depth.requests - stretch.requests,
+                rows=depth.rows - rows,
+                bytes=depth.bytes - size,
+            )
+            self.adopted = depth
+            self._drain_own()
         if drain.drained_id:
             log.info("the rows of a process that ended were taken over from %s", file.hold.path.name)
         self.dead_rows += drain.dead_rows

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.domain.errors import Unavailable
 from experiments.services.ports import OpenUnitOfWork
 from experiments.spool.drain import Drain
-from experiments.spool.file import Depth, SpoolFile, depth_of
+from experiments.spool.file import Depth, SpoolFault, SpoolFile, depth_of
 from experiments.spool.folder import spool_folders
 from experiments.spool.hold import hold_orphans, spool_files, try_hold
+
+log = logging.getLogger("winnow.spool")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,21 +46,37 @@ def spooled(root: Path) -> Iterator[Spooled]:
 
 
 def drain_orphans(folder: Path, open_unit_of_work: OpenUnitOfWork) -> Iterator[Drained]:
-    """Take the rows of files that nobody holds into the database. Raises Unavailable; what is left stays."""
+    """Take the rows of files that nobody holds into the database. Raises Unavailable; what is left stays.
+
+    A file that is damaged is left alone: those after it have their turn.
+    """
     for hold in hold_orphans(folder):
-        file = SpoolFile(hold)
-        drain, rows, finished = Drain(file, open_unit_of_work), 0, False
         try:
-            while (stretch := drain.step()) is not None:
-                rows += sum(lines.rows for lines in stretch.lines)
-            finished = file.depth().dead_rows == 0
-        finally:
-            if finished:
-                file.remove()
-            else:
-                file.write([], forget=drain.drained_id)
-                file.close()
-        yield Drained(path=hold.path, rows=rows - drain.dead_rows, dead_rows=drain.dead_rows)
+            drained = _drained(SpoolFile(hold), open_unit_of_work)
+        except SpoolFault as fault:
+            log.error("%s is left alone: %s", hold.path, fault.message)
+            continue
+        yield drained
+
+
+def _drained(file: SpoolFile, open_unit_of_work: OpenUnitOfWork) -> Drained:
+    drain, rows, finished = Drain(file, open_unit_of_work), 0, False
+    try:
+        while (stretch := drain.step()) is not None:
+            rows += sum(lines.rows for lines in stretch.lines)
+        finished = file.depth().dead_rows == 0
+        if not finished:
+            drain.forget()
+    except Exception:
+        with suppress(Unavailable):  # the first failure is the one to tell; draining some again does no harm
+            drain.forget()
+        raise
+    finally:
+        if finished:
+            file.remove()
+        else:
+            file.close()
+    return Drained(path=file.hold.path, rows=rows - drain.dead_rows, dead_rows=drain.dead_rows)
 
 
 def _in_use(path: Path) -> bool:

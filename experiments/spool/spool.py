@@ -17,7 +17,7 @@ from experiments.services.ports import Known, OpenUnitOfWork
 from experiments.spool.backlog import Backlog
 from experiments.spool.drain import Drain
 from experiments.spool.drainer import Drainer, Source
-from experiments.spool.file import SpoolFile, Stretch, spool_closed, spool_full
+from experiments.spool.file import SpoolFault, SpoolFile, Stretch, spool_closed, spool_full
 from experiments.spool.group_commit import GroupCommit
 from experiments.spool.hold import hold_new, hold_orphans
 
@@ -44,7 +44,7 @@ class Spool:
     def __init__(self, folder: Path, open_unit_of_work: OpenUnitOfWork, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         """Take over a file that a dead process left in the folder, or begin a new one."""
         self._max_bytes = max_bytes
-        self._file = _first_orphan(folder) or SpoolFile(hold_new(folder))
+        self._file = _first_fit_orphan(folder) or SpoolFile(hold_new(folder))
         depth = self._file.depth()
         self._dead_before = depth.dead_rows
         self._backlog = Backlog(depth, self._file.last_id)
@@ -155,11 +155,24 @@ class Spool:
                     raise
 
 
-def _first_orphan(folder: Path) -> SpoolFile | None:
-    """Go on with a file that is there already, so that a process that often dies leaves no trail of files."""
+def _first_fit_orphan(folder: Path) -> SpoolFile | None:
+    """Go on with a file that is there already, so that a process that often dies leaves no trail of files.
+
+    A damaged one is none to go on with: what comes would wait behind the damage.
+    """
     for hold in hold_orphans(folder):
         try:
-            return SpoolFile(hold)
-        except Unavailable as refusal:
-            log.error("%s is left alone: %s", hold.path, refusal.message)
+            return _sound(SpoolFile(hold))
+        except SpoolFault as fault:
+            log.error("%s is not gone on with: %s", hold.path, fault.message)
     return None
+
+
+def _sound(file: SpoolFile) -> SpoolFile:
+    try:
+        file.check()
+        file.depth()
+    except SpoolFault:
+        file.close()
+        raise
+    return file
