@@ -94,7 +94,7 @@ def headers_of(refusal: DomainError) -> Mapping[str, str] | None:
     """Return what a client has to know beyond the problem."""
     if isinstance(refusal, refusals.RateLimited):
         return {"Retry-After": str(refusal.wait_seconds)}
-    return HEADERS.get(type(refusal))
+    return next((HEADERS[kind] for kind in type(refusal).__mro__ if kind in HEADERS), None)
 
 
 def _on_refusal(refusal: DomainError) -> Response:

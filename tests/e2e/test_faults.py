@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 from experiments.services.keys import Scope
 from experiments.spool.listing import spooled
 from experiments.storage import migrate
-from tests.e2e.load import Load, assert_stored_once, start_offer
+from tests.e2e.load import Load, assert_stored_once, make_known, start_offer
 from tests.e2e.processes import COMMAND, ROOT, Server, environment, new_key, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -98,7 +98,9 @@ def offered(url: str, folder: Path, **settings: str) -> Iterator[tuple[Server, s
     """Two server processes with an experiment that exposes whoever asks, and a key for them."""
     with serving(url, folder / "server.log", workers=2, settings=settings) as server:
         start_offer(server.address, new_key(url, Scope.ADMIN))
-        yield server, new_key(url, Scope.INGEST, Scope.ASSIGN)
+        key = new_key(url, Scope.INGEST, Scope.ASSIGN)
+        make_known(server.address, key)
+        yield server, key
 
 
 def test_server_worker_and_postgres_are_killed_in_turn(postgres: Postgres, tmp_path: Path) -> None:

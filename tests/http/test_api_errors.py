@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.errors import STATUS
+from api.errors import STATUS, headers_of
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import DomainError, Unavailable
 from experiments.services.catalog import CatalogHolder
@@ -227,3 +227,10 @@ def test_a_process_whose_database_went_away_is_not_ready(api: Caller, monkeypatc
     monkeypatch.setattr(MemoryUnitOfWork, "ping", fail)
     assert refusal(api.anonymous().get("/readyz")) == (503, "database_not_migrated", None)
     assert api.anonymous().get("/healthz").status_code == 200
+
+
+def test_a_finer_kind_of_refusal_has_the_headers_of_its_kind() -> None:
+    class Finer(Unavailable):
+        """Such as a spool that is full."""
+
+    assert headers_of(Finer("full", "Full.")) == {"Retry-After": "1"}
