@@ -158,7 +158,13 @@ class SpoolFile:
             self._refuse_if_closed()
             self._disconnect()
             _unlink(self.hold.path)
-            self._open()
+            try:
+                self._open()
+            except Exception:
+                # Still no room: half a file, in which nothing is, would look like one that cannot be read.
+                with contextlib.suppress(OSError):
+                    _unlink(self.hold.path)
+                raise
 
     def close(self) -> None:
         """Let go of the file; whoever holds it next finds what is left."""

@@ -440,6 +440,7 @@ def test_no_id_is_given_twice_where_starting_over_fails(
         broken.setattr(f"experiments.spool.file.{fails}", _fails)
         with pytest.raises(Unavailable):
             spool._file.start_over()
+    assert not spool._file.hold.path.exists()  # not half of one, which nobody could read
     assert spool._file.last_id == 5
     spool.append([event("after")], [exposure("x1")], received_at=NOW)
     assert spool._file.last_id == 6
