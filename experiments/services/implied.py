@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,8 +13,8 @@ from experiments.services.ports import Journal
 REMEMBERED = 200_000
 """How many exposures a process remembers at least; what it has forgotten is stored again, and dropped there."""
 
-_DIGEST_BYTES = 16
-"""Units may have long names: what is remembered of an exposure is short whatever they are."""
+_DIGEST_DIGITS = 32
+"""Of the id, which ends with a SHA-256: 16 bytes are beyond all chance of two alike."""
 
 
 class ImpliedExposures:
@@ -30,11 +29,15 @@ class ImpliedExposures:
 
     def store(self, shown: Iterable[tuple[str, Assignment]], *, now: datetime) -> None:
         """Return when all of these are on disk. Raises Unavailable where the new ones were not stored."""
-        new = {key: (unit_id, answer) for unit_id, answer in shown if not self._knows(key := _key(unit_id, answer))}
+        new = {
+            event_id: _exposure(event_id, unit_id, answer, now)
+            for unit_id, answer in shown
+            if not self._knows(_digest(event_id := _id(unit_id, answer)))
+        }
         if not new:
             return
-        self._journal.append([], [_exposure(unit_id, answer, now) for unit_id, answer in new.values()], received_at=now)
-        self._remember(new)
+        self._journal.append([], list(new.values()), received_at=now)
+        self._remember(map(_digest, new))
 
     def _knows(self, key: bytes) -> bool:
         return key in self._recent or key in self._older
@@ -47,26 +50,25 @@ class ImpliedExposures:
                 self._older, self._recent = self._recent, set()
 
 
-def _key(unit_id: str, answer: Assignment) -> bytes:
-    return hashlib.blake2b(_parts(unit_id, answer), digest_size=_DIGEST_BYTES).digest()
+def _id(unit_id: str, answer: Assignment) -> str:
+    """Asking again gives the same id, so the exposure is stored once."""
+    return assigned_id(
+        experiment=answer.experiment,
+        epoch=answer.epoch,
+        segment=answer.segment or "",
+        variant=answer.variant,
+        unit_id=unit_id,
+    )
 
 
-def _parts(unit_id: str, answer: Assignment) -> bytes:
-    """Say which exposure it is; only the unit may be called anything, and comes last."""
-    parts = (answer.experiment, str(answer.epoch), answer.segment or "", answer.variant, unit_id)
-    return "\x1f".join(parts).encode()
+def _digest(event_id: str) -> bytes:
+    """Units may have long names: what is remembered of an exposure is short whatever they are."""
+    return bytes.fromhex(event_id[-_DIGEST_DIGITS:])
 
 
-def _exposure(unit_id: str, answer: Assignment, now: datetime) -> Exposure:
-    """Return the exposure that the answer implies; asking again gives the same `event_id`, so it is stored once."""
+def _exposure(event_id: str, unit_id: str, answer: Assignment, now: datetime) -> Exposure:
     return Exposure(
-        event_id=assigned_id(
-            experiment=answer.experiment,
-            epoch=answer.epoch,
-            segment=answer.segment or "",
-            variant=answer.variant,
-            unit_id=unit_id,
-        ),
+        event_id=event_id,
         unit_id=unit_id,
         experiment=answer.experiment,
         version=answer.version,

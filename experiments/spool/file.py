@@ -15,7 +15,6 @@ from experiments.domain.errors import Unavailable
 from experiments.services.lines import Lines
 from experiments.spool.hold import Hold
 
-PAGE_BYTES = 4_096
 _WAL_PAGES = 2_000
 """The write-ahead log is folded into the file after about 8 MB: rarely under load, and it stays small."""
 _FULL = 13
