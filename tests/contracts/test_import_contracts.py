@@ -43,7 +43,7 @@ PLANTS = [
     ("Analysis knows nothing of us", "analysis/plan.py", "import experiments.domain.metric"),
     ("Analysis knows nothing of us", "analysis/report.py", "import flask"),
     ("Analysis knows nothing of us", "analysis/report.py", "import segmentation"),
-    ("Rooms stand in layers", "segmentation/__init__.py", "import experiments.domain.segment"),
+    ("Segmentation knows nothing of us", "segmentation/__init__.py", "import experiments.domain.segment"),
     ("Segmentation knows nothing of us", "segmentation/__init__.py", "import sqlalchemy"),
     ("No request reaches the numbers", "experiments/services/record.py", "import analysis.plan"),
     ("No request reaches the numbers", "experiments/services/record.py", "import segmentation"),
