@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("analysis", "api", "experiments")
+PACKAGES = ("analysis", "api", "experiments", "segmentation")
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,11 @@ PLANTS = [
     ("SQLAlchemy lives in storage only", "experiments/senders/mail.py", "import sqlalchemy"),
     ("Analysis knows nothing of us", "analysis/plan.py", "import experiments.domain.metric"),
     ("Analysis knows nothing of us", "analysis/report.py", "import flask"),
+    ("Analysis knows nothing of us", "analysis/report.py", "import segmentation"),
+    ("Segmentation knows nothing of us", "segmentation/__init__.py", "import experiments.domain.segment"),
+    ("Segmentation knows nothing of us", "segmentation/__init__.py", "import sqlalchemy"),
     ("No request reaches the numbers", "experiments/services/record.py", "import analysis.plan"),
+    ("No request reaches the numbers", "experiments/services/record.py", "import segmentation"),
     ("No request reaches the numbers", "experiments/storage/tables.py", "import numpy"),
     ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.analyse"),
 ]

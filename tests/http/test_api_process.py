@@ -36,7 +36,7 @@ app = create_app(Settings(database_url=sys.argv[1], secret_key="s" * 40))
 client = app.test_client()
 assert client.get("/healthz").status_code == 200
 assert client.get("/v1/experiments").status_code == 401
-heavy = ("statsmodels", "pandas", "scipy", "duckdb", "ibis", "pyarrow", "numpy", "analysis")
+heavy = ("statsmodels", "pandas", "scipy", "duckdb", "ibis", "pyarrow", "numpy", "sklearn", "analysis", "segmentation")
 print(sorted(name for name in heavy if name in sys.modules))
 """
 
