@@ -78,7 +78,8 @@ def create_app(settings: Settings | None = None, *, winnow: Winnow | None = None
 
 
 def _never_stale(response: Response) -> Response:
-    if request.path.startswith(("/v1/", "/ofrep/")):
+    """Let nobody show old states as new; answers to other methods no cache keeps of itself (RFC 9111, section 3)."""
+    if request.method in ("GET", "HEAD") and request.path.startswith(("/v1/", "/ofrep/")):
         response.headers.setdefault("Cache-Control", "no-cache")
     return response
 

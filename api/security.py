@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, Response
 from flask_cors import CORS
 from flask_talisman import DENY, Talisman
 
@@ -19,12 +19,15 @@ CONTENT_SECURITY_POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
+ONLY_FOR_PAGES = ("Content-Security-Policy", "Permissions-Policy", "Referrer-Policy", "X-Frame-Options")
+"""What a browser heeds in a document; data it shows as text at most, and it is told not to guess otherwise."""
 READ_ACROSS_ORIGINS = ["ETag", "Location", "Retry-After", "X-Request-Id"]
 SENT_ACROSS_ORIGINS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "X-API-Key", "X-Request-Id"]
 
 
 def secure(app: Flask, settings: Settings) -> None:
     """Set the headers of every answer. Forms are protected where the forms are: the API knows its callers by key."""
+    app.after_request(_only_what_data_needs)  # comes after those below: the last to be named is the first to run
     Talisman(
         app,
         content_security_policy=CONTENT_SECURITY_POLICY,
@@ -40,3 +43,11 @@ def secure(app: Flask, settings: Settings) -> None:
             expose_headers=READ_ACROSS_ORIGINS,
             max_age=600,
         )
+
+
+def _only_what_data_needs(response: Response) -> Response:
+    """Leave out of JSON what is said to pages: frontends ask for it by the million."""
+    if response.is_json:
+        for name in ONLY_FOR_PAGES:
+            response.headers.pop(name, None)
+    return response

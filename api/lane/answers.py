@@ -69,6 +69,16 @@ class AnswersHolder:
         self._compiling = threading.Lock()
         self._current = _answers(EMPTY, {})
 
+    def group(self, experiment: str | None, tags: frozenset[str]) -> Group | None:
+        """Return one live experiment, or all running ones; None where the key sees no such one, or none is known."""
+        current = self._current
+        if self._catalog.current is not current.catalog or current.catalog is EMPTY or tags:
+            seen = self.current()
+            if seen is None:
+                return None
+            current = seen.seen_with(tags)
+        return current.running if experiment is None else current.live.get(experiment)
+
     def current(self) -> Answers | None:
         """Return the answers, None before there is a catalog."""
         current = self._current

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from experiments.services.keys import Principal
 
 Environ = dict[str, Any]
 
 
-class Asked(NamedTuple):
-    """A request whose caller is known."""
-
-    environ: Environ
-    body: bytes
-    principal: Principal
-
-
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer; `headers` come on top of those that Flask gives to every answer of its kind."""
 
     body: bytes
@@ -26,5 +20,8 @@ class Reply(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Handler = Callable[[Asked], Reply | None]
-"""None: this is for Flask, which answers as if the lane were not there. So a handler knows clean requests only."""
+Handler = Callable[[Environ, bytes, Principal], Reply | None]
+"""Takes the environment, the body, and who asks. None: this is for Flask, which answers as if the lane were not there.
+
+So a handler knows clean requests only.
+"""

@@ -9,13 +9,14 @@ from json.encoder import encode_basestring_ascii
 
 import msgspec
 
-from api.lane.asked import Asked, Reply
+from api.lane.asked import Environ, Reply
 from api.lane.clean import UNREADABLE, is_id, is_plain
 from api.schemas.fields import EARLIEST, MAX_WHOLE
 from api.schemas.record import MAX_ITEMS
 from experiments.domain.errors import DomainError
 from experiments.domain.event import MAX_VALUE, Exposure, ExposureClaim
 from experiments.domain.names import KEY_PATTERN, MAX_ID_LENGTH
+from experiments.services.keys import Principal
 from experiments.services.lines import NULL, Lines, escaped, instant_text, to_lines
 from experiments.services.ports import Clock, LineJournal
 from experiments.services.record import AHEAD_SECONDS, Recorder
@@ -65,16 +66,15 @@ class Events:
         self._clock = clock
         self._names: set[str] = set()
 
-    def record(self, asked: Asked) -> Reply | None:
+    def record(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | None:
         """Store the batch and accept all of it."""
-        body = asked.body
         try:
             items = _sent(body).items
         except UNREADABLE:
             return None
         if not 0 < len(items) <= MAX_ITEMS:
             return None
-        if asked.principal.tags and any(type(item) is SentExposure for item in items):
+        if principal.tags and any(type(item) is SentExposure for item in items):
             return None  # whether the key sees the experiment is Flask's to say
         try:
             lines, names = self._lines(items, simple=b"\\" not in body and b"\x7f" not in body)

@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from api.lane.answers import Answers, AnswersHolder, Group, Written
-from api.lane.asked import Asked, Reply
+from api.lane.answers import AnswersHolder, Group, Written
+from api.lane.asked import Environ, Reply
 from api.lane.clean import UNREADABLE, is_id, is_plain, names_in
 from api.lane.exposing import Exposing
 from api.metrics.counts import Decisions
 from api.ofrep.evaluation import bulk, tag
 from api.ofrep.streams import encoded_streams
+from experiments.services.keys import Principal
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 
@@ -39,22 +40,22 @@ class Evaluations:
         self._streams_url = streams_url
         self._secret = secret
 
-    def one(self, asked: Asked) -> Reply | None:
+    def one(self, environ: Environ, body: bytes, principal: Principal) -> Reply | None:
         """`/ofrep/v1/evaluate/flags/{key}`."""
-        answers = self._seen(asked)
-        group = None if answers is None else answers.live.get(asked.environ["PATH_INFO"][len(FLAGS) + 1 :])
-        given = None if group is None else self._given(asked, group)
+        group = self._answers.group(environ["PATH_INFO"][len(FLAGS) + 1 :], principal.tags)
+        given = None if group is None else self._given(body, group)
         return None if given is None else Reply(given[0].evaluation)
 
-    def all(self, asked: Asked) -> Reply | None:
+    def all(self, environ: Environ, body: bytes, principal: Principal) -> Reply | None:
         """`/ofrep/v1/evaluate/flags`."""
-        answers = self._seen(asked)
-        given = None if answers is None else self._given(asked, answers.every)
+        current = self._answers.current()
+        answers = None if current is None else current.seen_with(principal.tags)
+        given = None if answers is None else self._given(body, answers.every)
         if answers is None or given is None:
             return None
-        held = asked.environ.get("HTTP_IF_NONE_MATCH")
+        held = environ.get("HTTP_IF_NONE_MATCH")
         streams, ticket = encoded_streams(
-            self._streams_url, self._secret, asked.principal.key_id, answers.catalog.version, time.time()
+            self._streams_url, self._secret, principal.key_id, answers.catalog.version, time.time()
         )
         evaluations = [written.evaluation for written in given]
         etag = f'"{tag(evaluations, ticket)}"'
@@ -63,18 +64,14 @@ class Evaluations:
         # Another tag, or several of them, are rare, and for Flask to compare.
         return Reply(b"", "304 NOT MODIFIED", (("ETag", etag),)) if held == etag else None
 
-    def _seen(self, asked: Asked) -> Answers | None:
-        current = self._answers.current()
-        return None if current is None else current.seen_with(asked.principal.tags)
-
-    def _given(self, asked: Asked, group: Group) -> list[Written] | None:
+    def _given(self, body: bytes, group: Group) -> list[Written] | None:
         try:
-            context = _evaluate(asked.body).context
+            context = _evaluate(body).context
         except UNREADABLE:
             return None
         names = 1 + names_in(context)
         unit_id = context.pop("targetingKey", None)
-        if type(unit_id) is not str or not is_id(unit_id) or not is_plain(asked.body, names):
+        if type(unit_id) is not str or not is_id(unit_id) or not is_plain(body, names):
             return None
         given = [assign(unit_id, context) for assign in group.assigns]
         if group.exposes and not self._exposing.expose(unit_id, given):

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from io import BytesIO
+from time import perf_counter
 from typing import Any
 
 import msgspec
 
-from api.lane.asked import Asked
 from api.lane.assignments import Ask
-from api.lane.callers import Callers
 from api.lane.stops import stops
 from benchmarks.harness import Work
 from benchmarks.online.bare_app import bare_app
 from benchmarks.online.house import House, experiment, house
 from benchmarks.online.http import BEFORE, PATH, after, answers_of
 from benchmarks.online.question import KEY
+from experiments.services.keys import Scope
 
 _BODY = f"{BEFORE}00000007{after(KEY)}".encode()
 
@@ -45,8 +45,10 @@ def caller(count: int) -> Work:
     """Find out who asks."""
 
     def make(made: House) -> Callable[[], object]:
-        callers, environ = Callers(made.winnow.keys), _environ(made)
-        return lambda: callers.recognise(environ)
+        environ = _environ(made)
+        lane: Any = made.client.application.wsgi_app
+        lane({**environ, "wsgi.input": BytesIO(_BODY)}, lambda *_: None)
+        return lambda: lane._passages.find(PATH, Scope.ASSIGN, environ, perf_counter())
 
     return _in_house(count, make)
 
@@ -63,11 +65,8 @@ def handler(count: int) -> Work:
     def make(made: House) -> Callable[[], object]:
         app = made.client.application
         handle = next(stop.handler for stop in stops(app, made.winnow) if stop.rule == PATH)
-        principal = Callers(made.winnow.keys).recognise(_environ(made))
-        if principal is None:
-            raise RuntimeError("nobody knows the key")
-        asked = Asked({}, _BODY, principal)
-        return lambda: handle(asked)
+        principal = made.winnow.keys.authenticate(made.headers["Authorization"].removeprefix("Bearer "))
+        return lambda: handle({}, _BODY, principal)
 
     return _in_house(count, make)
 

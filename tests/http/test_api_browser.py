@@ -14,18 +14,36 @@ from tests.http.api_client import Caller
 SHOP = "https://shop.example"
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/healthz", "/v1/experiments", "/v1/nothing"])
+PAGES = ["/", "/docs"]
+DATA = ["/openapi.json", "/healthz", "/v1/experiments", "/v1/nothing"]
+
+
+@pytest.mark.parametrize("path", [*PAGES, *DATA])
 def test_every_answer_says_what_a_browser_may_do_with_it(api: Caller, path: str) -> None:
+    headers = api.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-Id"])
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_load_nothing_from_elsewhere_and_are_shown_nowhere_else(api: Caller, path: str) -> None:
     headers = api.get(path).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == "'self'"
     assert policy["img-src"] == "'self' data:"
     assert policy["frame-ancestors"] == "'none'"
-    assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
-    assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-Id"])
+
+
+@pytest.mark.parametrize("path", DATA)
+def test_data_is_sent_as_data_and_without_what_only_pages_heed(api: Caller, path: str) -> None:
+    answer = api.get(path)
+    assert answer.mimetype in {"application/json", "application/problem+json"}
+    assert {"Content-Security-Policy", "X-Frame-Options", "Referrer-Policy", "Permissions-Policy"}.isdisjoint(
+        set(answer.headers.keys())
+    )
 
 
 def test_a_shop_may_ask_from_its_own_origin(api: Caller) -> None:

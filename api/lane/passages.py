@@ -1,0 +1,117 @@
+"""Who may pass, and which headers their answers have: found out once, and remembered for a moment."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import NamedTuple, TypeAlias
+
+from api.lane.asked import Environ
+from experiments.domain.errors import DomainError
+from experiments.services.keys import Keys, Principal, Scope
+
+Headers: TypeAlias = list[tuple[str, str]]
+Place: TypeAlias = tuple[str, str | None, str | None, str]
+"""Route, origin, and the scheme before and behind the proxy: with the status, what headers depend on."""
+
+REMEMBERED_SECONDS = 1.0
+"""On top of what `Keys` remembers."""
+MAX_REMEMBERED = 10_000
+MAX_PLACES = 1_000
+MAX_ORIGIN = 300
+"""More than any name of a host: longer ones are nobody's."""
+ANY_ORIGIN, ELSEWHERE = "*", "elsewhere"
+"""Those that may not ask across origins are all told the same."""
+_PROTOS = frozenset({None, "http", "https"})
+_TAUGHT = frozenset({"200", "202", "304"})
+"""Who is not known, or is sent elsewhere, teaches nothing: strangers cannot fill what is kept."""
+_OWN = frozenset({"content-length", "etag", "x-request-id"})
+
+Sent: TypeAlias = tuple[str, str | None, str | None, str | None, str | None, str]
+"""What a passage hangs on, as it was sent: route, both headers that hold keys, origin, and both schemes."""
+
+
+class Learnt(NamedTuple):
+    """What answers of one status have in common at a place."""
+
+    code: int
+    headers: Headers
+
+
+class Passage(NamedTuple):
+    """`learnt` by status is what is known of the place so far; `until` is by `perf_counter`."""
+
+    principal: Principal
+    learnt: dict[str, Learnt]
+    until: float
+    revocations: int
+
+
+class Passages:
+    """It knows nothing of security headers and CORS: the first answer of each kind is Flask's, who teaches them."""
+
+    def __init__(self, keys: Keys, origins: frozenset[str]) -> None:
+        self._keys = keys
+        self._origins = origins
+        self._remembered: dict[Sent, Passage] = {}
+        self._learnt: dict[Place, dict[str, Learnt]] = {}
+
+    def find(self, rule: str, scope: Scope, environ: Environ, now: float) -> Passage | None:
+        """Return the passage of who asks at `now`, by `perf_counter`. None: Flask says why not, or teaches headers."""
+        get = environ.get
+        sent = (
+            rule,
+            get("HTTP_AUTHORIZATION"),
+            get("HTTP_X_API_KEY"),
+            get("HTTP_ORIGIN"),
+            get("HTTP_X_FORWARDED_PROTO"),
+            environ["wsgi.url_scheme"],
+        )
+        found = self._remembered.get(sent)
+        if found is not None and now < found.until and found.revocations == self._keys.revocations:
+            return found
+        return self._look_up(sent, scope)
+
+    def place(self, rule: str, environ: Environ) -> Place | None:
+        """Return what headers depend on; None where that is odd, and nothing to be learnt from."""
+        origin, proto = environ.get("HTTP_ORIGIN"), environ.get("HTTP_X_FORWARDED_PROTO")
+        return self._place(rule, origin, proto, environ["wsgi.url_scheme"])
+
+    def learn(self, place: Place, status: str, headers: Headers) -> None:
+        """Keep what Flask has said there, if it is an answer that may teach."""
+        if status[:3] in _TAUGHT and (place in self._learnt or len(self._learnt) < MAX_PLACES):
+            kept = [(name, value) for name, value in headers if name.lower() not in _OWN]
+            self._learnt.setdefault(place, {}).setdefault(status, Learnt(int(status[:3]), kept))
+
+    def _place(self, rule: str, origin: str | None, proto: str | None, scheme: str) -> Place | None:
+        if proto not in _PROTOS:
+            return None
+        if origin is not None and origin not in self._origins:
+            origin = origin[:MAX_ORIGIN] if ANY_ORIGIN in self._origins else ELSEWHERE
+        return rule, origin, proto, scheme
+
+    def _look_up(self, sent: Sent, scope: Scope) -> Passage | None:
+        """Remember only those who may pass, and whose headers are no longer than they should be."""
+        self._remembered.pop(sent, None)
+        revocations = self._keys.revocations  # as they were before the key was looked at
+        rule, bearer, key, origin, proto, scheme = sent
+        place = self._place(rule, origin, proto, scheme)
+        learnt = None if place is None else self._learnt.get(place)
+        principal = None if learnt is None else self._recognise(bearer, key)
+        if learnt is None or principal is None or not principal.may(scope):
+            return None
+        passage = Passage(principal, learnt, perf_counter() + REMEMBERED_SECONDS, revocations)
+        if sum(len(text) for text in sent if text) <= 2 * MAX_ORIGIN:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[sent] = passage
+        return passage
+
+    def _recognise(self, bearer: str | None, key: str | None) -> Principal | None:
+        if bearer:
+            if bearer[:7] != "Bearer ":
+                return None
+            key = bearer[7:]
+        try:
+            return self._keys.authenticate(key or "")
+        except DomainError:
+            return None
