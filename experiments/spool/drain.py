@@ -9,8 +9,8 @@ from experiments.services.lines import Lines, halves, joined
 from experiments.services.ports import OpenUnitOfWork
 from experiments.spool.file import SpoolFile, Stretch
 
-BATCH_ROWS = 10_000
-BATCH_BYTES = 4_000_000
+BATCH_ROWS = 40_000
+BATCH_BYTES = 16_000_000
 
 log = logging.getLogger("winnow.spool")
 

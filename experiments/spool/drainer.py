@@ -17,8 +17,10 @@ from experiments.spool.drain import BATCH_ROWS, Drain
 from experiments.spool.file import Depth, SpoolFault, SpoolFile, Stretch
 from experiments.spool.hold import hold_orphans
 
-LINGER_SECONDS = 0.03
-"""How long rows may wait for company: a batch costs the database much the same whatever its size."""
+LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.03, 0.3
+"""How long rows may wait for company, and how long while much goes on coming: the larger a batch, the cheaper a row."""
+MUCH_ROWS = 300
+"""So many in `LINGER_SECONDS`, about ten thousand a second, are much."""
 LOOK_SECONDS = 5.0
 """How often to look for files of dead processes."""
 UNFIT_SECONDS = 600.0
@@ -77,8 +79,11 @@ class Drainer(threading.Thread):
         self._try(self._drain_own)
 
     def _linger(self) -> None:
-        if self._own.rows() < BATCH_ROWS:
-            self._stopping.wait(LINGER_SECONDS)
+        rows, latest = self._own.rows(), time.monotonic() + LONGEST_LINGER_SECONDS
+        while rows < BATCH_ROWS and not self._stopping.wait(LINGER_SECONDS):
+            before, rows = rows, self._own.rows()
+            if rows - before < MUCH_ROWS or time.monotonic() >= latest:
+                break
 
     def _drain_own(self) -> None:
         """Go on as long as there are whole batches; a smaller rest lingers for company.

@@ -215,12 +215,12 @@ def test_what_nobody_holds_is_listed_and_can_be_drained(tmp_path: Path, flaky: F
 def test_large_batches_under_load(tmp_path: Path, flaky: Flaky) -> None:
     flaky.away = True
     spool = started(tmp_path, flaky)
-    for number in range(250):
-        spool.append([event(f"e{number}-{one}") for one in range(100)], [], received_at=NOW)
+    for number in range(100):
+        spool.append([event(f"e{number}-{one}") for one in range(1_000)], [], received_at=NOW)
     spool.append([], [exposure("x1")], received_at=NOW)
     flaky.away = False
-    flaky.wait_for((1, 25_000))
-    assert flaky.loads[0] == 10_000
+    flaky.wait_for((1, 100_000))
+    assert flaky.loads[0] == 40_000
     spool.close(within_seconds=5)
 
 
@@ -381,7 +381,7 @@ def test_of_the_failures_while_draining_the_first_is_told(
     """The database goes away midway, and then the file cannot be written either."""
     dead = Spool(tmp_path, flaky)
     for number in range(2):
-        dead.append([event(f"e{number}-{one}") for one in range(10_000)], [], received_at=NOW)
+        dead.append([event(f"e{number}-{one}") for one in range(40_000)], [], received_at=NOW)
     die(dead)
     files = drain_orphans(tmp_path, flaky)
 
