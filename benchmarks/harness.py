@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
 from itertools import pairwise
-from math import log
+from math import ceil, log
 from pathlib import Path
 from shutil import which
 from statistics import fmean, linear_regression, median
@@ -19,6 +19,9 @@ from typing import Any, Literal
 
 from benchmarks.agreement import Agreement, agreements
 from benchmarks.memory import peak_mib
+
+LEAST_SECONDS = 0.2
+"""A timed run is repeated until it lasts so long, as `timeit` does; times are for one."""
 
 Numbers = Mapping[str, float]
 Operator = Literal["<=", ">="]
@@ -183,11 +186,16 @@ def measure(case: Case, *, memory: bool, tick: Tick = lambda: None) -> Outcome:
                 else:
                     prepared.callback(works[side.name].close)
         numbers: dict[str, Numbers] = {}
+        times = dict.fromkeys(works, 1)
         for name, work in works.items():
             for _ in range(case.warm_ups):
-                numbers[name] = work.numbers(work.run())
+                started = perf_counter()
+                result = work.run()
+                took = perf_counter() - started
+                times[name] = _times(work, took)
+                numbers[name] = work.numbers(result)
                 tick()
-        seconds = _in_turn(works, case.rounds, tick)
+        seconds = _in_turn(works, case.rounds, tick, times)
     peaks = {}
     if memory and case.memory:
         peaks = {side.name: peak_mib(side.prepare) for side in case.sides if side.name in works}
@@ -213,11 +221,11 @@ def measure(case: Case, *, memory: bool, tick: Tick = lambda: None) -> Outcome:
 
 def sweep(plan: Sweep, *, tick: Tick = lambda: None) -> Outcome:
     """Run a sweep: all sizes in turn, and the slope of time on their number."""
-    runs = {f"{size}": plan.prepare(size) for size in plan.sizes}
-    for run in runs.values():
-        run()
+    works = {f"{size}": Work(run=plan.prepare(size), numbers=lambda _: {}) for size in plan.sizes}
+    for work in works.values():
+        work.run()
         tick()
-    seconds = _in_turn({name: Work(run=run, numbers=lambda _: {}) for name, run in runs.items()}, plan.rounds, tick)
+    seconds = _in_turn(works, plan.rounds, tick, dict.fromkeys(works, 1))
     measured = tuple(Measured(name=name, seconds=tuple(times)) for name, times in seconds.items())
     slope = _slope(plan, [min(side.seconds) for side in measured])
     promised = plan.most_when_doubled
@@ -239,18 +247,30 @@ def runs_of(case: Case | Sweep) -> int:
     return sum(side.lacks is None for side in case.sides) * (case.rounds + case.warm_ups)
 
 
-def _in_turn(works: Mapping[str, Work], rounds: int, tick: Tick) -> dict[str, list[float]]:
+def _times(work: Work, took: float) -> int:
+    """How often to run: what says by itself how long it took does so for one run."""
+    return 1 if work.seconds is not None else max(1, ceil(LEAST_SECONDS / max(took, 1e-6)))
+
+
+def _in_turn(works: Mapping[str, Work], rounds: int, tick: Tick, times: Mapping[str, int]) -> dict[str, list[float]]:
+    """Measure all of them in each round, each so many times in a row."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     with _settled():
         for _ in range(rounds):
             for name, work in works.items():
                 gc.collect()
-                started = perf_counter()
-                result = work.run()
-                took = perf_counter() - started
-                seconds[name].append((took if work.seconds is None else work.seconds(result)) / work.count)
+                seconds[name].append(_timed(work, times[name]))
                 tick()
     return seconds
+
+
+def _timed(work: Work, times: int) -> float:
+    started = perf_counter()
+    for _ in range(times - 1):
+        work.run()
+    result = work.run()
+    took = (perf_counter() - started) / times
+    return (took if work.seconds is None else work.seconds(result)) / work.count
 
 
 @contextmanager

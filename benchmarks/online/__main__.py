@@ -208,7 +208,8 @@ def _assignment(folder: Path, quick: bool) -> Case:
 
 
 def _exposure(folder: Path, quick: bool) -> Case:
-    ground, seconds = Ground(folder), 1 if quick else 5
+    ground = Ground(folder)
+    how = {"seconds": 1 if quick else 5, "threads": 128}
     return Case(
         name="http-exposure",
         title="One assignment over HTTP with a durable exposure: a new unit each time",
@@ -216,14 +217,23 @@ def _exposure(folder: Path, quick: bool) -> Case:
         memory=False,
         rounds=1 if quick else 9,
         sides=(
-            Side(name="winnow", prepare=partial(http.winnow, ground, SHOWN, seconds=seconds), requires=(WRK, POSTGRES)),
-            Side(name="bare function", prepare=partial(http.bare, ground, SHOWN, seconds=seconds), requires=(WRK,)),
+            Side(
+                name="winnow",
+                prepare=partial(http.winnow, ground, SHOWN, **how),
+                requires=(WRK, POSTGRES),
+            ),
+            Side(
+                name="bare function",
+                prepare=partial(http.bare, ground, SHOWN, **how),
+                requires=(WRK,),
+            ),
         ),
         promises=(
             Promise(name="http-exposure-over-bare", fast="winnow", slow=("bare function",), operator=">=", bound=0.55),
         ),
         note=(
-            "The answer is given once the exposure is on the local disk; it goes on into PostgreSQL meanwhile. After "
+            "The answer is given once the exposure is on the local disk; it goes on into PostgreSQL meanwhile. Requests "
+            "wait for the disk together, so both servers have 128 threads, and as many connections ask. After "
             "each round, off the clock, all that was acknowledged is waited for in the table, and counted."
         ),
     )

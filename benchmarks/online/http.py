@@ -22,11 +22,13 @@ from benchmarks.online.house import EXPERIMENTS, House, experiment, house
 from benchmarks.online.processes import Server, serve
 from benchmarks.online.question import COUNTRY, KEY
 from benchmarks.online.sockets import latencies, post
-from benchmarks.online.wrk import Load, post_script, wrk
+from benchmarks.online.wrk import CONNECTIONS, Load, post_script, wrk
 
 PATH = "/v1/assignments"
 BEFORE = '{"unit_id":"customer-'
 STORED_SECONDS = 120
+THREADS = 8
+"""What `winnow serve` has unless it is told otherwise."""
 
 
 def after(key: str) -> str:
@@ -42,12 +44,12 @@ class Running:
     headers: dict[str, str]
 
 
-def winnow_server(stack: ExitStack, ground: Ground, url: str) -> Running:
+def winnow_server(stack: ExitStack, ground: Ground, url: str, *, threads: int = THREADS) -> Running:
     """Start `winnow serve` on this database."""
     with house(*EXPERIMENTS, url=url) as made:
         headers = made.headers
     server = serve(
-        lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port)],
+        lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port), "--threads", str(threads)],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment=environment(ground, url),
         ready=("/readyz", 200),
@@ -56,14 +58,22 @@ def winnow_server(stack: ExitStack, ground: Ground, url: str) -> Running:
     return Running(server=server, headers=headers)
 
 
-def bare_server(stack: ExitStack, ground: Ground, key: str) -> Running:
+def bare_server(stack: ExitStack, ground: Ground, key: str, *, threads: int = THREADS) -> Running:
     """Start the bare function with the answers that Winnow gives."""
     answers = ground.folder / f"{uuid.uuid4().hex}.json"
     with house(experiment(key)) as made:
         answers.write_text(json.dumps(answers_of(made, key)))
     url = ground.sqlite()
     server = serve(
-        lambda port: [sys.executable, "-m", "benchmarks.online.bare_server", "--port", str(port)],
+        lambda port: [
+            sys.executable,
+            "-m",
+            "benchmarks.online.bare_server",
+            "--port",
+            str(port),
+            "--threads",
+            str(threads),
+        ],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment={**environment(ground, url), PATH_VARIABLE: str(answers)},
         ready=("/", 500),  # it knows nothing but what it is measured with
@@ -92,25 +102,25 @@ def answers_of(made: House, key: str) -> dict[str, str]:
     return {"salt": f"{key}/variant", "lower": found["control"], "upper": found["treatment"]}
 
 
-def winnow(ground: Ground, key: str, *, seconds: int) -> Work:
+def winnow(ground: Ground, key: str, *, seconds: int, threads: int = THREADS) -> Work:
     """Ask our server; where asking is showing, wait after each run, off the clock, until all of it is stored."""
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
         url = ground.postgres()
-        running = winnow_server(stack, ground, url)
+        running = winnow_server(stack, ground, url, threads=threads)
         exposes = key != KEY
         stored = _Stored(stack, url) if exposes else None
-        return _asked(stack, ground, running, key, seconds=seconds, counts=exposes, stored=stored)
+        return _asked(stack, ground, running, key, seconds=seconds, counts=exposes, stored=stored, threads=threads)
 
 
-def bare(ground: Ground, key: str, *, seconds: int) -> Work:
+def bare(ground: Ground, key: str, *, seconds: int, threads: int = THREADS) -> Work:
     """Ask the bare function the same."""
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
-        running = bare_server(stack, ground, key)
-        return _asked(stack, ground, running, key, seconds=seconds, counts=key != KEY, stored=None)
+        running = bare_server(stack, ground, key, threads=threads)
+        return _asked(stack, ground, running, key, seconds=seconds, counts=key != KEY, stored=None, threads=threads)
 
 
 class _Stored:
@@ -138,14 +148,29 @@ class _Stored:
 
 
 def _asked(
-    stack: ExitStack, ground: Ground, running: Running, key: str, *, seconds: int, counts: bool, stored: _Stored | None
+    stack: ExitStack,
+    ground: Ground,
+    running: Running,
+    key: str,
+    *,
+    seconds: int,
+    counts: bool,
+    stored: _Stored | None,
+    threads: int,
 ) -> Work:
     script = post_script(ground.folder / f"{uuid.uuid4().hex}.lua", BEFORE, after(key), counts=counts)
     runs = count()
 
     def run() -> Load:
         argument = f"{next(runs)}-" if counts else "00000007"
-        load = wrk(running.server.address + PATH, script, seconds=seconds, headers=running.headers, argument=argument)
+        load = wrk(
+            running.server.address + PATH,
+            script,
+            seconds=seconds,
+            headers=running.headers,
+            argument=argument,
+            connections=max(CONNECTIONS, threads),
+        )
         if stored is not None:
             stored.wait(load.requests)
         return load

@@ -66,9 +66,17 @@ def get_script(path: Path) -> Path:
     return path
 
 
-def wrk(url: str, script: Path, *, seconds: int, headers: Mapping[str, str], argument: str = "") -> Load:
+def wrk(
+    url: str,
+    script: Path,
+    *,
+    seconds: int,
+    headers: Mapping[str, str],
+    argument: str = "",
+    connections: int = CONNECTIONS,
+) -> Load:
     """Ask for so long. An answer that is not 200 ends the benchmark."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script)]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script)]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     with on_core(LOAD):

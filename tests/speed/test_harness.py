@@ -64,12 +64,22 @@ SPEEDUP = Promise(name="speedup", fast="ours", slow=("one", "other"), operator="
 
 def test_sides_run_in_turn_after_the_warm_up() -> None:
     log: list[str] = []
-    sides = [Side(name=name, prepare=partial(work, 0.0, {}, log, name)) for name in "ab"]
+    sides = [Side(name=name, prepare=partial(work, 1.0, {}, log, name)) for name in "ab"]
     ticks: list[None] = []
     measured = measure(case(*sides, warm_ups=2), memory=False, tick=lambda: ticks.append(None))
     assert log == ["a", "a", "b", "b", "a", "b", "a", "b", "a", "b"]
     assert len(ticks) == runs_of(case(*sides, warm_ups=2)) == 10
     assert [len(one.seconds) for one in measured.sides] == [3, 3]
+
+
+def test_a_short_run_is_repeated_until_it_lasts_long_enough() -> None:
+    log: list[str] = []
+    short, long = (
+        Side(name=name, prepare=partial(work, each, {}, log, name)) for name, each in (("s", 0.06), ("l", 0.3))
+    )
+    measured = measure(case(short, long, rounds=2), memory=False)
+    assert "".join(log) == "sl" + "ssssl" * 2
+    assert [pytest.approx(0.06), pytest.approx(0.3)] == [one.median for one in measured.sides]
 
 
 def test_the_fastest_of_the_others_is_what_counts() -> None:
