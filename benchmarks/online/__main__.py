@@ -232,8 +232,8 @@ def _exposure(folder: Path, quick: bool) -> Case:
             Promise(name="http-exposure-over-bare", fast="winnow", slow=("bare function",), operator=">=", bound=0.55),
         ),
         note=(
-            "The answer is given once the exposure is on the local disk; it goes on into PostgreSQL meanwhile. Requests "
-            "wait for the disk together, so both servers have 128 threads, and as many connections ask. After "
+            "The answer is given once the exposure is on the local disk; it goes on into PostgreSQL meanwhile. "
+            "Requests wait for the disk together, so both servers have 128 threads, and as many connections ask. After "
             "each round, off the clock, all that was acknowledged is waited for in the table, and counted."
         ),
     )
