@@ -20,8 +20,9 @@ from api.schemas.library import (
     SegmentBodySchema,
     SegmentSchema,
 )
-from experiments.services.author import Author, LibraryAuthor
+from experiments.services.author import Author
 from experiments.services.keys import Scope
+from experiments.services.library_author import LibraryAuthor
 
 Choose = Callable[[Author], LibraryAuthor[Any]]
 
