@@ -13,6 +13,7 @@ from api.lane.clean import UNREADABLE, is_id, is_plain, names_in
 from api.lane.exposing import Exposing, Shown
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
+from experiments.services.profile_cache import ProfileCache
 
 
 class Ask(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,8 +40,11 @@ _NONE: dict[str, Any] = {}
 class Assignments:
     """Answers what is asked plainly; who is not known, or asks for what is not there, is left to Flask."""
 
-    def __init__(self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions) -> None:
+    def __init__(
+        self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions, profiles: ProfileCache
+    ) -> None:
         self._answers = answers
+        self._profiles = profiles
         self._exposing = exposing
         self._by_slot = decisions.by_slot
 
@@ -62,7 +66,8 @@ class Assignments:
         wanted = _wanted(self._answers.current(), ask.experiment, asked.principal.tags)
         if wanted is None:
             return None
-        given = [assign(unit_id, attributes) for assign in wanted.assigns]
+        known = self._profiles.merged(unit_id, attributes)
+        given = [assign(unit_id, known) for assign in wanted.assigns]
         if wanted.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:
@@ -82,13 +87,15 @@ class Assignments:
         wanted = _wanted(self._answers.current(), ask.experiment, asked.principal.tags)
         if not fit or wanted is None or not is_plain(asked.body, names):
             return None
+        self._profiles.warm(unit.unit_id for unit in ask.units)
         exposed: Shown = []
         decided: list[Written] = []
         results = []
         for unit in ask.units:
             unit_id = unit.unit_id
             attributes = _NONE if unit.attributes is msgspec.UNSET else unit.attributes
-            given = [assign(unit_id, attributes) for assign in wanted.assigns]
+            known = self._profiles.merged(unit_id, attributes)
+            given = [assign(unit_id, known) for assign in wanted.assigns]
             decided += given
             if wanted.exposes:
                 exposed += [(unit_id, written) for written in given if written.exposes]
