@@ -69,14 +69,22 @@ class ProfileCache:
         if registry is not self._registry:
             self._begin()
         found = self._recent.get(unit_id)
-        if found is None or found.lapses_at is not None:
-            if attributes.keys() >= registry.attributes.keys():
-                return attributes
-            found = self._less_recent(unit_id, registry)
-        known = found.attributes
+        if found is None:
+            known = self._slowly(unit_id, attributes, registry)
+        else:
+            known, lapses_at = found
+            if lapses_at is not None:
+                known = self._slowly(unit_id, attributes, registry)
         if not known:
             return attributes
         return {**known, **attributes} if attributes else known
+
+    def _slowly(self, unit_id: str, attributes: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+        """Return what is known of a unit that is not among the recent ones for good, where anybody asks for it."""
+        if attributes.keys() >= registry.attributes.keys():
+            return {}
+        found = self._held(unit_id) or self._read({unit_id}, registry).get(unit_id, NOTHING)
+        return found.attributes
 
     def warm(self, unit_ids: Iterable[str]) -> None:
         """Read at once all of these that are not remembered."""
@@ -122,9 +130,6 @@ class ProfileCache:
             self._changes += 1
             self._recent, self._older = {}, {}
             self._registry = self._catalog.current.registry
-
-    def _less_recent(self, unit_id: str, registry: Registry) -> Remembered:
-        return self._held(unit_id) or self._read({unit_id}, registry).get(unit_id, NOTHING)
 
     def _held(self, unit_id: str) -> Remembered | None:
         """Return what is remembered and has not lapsed; what is asked for again is recent again."""
