@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from experiments.domain.errors import Unavailable
+from experiments.settings import ROOT
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, VISIT, Caller, codes, refusal
@@ -277,3 +279,12 @@ def test_a_key_s_tags_hide_experiments_and_not_what_is_known(house: Caller) -> N
     patch(house, "u1", orders=3)
     tagged = replace(house, key=house.with_scopes("assign", tags=("shop",)).key)
     assert tagged.post("/v1/assignments", {"unit_id": "u1"}).json == {"assignments": []}
+
+
+def test_the_examples_of_the_docs_work(api: Caller) -> None:
+    """In their order, as printed, answered with success."""
+    told = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```http\n(POST|PATCH) (\S+)\n(.*?)\n```", told, re.DOTALL)
+    statuses = [api.send(method, path, json.loads(body)).status_code for method, path, body in examples]
+    assert statuses == [201, 201, 200, 200]
+    assert api.get("/v1/units/customer-42").json["attributes"] == {"orders": 3}
