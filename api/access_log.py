@@ -1,4 +1,4 @@
-"""A name and one line of log for every request."""
+"""A name and one line of log for every request, without the secrets and the people that an address may name."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from api.logs import logger
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY_IN_PATH = re.compile(r"(wk_[^/_]*_)[^/]+")
+_UNIT_IN_PATH = re.compile(r"(?<=^/v1/units/)(?!batch$).+", re.DOTALL)
 _PROBES = frozenset({"/healthz", "/readyz"})
 _log = logger("winnow.http")
 
@@ -38,7 +39,7 @@ def _end(response: Response) -> Response:
     tell(
         "request",
         method=request.method,
-        path=_KEY_IN_PATH.sub(r"\1…", request.path),
+        path=_UNIT_IN_PATH.sub("…", _KEY_IN_PATH.sub(r"\1…", request.path)),
         status=response.status_code,
         duration_ms=round(1_000 * (time.perf_counter() - g.began), 1),
         key=principal.name if principal else None,

@@ -24,6 +24,7 @@ from api.resources import (
     ofrep,
     promotions,
     results,
+    units,
     webhooks,
 )
 from api.routes import CONVERTERS
@@ -43,6 +44,9 @@ ROUTES = (
     library.segments,
     library.metrics,
     library.layers,
+    library.attributes,
+    library.sources,
+    units.routes,
     results.routes,
     promotions.routes,
     access.audit,

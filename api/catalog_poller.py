@@ -1,4 +1,4 @@
-"""Looking whether another process changed an experiment: when told so, and again and again."""
+"""Looking whether another process changed an experiment or a profile: when told so, and again and again."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from collections.abc import Mapping
 from api.logs import logger
 from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import ChangeFeed
+from experiments.services.profile_cache import ProfileCache
 
 _log = logger("winnow.catalog")
 
 
 class CatalogPoller(threading.Thread):
-    """Refreshes a catalog until stopped. While the database is away the last good one serves; that is logged once."""
+    """Refreshes a catalog until stopped, and forgets profiles that changed.
 
-    def __init__(self, catalog: CatalogHolder, changes: ChangeFeed, every_seconds: float) -> None:
+    While the database is away the last good ones serve; that is logged once.
+    """
+
+    def __init__(
+        self, catalog: CatalogHolder, changes: ChangeFeed, every_seconds: float, *, profiles: ProfileCache | None = None
+    ) -> None:
         super().__init__(name="winnow-catalog-poller", daemon=True)
         self._catalog = catalog
         self._changes = changes
+        self._profiles = profiles
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
         self._failing = False
@@ -47,6 +54,8 @@ class CatalogPoller(threading.Thread):
         """Refresh once; a failure is no reason to end."""
         try:
             self._catalog.refresh()
+            if self._profiles is not None:
+                self._profiles.follow()
         except Exception as error:  # noqa: BLE001 - nothing may end the thread that keeps a process up to date
             if not self._failing:
                 _log.warning("catalog_refresh_failed", error=repr(error))

@@ -22,6 +22,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     refusals.AlreadyExists: HTTPStatus.CONFLICT,
     refusals.IllegalTransition: HTTPStatus.CONFLICT,
     refusals.StateConflict: HTTPStatus.CONFLICT,
+    refusals.Taken: HTTPStatus.CONFLICT,
     refusals.FrozenField: HTTPStatus.CONFLICT,
     refusals.RevisionMismatch: HTTPStatus.PRECONDITION_FAILED,
     refusals.RevisionRequired: HTTPStatus.PRECONDITION_REQUIRED,

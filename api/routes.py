@@ -46,7 +46,18 @@ class RowIdConverter(BaseConverter):
         return int(value)
 
 
-CONVERTERS: Mapping[str, type[BaseConverter]] = {"key": KeyConverter, "row_id": RowIdConverter}
+class UnitIdConverter(BaseConverter):
+    """Units are named by others: an id may have slashes; what is no id at all the domain refuses."""
+
+    regex = ".{1,2000}"
+    part_isolating = False
+
+
+CONVERTERS: Mapping[str, type[BaseConverter]] = {
+    "key": KeyConverter,
+    "row_id": RowIdConverter,
+    "unit": UnitIdConverter,
+}
 
 
 class Routes:

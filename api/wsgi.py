@@ -24,6 +24,9 @@ if _winnow.spool is not None:
     # Not `atexit`: the server's processes are forked, and what is registered there does not run when one ends.
     Finalize(None, _winnow.spool.close, kwargs={"within_seconds": STOP_SECONDS}, exitpriority=1)
     _metrics.watch(spool_numbers(_winnow.spool))
-_poller = CatalogPoller(_winnow.catalog, change_feed(_settings), _settings.catalog_poll_seconds)
+_poller = CatalogPoller(
+    _winnow.catalog, change_feed(_settings), _settings.catalog_poll_seconds, profiles=_winnow.profile_cache
+)
 _poller.start()
 _metrics.watch(_poller.numbers)
+_metrics.watch(_winnow.profile_cache.numbers)

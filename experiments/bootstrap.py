@@ -18,6 +18,8 @@ from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
 from experiments.services.limit import Limiter
 from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork
+from experiments.services.profile_cache import ProfileCache
+from experiments.services.profiles import Profiles
 from experiments.services.promote import Promoter
 from experiments.services.published import Publisher
 from experiments.services.record import Recorder
@@ -43,6 +45,8 @@ class Winnow:
     sight: Sight[Catalog]
     author: Author
     assigner: Assigner
+    profiles: Profiles
+    profile_cache: ProfileCache
     publisher: Publisher
     remote_evaluator: RemoteEvaluator
     recorder: Recorder
@@ -78,7 +82,8 @@ def build(
     spool = _spool(settings, opened) if spooled else None
     journal: Journal = spool or DirectJournal(opened)
     sight = Sight(catalog, lambda seen: seen)
-    assigner = Assigner(sight, ImpliedExposures(journal), clock)
+    profile_cache = ProfileCache(catalog, opened, clock)
+    assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache)
     return Winnow(
         settings=settings,
         clock=clock,
@@ -87,6 +92,8 @@ def build(
         sight=sight,
         author=Author(catalog, opened, clock),
         assigner=assigner,
+        profiles=Profiles(opened, clock, profile_cache.forget),
+        profile_cache=profile_cache,
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
         recorder=Recorder(catalog, opened, journal, clock),

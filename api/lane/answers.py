@@ -31,10 +31,14 @@ Write = Callable[[Assignment, Definition], Written]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Experiments that answer together; `exposes`: for one of them at least, asking is showing."""
+    """Experiments that answer together; `exposes`: for one of them at least, asking is showing.
+
+    `profiled`: conditions name what profiles may say.
+    """
 
     assigns: tuple[Assign[Written], ...]
     exposes: bool
+    profiled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +94,16 @@ class AnswersHolder:
         return current if current.catalog is not EMPTY else None
 
     def _compile(self, catalog: Catalog) -> Answers:
-        return _answers(catalog, {key: self._group(entry) for key, entry in catalog.live.items()})
+        return _answers(catalog, {key: self._group(entry, catalog) for key, entry in catalog.live.items()})
 
-    def _group(self, entry: LiveExperiment) -> Group:
+    def _group(self, entry: LiveExperiment, catalog: Catalog) -> Group:
         definition = entry.experiment.definition
         assign = compile_answers(entry.experiment, entry.layer, lambda answer: self._write(answer, definition))
-        return Group(assigns=(assign,), exposes=definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT)
+        return Group(
+            assigns=(assign,),
+            exposes=definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT,
+            profiled=catalog.registry is not None,
+        )
 
 
 def _answers(catalog: Catalog, live: Mapping[str, Group]) -> Answers:
@@ -107,4 +115,5 @@ def _together(groups: Collection[Group]) -> Group:
     return Group(
         assigns=tuple(assign for group in groups for assign in group.assigns),
         exposes=any(group.exposes for group in groups),
+        profiled=any(group.profiled for group in groups),
     )

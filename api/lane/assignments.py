@@ -14,6 +14,7 @@ from api.lane.exposing import Exposing, Shown
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
 from experiments.services.keys import Principal
+from experiments.services.profile_cache import ProfileCache
 
 _UNSET = msgspec.UNSET
 
@@ -42,8 +43,11 @@ _NONE: dict[str, Any] = {}
 class Assignments:
     """Answers what is asked plainly; who is not known, or asks for what is not there, is left to Flask."""
 
-    def __init__(self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions) -> None:
+    def __init__(
+        self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions, profiles: ProfileCache
+    ) -> None:
         self._answers = answers
+        self._profiles = profiles
         self._exposing = exposing
         self._by_slot = decisions.by_slot
 
@@ -64,13 +68,14 @@ class Assignments:
         wanted = self._answers.group(experiment, principal.tags) if is_fit(unit_id, body, names) else None
         if wanted is None:
             return None
+        known = self._profiles.merged(unit_id, attributes) if wanted.profiled else attributes
         if len(wanted.assigns) == 1:
-            written = wanted.assigns[0](unit_id, attributes)
+            written = wanted.assigns[0](unit_id, known)
             if written.exposes and not self._exposing.expose(unit_id, (written,)):
                 return None
             self._by_slot[written.slot] += 1
             return Reply(b'{"assignments":[' + written.document + b"]}\n")
-        given = [assign(unit_id, attributes) for assign in wanted.assigns]
+        given = [assign(unit_id, known) for assign in wanted.assigns]
         if wanted.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:
@@ -91,13 +96,15 @@ class Assignments:
         wanted = self._answers.group(None if experiment is _UNSET else experiment, principal.tags)
         if not fit or wanted is None or not is_plain(body, names):
             return None
+        self._profiles.warm(unit.unit_id for unit in ask.units)
         exposed: Shown = []
         decided: list[Written] = []
         results = []
         for unit in ask.units:
             unit_id = unit.unit_id
             attributes = _NONE if unit.attributes is _UNSET else unit.attributes
-            given = [assign(unit_id, attributes) for assign in wanted.assigns]
+            known = self._profiles.merged(unit_id, attributes)
+            given = [assign(unit_id, known) for assign in wanted.assigns]
             decided += given
             if wanted.exposes:
                 exposed += [(unit_id, written) for written in given if written.exposes]

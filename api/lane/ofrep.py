@@ -15,6 +15,7 @@ from api.metrics.counts import Decisions
 from api.ofrep.evaluation import bulk, tag
 from api.ofrep.streams import encoded_streams
 from experiments.services.keys import Principal
+from experiments.services.profile_cache import ProfileCache
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 
@@ -32,9 +33,17 @@ class Evaluations:
     """`streams_url` and `secret`: what the addresses of change streams are made of."""
 
     def __init__(
-        self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions, *, streams_url: str, secret: str
+        self,
+        answers: AnswersHolder,
+        exposing: Exposing,
+        decisions: Decisions,
+        profiles: ProfileCache,
+        *,
+        streams_url: str,
+        secret: str,
     ) -> None:
         self._answers = answers
+        self._profiles = profiles
         self._exposing = exposing
         self._by_slot = decisions.by_slot
         self._streams_url = streams_url
@@ -73,7 +82,8 @@ class Evaluations:
         unit_id = context.pop("targetingKey", None)
         if type(unit_id) is not str or not is_id(unit_id) or not is_plain(body, names):
             return None
-        given = [assign(unit_id, context) for assign in group.assigns]
+        known = self._profiles.merged(unit_id, context)
+        given = [assign(unit_id, known) for assign in group.assigns]
         if group.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:

@@ -1,4 +1,4 @@
-"""Segments, metrics and layers: the same four views for each."""
+"""Segments, metrics, layers, attributes and sources: the same four views for each."""
 
 from __future__ import annotations
 
@@ -20,13 +20,20 @@ from api.schemas.library import (
     SegmentBodySchema,
     SegmentSchema,
 )
-from experiments.services.author import Author, LibraryAuthor
+from api.schemas.registry import AttributeBodySchema, AttributeSchema, SourceBodySchema, SourceSchema
+from experiments.services.author import Author
 from experiments.services.keys import Scope
+from experiments.services.library_author import LibraryAuthor
 
 Choose = Callable[[Author], LibraryAuthor[Any]]
 
 
-def library_routes(noun: str, choose: Choose, body: type[Schema], out: type[Schema], description: str) -> Routes:
+_COPIED = "Experiments keep the copy that they were written with."
+
+
+def library_routes(
+    noun: str, choose: Choose, body: type[Schema], out: type[Schema], description: str, *, edited: str = _COPIED
+) -> Routes:
     """Return create, list, read and edit for one kind of named thing."""
     plural = f"{noun}s"
     routes = Routes(plural.capitalize(), description)
@@ -50,13 +57,14 @@ def library_routes(noun: str, choose: Choose, body: type[Schema], out: type[Sche
         found = choose(winnow().author).get(key)
         return found, etag(found.revision)
 
-    @routes.put(one, scope=Scope.WRITE, body=body, out=out, refuses=(404, 409, 412, 428), headers=(IF_MATCH,))
     def edit(body: Any, key: str) -> object:
-        """Replace one. Experiments keep the copy that they were written with."""
         revision = expected_revision(noun, key)
         after = choose(winnow().author).edit(key, body, expected_revision=revision, actor=actor())
         return after, etag(after.revision)
 
+    edit.__doc__ = f"Replace one. {edited}"
+    editing = routes.put(one, scope=Scope.WRITE, body=body, out=out, refuses=(404, 409, 412, 428), headers=(IF_MATCH,))
+    editing(edit)
     return routes
 
 
@@ -76,4 +84,20 @@ metrics = library_routes(
 )
 layers = library_routes(
     "layer", lambda author: author.layers, LayerBodySchema, LayerSchema, "Sets of mutually exclusive experiments."
+)
+attributes = library_routes(
+    "attribute",
+    lambda author: author.attributes,
+    AttributeBodySchema,
+    AttributeSchema,
+    "What may be known of units, by the names that conditions use.",
+    edited="Its type never changes; values that are stored already are not checked again.",
+)
+sources = library_routes(
+    "source",
+    lambda author: author.sources,
+    SourceBodySchema,
+    SourceSchema,
+    "Who says what is known of units. Of two sources the one with the higher precedence counts.",
+    edited="A changed precedence counts for all units at once.",
 )

@@ -59,6 +59,10 @@ class StateConflict(DomainError):
     """A step that the present state of a webhook or a delivery does not allow; the code says which."""
 
 
+class Taken(DomainError):
+    """Something that only one of a kind can have, and another one has."""
+
+
 class FrozenField(DomainError):
     """A part of a started experiment that may not change any more."""
 

@@ -1,4 +1,4 @@
-"""Assign: which variant does this unit see? Answered from memory."""
+"""Assign: which variant does this unit see? Answered from memory, but for a profile that is not there yet."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from experiments.domain.names import check_id
 from experiments.services.catalog import Catalog, LiveExperiment
 from experiments.services.implied import ImpliedExposures
 from experiments.services.ports import Clock
+from experiments.services.profile_cache import ProfileCache
 from experiments.services.sight import Sight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """Who asks; the attributes decide the segment."""
+    """Who asks; the attributes decide the segment, over those of the unit's profile."""
 
     unit_id: str
     attributes: Mapping[str, Any]
@@ -28,12 +29,13 @@ class Unit:
 
 
 class Assigner:
-    """Reads the catalog only; where asking is showing, the exposures are stored before the answer is given."""
+    """Reads catalog and profiles; where asking is showing, the exposures are stored before the answer is given."""
 
-    def __init__(self, seen: Sight[Catalog], exposures: ImpliedExposures, clock: Clock) -> None:
+    def __init__(self, seen: Sight[Catalog], exposures: ImpliedExposures, clock: Clock, profiles: ProfileCache) -> None:
         self._seen = seen
         self._exposures = exposures
         self._clock = clock
+        self._profiles = profiles
 
     def assign(
         self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
@@ -65,7 +67,12 @@ class Assigner:
         return list(zip(wanted, answers, strict=True))
 
     def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
-        answers = [[entry.assign(unit.unit_id, unit.attributes) for entry in asked] for unit in units]
+        if len(units) > 1:
+            self._profiles.warm(unit.unit_id for unit in units)
+        answers = []
+        for unit in units:
+            attributes = self._profiles.merged(unit.unit_id, unit.attributes)
+            answers.append([entry.assign(unit.unit_id, attributes) for entry in asked])
         showing = {
             entry.experiment.key
             for entry in asked

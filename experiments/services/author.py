@@ -1,22 +1,22 @@
-"""Author: make, edit, start, pause, stop and archive experiments; keep the library of segments, metrics and layers."""
+"""Author: make, edit, start, pause, stop and archive experiments; the library and the registry hang on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 from experiments.domain.epoch import Version
-from experiments.domain.errors import FrozenField, InvalidInput, NotFound, RevisionMismatch
+from experiments.domain.errors import InvalidInput, NotFound, RevisionMismatch
 from experiments.domain.experiment import Experiment, Status, draft
-from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
-from experiments.domain.segment import EVERYONE, Segment
+from experiments.domain.segment import Segment
 from experiments.services.advance import end_at_stop
 from experiments.services.catalog import CatalogHolder
-from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, Page, Stored, UnitOfWork
+from experiments.services.library_author import LayerAuthor, LibraryAuthor
+from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, Page, UnitOfWork
 from experiments.services.promotion_acts import Actor, supersede
+from experiments.services.registry import AttributeAuthor, SourceAuthor
 from experiments.services.retry import retried
 from experiments.services.wishes import ExperimentWish, refuse_rename, resolve
 
@@ -29,14 +29,6 @@ _STEPS: Mapping[Step, Callable[..., Experiment]] = {
 }
 
 
-class Keyed(Protocol):
-    @property
-    def key(self) -> str: ...
-
-
-Item = TypeVar("Item", bound=Keyed)
-
-
 class Author:
     """Every change is one transaction with its audit entry; this process sees it at once, others within a second."""
 
@@ -47,6 +39,8 @@ class Author:
         self.segments = LibraryAuthor[Segment]("segment", lambda work: work.segments, open_unit_of_work, clock)
         self.metrics = LibraryAuthor[Metric]("metric", lambda work: work.metrics, open_unit_of_work, clock)
         self.layers = LayerAuthor("layer", lambda work: work.layers, open_unit_of_work, clock)
+        self.attributes = AttributeAuthor("attribute", lambda work: work.attributes, open_unit_of_work, clock, catalog)
+        self.sources = SourceAuthor("source", lambda work: work.sources, open_unit_of_work, clock, catalog)
 
     def create(self, wish: ExperimentWish, *, actor: str) -> Experiment:
         """Store a new draft. Raises InvalidInput, AlreadyExists."""
@@ -126,67 +120,6 @@ class Author:
         """List in order of key."""
         with self._open(read_only=True) as work:
             return work.experiments.page(after=after, limit=limit, status=status)
-
-
-class LibraryAuthor(Generic[Item]):
-    """Create, read, list and edit one kind of named thing."""
-
-    def __init__(
-        self, kind: str, library: Callable[[UnitOfWork], Library[Item]], open_unit_of_work: OpenUnitOfWork, clock: Clock
-    ) -> None:
-        self._kind = kind
-        self._library = library
-        self._open = open_unit_of_work
-        self._clock = clock
-
-    def create(self, value: Item, *, actor: str) -> Stored[Item]:
-        """Raise AlreadyExists."""
-        if value.key == EVERYONE:
-            raise InvalidInput("key_reserved", f"{EVERYONE!r} is taken by Winnow itself.", path="/key")
-        now = self._clock()
-        with self._open() as work:
-            stored = self._library(work).add(value, now=now)
-            work.audit.append(_entry(now, actor, f"{self._kind}.create", value.key, {}))
-            work.commit()
-        return stored
-
-    def edit(self, key: str, value: Item, *, expected_revision: int, actor: str) -> Stored[Item]:
-        """Raise RevisionMismatch, NotFound."""
-        refuse_rename(value.key, key)
-        now = self._clock()
-        with self._open() as work:
-            library = self._library(work)
-            before = library.get(key)
-            if before.revision != expected_revision:
-                raise RevisionMismatch(self._kind, key)
-            stored = library.save(self._kept(value, before.value), expected_revision=expected_revision, now=now)
-            work.audit.append(_entry(now, actor, f"{self._kind}.edit", key, {"revision": stored.revision}))
-            work.commit()
-        return stored
-
-    def _kept(self, value: Item, before: Item) -> Item:
-        """Return the value with what an edit cannot change."""
-        return value
-
-    def get(self, key: str) -> Stored[Item]:
-        """Raise NotFound."""
-        with self._open(read_only=True) as work:
-            return self._library(work).get(key)
-
-    def page(self, *, after: str | None, limit: int) -> Page[Stored[Item]]:
-        """List in order of key."""
-        with self._open(read_only=True) as work:
-            return self._library(work).page(after=after, limit=limit)
-
-
-class LayerAuthor(LibraryAuthor[Layer]):
-    """Layers keep their salt, bucketing and slots, whatever an edit says: experiments take and release slots."""
-
-    def _kept(self, value: Layer, before: Layer) -> Layer:
-        for name in ("salt", "bucketing"):
-            if getattr(value, name) != getattr(before, name):
-                raise FrozenField("field_frozen", f"`{name}` never changes.", path=f"/{name}")
-        return replace(value, slots=before.slots)
 
 
 def _check_layer(work: UnitOfWork, experiment: Experiment) -> None:

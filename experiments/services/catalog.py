@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from experiments.domain.assignment import Assign, Assignment, compile_experiment
+from experiments.domain.condition import attributes_of
 from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
+from experiments.domain.profile import Registry
 from experiments.services.ports import OpenUnitOfWork, UnitOfWork
+from experiments.services.registry_read import read_registry
 from experiments.services.versions import Versions
 
 _LIVE = (Status.RUNNING, Status.PAUSED, Status.STOPPED)
@@ -29,11 +32,16 @@ class LiveExperiment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """`version` is the stored catalog version that this is a picture of; -1 before the first look."""
+    """`version` is the stored catalog version that this is a picture of; -1 before the first look.
+
+    `registry` has the registered attributes that live conditions name; None where there is none, so that nobody's
+    profile makes a difference.
+    """
 
     version: int
     live: Mapping[str, LiveExperiment]
     running: tuple[LiveExperiment, ...]
+    registry: Registry | None = None
 
 
 EMPTY = Catalog(version=-1, live=MappingProxyType({}), running=())
@@ -64,13 +72,13 @@ class CatalogHolder:
         with self._refreshing, self._open(read_only=True) as unit:
             version = unit.catalog_version()
             if version != self.current.version:
-                catalog = _build(unit, version)
+                catalog = _build(unit, version, self.current.registry)
                 self.versions.learn(unit, (entry.experiment for entry in catalog.live.values()))
                 self.current = catalog
         return self.current
 
 
-def _build(unit: UnitOfWork, version: int) -> Catalog:
+def _build(unit: UnitOfWork, version: int, registry: Registry | None) -> Catalog:
     live = {}
     for experiment in unit.experiments.with_status(_LIVE):
         claim = experiment.definition.layer
@@ -79,4 +87,21 @@ def _build(unit: UnitOfWork, version: int) -> Catalog:
             experiment=experiment, layer=layer, assign=compile_experiment(experiment, layer)
         )
     running = tuple(entry for entry in live.values() if entry.experiment.status is Status.RUNNING)
-    return Catalog(version=version, live=MappingProxyType(live), running=running)
+    named = _named(unit, live.values())
+    return Catalog(
+        version=version,
+        live=MappingProxyType(live),
+        running=running,
+        registry=registry if named == registry else named,  # the same one as long as it can be: caches hang on it
+    )
+
+
+def _named(unit: UnitOfWork, live: Iterable[LiveExperiment]) -> Registry | None:
+    names = {
+        name
+        for entry in live
+        for plan in entry.experiment.definition.segments
+        for name in attributes_of(plan.segment.condition)
+    }
+    named = read_registry(unit).only(names) if names else None
+    return named if named is not None and named.attributes else None

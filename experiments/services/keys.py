@@ -21,13 +21,17 @@ MAX_REMEMBERED = 10_000
 
 
 class Scope(StrEnum):
-    """`admin` includes all others; `client` is for browsers, where everybody can read the key: ask and report."""
+    """`admin` includes all others; `client` is for browsers, where everybody can read the key: ask and report.
+
+    `profiles` reads and writes what is known of single units; no other scope but `admin` does.
+    """
 
     CLIENT = "client"
     ASSIGN = "assign"
     INGEST = "ingest"
     READ = "read"
     WRITE = "write"
+    PROFILES = "profiles"
     ADMIN = "admin"
 
 

@@ -58,12 +58,16 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Which columns are looked at: that of the ids, and those of the attributes with their types."""
+    """Which columns are looked at: that of the ids, and those of the attributes with their types.
+
+    `readers` read the cells of a column in their own way: text of a CSV file, or what Parquet holds.
+    """
 
     id_column: str
     attributes: tuple[str, ...]
     types: Mapping[str, Kind]
     delimiter: str = ","
+    readers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
 class ListFile(Protocol):
@@ -236,7 +240,8 @@ class _Batch:
         cells = {}
         for name, place in zip(self._layout.attributes, others, strict=True):
             texts = pa.array([values[place] for values in self._values], type=pa.string())
-            cells[name] = _coded(texts, partial(read_cell, kind=self._layout.types.get(name, "auto")))
+            plain = partial(read_cell, kind=self._layout.types.get(name, "auto"))
+            cells[name] = _coded(texts, self._layout.readers.get(name, plain))
         rows = _Rows(lines=self._lines, ids=ids, cells=cells, rejected=self._rejected)
         return _chunk(self._layout, rows, following)
 
@@ -268,7 +273,10 @@ class ParquetList:
             lines = range(row + 1, row + 1 + table.num_rows)
             row += table.num_rows
             ids = [None if one is None else str(one) for one in _listed(table[layout.id_column])]
-            cells = {name: _coded(table[name].combine_chunks(), read_value) for name in layout.attributes}
+            cells = {
+                name: _coded(table[name].combine_chunks(), layout.readers.get(name, read_value))
+                for name in layout.attributes
+            }
             yield _chunk(layout, _Rows(lines=lines, ids=ids, cells=cells, rejected=[]), Position(offset=row))
 
     def _check_types(self, layout: Layout) -> None:

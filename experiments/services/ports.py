@@ -8,6 +8,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from experiments.domain.attribute import Attribute
 from experiments.domain.delivery import Delivery, DeliveryState, Letter
 from experiments.domain.epoch import Version
 from experiments.domain.event import Event, Exposure
@@ -15,8 +16,10 @@ from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
+from experiments.domain.profile import Profile
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.segment import Segment
+from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.lines import Lines
 
@@ -69,7 +72,7 @@ class ExperimentStore(Protocol):
 
 
 class Library(Protocol[T]):
-    """Segments, metrics and layers: named things with revisions, in order of key."""
+    """Segments, metrics, layers, attributes and sources: named things with revisions, in order of key."""
 
     def add(self, value: T, *, now: datetime) -> Stored[T]:
         """Raise AlreadyExists."""
@@ -81,6 +84,49 @@ class Library(Protocol[T]):
         """Raise RevisionMismatch, NotFound."""
 
     def page(self, *, after: str | None, limit: int) -> Page[Stored[T]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredProfile:
+    """A profile as it rests; `attributes`: what remained of it when it was written.
+
+    `revision` is shared by what was written together, and higher than that of all that was written before.
+    """
+
+    profile: Profile
+    attributes: Mapping[str, Any]
+    revision: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanges:
+    """Whose profile changed since a revision, up to another one; None: more units than were asked for."""
+
+    revision: int
+    unit_ids: tuple[str, ...] | None
+
+
+class ProfileStore(Protocol):
+    """One profile per unit. Writers stand in one queue: what one reads to change nobody else changes meanwhile."""
+
+    def get(self, unit_id: str) -> StoredProfile | None:
+        """One read by primary key."""
+
+    def some(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+        """Those of the units that have one."""
+
+    def to_change(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+        """The same for who is going to `put` them: until the end of the transaction no other writer does."""
+
+    def put(self, profiles: Sequence[tuple[Profile, Mapping[str, Any]]], *, now: datetime) -> None:
+        """Store profiles, each with what remains of it now; units within one call are distinct."""
+
+    def revision(self) -> int:
+        """Return a number that grows whenever a profile is stored; no lower one is committed after it."""
+
+    def changed_since(self, revision: int, *, most: int) -> ProfileChanges:
+        """Whose profiles have been stored since that revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +396,9 @@ class UnitOfWork(Protocol):
     segments: Library[Segment]
     metrics: Library[Metric]
     layers: Library[Layer]
+    attributes: Library[Attribute]
+    sources: Library[Source]
+    profiles: ProfileStore
     log: EventLog
     snapshots: SnapshotStore
     promotions: PromotionStore
@@ -369,7 +418,7 @@ class UnitOfWork(Protocol):
     def commit(self) -> None: ...
 
     def catalog_version(self) -> int:
-        """Return a number that grows whenever an experiment or a layer is stored."""
+        """Return a number that grows whenever an experiment, a layer, an attribute or a source is stored."""
 
     def ping(self) -> None:
         """Raise Unavailable where the database does not answer or is not migrated to the head."""

@@ -90,6 +90,7 @@ def _postgres(address: URL) -> Engine:
     engine = create_engine(
         address,
         json_serializer=_strict_json,
+        hide_parameters=True,  # what a statement stores may be personal, and its errors end up in logs
         pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
         connect_args={"connect_timeout": BUSY_SECONDS, **address.query},
@@ -110,7 +111,11 @@ def _sqlite(address: URL) -> Engine:
         with suppress(OSError):  # where the folder cannot be made, connecting says so
             Path(address.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        address, json_serializer=_strict_json, pool_timeout=BUSY_SECONDS, connect_args={"timeout": BUSY_SECONDS}
+        address,
+        json_serializer=_strict_json,
+        hide_parameters=True,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

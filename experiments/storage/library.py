@@ -1,4 +1,4 @@
-"""Segments, metrics and layers in SQL: one store for all three."""
+"""Segments, metrics, layers, attributes and sources in SQL: one store for all of them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select, update
 
+from experiments.domain.attribute import Attribute
 from experiments.domain.errors import AlreadyExists, DomainError, NotFound, RevisionMismatch
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
+from experiments.domain.source import Source
 from experiments.services.ports import Page, Stored
 from experiments.storage import tables
 from experiments.storage.columns import storable_number
-from experiments.storage.documents import library
+from experiments.storage.documents import library, registry
 from experiments.storage.documents.versioned import Document
 from experiments.storage.paging import after_key, cut
 from experiments.storage.statements import bump_catalog_version, insert_new
@@ -58,6 +60,20 @@ LAYERS: Shelf[Layer] = Shelf(
     table=tables.layers,
     to_document=library.layer_to_document,
     from_document=library.layer_from_document,
+    in_catalog=True,
+)
+ATTRIBUTES: Shelf[Attribute] = Shelf(
+    kind="attribute",
+    table=tables.attributes,
+    to_document=registry.attribute_to_document,
+    from_document=registry.attribute_from_document,
+    in_catalog=True,
+)
+SOURCES: Shelf[Source] = Shelf(
+    kind="source",
+    table=tables.sources,
+    to_document=registry.source_to_document,
+    from_document=registry.source_from_document,
     in_catalog=True,
 )
 

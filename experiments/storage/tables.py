@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from experiments.storage.columns import Instant, Key, Number, RowId
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The migration that this model belongs to; a test holds it to the newest script."""
 
 IS_OPEN = "state IN ('proposed', 'approved', 'ramping', 'held')"
@@ -85,6 +85,20 @@ def _library(name: str) -> Table:
 segments = _library("segments")
 metrics = _library("metrics")
 layers = _library("layers")
+attributes = _library("attributes")
+sources = _library("sources")
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("unit_id", Key, primary_key=True),
+    # Laid over one another when the row was written; requests lay `said` anew, as registry and freshness move on.
+    Column("attributes", JSON, nullable=False),
+    Column("said", JSON, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index(None, "revision"),
+)
 
 exposures = Table(
     "exposures",
@@ -255,6 +269,14 @@ deliveries = Table(
 
 catalog_version = Table(
     "catalog_version",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+profile_revision = Table(
+    "profile_revision",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("number", BigInteger, nullable=False),

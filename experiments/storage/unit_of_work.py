@@ -8,10 +8,12 @@ from typing import Protocol, Self
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from experiments.domain.attribute import Attribute
 from experiments.domain.errors import Unavailable
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
+from experiments.domain.source import Source
 from experiments.services import ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.changes import change_feed
@@ -22,9 +24,10 @@ from experiments.storage.event_log_sqlite import SqliteEventLog
 from experiments.storage.experiment_store import SqlExperimentStore
 from experiments.storage.key_store import SqlKeyStore
 from experiments.storage.lease_store import SqlLeaseStore
-from experiments.storage.library import LAYERS, METRICS, SEGMENTS, SqlLibrary
+from experiments.storage.library import ATTRIBUTES, LAYERS, METRICS, SEGMENTS, SOURCES, SqlLibrary
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.notice_outbox import SqlNoticeOutbox
+from experiments.storage.profile_store import SqlProfileStore
 from experiments.storage.promotion_store import SqlPromotionStore
 from experiments.storage.snapshot_store import SqlSnapshotStore
 from experiments.storage.tables import SCHEMA_REVISION, catalog_version
@@ -75,6 +78,9 @@ class SqlUnitOfWork:
     segments: ports.Library[Segment]
     metrics: ports.Library[Metric]
     layers: ports.Library[Layer]
+    attributes: ports.Library[Attribute]
+    sources: ports.Library[Source]
+    profiles: ports.ProfileStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -96,6 +102,9 @@ class SqlUnitOfWork:
         self.segments = SqlLibrary(self._connection, SEGMENTS)
         self.metrics = SqlLibrary(self._connection, METRICS)
         self.layers = SqlLibrary(self._connection, LAYERS)
+        self.attributes = SqlLibrary(self._connection, ATTRIBUTES)
+        self.sources = SqlLibrary(self._connection, SOURCES)
+        self.profiles = SqlProfileStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)

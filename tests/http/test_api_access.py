@@ -33,6 +33,9 @@ VIEWS = [
     ("POST", "/v1/promotions/x/approve", "write"),
     ("POST", "/v1/promotions/x/reject", "write"),
     ("POST", "/v1/promotions/x/revert", "write"),
+    ("POST", "/v1/units/batch", "profiles"),
+    ("GET", "/v1/units/u1", "profiles"),
+    ("PATCH", "/v1/units/u1", "profiles"),
     ("GET", "/v1/audit", "read"),
     ("POST", "/v1/keys", "admin"),
     ("GET", "/v1/keys", "admin"),
@@ -48,7 +51,7 @@ VIEWS = [
     ("POST", "/v1/webhooks/deliveries/1/redeliver", "admin"),
     *(
         (method, f"/v1/{noun}{tail}", scope)
-        for noun in ("segments", "metrics", "layers")
+        for noun in ("segments", "metrics", "layers", "attributes", "sources")
         for method, tail, scope in (
             ("POST", "", "write"),
             ("GET", "", "read"),
@@ -76,6 +79,7 @@ def test_the_table_above_knows_every_view(api: Caller) -> None:
 
 def _matches(rule: str, path: str) -> bool:
     pattern = re.sub(r"<row_id:[^>]*>", r"\\d+", re.sub(r"<any\(start[^>]*>", "start", rule))
+    pattern = re.sub(r"<unit:[^>]*>", ".+", pattern)
     return re.fullmatch(re.sub(r"<key:[^>]*>", "[^/]+", pattern), path) is not None
 
 

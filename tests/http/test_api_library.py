@@ -28,7 +28,24 @@ METRIC = {
     ],
 }
 LAYER = {"key": "home", "name": "Home", "salt": "of its own", "holdout_bp": 500, "bucketing": 2}
-KINDS = [("segments", SEGMENT), ("metrics", METRIC), ("layers", LAYER)]
+ATTRIBUTE = {
+    "key": "stage",
+    "name": "Stage",
+    "type": "text",
+    "description": "Of the customer's journey.",
+    "personal": True,
+    "sources": [],
+    "allowed": ["new", "loyal"],
+    "fresh_days": 30,
+}
+SOURCE = {"key": "crm", "name": "CRM", "kind": "first_party", "precedence": 20, "description": "Ours."}
+KINDS = [
+    ("segments", SEGMENT),
+    ("metrics", METRIC),
+    ("layers", LAYER),
+    ("attributes", ATTRIBUTE),
+    ("sources", SOURCE),
+]
 
 
 @pytest.mark.parametrize(("noun", "body"), KINDS, ids=[noun for noun, _ in KINDS])
@@ -69,6 +86,11 @@ def test_the_four_views_of_a_kind(api: Caller, noun: str, body: dict[str, Any]) 
         ),
         ("layers", {**LAYER, "holdout_bp": 10_000}, "holdout_invalid", "/holdout_bp"),
         ("layers", {**LAYER, "bucketing": 3}, "bucketing_unknown", "/bucketing"),
+        ("attributes", {**ATTRIBUTE, "key": "a.b"}, "attribute_key_dotted", "/key"),
+        ("attributes", {**ATTRIBUTE, "allowed": ["new", 7]}, "attribute_value_invalid", "/allowed/1"),
+        ("attributes", {**ATTRIBUTE, "sources": ["nobody"]}, "source_unknown", "/sources/0"),
+        ("attributes", {**ATTRIBUTE, "fresh_days": 0}, "fresh_days_invalid", "/fresh_days"),
+        ("sources", {**SOURCE, "precedence": -1}, "precedence_invalid", "/precedence"),
     ],
 )
 def test_what_does_not_hold_is_refused_at_its_place(

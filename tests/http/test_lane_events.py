@@ -74,7 +74,7 @@ def spooled(tmp_path: Path, clock: FakeClock) -> Iterator[Spooled]:
         plain,
         spool=spool,
         recorder=Recorder(plain.catalog, opened, spool, clock),
-        assigner=Assigner(plain.sight, ImpliedExposures(spool), clock),
+        assigner=Assigner(plain.sight, ImpliedExposures(spool), clock, plain.profile_cache),
     )
     key = winnow.keys.create("root", frozenset({"admin"}), actor="test").text
     caller = run_banner(Caller(client=create_app(winnow=winnow).test_client(), winnow=winnow, key=key))

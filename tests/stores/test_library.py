@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound, RevisionMismatch
 from experiments.domain.layer import Layer, Slot
 from experiments.domain.metric import Direction, Metric, MetricKind
 from experiments.domain.segment import Segment
+from experiments.domain.source import Source, SourceKind
 from experiments.services.ports import Stored
 
 SEGMENT = Segment(key="one", name="First", condition={}, description="wer zuerst kommt")
@@ -25,8 +27,27 @@ METRIC = Metric(
 )
 LAYER = Layer(key="one", name="First", salt="s", holdout_bp=5, slots=(Slot(start=0, end=7, experiment="checkout"),))
 
+ATTRIBUTE = Attribute(
+    key="one",
+    name="First",
+    type=AttributeType.NUMBER,
+    description="Größe",
+    personal=True,
+    sources=("shop", "crm"),
+    allowed=(3, 0.1 + 0.2),
+    fresh_days=30,
+)
+SOURCE = Source(key="one", name="First", kind=SourceKind.THIRD_PARTY, precedence=7, description="gekauft")
+SHELVES = [
+    ("segments", SEGMENT),
+    ("metrics", METRIC),
+    ("layers", LAYER),
+    ("attributes", ATTRIBUTE),
+    ("sources", SOURCE),
+]
 
-@pytest.fixture(params=[("segments", SEGMENT), ("metrics", METRIC), ("layers", LAYER)], ids=lambda shelf: shelf[0])
+
+@pytest.fixture(params=SHELVES, ids=lambda shelf: shelf[0])
 def shelf(request):
     """The name of a library and a value for it."""
     return request.param
@@ -88,7 +109,7 @@ def test_an_absent_one_is_not_found(open_unit_of_work, shelf, now):
 def test_pages_go_by_key(open_unit_of_work, shelf, now):
     name, value = shelf
     with open_unit_of_work() as unit:
-        for key in ("b", "a", "B", "a.1"):
+        for key in ("b", "a", "B", "a-1"):
             getattr(unit, name).add(replace(value, key=key), now=now)
         unit.commit()
     with open_unit_of_work(read_only=True) as unit:
@@ -97,15 +118,22 @@ def test_pages_go_by_key(open_unit_of_work, shelf, now):
         second = library.page(after=first.next_after, limit=3)
         with pytest.raises(InvalidInput, match="cursor"):
             library.page(after="?", limit=3)
-    assert [stored.value.key for stored in first.items] == ["B", "a", "a.1"]
-    assert first.next_after == "a.1"
+    assert [stored.value.key for stored in first.items] == ["B", "a", "a-1"]
+    assert first.next_after == "a-1"
     assert ([stored.value.key for stored in second.items], second.next_after) == (["b"], None)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "counts"), [("segments", SEGMENT, 0), ("metrics", METRIC, 0), ("layers", LAYER, 1)]
+    ("name", "value", "counts"),
+    [
+        ("segments", SEGMENT, 0),
+        ("metrics", METRIC, 0),
+        ("layers", LAYER, 1),
+        ("attributes", ATTRIBUTE, 1),
+        ("sources", SOURCE, 1),
+    ],
 )
-def test_only_layers_belong_to_the_catalog(open_unit_of_work, now, name, value, counts):
+def test_what_answers_depend_on_belongs_to_the_catalog(open_unit_of_work, now, name, value, counts):
     with open_unit_of_work() as unit:
         before = unit.catalog_version()
         library = getattr(unit, name)

@@ -103,7 +103,7 @@ def test_what_is_remembered_is_short_whatever_units_are_called(noted: Noted) -> 
 
 def test_an_assignment_waits_for_its_exposure(winnow: Winnow, wish: ExperimentWish, noted: Noted) -> None:
     start(winnow, replace(wish, exposure_policy=ExposurePolicy.ON_ASSIGNMENT))
-    assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock)
+    assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock, winnow.profile_cache)
     noted.full = True
     with pytest.raises(Unavailable):
         assigner.assign([Unit(unit_id="u1", attributes={})])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from experiments.domain.attribute import Attribute
 from experiments.domain.delivery import Delivery
 from experiments.domain.epoch import Version
 from experiments.domain.experiment import Experiment
@@ -15,8 +16,9 @@ from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
 from experiments.domain.promotion import Promotion
 from experiments.domain.segment import Segment
+from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
-from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
+from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored, StoredProfile
 
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool]
@@ -34,6 +36,9 @@ class State:
     segments: dict[str, Stored[Segment]] = field(default_factory=dict)
     metrics: dict[str, Stored[Metric]] = field(default_factory=dict)
     layers: dict[str, Stored[Layer]] = field(default_factory=dict)
+    attributes: dict[str, Stored[Attribute]] = field(default_factory=dict)
+    sources: dict[str, Stored[Source]] = field(default_factory=dict)
+    profiles: dict[str, StoredProfile] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     promotions: dict[int, Promotion] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
@@ -44,6 +49,7 @@ class State:
     deliveries: dict[int, Delivery] = field(default_factory=dict)
     last_delivery_id: int = 0
     catalog_version: int = 1
+    profile_revision: int = 0
 
     def copy(self) -> State:
         """Return a state to change; the values inside are frozen, so only the dictionaries are copied."""
@@ -53,6 +59,9 @@ class State:
             segments=dict(self.segments),
             metrics=dict(self.metrics),
             layers=dict(self.layers),
+            attributes=dict(self.attributes),
+            sources=dict(self.sources),
+            profiles=dict(self.profiles),
             snapshots=dict(self.snapshots),
             promotions=dict(self.promotions),
             audit=dict(self.audit),
@@ -63,6 +72,7 @@ class State:
             deliveries=dict(self.deliveries),
             last_delivery_id=self.last_delivery_id,
             catalog_version=self.catalog_version,
+            profile_revision=self.profile_revision,
         )
 
 

@@ -7,14 +7,17 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from experiments.domain.attribute import Attribute
 from experiments.domain.errors import Unavailable
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
+from experiments.domain.source import Source
 from experiments.services import ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
+from experiments.storage.memory.profiles import MemoryProfileStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, State
 from experiments.storage.memory.stores import (
     MemoryExperimentStore,
@@ -51,6 +54,9 @@ class MemoryUnitOfWork:
     segments: ports.Library[Segment]
     metrics: ports.Library[Metric]
     layers: ports.Library[Layer]
+    attributes: ports.Library[Attribute]
+    sources: ports.Library[Source]
+    profiles: ports.ProfileStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -85,6 +91,9 @@ class MemoryUnitOfWork:
         self.segments = MemoryLibrary("segment", state.segments)
         self.metrics = MemoryLibrary("metric", state.metrics)
         self.layers = MemoryLibrary("layer", state.layers, changed=self._bump)
+        self.attributes = MemoryLibrary("attribute", state.attributes, changed=self._bump)
+        self.sources = MemoryLibrary("source", state.sources, changed=self._bump)
+        self.profiles = MemoryProfileStore(state)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)

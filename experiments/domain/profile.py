@@ -1,0 +1,113 @@
+"""Profiles: what is known of a unit, each source's statements laid over one another."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from experiments.domain.attribute import Attribute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a source says of one attribute since when; None takes back what it said before."""
+
+    value: Any
+    at: datetime
+
+
+Said = Mapping[str, Statement]
+"""attribute -> statement: all that one source says of a unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """All that is said of a unit, by source."""
+
+    unit_id: str
+    said: Mapping[str, Said] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amended:
+    """A profile after a source said something; `outdated`: attributes of which it had said something later already."""
+
+    profile: Profile
+    changed: bool
+    outdated: tuple[str, ...]
+
+
+def amend(profile: Profile, source: str, changes: Mapping[str, Any], at: datetime) -> Amended:
+    """Let a source say something at an instant: within a source the latest counts, whenever it arrives.
+
+    What is taken back is kept as such, so that an earlier statement that arrives later does not bring it back.
+    """
+    before = profile.said.get(source, {})
+    outdated = tuple(name for name in changes if name in before and before[name].at > at)
+    new = {name: Statement(value=value, at=at) for name, value in changes.items() if name not in outdated}
+    after = {**before, **new}
+    if after == before:
+        return Amended(profile=profile, changed=False, outdated=outdated)
+    said = {**profile.said, source: after}
+    return Amended(profile=Profile(unit_id=profile.unit_id, said=said), changed=True, outdated=outdated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A value that counts, and where it comes from."""
+
+    value: Any
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """What remains of a profile; at `lapses_at` the first of it is not fresh any more."""
+
+    known: Mapping[str, Known]
+    lapses_at: datetime | None
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The values alone, as conditions read them."""
+        return {name: known.value for name, known in self.known.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """The attributes that are registered, and the sources' precedence."""
+
+    attributes: Mapping[str, Attribute]
+    precedence: Mapping[str, int]
+
+    def only(self, names: Collection[str]) -> Registry:
+        """Return the registry without other attributes."""
+        kept = {name: one for name, one in self.attributes.items() if name in names}
+        return Registry(attributes=kept, precedence=self.precedence)
+
+    def lay(self, profile: Profile, *, now: datetime) -> Laid:
+        """Lay the sources over one another: of each attribute, the statement of the highest that is no taking back.
+
+        What is not fresh any more, what is not registered and what its source may not say does not count, and
+        uncovers what lies below.
+        """
+        known: dict[str, Known] = {}
+        lapses: list[datetime] = []
+        for source in sorted(profile.said.keys() & self.precedence.keys(), key=self._rank):
+            for name, statement in profile.said[source].items():
+                attribute = self.attributes.get(name)
+                if attribute is None or name in known or statement.value is None or not attribute.takes_from(source):
+                    continue
+                if attribute.fresh_days is not None:
+                    lapses_at = statement.at + timedelta(days=attribute.fresh_days)
+                    if lapses_at <= now:
+                        continue
+                    lapses.append(lapses_at)
+                known[name] = Known(value=statement.value, source=source, at=statement.at)
+        return Laid(known=known, lapses_at=min(lapses, default=None))
+
+    def _rank(self, source: str) -> int:
+        return -self.precedence[source]

@@ -1,0 +1,168 @@
+"""A file of customers, taken over into their profiles: one row per unit, typed by the registry."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from experiments.domain.attribute import Attribute, AttributeType
+from experiments.domain.errors import InvalidInput
+from experiments.domain.profile import Registry
+from experiments.services.list_file import Chunk, Layout, ListFile, Position, Rejected, open_list
+from experiments.services.list_types import Kind, read_cell, read_value
+from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.profiles import ChangeStatus, ProfileChange, Profiles
+from experiments.services.registry_read import read_registry
+
+BATCH = 5_000
+"""Rows that are stored together."""
+_KINDS: Mapping[AttributeType, Kind] = {AttributeType.NUMBER: "number", AttributeType.BOOLEAN: "boolean"}
+
+Progress = Callable[[int, int | None], None]
+"""(rows done, rows there are about)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportWish:
+    """`columns`: column -> attribute, where a column is not called like its attribute.
+
+    `at`: since when it is so; None: since the file was written, so that the same file again says nothing new.
+    """
+
+    path: Path
+    source: str
+    id_column: str = "unit_id"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+    delimiter: str = ","
+    most_bad_rows: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """How many rows came to what; `bad_rows` are the first of those that were rejected."""
+
+    rows: int
+    accepted: int
+    unchanged: int
+    outdated: int
+    rejected: int
+    attributes: tuple[str, ...]
+    left_out: tuple[str, ...]
+    bad_rows: tuple[Rejected, ...]
+
+
+class CustomerImporter:
+    """Stores batch by batch. Ended at any moment and started again, it finds what is stored unchanged and goes on."""
+
+    def __init__(self, open_unit_of_work: OpenUnitOfWork, profiles: Profiles, clock: Clock) -> None:
+        self._open = open_unit_of_work
+        self._profiles = profiles
+        self._clock = clock
+
+    def run(self, wish: ImportWish, progress: Progress = lambda done, total: None) -> Imported:
+        """Raise InvalidInput, and store nothing, where source, columns or the file as a whole are unfit.
+
+        A row that is unfit is rejected by itself. An empty cell says nothing about its attribute.
+        """
+        file = open_list(wish.path, wish.delimiter)
+        with self._open(read_only=True) as work:
+            registry = read_registry(work)
+        named = _named(wish, file.header(), registry)
+        at = wish.at or min(datetime.fromtimestamp(wish.path.stat().st_mtime, UTC), self._clock())
+        counts: Counter[ChangeStatus] = Counter()
+        bad: list[Rejected] = []
+        total = file.total()
+        for chunk in _chunks(file, wish, named):
+            counts[ChangeStatus.REJECTED] += len(chunk.rejected)
+            bad += chunk.rejected[: wish.most_bad_rows - len(bad)]
+            changes, silent = _changes(chunk, wish.source, named, at)
+            counts[ChangeStatus.UNCHANGED] += silent
+            counts.update(verdict.status for verdict in self._profiles.upsert_many(changes))
+            progress(counts.total(), total)
+        return Imported(
+            rows=counts.total(),
+            accepted=counts[ChangeStatus.ACCEPTED],
+            unchanged=counts[ChangeStatus.UNCHANGED],
+            outdated=counts[ChangeStatus.OUTDATED],
+            rejected=counts[ChangeStatus.REJECTED],
+            attributes=tuple(one.key for one in named.values()),
+            left_out=tuple(column for column in file.header() if column not in named and column != wish.id_column),
+            bad_rows=tuple(bad),
+        )
+
+
+def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[str, Attribute]:
+    """Return column -> attribute, for the columns that have one."""
+    if wish.source not in registry.precedence:
+        raise InvalidInput("source_unknown", f"There is no source {wish.source!r}.", path="/source")
+    named = {}
+    for column in dict.fromkeys((*wish.columns, *header)):
+        key = wish.columns.get(column, column)
+        attribute = registry.attributes.get(key)
+        if attribute is None and column in wish.columns:
+            raise InvalidInput("attribute_unknown", f"There is no attribute {key!r}.", path="/columns")
+        if attribute is None or column == wish.id_column:
+            continue
+        if not attribute.takes_from(wish.source):
+            raise InvalidInput("attribute_of_others", f"{wish.source!r} is no source of {key!r}.", path="/columns")
+        named[column] = attribute
+    keys = [attribute.key for attribute in named.values()]
+    if not keys:
+        raise InvalidInput("columns_unknown", f"No column of {wish.path.name} is called like an attribute.")
+    if len(set(keys)) < len(keys):
+        raise InvalidInput("attribute_repeated", "Two columns are one attribute.", path="/columns")
+    return named
+
+
+def _chunks(file: ListFile, wish: ImportWish, named: Mapping[str, Attribute]) -> Iterator[Chunk]:
+    layout = Layout(
+        id_column=wish.id_column,
+        attributes=tuple(named),
+        types={},
+        delimiter=wish.delimiter,
+        readers={column: partial(read_as, attribute) for column, attribute in named.items()},
+    )
+    return file.chunks(layout, Position(), BATCH)
+
+
+def read_as(attribute: Attribute, cell: Any) -> Any:
+    """Return the value of a cell, None for an empty one. Raises InvalidInput, which does not repeat what is there."""
+    try:
+        value = _of_text(attribute.type, cell) if isinstance(cell, str) else read_value(cell)
+    except InvalidInput:
+        value = cell  # of which the check says what is wrong, without its text
+    if value is not None:
+        attribute.check(value, "")
+    return value
+
+
+def _of_text(kind: AttributeType, text: str) -> Any:
+    if kind is not AttributeType.TEXTS or not text:
+        return read_cell(text, _KINDS.get(kind, "text"))
+    try:
+        return json.loads(text) if text.startswith("[") else text.split("|")
+    except ValueError:
+        return text
+
+
+def _changes(
+    chunk: Chunk, source: str, named: Mapping[str, Attribute], at: datetime
+) -> tuple[list[ProfileChange], int]:
+    """Return what the rows say, and how many say nothing at all."""
+    columns = [
+        (attribute.key, chunk.columns[column].codes.tolist(), chunk.columns[column].values)
+        for column, attribute in named.items()
+    ]
+    changes = []
+    for place, unit_id in enumerate(chunk.ids):
+        said = {key: value for key, codes, values in columns if (value := values[codes[place]]) is not None}
+        if said:
+            changes.append(ProfileChange(unit_id=unit_id, source=source, attributes=said, at=at))
+    return changes, len(chunk.ids) - len(changes)

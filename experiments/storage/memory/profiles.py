@@ -1,0 +1,45 @@
+"""Profiles in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from experiments.domain.profile import Profile
+from experiments.services.ports import ProfileChanges, StoredProfile
+from experiments.storage.memory.state import State
+
+
+class MemoryProfileStore:
+    """A writing unit of work in memory is alone anyway."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def get(self, unit_id: str) -> StoredProfile | None:
+        return self._state.profiles.get(unit_id)
+
+    def some(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+        rows = self._state.profiles
+        return {unit_id: rows[unit_id] for unit_id in unit_ids if unit_id in rows}
+
+    def to_change(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+        self._state.profile_revision += 1
+        return self.some(unit_ids)
+
+    def put(self, changed: Sequence[tuple[Profile, Mapping[str, Any]]], *, now: datetime) -> None:
+        if not changed:
+            return
+        self._state.profile_revision += 1
+        for profile, attributes in changed:
+            self._state.profiles[profile.unit_id] = StoredProfile(
+                profile=profile, attributes=attributes, revision=self._state.profile_revision, updated_at=now
+            )
+
+    def revision(self) -> int:
+        return self._state.profile_revision
+
+    def changed_since(self, revision: int, *, most: int) -> ProfileChanges:
+        found = tuple(unit_id for unit_id, row in self._state.profiles.items() if row.revision > revision)
+        return ProfileChanges(revision=self.revision(), unit_ids=found if len(found) <= most else None)

@@ -1,0 +1,95 @@
+"""Profiles in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from experiments.domain.profile import Profile
+from experiments.services.ports import ProfileChanges, StoredProfile
+from experiments.storage.columns import storable_number
+from experiments.storage.documents.registry import profile_from, said_to_document
+from experiments.storage.statements import insert_for
+from experiments.storage.tables import profile_revision, profiles
+
+READ_AT_ONCE = 500
+"""Units named in one statement."""
+
+_columns = profiles.c
+
+
+class SqlProfileStore:
+    """Writers queue for the row of the counter, before they read what they change.
+
+    So revisions are committed in their order (who has seen one has missed none below), no statement of a source is lost
+    to another source's, and batches that touch the same units in different orders cannot deadlock.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, unit_id: str) -> StoredProfile | None:
+        row = self._connection.execute(select(profiles).where(_columns.unit_id == unit_id)).one_or_none()
+        return None if row is None else _stored(row)
+
+    def some(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+        wanted, found = list(unit_ids), {}
+        for start in range(0, len(wanted), READ_AT_ONCE):
+            named = _columns.unit_id.in_(wanted[start : start + READ_AT_ONCE])
+            for row in self._connection.execute(select(profiles).where(named)):
+                found[row.unit_id] = _stored(row)
+        return found
+
+    def to_change(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+        self._queue()
+        return self.some(unit_ids)
+
+    def put(self, changed: Sequence[tuple[Profile, Mapping[str, Any]]], *, now: datetime) -> None:
+        if not changed:
+            return
+        revision = self._queue()
+        insert = insert_for(self._connection, profiles)
+        new = {name: insert.excluded[name] for name in ("attributes", "said", "revision", "updated_at")}
+        self._connection.execute(
+            insert.on_conflict_do_update(index_elements=["unit_id"], set_=new),
+            [
+                {
+                    "unit_id": profile.unit_id,
+                    "attributes": dict(attributes),
+                    "said": said_to_document(profile),
+                    "revision": revision,
+                    "updated_at": now,
+                }
+                for profile, attributes in changed
+            ],
+        )
+
+    def revision(self) -> int:
+        number: int = self._connection.execute(select(profile_revision.c.number)).scalar_one()
+        return number
+
+    def changed_since(self, revision: int, *, most: int) -> ProfileChanges:
+        present = self.revision()
+        if present == revision or not storable_number(revision):
+            return ProfileChanges(revision=present, unit_ids=())
+        newer = select(_columns.unit_id).where(_columns.revision > revision).order_by(_columns.revision)
+        found = self._connection.execute(newer.limit(most + 1)).scalars().all()
+        return ProfileChanges(revision=present, unit_ids=tuple(found) if len(found) <= most else None)
+
+    def _queue(self) -> int:
+        """Take the counter's row until the end of the transaction, and return a revision that is ours alone."""
+        counted = update(profile_revision).values(number=profile_revision.c.number + 1)
+        number: int = self._connection.execute(counted.returning(profile_revision.c.number)).scalar_one()
+        return number
+
+
+def _stored(row: Row[Any]) -> StoredProfile:
+    return StoredProfile(
+        profile=profile_from(row.unit_id, row.said),
+        attributes=row.attributes,
+        revision=row.revision,
+        updated_at=row.updated_at,
+    )
