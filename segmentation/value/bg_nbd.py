@@ -8,12 +8,13 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
+from scipy.special import betaln, digamma, expit, gammaln
 
 from analysis.estimate import Undefined
 from segmentation.refusal import Refused
 from segmentation.value.counts import RepeatPurchases
 from segmentation.value.likelihood import fitted
+from segmentation.value.while_active import purchases_while_active
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -23,9 +24,6 @@ FEWEST_RETURNING = 10
 _STARTS = tuple(
     tuple(map(log, start)) for start in ((0.3, 0.3, 0.8, 2.5), (2, 2, 0.8, 2.5), (0.3, 0.3, 3, 3), (1, 0.3, 0.1, 1))
 )
-
-# Both sides of a removable 0/0.
-_NEAR = 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,30 +69,20 @@ class BgNbd:
         return np.asarray(np.where(x > 0, expit(-log_odds), 1.0), dtype=np.float64)
 
     def expected_purchases(self, of: RepeatPurchases, horizon: ArrayLike) -> Floats:
-        """Purchases from the end of observation to `horizon` (≥ 0, in the unit of time) later, per customer; eq. (10).
+        """Purchases from the end of observation until `horizon` later, per customer; eq. (10).
 
-        The hypergeometric function is taken by its Euler transform, which keeps its digits for many repeats.
+        A horizon is ≥ 0 and in the unit of time, one number or one per customer; else `Refused("horizon_outside")`.
         """
-        time = _checked(horizon)
-        return self.probability_alive(of) * self._while_active(of.repeats, of.age, time)
+        x, age, time = np.broadcast_arrays(of.repeats, of.age, _checked(horizon))
+        return self.probability_alive(of) * self._while_active(x, age, time)
 
     def expected_of_new(self, horizon: ArrayLike) -> Floats:
         """Repeat purchases of a customer in the time from the first purchase on; eq. (9)."""
-        time = _checked(horizon)
+        time = np.atleast_1d(_checked(horizon))
         return self._while_active(np.zeros_like(time), np.zeros_like(time), time)
 
     def _while_active(self, x: Floats, age: Floats, time: Floats) -> Floats:
-        """Purchases in `time` of one who is active at `age`, who may leave meanwhile."""
-        if abs(self.a - 1) >= _NEAR and abs(self.a + self.b - 1) >= _NEAR:
-            return self._at(self.a, x, age, time)
-        below, above = (self._at(self.a + shift, x, age, time) for shift in (-2 * _NEAR, 2 * _NEAR))
-        return (below + above) / 2
-
-    def _at(self, a: float, x: Floats, age: Floats, time: Floats) -> Floats:
-        c = a + self.b + x - 1
-        left = (self.alpha + age) / (self.alpha + age + time)
-        series = hyp2f1(a + self.b - 1 - self.r, a - 1, c, 1 - left)
-        return np.asarray(c / (a - 1) * (1 - left ** (a - 1) * series), dtype=np.float64)
+        return purchases_while_active(self.r + x, self.alpha + age, time, self.a, self.b + x)
 
 
 def fit_bg_nbd(of: RepeatPurchases) -> BgNbd | Undefined:
