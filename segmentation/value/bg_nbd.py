@@ -13,6 +13,7 @@ from scipy.special import betaln, digamma, expit, gammaln
 from analysis.estimate import Undefined
 from segmentation.refusal import Refused
 from segmentation.value.counts import RepeatPurchases
+from segmentation.value.distinct import distinct
 from segmentation.value.likelihood import fitted
 from segmentation.value.while_active import purchases_while_active
 
@@ -108,11 +109,9 @@ def fit_bg_nbd(of: RepeatPurchases) -> BgNbd | Undefined:
             message=f"{returning} customers came again; a model of repeat purchases needs {FEWEST_RETURNING}.",
         )
     scale = float(of.age.mean())
-    rows, counts = np.unique(
-        np.column_stack([of.repeats, of.last_at / scale, of.age / scale]), axis=0, return_counts=True
-    )
+    rows, index = distinct((of.repeats, of.last_at / scale, of.age / scale))
     x, last_at, age = rows.T
-    likelihood = _Likelihood(x, last_at, age, counts / len(of.repeats))
+    likelihood = _Likelihood(x, last_at, age, np.bincount(index) / len(of.repeats))
     found = fitted(likelihood, _STARTS, len(of.repeats))
     if isinstance(found, Undefined):
         return found

@@ -12,6 +12,7 @@ from scipy.special import digamma, gammaln
 
 from analysis.estimate import Undefined
 from segmentation.refusal import Refused
+from segmentation.value.distinct import distinct
 from segmentation.value.likelihood import fitted
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -125,9 +126,9 @@ def fit_gamma_gamma(of: RepeatAmounts) -> GammaGamma | Undefined:
             message=f"{len(of.mean)} customers came again; a model of amounts needs {FEWEST_RETURNING}.",
         )
     n, scale = len(of.mean), float(of.mean.mean())
-    rows, counts = np.unique(np.column_stack([of.amounts, of.mean / scale]), axis=0, return_counts=True)
+    rows, index = distinct((of.amounts, of.mean / scale))
     amounts, means = rows.T
-    likelihood = _Likelihood(amounts, means, counts / n)
+    likelihood = _Likelihood(amounts, means, np.bincount(index) / n)
     found = fitted(likelihood, _STARTS, n)
     if isinstance(found, Undefined):
         return found

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
+from segmentation.value.distinct import distinct
+
 Floats: TypeAlias = NDArray[np.float64]
 
 # Step and reach in u, of which p is the logistic function; errors are below 1e-9.
@@ -42,7 +44,7 @@ def purchases_while_active(shape: Floats, rate: Floats, time: Floats, a: float, 
     Under p = 1/(1 + e^-u) the integrand is analytic about the whole line and falls exponentially on both sides, where
     the trapezoidal rule converges exponentially: Trefethen & Weideman, SIAM Review 56(3) (2014), pp. 385-458.
     """
-    rows, index = np.unique(np.column_stack([b, shape, rate, time]), axis=0, return_inverse=True)
+    rows, index = distinct((b, shape, rate, time))
     found = np.empty(len(rows))
     ends = np.flatnonzero(np.diff(rows[:, 0])) + 1
     for start, end in zip([0, *ends], [*ends, len(rows)], strict=True):
@@ -50,7 +52,7 @@ def purchases_while_active(shape: Floats, rate: Floats, time: Floats, a: float, 
         for first in range(start, end, _ROWS_AT_ONCE):
             part = rows[first : min(first + _ROWS_AT_ONCE, end)]
             found[first : first + len(part)] = _given(chances, part) @ weights
-    return found[index.reshape(-1)]
+    return found[index]
 
 
 def _chances(a: float, b: float) -> tuple[Floats, Floats]:
