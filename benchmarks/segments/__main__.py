@@ -45,13 +45,11 @@ def _rfm(shop: Shop, quick: bool) -> Case:
         sides=(
             Side(name="winnow", prepare=partial(customers.ours, shop)),
             Side(name="bare group-by", prepare=partial(customers.bare, shop)),
-            Side(name="winnow, with stages", prepare=partial(customers.ours_with_stages, shop)),
         ),
         promises=(Promise(name="rfm-over-group-by", fast="bare group-by", slow=("winnow",), operator="<=", bound=2.0),),
         note=(
-            "Bare: unit, last purchase, count, sum of floats. Ours: all columns, money in whole cents, quantile cuts,"
-            " scores, named groups, summary and heat map. Stages need the days of purchase: a second group-by, of "
-            "which nothing is promised."
+            "Bare: unit, last purchase, count, sum of floats. Ours: all columns, money in whole cents, quantile cuts, "
+            "scores, named groups, summary and heat map."
         ),
     )
 

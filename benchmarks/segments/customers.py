@@ -12,7 +12,6 @@ from analysis.estimate import Undefined
 from benchmarks.harness import Numbers, Work
 from benchmarks.segments.shop import AS_OF, Shop
 from benchmarks.tables import connect, ibis_connect
-from segmentation.behaviour.lifecycle import Lifecycle
 from segmentation.behaviour.rfm import Rfm, rfm
 
 _BARE = """
@@ -22,22 +21,13 @@ _BARE = """
 
 def ours(shop: Shop) -> Work:
     """Rows with scores and groups, quantile cuts, summary, heat map and sizes of groups."""
-    return _ours(shop, None)
-
-
-def ours_with_stages(shop: Shop) -> Work:
-    """The same with life-cycle stages, which take days of purchase."""
-    return _ours(shop, Lifecycle())
+    purchases = ibis_connect().read_parquet(shop.files)
+    return Work(run=partial(rfm, purchases, AS_OF), numbers=_numbers)
 
 
 def bare(shop: Shop) -> Work:
     """What nobody can do without: four columns of everybody, as an Arrow table."""
     return Work(run=partial(_fetched, connect(), _BARE.format(files=shop.files)), numbers=_bare_numbers)
-
-
-def _ours(shop: Shop, lifecycle: Lifecycle | None) -> Work:
-    purchases = ibis_connect().read_parquet(shop.files)
-    return Work(run=partial(rfm, purchases, AS_OF, lifecycle=lifecycle), numbers=_numbers)
 
 
 def _fetched(connection: Any, sql: str) -> pa.Table:
