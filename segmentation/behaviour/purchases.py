@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import ibis.expr.datatypes as dt
 
 from segmentation.behaviour.instants import checked, day_number, instant, prepared, whole_days_between
 from segmentation.behaviour.money import cents_column, check_scale, total
@@ -58,7 +59,7 @@ def customers(purchases: ir.Table, as_of: datetime, *, cents_per_unit: int = 100
 
 
 def customers_by_day(purchases: ir.Table, as_of: datetime, *, cents_per_unit: int = 100) -> ir.Table:
-    """`customers`, and what takes a look at the days of purchase: two group-bys.
+    """`customers`, and what takes a look at the days of purchase: two group-bys, on DuckDB.
 
     Returns
     -------
@@ -75,20 +76,28 @@ def customers_by_day(purchases: ir.Table, as_of: datetime, *, cents_per_unit: in
         valued=known["cents"].count(),
         cents=total(known["cents"]),
     )
-    in_turn = ibis.window(group_by="unit_id", order_by="day")
-    days = days.mutate(previous_at=days["last_at"].lag().over(in_turn))
     found = days.group_by("unit_id").aggregate(
         first_at=days["first_at"].min(),
         last_at=days["last_at"].max(),
         frequency=days["frequency"].sum().cast("decimal(38, 0)").cast("int64"),
         valued=days["valued"].sum().cast("decimal(38, 0)").cast("int64"),
         monetary_cents=total(days["cents"]),
-        # Days are in turn, and so are the purchases before them.
-        previous_at=days["previous_at"].max(),
+        previous_at=_last_two(days["last_at"])[1],
         purchase_days=days.count(),
         first_day_cents=days["cents"].argmin(days["day"]),
     )
     return _finished(found, as_of)
+
+
+def _last_two(column: Any) -> Any:
+    """The two latest, the last one first: DuckDB's own, quicker than a window over all days."""
+    kind = column.type()
+    largest = ibis.udf.agg.builtin(_largest, name="max", signature=((kind, dt.int64), dt.Array(kind)))
+    return largest(column, 2)
+
+
+def _largest(column: Any, count: Any) -> Any:
+    """So many of them, in descending order; the database has it."""
 
 
 def _known(purchases: ir.Table, as_of: datetime, cents_per_unit: int) -> ir.Table:
