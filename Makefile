@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis bench-online calibration simulate-adaptive simulate-policy format lock clean
+.PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis bench-online bench-segments calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -58,6 +58,9 @@ bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside it
 bench-online: $(if $(QUICK),$(DEV),$(ONLINE)) ## measure the online plane beside bare servers and peers (QUICK=1, JSON=FILE, GROW=50000000)
 	$(if $(QUICK),$(BIN),$(ONLINE_BIN))/python -m benchmarks.online $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)") \
 		$(if $(GROW),--grow $(GROW))
+
+bench-segments: $(DEV) ## measure customers and segments beside the bare queries (QUICK=1: only whether sides agree, JSON=FILE)
+	$(BIN)/python -m benchmarks.segments $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
 
 calibration: $(CALIBRATION) ## measure the engine's error rates and write docs/statistics/calibration.md (RUNS=10000)
 	$(BIN)/python -m calibration $(if $(RUNS),--runs $(RUNS))

@@ -63,16 +63,16 @@ def ibis_connect() -> Any:
 
 def make_units(tables: Tables, users: int) -> None:
     """One row per unit: who, where, and a number for each metric; revenue in cents, half of the visits without any."""
-    orders = f"CASE WHEN {_uniform('i', 3)} < 0.12 + 0.01 * arm THEN 1 ELSE 0 END"
-    basket = f"round(exp(3.2 + 0.9 * {_normal('i', 4)}), 2)"
-    refund = f"CASE WHEN {_uniform('i', 6)} < 0.08 THEN round(exp(2.5 + 0.7 * {_normal('i', 7)}), 2) ELSE 0 END"
-    _write(
+    orders = f"CASE WHEN {uniform('i', 3)} < 0.12 + 0.01 * arm THEN 1 ELSE 0 END"
+    basket = f"round(exp(3.2 + 0.9 * {normal('i', 4)}), 2)"
+    refund = f"CASE WHEN {uniform('i', 6)} < 0.08 THEN round(exp(2.5 + 0.7 * {normal('i', 7)}), 2) ELSE 0 END"
+    write(
         f"""
         SELECT unit_id, variant, segment, 1 AS epoch, exposed_at,
             ordered, visits, ordered * basket AS revenue, ordered * refund AS refunds
         FROM (
             SELECT *, {orders}::DOUBLE AS ordered, {basket}::DOUBLE AS basket, {refund}::DOUBLE AS refund,
-                (1 + floor(-log(1 - {_uniform("i", 8)}) * 5))::DOUBLE AS visits
+                (1 + floor(-log(1 - {uniform("i", 8)}) * 5))::DOUBLE AS visits
             FROM ({_who(users)})
         )
         """,
@@ -82,8 +82,8 @@ def make_units(tables: Tables, users: int) -> None:
 
 def make_events(tables: Tables, sizes: Sizes, tick: Tick = lambda: None) -> None:
     """Raw rows: exposures, one in five of them repeated, and events from before to after them, in no order."""
-    repeated = f"SELECT i, variant, segment, epoch, exposed_at + INTERVAL 1 DAY FROM who WHERE {_uniform('i', 9)} < 0.2"
-    _write(
+    repeated = f"SELECT i, variant, segment, epoch, exposed_at + INTERVAL 1 DAY FROM who WHERE {uniform('i', 9)} < 0.2"
+    write(
         f"""
         WITH who AS ({_who(sizes.users)}),
         rows AS (SELECT i, variant, segment, epoch, exposed_at FROM who UNION ALL {repeated})
@@ -92,7 +92,7 @@ def make_events(tables: Tables, sizes: Sizes, tick: Tick = lambda: None) -> None
         tables.exposures,
     )
     for part in range(_EVENT_FILES):
-        _write(_events(sizes, part), str(tables.folder / f"events_{part:02}.parquet"))
+        write(_events(sizes, part), str(tables.folder / f"events_{part:02}.parquet"))
         tick()
 
 
@@ -103,23 +103,23 @@ def _who(users: int) -> str:
     segments = ", ".join(f"'{segment}'" for segment in SEGMENTS)
     return f"""
         SELECT i, 'customer-' || i AS unit_id, 1 AS epoch,
-            {_uniform("i", 1)} < 0.5 AS treated, CASE WHEN treated THEN 1 ELSE 0 END AS arm,
+            {uniform("i", 1)} < 0.5 AS treated, CASE WHEN treated THEN 1 ELSE 0 END AS arm,
             CASE WHEN treated THEN '{TREATMENT}' ELSE '{CONTROL}' END AS variant,
-            [{segments}][1 + floor({len(SEGMENTS)} * {_uniform("i", 2)})::INTEGER] AS segment,
-            {_instant(f"{_DAYS_OF_EXPOSURE} * {_uniform('i', 5)}")} AS exposed_at
+            [{segments}][1 + floor({len(SEGMENTS)} * {uniform("i", 2)})::INTEGER] AS segment,
+            {instant(f"{_DAYS_OF_EXPOSURE} * {uniform('i', 5)}")} AS exposed_at
         FROM (SELECT range AS i FROM range({users}))
     """
 
 
 def _events(sizes: Sizes, part: int) -> str:
     first, last = (sizes.events * bound // _EVENT_FILES for bound in (part, part + 1))
-    days = f"{_DAYS_BEFORE + _DAYS_OF_EXPOSURE + _DAYS_AFTER} * {_uniform('i', 12)} - {_DAYS_BEFORE}"
+    days = f"{_DAYS_BEFORE + _DAYS_OF_EXPOSURE + _DAYS_AFTER} * {uniform('i', 12)} - {_DAYS_BEFORE}"
     return f"""
-        SELECT 'customer-' || floor({sizes.users} * {_uniform("i", 10)})::BIGINT AS unit_id, name,
-            CASE WHEN name IN ('order', 'refund') THEN round(exp(3.2 + 0.9 * {_normal("i", 13)}), 2) END AS value,
-            {_instant(days)} AS occurred_at
+        SELECT 'customer-' || floor({sizes.users} * {uniform("i", 10)})::BIGINT AS unit_id, name,
+            CASE WHEN name IN ('order', 'refund') THEN round(exp(3.2 + 0.9 * {normal("i", 13)}), 2) END AS value,
+            {instant(days)} AS occurred_at
         FROM (
-            SELECT i, {_uniform("i", 11)} AS u,
+            SELECT i, {uniform("i", 11)} AS u,
                 CASE WHEN u < 0.60 THEN 'visit' WHEN u < 0.78 THEN 'order' WHEN u < 0.82 THEN 'refund' ELSE 'scroll' END
                     AS name
             FROM (SELECT range AS i FROM range({first}, {last}))
@@ -127,20 +127,20 @@ def _events(sizes: Sizes, part: int) -> str:
     """
 
 
-def _uniform(row: str, salt: int) -> str:
+def uniform(row: str, salt: int) -> str:
     """In [0, 1): a hash, so that no thread's turn changes a number. Salts are below 256, of rows each its own."""
     return f"((hash(({row} + {SEED}) * 256 + {salt}) % 4294967296)::DOUBLE / 4294967296)"
 
 
-def _normal(row: str, salt: int) -> str:
-    return f"(sqrt(-2 * ln(1 - {_uniform(row, salt)})) * cos(2 * pi() * {_uniform(row, salt + 100)}))"
+def normal(row: str, salt: int) -> str:
+    return f"(sqrt(-2 * ln(1 - {uniform(row, salt)})) * cos(2 * pi() * {uniform(row, salt + 100)}))"
 
 
-def _instant(days: str) -> str:
+def instant(days: str) -> str:
     """A time zone in the column; whole seconds."""
     return f"make_timestamptz({int(START.timestamp()) * 1_000_000} + floor(86400 * ({days}))::BIGINT * 1000000)"
 
 
-def _write(query: str, path: str) -> None:
+def write(query: str, path: str) -> None:
     with connect() as connection:
         connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP})")

@@ -1,0 +1,1 @@
+"""Who customers are, beside the bare queries: `make bench-segments`."""

@@ -1,0 +1,58 @@
+"""`make bench-segments`: its cases and what they promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.command import Tick, main
+from benchmarks.harness import Case, Promise, Side, Sweep
+from benchmarks.segments import customers
+from benchmarks.segments.shop import FILES, Shop, make_purchases
+
+PACKAGES = ("numpy", "scipy", "duckdb", "ibis-framework", "pyarrow")
+
+FULL = (1_000_000, 20_000_000)
+QUICK = (5_000, 100_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentsSuite:
+    """The cases, and the purchases they read."""
+
+    name: str = "bench-segments"
+    packages: tuple[str, ...] = PACKAGES
+    table_ticks: int = FILES
+
+    def make_tables(self, folder: Path, *, quick: bool, tick: Tick) -> None:
+        make_purchases(_shop(folder, quick), tick)
+
+    def cases(self, folder: Path, *, quick: bool) -> tuple[Case | Sweep, ...]:
+        return (_rfm(_shop(folder, quick), quick),)
+
+
+def _shop(folder: Path, quick: bool) -> Shop:
+    customers, purchases = QUICK if quick else FULL
+    return Shop(folder=folder, customers=customers, purchases=purchases)
+
+
+def _rfm(shop: Shop, quick: bool) -> Case:
+    return Case(
+        name="rfm",
+        title=f"RFM of {shop.customers:,} customers from {shop.purchases:,} purchases, beside the bare group-by",
+        rounds=2 if quick else 5,
+        sides=(
+            Side(name="winnow", prepare=partial(customers.ours, shop)),
+            Side(name="bare group-by", prepare=partial(customers.bare, shop)),
+        ),
+        promises=(Promise(name="rfm-over-group-by", fast="bare group-by", slow=("winnow",), operator="<=", bound=2.0),),
+        note=(
+            "Bare: unit, last purchase, count, sum of floats. Ours: all columns, money in whole cents, quantile cuts, "
+            "scores, named groups, summary and heat map."
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main(SegmentsSuite().name, SegmentsSuite)
