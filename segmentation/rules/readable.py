@@ -26,8 +26,11 @@ def readable(threshold: float, values: Floats, tolerance: float = 0.005) -> floa
     Returns
     -------
     float
-        At most six significant digits, or the threshold as it is where even those move too many.
+        At most six significant digits, or the threshold as it is where even those move too many; of whole numbers a
+        whole number.
     """
+    if np.all(values == np.floor(values)):
+        threshold = float(floor(threshold))
     at_most = np.count_nonzero(values <= threshold)
     for digits in range(1, _MOST_DIGITS + 1):
         candidate = _rounded(threshold, digits)

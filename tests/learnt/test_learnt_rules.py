@@ -108,11 +108,16 @@ def test_two_choices_together(one: Choice, other: Choice) -> None:
 
 @pytest.mark.parametrize(
     ("threshold", "expected"),
-    [(103.4871, 100.0), (0.0, 0.0), (50.5, 50.0)],
+    [(103.4871, 100.0), (0.0, 0.0), (50.5, 50.0), (-0.5, -1.0)],
 )
 def test_thresholds_are_rounded_where_nobody_minds(threshold: float, expected: float) -> None:
     """Units at 10, 20, … 1000, and half a hundredth of them may change sides."""
     assert readable(threshold, np.arange(10.0, 1010.0, 10.0)) == expected
+
+
+def test_of_whole_numbers_the_threshold_is_one() -> None:
+    months = np.repeat(np.arange(1.0, 13.0), 100)
+    assert [readable(half, months) for half in (5.5, 6.5, 11.5)] == [5.0, 6.0, 11.0]
 
 
 def test_thresholds_in_a_crowd_keep_the_digits_they_need() -> None:
