@@ -1,0 +1,61 @@
+"""Of noise no segments are made, at the stated rate; planted clusters are found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from sklearn.metrics import adjusted_rand_score
+
+from segmentation.learnt import Learning, LearntSegments, NoClusters, assign, learn
+from tests.learnt.worlds import NOISE, named, planted, structure_p
+
+QUICK = Learning(seed=5, most_clusters=6, starts=4, references=19, pairs=3, sample_units=500)
+
+
+def false_findings(name: str, runs: int, units: int) -> int:
+    found = 0
+    for run in range(runs):
+        rng = np.random.default_rng([run, 61])
+        found += structure_p(NOISE[name](rng, units), rng) <= 0.05
+    return found
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_noise_is_no_structure(name: str) -> None:
+    """Five runs: more than two findings at an error rate of .05 would come once in 900 times."""
+    assert false_findings(name, 5, 150) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", NOISE)
+def test_noise_is_no_structure_at_the_stated_rate(name: str) -> None:
+    """200 runs of 300 units: at .05 more than 19 come once in 200 times."""
+    assert false_findings(name, 200, 300) <= binom.ppf(0.995, 200, 0.05)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "skewed"])
+def test_noise_is_refused_with_its_reason(name: str) -> None:
+    found = learn(named(NOISE[name](np.random.default_rng(4), 300)), QUICK)
+    assert isinstance(found, NoClusters)
+    assert found.reason == "no_structure"
+    assert found.structure is not None
+    assert found.structure.p_value > 0.05
+
+
+@pytest.mark.parametrize(("clusters", "attributes"), [(2, 2), (3, 2), (4, 3), (5, 4)])
+def test_planted_clusters_are_recovered(clusters: int, attributes: int) -> None:
+    """The stated design: adjusted Rand at least .9, and their number."""
+    for run in range(2):
+        values, truth = planted(np.random.default_rng([run, clusters]), 600, clusters, attributes)
+        found = learn(named(values), QUICK)
+        assert isinstance(found, LearntSegments)
+        assert len(found.clusters) == clusters
+        assert adjusted_rand_score(truth, assign(found, named(values))) >= 0.9
+
+
+def test_too_few_units_are_too_few() -> None:
+    found = learn(named(np.random.default_rng(1).normal(size=(99, 2))))
+    assert isinstance(found, NoClusters)
+    assert (found.reason, found.structure) == ("too_few_units", None)
