@@ -24,6 +24,7 @@ from api.resources import (
     ofrep,
     promotions,
     results,
+    segment_templates,
     webhooks,
 )
 from api.routes import CONVERTERS
@@ -41,6 +42,7 @@ ROUTES = (
     events.routes,
     experiments.routes,
     library.segments,
+    segment_templates.routes,
     library.metrics,
     library.layers,
     results.routes,
