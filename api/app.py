@@ -24,6 +24,7 @@ from api.resources import (
     ofrep,
     promotions,
     results,
+    segment_templates,
     units,
     webhooks,
 )
@@ -42,6 +43,7 @@ ROUTES = (
     events.routes,
     experiments.routes,
     library.segments,
+    segment_templates.routes,
     library.metrics,
     library.layers,
     library.attributes,

@@ -12,6 +12,7 @@ from experiments.domain.covariate import Covariate
 from experiments.domain.layer import Layer
 from experiments.domain.metric import MAX_COVARIATES, Direction, Metric, MetricKind
 from experiments.domain.segment import Segment
+from experiments.domain.segment_kind import SegmentKind
 
 
 class SegmentBodySchema(Built):
@@ -21,6 +22,7 @@ class SegmentBodySchema(Built):
     name = Text(required=True)
     condition = JsonObject()
     description = Text()
+    kind = choice(SegmentKind, allow_none=True, metadata={"description": "A label for people: how it is known."})
 
 
 class CovariateSchema(Built):

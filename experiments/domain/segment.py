@@ -9,18 +9,20 @@ from typing import Any
 from experiments.domain.condition import check_condition
 from experiments.domain.errors import InvalidInput
 from experiments.domain.names import check_key, check_text
+from experiments.domain.segment_kind import SegmentKind
 
 EVERYONE = "everyone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """An audience; `condition` is a document as described in `experiments.domain.condition`."""
+    """An audience; `condition` is a document as in `experiments.domain.condition`, `kind` a label for people."""
 
     key: str
     name: str
     condition: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    kind: SegmentKind | None = None
 
     def __post_init__(self) -> None:
         check_key(self.key)

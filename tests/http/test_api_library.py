@@ -8,7 +8,13 @@ import pytest
 
 from tests.http.api_client import BANNER, Caller, refusal
 
-SEGMENT = {"key": "new", "name": "New", "condition": {"recency": {"$lte": 1}}, "description": "Lately."}
+SEGMENT = {
+    "key": "new",
+    "name": "New",
+    "condition": {"recency": {"$lte": 1}},
+    "description": "Lately.",
+    "kind": "behavioural",
+}
 METRIC = {
     "key": "basket",
     "name": "Basket",

@@ -39,6 +39,7 @@ from experiments.domain.promotion_policy import (
     WinnerRule,
 )
 from experiments.domain.segment import EVERYONE, Segment, everyone
+from experiments.domain.segment_kind import SegmentKind
 from experiments.storage.documents import definition as definitions
 from experiments.storage.documents import evidence as evidences
 from experiments.storage.documents import library, promotion_policy
@@ -76,7 +77,13 @@ CONDITIONS = st.sampled_from([{}, {"country": "DE"}, {"country": {"$in": ["DE", 
 
 @st.composite
 def segments(draw, key=None):
-    return Segment(key=key or draw(KEYS), name=draw(NAMES), condition=draw(CONDITIONS), description=draw(TEXTS))
+    return Segment(
+        key=key or draw(KEYS),
+        name=draw(NAMES),
+        condition=draw(CONDITIONS),
+        description=draw(TEXTS),
+        kind=draw(st.none() | st.sampled_from(SegmentKind)),
+    )
 
 
 @st.composite

@@ -9,6 +9,7 @@ from experiments.domain.covariate import Covariate
 from experiments.domain.layer import Layer, Slot
 from experiments.domain.metric import Direction, Metric, MetricKind
 from experiments.domain.segment import Segment
+from experiments.domain.segment_kind import SegmentKind
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
 SEGMENT_SCHEMA = LAYER_SCHEMA = 1
@@ -23,16 +24,19 @@ def segment_to_document(segment: Segment) -> Document:
         "name": segment.name,
         "condition": segment.condition,
         "description": segment.description,
+        "kind": segment.kind,
     }
 
 
 def segment_from_document(document: Mapping[str, Any]) -> Segment:
+    """Read it; what was written before segments had kinds has none."""
     refuse_other_schema(document, "segment", SEGMENT_SCHEMA)
     return Segment(
         key=document["key"],
         name=document["name"],
         condition=document["condition"],
         description=document["description"],
+        kind=None if document.get("kind") is None else SegmentKind(document["kind"]),
     )
 
 

@@ -1,0 +1,89 @@
+"""`winnow segments`: audiences from ready templates."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from experiments.cli.console import err, out
+from experiments.cli.wired import ACTOR, wired
+from experiments.domain.segment import Segment
+from experiments.domain.segment_kind import KIND_SENTENCES, SegmentKind
+from experiments.domain.templates import TEMPLATES, Parameter, SegmentTemplate, template
+
+
+@click.group()
+def segments() -> None:
+    """Make segments from ready templates."""
+
+
+@segments.command()
+@click.argument("key", required=False, metavar="[TEMPLATE]")
+@click.option("--kind", type=click.Choice([kind.value for kind in SegmentKind]), help="Only templates of this kind.")
+def templates(key: str | None, kind: str | None) -> None:
+    """List all templates, or say what one of them wants."""
+    if key is not None:
+        _describe(template(key))
+        return
+    for one in [SegmentKind(kind)] if kind else SegmentKind:
+        click.echo(f"{one}: {KIND_SENTENCES[one]}")
+        table = Table("template", "what it holds", "wants", box=SIMPLE_HEAD)
+        for found in TEMPLATES.values():
+            if found.kind is one:
+                table.add_row(found.key, found.sentence, Text(" ".join(map(_blank, found.parameters))))
+        out().print(table)
+
+
+@segments.command()
+@click.argument("key", metavar="TEMPLATE")
+@click.argument("given", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--save", metavar="SEGMENT", help="Store it as a segment of this key.")
+@click.option("--name", help="Name of the stored segment; that of the template if left out.")
+def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -> None:
+    """Print the condition that a template comes to, or store it as a segment.
+
+    Several values stand with commas between, or as a JSON list where they hold commas themselves:
+
+        winnow segments make buys_by_channel values=Web,Multichannel
+
+        winnow segments make spend_bands 'values=["6) $750 - $1,000"]'
+    """
+    found = template(key)
+    condition = found.condition(found.from_texts(dict(map(_pair, given))))
+    if save is not None:
+        segment = Segment(
+            key=save, name=name or found.name, condition=condition, description=found.sentence, kind=found.kind
+        )
+        stored = wired().author.segments.create(segment, actor=ACTOR)
+        err().print(f"Segment {stored.value.key} is stored.")
+    click.echo(json.dumps(condition, ensure_ascii=False))
+
+
+def _pair(argument: str) -> tuple[str, str]:
+    name, equals, value = argument.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{argument!r} is no NAME=VALUE.", param_hint="NAME=VALUE")
+    return name, value
+
+
+def _blank(parameter: Parameter) -> str:
+    if parameter.required:
+        return f"{parameter.name}=…"
+    return f"[{parameter.name}={'' if parameter.default is None else parameter.default}]"
+
+
+def _describe(found: SegmentTemplate) -> None:
+    click.echo(f"{found.name} ({found.kind}). {found.sentence}")
+    table = Table("parameter", "type", "default", "meaning", box=SIMPLE_HEAD)
+    for one in found.parameters:
+        default = "wanted" if one.required else "" if one.default is None else str(one.default)
+        told = f"{one.description} {' | '.join(one.options)}".strip()
+        table.add_row(one.name, one.type, Text(default), Text(told))
+    out().print(table)
+    click.echo(f"For example: {found.example.sentence}")
+    click.echo(f"  {json.dumps(dict(found.example.parameters), ensure_ascii=False)}")
+    click.echo(f"  {json.dumps(found.condition(found.example.parameters), ensure_ascii=False)}")

@@ -1,0 +1,25 @@
+"""Segment cards and personas: what a group of customers is worth knowing for, before content is made for it."""
+
+from __future__ import annotations
+
+from segmentation.card.card import CardBook, CardWarning, SegmentCard
+from segmentation.card.cards import make_cards
+from segmentation.card.persona import Persona, Won, persona, persona_csv
+from segmentation.card.question import Question, Tables, Thresholds, Trial
+from segmentation.card.refusal import CardError
+
+__all__ = [
+    "CardBook",
+    "CardError",
+    "CardWarning",
+    "Persona",
+    "Question",
+    "SegmentCard",
+    "Tables",
+    "Thresholds",
+    "Trial",
+    "Won",
+    "make_cards",
+    "persona",
+    "persona_csv",
+]
