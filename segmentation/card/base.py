@@ -48,6 +48,13 @@ def as_table(table: ir.Table | pa.Table, *columns: str) -> ir.Table:
     return found
 
 
+def check_same_units(units: Any, others: Any) -> None:
+    """Raises CardError where ids of units are text in the one table and numbers in the other: nobody would match."""
+    mine, theirs = units[UNIT].type(), others[UNIT].type()
+    if mine.is_string() != theirs.is_string():
+        raise CardError("ids_differ", f"unit_id is {mine} in one table and {theirs} in another.")
+
+
 def aggregated(rows: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     """One row of aggregates, some hundreds at a time: a question of many thousands takes ages to be put."""
     found: dict[str, Any] = {}
@@ -167,6 +174,7 @@ def _with_purchases(wide: Any, tables: Tables) -> Any:
     sums = bought.group_by(UNIT).aggregate(
         **{REVENUE: finite(bought["value"].cast("float64")).sum(), PURCHASES: bought.count()}
     )
+    check_same_units(wide, bought)
     sums = sums.rename({_BUYER: UNIT})
     joined = wide.left_join(sums, wide[UNIT] == sums[_BUYER]).drop(_BUYER)
     return joined.mutate(**{name: joined[name].fill_null(0) for name in (REVENUE, PURCHASES)})

@@ -15,6 +15,7 @@ from segmentation.card.question import Question
 from segmentation.card.traits import Share, Spread, judged, mean_trait, share_trait
 
 _QUARTILES = (0.25, 0.5, 0.75)
+INSIDE, ELSEWHERE = "inside", "elsewhere"
 Row = Mapping[str, Any]
 
 
@@ -25,6 +26,15 @@ class Described:
     sums: Row
     values: Mapping[str, tuple[Row, ...]]
 
+    def known(self, place: int, member: str, side: str = INSIDE) -> int:
+        """Units for which an attribute is known; a side without units has no sums."""
+        return int(self.sums.get(f"{side}_known_{place}_{member}", 0))
+
+    def spread(self, place: int, member: str, side: str) -> Spread:
+        """Of a number."""
+        mean, variance = (self.sums.get(f"{side}_{what}_{place}_{member}") for what in ("mean", "variance"))
+        return Spread(known=self.known(place, member, side), mean=mean or 0.0, variance=max(variance or 0.0, 0.0))
+
 
 def described(base: Base, question: Question) -> Described:
     """Ask for all segments together."""
@@ -32,20 +42,24 @@ def described(base: Base, question: Question) -> Described:
 
 
 def _sums(base: Base) -> Row:
-    rows, asked = base.rows, {}
-    for place, (name, kind) in enumerate(base.attributes.items()):
-        column = rows[name]
-        for member in base.members.values():
-            inside, elsewhere = rows[member], ~rows[member]
-            asked[f"known_{place}_{member}"] = column.count(where=inside)
-            asked[f"others_{place}_{member}"] = column.count(where=elsewhere)
-            if kind == "number":
-                asked[f"mean_{place}_{member}"] = column.mean(where=inside)
-                asked[f"variance_{place}_{member}"] = column.var(where=inside, how="sample")
-                asked[f"others_mean_{place}_{member}"] = column.mean(where=elsewhere)
-                asked[f"others_variance_{place}_{member}"] = column.var(where=elsewhere, how="sample")
-                asked[f"quartiles_{place}_{member}"] = column.quantile(list(_QUARTILES), where=inside)
-    return aggregated(rows, asked)
+    """One segment after the other, as each splits the units in two: with a filter for every sum it takes far longer."""
+    rows = base.rows
+    numbers = [place for place, kind in enumerate(base.attributes.values()) if kind == "number"]
+    columns = [rows[name] for name in base.attributes]
+    asked = {f"known_{place}": column.count() for place, column in enumerate(columns)}
+    asked |= {f"mean_{place}": columns[place].mean() for place in numbers}
+    asked |= {f"variance_{place}": columns[place].var(how="sample") for place in numbers}
+    found: dict[str, Any] = {}
+    for member in base.members.values() if asked else ():
+        for row in rows.group_by(member).aggregate(**asked).to_pyarrow().to_pylist():
+            side = INSIDE if row[member] else ELSEWHERE
+            found |= {f"{side}_{what}_{member}": row[what] for what in asked}
+    quartiles = {
+        f"{INSIDE}_quartiles_{place}_{member}": columns[place].quantile(list(_QUARTILES), where=rows[member])
+        for place in numbers
+        for member in base.members.values()
+    }
+    return found | aggregated(rows, quartiles)
 
 
 def _values(base: Base, question: Question) -> dict[str, tuple[Row, ...]]:
@@ -71,7 +85,7 @@ def profiles_of(base: Base, seen: Described, segment: str, question: Question) -
     member = base.members[segment]
     found: list[Profile] = []
     for place, (name, kind) in enumerate(base.attributes.items()):
-        known = seen.sums[f"known_{place}_{member}"]
+        known = seen.known(place, member)
         if known >= question.least_units:
             number = kind == "number"
             found.append(
@@ -81,11 +95,9 @@ def profiles_of(base: Base, seen: Described, segment: str, question: Question) -
 
 
 def _number(seen: Described, place: int, name: str, member: str) -> NumberProfile:
-    def of(what: str) -> Any:
-        return seen.sums[f"{what}_{place}_{member}"]
-
-    lower, median, upper = of("quartiles")
-    return NumberProfile(attribute=name, known=of("known"), mean=of("mean"), lower=lower, median=median, upper=upper)
+    lower, median, upper = seen.sums[f"{INSIDE}_quartiles_{place}_{member}"]
+    inside = seen.spread(place, member, INSIDE)
+    return NumberProfile(attribute=name, known=inside.known, mean=inside.mean, lower=lower, median=median, upper=upper)
 
 
 def _category(seen: Described, name: str, member: str, known: int, question: Question) -> CategoryProfile:
@@ -114,18 +126,14 @@ def traits_of(base: Base, seen: Described, segment: str, question: Question) -> 
 
 
 def _of_number(seen: Described, place: int, name: str, member: str, question: Question) -> list[Trait]:
-    def spread(of: str) -> Spread:
-        known = seen.sums[f"{of or 'known_'}{place}_{member}"]
-        mean, variance = (seen.sums[f"{of}{one}_{place}_{member}"] for one in ("mean", "variance"))
-        return Spread(known=known, mean=mean or 0.0, variance=max(variance or 0.0, 0.0))
-
-    trait = mean_trait(name, spread(""), spread("others_"), least_units=question.least_units)
+    inside, elsewhere = (seen.spread(place, member, side) for side in (INSIDE, ELSEWHERE))
+    trait = mean_trait(name, inside, elsewhere, least_units=question.least_units)
     return [] if trait is None else [trait]
 
 
 def _of_category(seen: Described, place: int, name: str, member: str, question: Question) -> list[Trait]:
     """Of two values that are all there is one says what the other does: the one that the segment has more often."""
-    known, others = (seen.sums[f"{of}_{place}_{member}"] for of in ("known", "others"))
+    known, others = (seen.known(place, member, side) for side in (INSIDE, ELSEWHERE))
     if not known or not others:
         return []
     rows = seen.values[name]

@@ -7,7 +7,7 @@ from typing import Any
 
 import ibis
 
-from segmentation.card.base import UNIT, Base, as_table
+from segmentation.card.base import UNIT, Base, as_table, check_same_units
 from segmentation.card.card import Reach, Reached
 from segmentation.card.counts import NOBODY, Counts
 from segmentation.card.question import Tables
@@ -18,6 +18,7 @@ def reached_by(base: Base, tables: Tables, counts: Counts) -> dict[str, Reached]
     if tables.contacts is None:
         return {}
     contacts: Any = as_table(tables.contacts, UNIT, "channel")
+    check_same_units(base.rows, contacts)
     some = contacts.filter(contacts["channel"].notnull())
     each = some.select(UNIT, channel=some["channel"].cast("string")).distinct()
     anyone = some.select(UNIT).distinct().mutate(channel=ibis.null("string"))

@@ -8,7 +8,7 @@ class CardError(ValueError):
 
     `no_units`, `unit_missing`, `units_repeat`, `columns_missing`, `no_segments`, `segment_not_boolean`,
     `name_reserved`, `attribute_unknown`, `attribute_not_numeric`, `outcome_not_numeric`, `question_invalid`,
-    `instant_without_zone`.
+    `instant_without_zone`, `ids_differ`.
     """
 
     def __init__(self, code: str, message: str) -> None:

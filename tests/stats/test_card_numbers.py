@@ -263,6 +263,8 @@ TWO = table(unit_id=["a", "b"], s=[True, False], n=[1, 2], text=["x", "y"])
         ("columns_missing", {"segments": {"s": "nobody"}}, {}),
         ("columns_missing", {"purchases": table(unit_id=["a"])}, {}),
         ("columns_missing", {}, {"trial": Trial(outcome="nothing", kind="mean", units_per_week=1)}),
+        ("ids_differ", {"purchases": table(unit_id=[1], value=[1.0])}, {}),
+        ("ids_differ", {"contacts": table(unit_id=[1], channel=["web"])}, {}),
         ("segment_not_boolean", {"segments": {"s": "n"}}, {}),
         ("name_reserved", {"units": TWO.append_column("winnow_in_0", pa.array([1, 2]))}, {}),
         ("attribute_unknown", {}, {"attributes": {"m": "number"}}),

@@ -34,7 +34,7 @@ def book() -> CardBook:
             units=pa.table(units),
             segments={"young": "young"},
             purchases=pa.table({"unit_id": buyers, "value": np.full(len(buyers), 30.0)}),
-            contacts=pa.table({"unit_id": at[at % 4 != 0], "channel": ["e-mail"] * (N * 3 // 4)}),
+            contacts=pa.table({"unit_id": np.repeat(at[at % 4 != 0], 2), "channel": ["e-mail"] * (N * 3 // 2)}),
         ),
         Question(defined_by={"young": ["age"]}),
     )
