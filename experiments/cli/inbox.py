@@ -22,8 +22,8 @@ NONE = "–"
 @click.option("--experiment", help="Only of this experiment.")
 @click.option(
     "--state",
-    type=click.Choice(list(PromotionState)),
-    default=PromotionState.PROPOSED,
+    type=click.Choice([state.value for state in PromotionState]),  # click names members of an enum otherwise
+    default=PromotionState.PROPOSED.value,
     show_default=True,
     help="Promotions in another state.",
 )

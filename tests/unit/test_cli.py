@@ -181,6 +181,15 @@ def test_whoever_stops_reading_does_not_stop_a_promotion(winnow: Winnow, monkeyp
     assert again.stderr == "winnow: already_promoted: mens: new is live in mens already.\n"
 
 
+@pytest.mark.parametrize("state", ["proposed", "held", "reverted"])
+def test_the_inbox_knows_states_by_the_names_that_pages_use(winnow: Winnow, state: str) -> None:
+    assert winnow("inbox", "--state", state).output == f"Nothing is {state}.\n"
+
+
+def test_the_inbox_shows_what_waits_for_a_person(winnow: Winnow) -> None:
+    assert winnow("inbox").output == "Nothing is proposed.\n"
+
+
 def test_nothing_is_promoted_without_a_winner(winnow: Winnow) -> None:
     winnow.replay(100, 101)
     winnow("analyse", "sale")
