@@ -46,7 +46,7 @@ def test_noise_is_refused_with_its_reason(name: str) -> None:
 
 @pytest.mark.parametrize(("clusters", "attributes"), [(2, 2), (3, 2), (4, 3), (5, 4)])
 def test_planted_clusters_are_recovered(clusters: int, attributes: int) -> None:
-    """The stated design: adjusted Rand at least .9, and their number."""
+    """The stated design: adjusted Rand at least .9, and their number, in each of two runs."""
     for run in range(2):
         values, truth = planted(np.random.default_rng([run, clusters]), 600, clusters, attributes)
         found = learn(named(values), QUICK)
