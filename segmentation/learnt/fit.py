@@ -16,6 +16,9 @@ from segmentation.learnt.result import Candidate, Cluster, Learning, LearntSegme
 from segmentation.rules import Column, Columns, columns_of, rule_document
 from segmentation.rules.columns import Flags, Floats
 
+_SAME_SILHOUETTE = 0.05
+_SAME_STABILITY = 0.02
+
 _LIBRARIES = (("numpy", np.__version__), ("scikit-learn", sklearn.__version__))
 
 
@@ -33,7 +36,8 @@ def learn(table: object, learning: Learning | None = None) -> LearntSegments | N
     Returns
     -------
     LearntSegments
-        k is, of the numbers whose partition is stable, the one of greatest silhouette. `NoClusters`: "too_few_units",
+        k is, of the numbers whose partition is stable, the one of greatest silhouette; of those within .05 of it that
+        are as stable as any of them to within .02 the largest. `NoClusters`: "too_few_units",
         "no_structure" (see `structure_test`), "unstable".
 
     Raises
@@ -83,7 +87,7 @@ def _learn(
     if not stable:
         message = "Other units of the same kind would have given other clusters, whatever their number."
         return refused(reason="unstable", message=message, candidates=candidates)
-    chosen = max(stable, key=lambda one: one.silhouette)
+    chosen = _choice(stable)
     whole = partition(prepared, chosen.clusters, seed=learning.seed, starts=learning.starts)
     held_out = rng.uniform(size=len(prepared)) < learning.held_out
     present = {
@@ -112,6 +116,14 @@ def _learn(
         clusters=_clusters(whole, present, preparation, explanations, _jaccard(chosen, whole, drawn)),
         rules_right=right,
     )
+
+
+def _choice(stable: list[Candidate]) -> Candidate:
+    """Clusters that lie close to one another make the coarser cut look a little better: the finer one wins a tie."""
+    greatest = max(one.silhouette for one in stable)
+    alike = [one for one in stable if one.silhouette >= greatest - _SAME_SILHOUETTE]
+    steadiest = max(one.adjusted_rand for one in alike)
+    return max((one for one in alike if one.adjusted_rand >= steadiest - _SAME_STABILITY), key=lambda one: one.clusters)
 
 
 def _sample(prepared: Floats, most: int, rng: np.random.Generator) -> Floats:

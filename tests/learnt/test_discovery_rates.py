@@ -48,6 +48,6 @@ def test_planted_heterogeneity_is_found() -> None:
 
 @pytest.mark.slow
 def test_the_power_that_is_stated() -> None:
-    """.8 for half a standard deviation and 4,000 units, .65 for .3 and 8,000 units; lower bounds of 95 % each."""
+    """.8 for half a standard deviation and 4,000 units, .6 for .3 and 8,000 units; lower bounds of 95 % each."""
     assert 1 - upper(200 - proposed(planted(0.5), 200, 4000), 200) >= 0.8
-    assert 1 - upper(200 - proposed(planted(0.3), 200, 8000), 200) >= 0.65
+    assert 1 - upper(200 - proposed(planted(0.3), 200, 8000), 200) >= 0.6
