@@ -147,7 +147,7 @@ class ProfileCache:
         changes = self._changes
         try:
             with self._open(read_only=True) as work:
-                stored = _read(work, unit_ids)
+                stored = _fetch(work, unit_ids)
         except Unavailable:
             self._away_until = monotonic() + AWAY_SECONDS
             return {}
@@ -166,7 +166,7 @@ class ProfileCache:
             self._older, self._recent = self._recent, {}
 
 
-def _read(work: UnitOfWork, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+def _fetch(work: UnitOfWork, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
     if len(unit_ids) > 1:
         return work.profiles.some(unit_ids)
     return {unit_id: stored for unit_id in unit_ids if (stored := work.profiles.get(unit_id)) is not None}
