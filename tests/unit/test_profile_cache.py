@@ -227,4 +227,4 @@ def test_whatever_happens_at_once_in_the_end_nothing_is_stale(
         for running in [pool.submit(act) for act in (write_all, ask, ask, follow)]:
             running.result(timeout=30)
     cache.follow()
-    assert {name: cache.merged(name, {}) for name in units} == dict.fromkeys(units, {"mens": 1})
+    assert {name: cache.merged(name, {}) for name in units} == {name: {"mens": 1} for name in units}
