@@ -104,7 +104,7 @@ def test_nothing_is_read_where_no_condition_names_what_is_registered(
     other.author.step("banner", "archive", actor="test")
     assert other.catalog.current.registry is None
     assert reads(opened, lambda: cache.merged("u1", {})) == 0
-    assert reads(opened, lambda: cache.warm(["u1", "u2"])) == 0
+    assert reads(opened, lambda: cache.warm([("u1", {}), ("u2", {})])) == 0
     assert reads(opened, cache.follow) == 0
 
 
@@ -113,7 +113,7 @@ def test_what_others_change_is_forgotten_by_following(opened: Counting, other: W
     write(other, "u1", mens=1)
     write(other, "u2", mens=1)
     cache.follow()
-    cache.warm(["u1", "u2", "u3"])
+    cache.warm((name, {}) for name in ("u1", "u2", "u3"))
     write(other, "u1", mens=2)
     write(other, "u3", mens=3)
     assert [cache.merged(name, {}) for name in ("u1", "u2", "u3")] == [{"mens": 1}, {"mens": 1}, {}]
@@ -127,7 +127,7 @@ def test_too_many_changes_at_once_are_all_forgotten(
 ) -> None:
     monkeypatch.setattr("experiments.services.profile_cache.MOST_FOLLOWED", 2)
     cache.follow()
-    cache.warm(["u1", "u2", "u3", "u4"])
+    cache.warm((name, {}) for name in ("u1", "u2", "u3", "u4"))
     for name in ("u1", "u2", "u3"):
         write(other, name, mens=1)
     cache.follow()
@@ -163,10 +163,11 @@ def test_a_batch_reads_all_that_it_does_not_know_at_once(opened: Counting, other
         write(other, f"u{number}", mens=number)
     cache.merged("u1", {})
     names = [f"u{number}" for number in range(6)]
-    assert reads(opened, lambda: cache.warm(names)) == 1
+    assert reads(opened, lambda: cache.warm((name, {"mens": 0}) for name in names)) == 0
+    assert reads(opened, lambda: cache.warm((name, {"recency": 0}) for name in names)) == 1
     assert reads(opened, lambda: [cache.merged(name, {}) for name in names]) == 0
     assert cache.merged("u3", {}) == {"mens": 3}
-    assert reads(opened, lambda: cache.warm(names)) == 0
+    assert reads(opened, lambda: cache.warm((name, {}) for name in names)) == 0
 
 
 def test_memory_is_bounded_and_keeps_who_comes_often(opened: Counting, other: Winnow, cache: ProfileCache) -> None:
