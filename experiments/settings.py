@@ -22,7 +22,7 @@ DEFAULT_DATABASE_URL = f"sqlite:///{ROOT / 'var' / 'winnow.sqlite'}"
 class Settings:
     """`secret_key` signs sessions; where it is not given, one is made and kept under `var/`.
 
-    `catalog_poll_seconds`: how often a process looks whether another one changed an experiment.
+    `catalog_poll_seconds`: how often a process looks whether another one changed an experiment or a profile.
     `public_url`: where people reach the pages, for links in what is sent. `mail_server`, `notify_from` and
     `notify_emails`: who is told by e-mail; only the process that delivers needs them.
     `spool`: whether `winnow serve` keeps what it records in `spool_dir`, on a local disk, until the database has it;

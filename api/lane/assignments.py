@@ -96,13 +96,12 @@ class Assignments:
         wanted = self._answers.group(None if experiment is _UNSET else experiment, principal.tags)
         if not fit or wanted is None or not is_plain(body, names):
             return None
-        self._profiles.warm(unit.unit_id for unit in ask.units)
+        units = [(unit.unit_id, _NONE if unit.attributes is _UNSET else unit.attributes) for unit in ask.units]
+        self._profiles.warm(units)
         exposed: Shown = []
         decided: list[Written] = []
         results = []
-        for unit in ask.units:
-            unit_id = unit.unit_id
-            attributes = _NONE if unit.attributes is _UNSET else unit.attributes
+        for unit_id, attributes in units:
             known = self._profiles.merged(unit_id, attributes)
             given = [assign(unit_id, known) for assign in wanted.assigns]
             decided += given

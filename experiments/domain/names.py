@@ -49,7 +49,7 @@ def check_text(value: object, path: str, *, least: int = 0, most: int = MAX_TEXT
     """Refuse a text that is too short or too long, or that no database can hold (NUL, unpaired surrogates)."""
     if not isinstance(value, str) or not least <= len(value) <= most:
         raise InvalidInput("text_invalid", f"A text of {least} to {most} characters is wanted.", path=path)
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if "\x00" in value or (not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)):
         raise InvalidInput("text_invalid", "The text holds a character that cannot be stored.", path=path)
 
 

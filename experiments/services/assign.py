@@ -68,7 +68,7 @@ class Assigner:
 
     def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
         if len(units) > 1:
-            self._profiles.warm(unit.unit_id for unit in units)
+            self._profiles.warm((unit.unit_id, unit.attributes) for unit in units)
         answers = []
         for unit in units:
             attributes = self._profiles.merged(unit.unit_id, unit.attributes)

@@ -86,14 +86,15 @@ class ProfileCache:
         found = self._held(unit_id) or self._read({unit_id}, registry).get(unit_id, NOTHING)
         return found.attributes
 
-    def warm(self, unit_ids: Iterable[str]) -> None:
-        """Read at once all of these that are not remembered."""
+    def warm(self, units: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Read at once whom of these `merged` would have to read one by one."""
         registry = self._catalog.current.registry
         if registry is None:
             return
         if registry is not self._registry:
             self._begin()
-        cold = {unit_id for unit_id in unit_ids if self._held(unit_id) is None}
+        named = registry.attributes.keys()
+        cold = {name for name, attributes in units if not attributes.keys() >= named and self._held(name) is None}
         if cold:
             self._read(cold, registry)
 
@@ -147,7 +148,7 @@ class ProfileCache:
         changes = self._changes
         try:
             with self._open(read_only=True) as work:
-                stored = _read(work, unit_ids)
+                stored = _fetch(work, unit_ids)
         except Unavailable:
             self._away_until = monotonic() + AWAY_SECONDS
             return {}
@@ -166,7 +167,7 @@ class ProfileCache:
             self._older, self._recent = self._recent, {}
 
 
-def _read(work: UnitOfWork, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+def _fetch(work: UnitOfWork, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
     if len(unit_ids) > 1:
         return work.profiles.some(unit_ids)
     return {unit_id: stored for unit_id in unit_ids if (stored := work.profiles.get(unit_id)) is not None}

@@ -11,8 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
+from api.catalog_poller import CatalogPoller
 from experiments.domain.errors import Unavailable
 from experiments.settings import ROOT
+from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, VISIT, Caller, codes, refusal
@@ -288,3 +290,18 @@ def test_the_examples_of_the_docs_work(api: Caller) -> None:
     statuses = [api.send(method, path, json.loads(body)).status_code for method, path, body in examples]
     assert statuses == [201, 201, 200, 200]
     assert api.get("/v1/units/customer-42").json["attributes"] == {"orders": 3}
+
+
+def test_the_poller_brings_what_another_process_wrote(clock: FakeClock) -> None:
+    opened = MemoryDatabase().unit_of_work
+    here = run_loyal(registered(caller(opened, clock)))
+    there = caller(opened, clock)
+    profiles = there.winnow.profile_cache
+    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, profiles=profiles)
+    poller.look()
+    for orders, seen in ((3, "loyal"), (1, "everyone")):
+        before = segment(there)
+        patch(here, "u1", orders=orders)
+        assert segment(there) == before
+        poller.look()
+        assert segment(there) == seen

@@ -330,3 +330,26 @@ RAMPING_2: dict[str, Any] = {
         },
     ],
 }
+
+ATTRIBUTE_1: dict[str, Any] = {
+    "schema": 1,
+    "key": "stage",
+    "name": "Stage",
+    "type": "text",
+    "description": "",
+    "personal": True,
+    "sources": ["crm"],
+    "allowed": ["new", "loyal"],
+    "fresh_days": 30,
+}
+SOURCE_1: dict[str, Any] = {
+    "schema": 1,
+    "key": "crm",
+    "name": "CRM",
+    "kind": "first_party",
+    "precedence": 20,
+    "description": "",
+}
+SAID_1: dict[str, Any] = {
+    "crm": {"city": ["Bonn", "2026-01-05T09:00:00+00:00"], "vip": [None, "2026-01-05T09:00:00.000007+00:00"]}
+}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields, replace
-from datetime import UTC, time, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments.domain.allocation import Allocation
+from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.canonical import canonical_json
 from experiments.domain.covariate import Covariate
 from experiments.domain.decision import DecisionReason
@@ -30,6 +31,7 @@ from experiments.domain.experiment import Status
 from experiments.domain.layer import Layer, LayerClaim
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
+from experiments.domain.profile import Profile, Statement
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.domain.promotion_policy import (
     GuardrailRule,
@@ -40,13 +42,15 @@ from experiments.domain.promotion_policy import (
 )
 from experiments.domain.segment import EVERYONE, Segment, everyone
 from experiments.domain.segment_kind import SegmentKind
+from experiments.domain.source import Source, SourceKind
 from experiments.storage.documents import definition as definitions
 from experiments.storage.documents import evidence as evidences
-from experiments.storage.documents import library, promotion_policy
+from experiments.storage.documents import library, promotion_policy, registry
 from experiments.storage.documents import promotion as promotions
 from tests.stores import promotions as built
 from tests.stores.frozen_documents import (
     APPLIED_1,
+    ATTRIBUTE_1,
     DEFINITION_1,
     DEFINITION_2,
     EVIDENCE_1,
@@ -56,6 +60,8 @@ from tests.stores.frozen_documents import (
     POLICY_OF_DEFINITION_3,
     RAMPING_2,
     REVERTED_1,
+    SAID_1,
+    SOURCE_1,
     SUPERSEDED_1,
 )
 
@@ -337,15 +343,58 @@ PROMOTIONS = st.builds(
     steps=st.lists(steps(), min_size=1, max_size=4).map(tuple),
 )
 
+ALLOWED = {
+    AttributeType.TEXT: TEXTS,
+    AttributeType.TEXTS: TEXTS,
+    AttributeType.NUMBER: st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63) + 1, 2**63 - 1),
+    AttributeType.DATE: st.dates().map(lambda day: day.isoformat()),
+}
+
+
+@st.composite
+def attributes(draw):
+    kind = draw(st.sampled_from(AttributeType))
+    return Attribute(
+        key=draw(KEYS.filter(lambda key: "." not in key)),
+        name=draw(NAMES),
+        type=kind,
+        description=draw(TEXTS),
+        personal=draw(st.booleans()),
+        sources=tuple(draw(st.lists(KEYS, max_size=3, unique=True))),
+        allowed=tuple(draw(st.lists(ALLOWED[kind], max_size=3, unique=True))) if kind in ALLOWED else (),
+        fresh_days=draw(st.none() | st.integers(1, 36_500)),
+    )
+
+
+SOURCES = st.builds(
+    Source,
+    key=KEYS,
+    name=NAMES,
+    kind=st.sampled_from(SourceKind),
+    precedence=st.integers(0, 1_000_000),
+    description=TEXTS,
+)
+
 KINDS = {
     "definition": (built_definitions(), definitions.definition_to_document, definitions.definition_from_document),
     "segment": (segments(), library.segment_to_document, library.segment_from_document),
     "metric": (metrics(), library.metric_to_document, library.metric_from_document),
     "layer": (layers(), library.layer_to_document, library.layer_from_document),
+    "attribute": (attributes(), registry.attribute_to_document, registry.attribute_from_document),
+    "source": (SOURCES, registry.source_to_document, registry.source_from_document),
     "evidence": (EVIDENCE, evidences.evidence_to_document, evidences.evidence_from_document),
     "promotion": (PROMOTIONS, promotions.promotion_to_document, promotions.promotion_from_document),
 }
-NEWEST = {"definition": 3, "segment": 1, "metric": 2, "layer": 1, "evidence": 2, "promotion": 2}
+NEWEST = {
+    "definition": 3,
+    "segment": 1,
+    "metric": 2,
+    "layer": 1,
+    "attribute": 1,
+    "source": 1,
+    "evidence": 2,
+    "promotion": 2,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -566,3 +615,25 @@ def test_the_hash_of_evidence_is_that_of_its_text():
     assert evidences.evidence_from_document(EVIDENCE_2) == built.evidence()
     assert built.evidence().sha256() == EVIDENCE_2_SHA256
     assert replace(built.evidence(), gain=0.03).sha256() != EVIDENCE_2_SHA256
+
+
+def test_the_registry_is_read_as_the_first_release_wrote_it():
+    attribute = Attribute(
+        key="stage",
+        name="Stage",
+        type=AttributeType.TEXT,
+        personal=True,
+        sources=("crm",),
+        allowed=("new", "loyal"),
+        fresh_days=30,
+    )
+    assert registry.attribute_from_document(ATTRIBUTE_1) == attribute
+    source = Source(key="crm", name="CRM", kind=SourceKind.FIRST_PARTY, precedence=20)
+    assert registry.source_from_document(SOURCE_1) == source
+    said = {
+        "crm": {
+            "city": Statement(value="Bonn", at=datetime(2026, 1, 5, 9, tzinfo=UTC)),
+            "vip": Statement(value=None, at=datetime(2026, 1, 5, 9, 0, 0, 7, tzinfo=UTC)),
+        }
+    }
+    assert registry.profile_from("u1", SAID_1) == Profile(unit_id="u1", said=said)

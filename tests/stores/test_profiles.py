@@ -7,7 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from experiments.domain.errors import Taken
 from experiments.domain.profile import Profile, Statement, amend
+from experiments.domain.source import Source, SourceKind
+from experiments.services.author import Author
+from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import ProfileChanges
 from experiments.storage.engine import make_engine
 from experiments.storage.unit_of_work import open_database
@@ -125,6 +129,21 @@ def test_two_sources_that_write_one_unit_at_once_lose_nothing(open_unit_of_work,
     everything = {f"turn{turn}": Statement(value=turn, at=now) for turn in range(10)}
     for unit_id in units:
         assert read(lambda profiles, name=unit_id: profiles.get(name)).profile.said == dict.fromkeys("abcd", everything)
+
+
+def test_of_two_sources_with_one_precedence_one_is_registered(open_unit_of_work, now, at_once):
+    author = Author(CatalogHolder(open_unit_of_work), open_unit_of_work, lambda: now)
+
+    def register(key):
+        return author.sources.create(
+            Source(key=key, name=key, kind=SourceKind.OWN, precedence=7), actor="test"
+        ).value.key
+
+    outcomes = at_once(register, ["a", "b", "c"])
+    (winner,) = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    assert [type(outcome) for outcome in outcomes if outcome != winner] == [Taken] * 2
+    with open_unit_of_work(read_only=True) as unit:
+        assert [one.value.key for one in unit.sources.page(after=None, limit=9).items] == [winner]
 
 
 def test_a_follower_misses_nothing_while_others_write(open_unit_of_work, read, now, at_once):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
 from experiments.services.profile_cache import ProfileCache
-from experiments.services.profiles import ProfileChange
+from experiments.services.profiles import ProfileChange, Profiles
 from experiments.services.wishes import ExperimentWish
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
@@ -27,6 +29,7 @@ class Counting:
     def __init__(self) -> None:
         self.database = MemoryDatabase()
         self.reads = 0
+        self.dawdles = False
         self.before_exit: Callable[[], None] | None = None
 
     def __call__(self, *, read_only: bool = False) -> Any:
@@ -34,8 +37,9 @@ class Counting:
         work = self.database.unit_of_work(read_only=read_only)
         act, self.before_exit = (self.before_exit, None) if read_only else (None, self.before_exit)
         if act is not None:
-            leave = work._held
-            leave.callback(act)
+            work._held.callback(act)
+        if read_only and self.dawdles:
+            work._held.callback(time.sleep, 0.0005)
         return work
 
 
@@ -100,7 +104,7 @@ def test_nothing_is_read_where_no_condition_names_what_is_registered(
     other.author.step("banner", "archive", actor="test")
     assert other.catalog.current.registry is None
     assert reads(opened, lambda: cache.merged("u1", {})) == 0
-    assert reads(opened, lambda: cache.warm(["u1", "u2"])) == 0
+    assert reads(opened, lambda: cache.warm([("u1", {}), ("u2", {})])) == 0
     assert reads(opened, cache.follow) == 0
 
 
@@ -109,7 +113,7 @@ def test_what_others_change_is_forgotten_by_following(opened: Counting, other: W
     write(other, "u1", mens=1)
     write(other, "u2", mens=1)
     cache.follow()
-    cache.warm(["u1", "u2", "u3"])
+    cache.warm((name, {}) for name in ("u1", "u2", "u3"))
     write(other, "u1", mens=2)
     write(other, "u3", mens=3)
     assert [cache.merged(name, {}) for name in ("u1", "u2", "u3")] == [{"mens": 1}, {"mens": 1}, {}]
@@ -123,7 +127,7 @@ def test_too_many_changes_at_once_are_all_forgotten(
 ) -> None:
     monkeypatch.setattr("experiments.services.profile_cache.MOST_FOLLOWED", 2)
     cache.follow()
-    cache.warm(["u1", "u2", "u3", "u4"])
+    cache.warm((name, {}) for name in ("u1", "u2", "u3", "u4"))
     for name in ("u1", "u2", "u3"):
         write(other, name, mens=1)
     cache.follow()
@@ -159,10 +163,11 @@ def test_a_batch_reads_all_that_it_does_not_know_at_once(opened: Counting, other
         write(other, f"u{number}", mens=number)
     cache.merged("u1", {})
     names = [f"u{number}" for number in range(6)]
-    assert reads(opened, lambda: cache.warm(names)) == 1
+    assert reads(opened, lambda: cache.warm((name, {"mens": 0}) for name in names)) == 0
+    assert reads(opened, lambda: cache.warm((name, {"recency": 0}) for name in names)) == 1
     assert reads(opened, lambda: [cache.merged(name, {}) for name in names]) == 0
     assert cache.merged("u3", {}) == {"mens": 3}
-    assert reads(opened, lambda: cache.warm(names)) == 0
+    assert reads(opened, lambda: cache.warm((name, {}) for name in names)) == 0
 
 
 def test_memory_is_bounded_and_keeps_who_comes_often(opened: Counting, other: Winnow, cache: ProfileCache) -> None:
@@ -191,3 +196,36 @@ def test_an_edit_that_asks_for_nothing_else_forgets_nothing(
     other.author.edit("banner", replace(wish, name="Another name"), expected_revision=2, actor="test")
     assert other.catalog.current is not before
     assert reads(opened, lambda: cache.merged("u1", {})) == 0
+
+
+@pytest.mark.parametrize("remembered", [50, 1_000])
+def test_whatever_happens_at_once_in_the_end_nothing_is_stale(
+    opened: Counting, other: Winnow, clock: FakeClock, remembered: int
+) -> None:
+    """One writes every unit once, two ask for them, one follows."""
+    cache = ProfileCache(other.catalog, opened, clock, remembered=remembered)
+    quiet = Profiles(opened, clock, lambda unit_ids: None)
+    units = [f"u{number}" for number in range(200)]
+    writing = [True]
+    opened.dawdles = True
+
+    def write_all() -> None:
+        for name in units:
+            time.sleep(0.0005)
+            quiet.patch(ProfileChange(unit_id=name, source="crm", attributes={"mens": 1}))
+        writing.clear()
+
+    def ask() -> None:
+        while writing:
+            for name in units:
+                cache.merged(name, {})
+
+    def follow() -> None:
+        while writing:
+            cache.follow()
+
+    with ThreadPoolExecutor(4) as pool:
+        for running in [pool.submit(act) for act in (write_all, ask, ask, follow)]:
+            running.result(timeout=30)
+    cache.follow()
+    assert {name: cache.merged(name, {}) for name in units} == {name: {"mens": 1} for name in units}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from experiments.domain.attribute import Attribute, AttributeType
@@ -64,10 +65,21 @@ def source_from_document(document: Mapping[str, Any]) -> Source:
     )
 
 
+@lru_cache(maxsize=1_000)
+def _instant_text(at: datetime) -> str:
+    """Whole files are of one instant, so few are written and read out again and again."""
+    return at.astimezone(UTC).isoformat()
+
+
+@lru_cache(maxsize=1_000)
+def _instant_from(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
 def said_to_document(profile: Profile) -> Document:
     """Return {source: {attribute: [value, instant]}}: there is one for every unit, so names of fields would cost."""
     return {
-        source: {name: [one.value, one.at.astimezone(UTC).isoformat()] for name, one in said.items()}
+        source: {name: [one.value, _instant_text(one.at)] for name, one in said.items()}
         for source, said in profile.said.items()
     }
 
@@ -77,7 +89,7 @@ def profile_from(unit_id: str, said: Mapping[str, Any]) -> Profile:
     return Profile(
         unit_id=unit_id,
         said={
-            source: {name: Statement(value=value, at=datetime.fromisoformat(at)) for name, (value, at) in what.items()}
+            source: {name: Statement(value=value, at=_instant_from(at)) for name, (value, at) in what.items()}
             for source, what in said.items()
         },
     )
