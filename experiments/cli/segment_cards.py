@@ -163,8 +163,8 @@ def _outlook(outlook: TrialOutlook | None) -> Iterator[Row]:
         yield "Can it be tested in?", "not known"
         return
     yield "Can it be tested in?", outlook.sentence
-    now = "unknown" if isinstance(outlook.baseline, Undefined) else f"{outlook.baseline:.2%}"
-    yield "", f"{now} have bought; {outlook.units_per_week:,.0f} customers a week"
+    now = "" if isinstance(outlook.baseline, Undefined) else f"{outlook.baseline:.2%} have bought; "
+    yield "", f"{now}{outlook.units_per_week:,.0f} customers a week"
     shown = (f"{one.weeks}: {one.lift:.1%}" for one in outlook.shown if not isinstance(one.lift, Undefined))
     if lifts := "  ".join(shown):
         yield "Lift that weeks show", lifts

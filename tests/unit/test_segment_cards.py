@@ -22,11 +22,14 @@ from experiments.domain.event import Event, Exposure
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
 from experiments.services import segment_tables
+from experiments.services.assign import Unit
 from experiments.services.profiles import ProfileChange
 from experiments.services.segment_cards import Cards, CardWish, SegmentCards
+from experiments.services.wishes import ExperimentWish, SegmentWish
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
+from tests.unit.builders import VISIT
 from tests.unit.test_cli import Winnow
 
 CUSTOMERS = 400
@@ -239,13 +242,19 @@ def test_profiles_are_read_in_parts(cards: Cards, make: Callable[..., Cards], mo
     assert [(one.size, one.overlaps) for one in again] == [(one.size, one.overlaps) for one in cards.book.cards]
 
 
-def test_values_lapse_as_they_do_in_assignment(
-    services: Services, make: Callable[..., Cards], clock: FakeClock
+@pytest.mark.parametrize(("days", "from_web"), [(99, 100), (100, 0)], ids=["fresh", "lapsed"])
+def test_who_is_in_is_who_assignment_finds_there(
+    *, services: Services, make: Callable[..., Cards], clock: FakeClock, wish: ExperimentWish, days: int, from_web: int
 ) -> None:
     settle(services)
-    clock.advance(days=100)
-    sizes = {card.segment: card.size.units for card in make().book.cards}
-    assert (sizes["web"], sizes["parents"]) == (0, 100)
+    services.author.metrics.create(VISIT, actor="t")
+    services.author.create(replace(wish, segments=(SegmentWish(segment="web"),)), actor="t")
+    services.author.step("banner", "start", actor="t")
+    clock.advance(days=days)
+    units = [Unit(unit_id=f"u{number}", attributes={}) for number in range(CUSTOMERS)]
+    found = [answer.segment for answers in services.assigner.assign(units) for answer in answers]
+    assert (len(found), found.count("web")) == (CUSTOMERS, from_web)
+    assert make().book.card("web").size.units == from_web
 
 
 @pytest.mark.parametrize(
