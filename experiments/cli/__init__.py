@@ -11,7 +11,7 @@ COMMANDS = {
     "db": Entry("experiments.cli.database:database", "Migrate the database, or check that it is migrated."),
     "keys": Entry("experiments.cli.keys:keys", "Create, list and revoke API keys."),
     "webhooks": Entry("experiments.cli.webhooks:webhooks", "Tell other systems what happens, by signed webhooks."),
-    "segments": Entry("experiments.cli.segments:segments", "Make segments from ready templates."),
+    "segments": Entry("experiments.cli.segments:segments", "Make segments, and see what they are like."),
     "design": Entry("experiments.cli.design:design", "Say what an experiment needs, before it starts."),
     "prior": Entry("experiments.cli.prior:prior", "Learn from past experiments what lifts are like."),
     "analyse": Entry("experiments.cli.analyse:analyse", "Compute an experiment's results now."),

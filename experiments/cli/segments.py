@@ -1,4 +1,4 @@
-"""`winnow segments`: audiences from ready templates."""
+"""`winnow segments`: audiences from ready templates. Cards are imported when asked for: they need the numbers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,25 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.cli.console import err, out
+from experiments.cli.group import CommandGroup, Entry
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.segment import Segment
 from experiments.domain.segment_kind import KIND_SENTENCES, SegmentKind
 from experiments.domain.templates import TEMPLATES, Parameter, SegmentTemplate, template
 
+COMMANDS = {
+    "templates": Entry("experiments.cli.segments:templates", "List all templates, or say what one of them wants."),
+    "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
+    "card": Entry("experiments.cli.segment_cards:card", "Show what segments are worth, and can they be tested in."),
+    "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
+}
 
-@click.group()
-def segments() -> None:
-    """Make segments from ready templates."""
+segments = CommandGroup(
+    name="segments", entries=COMMANDS, help="Make segments from ready templates, and see what they are like."
+)
 
 
-@segments.command()
+@click.command()
 @click.argument("key", required=False, metavar="[TEMPLATE]")
 @click.option("--kind", type=click.Choice([kind.value for kind in SegmentKind]), help="Only templates of this kind.")
 def templates(key: str | None, kind: str | None) -> None:
@@ -38,7 +45,7 @@ def templates(key: str | None, kind: str | None) -> None:
         out().print(table)
 
 
-@segments.command()
+@click.command()
 @click.argument("key", metavar="TEMPLATE")
 @click.argument("given", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--save", metavar="SEGMENT", help="Store it as a segment of this key.")
@@ -60,6 +67,8 @@ def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -
         )
         stored = wired().author.segments.create(segment, actor=ACTOR)
         err().print(f"Segment {stored.value.key} is stored.")
+        told = f"`winnow segments card {stored.value.key}` tells whether it can be tested in."
+        err().print(told, markup=False, soft_wrap=True)
     click.echo(json.dumps(condition, ensure_ascii=False))
 
 

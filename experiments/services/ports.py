@@ -122,6 +122,9 @@ class ProfileStore(Protocol):
     def put(self, profiles: Sequence[tuple[Profile, Mapping[str, Any]]], *, now: datetime) -> None:
         """Store profiles, each with what remains of it now; units within one call are distinct."""
 
+    def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
+        """Profiles of the units that come after that one, in order of code point: read on from the last of them."""
+
     def revision(self) -> int:
         """Return a number that grows whenever a profile is stored; no lower one is committed after it."""
 
@@ -165,6 +168,14 @@ class EventLog(Protocol):
         self, experiment: str, names: Collection[str], watermark: Watermark
     ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
         """Batches of (unit_id, name, value, occurred_at) of the units exposed to the experiment, in order of id."""
+
+    def events_since(
+        self, since: datetime, names: Collection[str], watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, float | None]]]:
+        """Batches of (unit_id, value) of everybody's events of these names, exposed or not, in order of id."""
+
+    def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
+        """Batches of (unit_id, its first occurred_at since then), each unit once, whatever it was exposed to."""
 
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
         """Say whether exposures of the experiment, or events of these names, have come in since; waits for nobody."""

@@ -83,6 +83,22 @@ class SqlEventLog(ABC):
             )
         )
 
+    def events_since(
+        self, since: datetime, names: Collection[str], watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, float | None]]]:
+        rows = tables.events.c
+        happened = select(rows.unit_id, rows.value).where(
+            rows.name.in_(sorted(names)), rows.id <= watermark.event_id, rows.occurred_at >= since
+        )
+        return self._batches(happened.order_by(rows.id))
+
+    def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
+        rows = tables.exposures.c
+        shown = select(rows.unit_id, func.min(rows.occurred_at)).where(
+            rows.id <= watermark.exposure_id, rows.occurred_at >= since, rows.forced.is_(False)
+        )
+        return self._batches(shown.group_by(rows.unit_id))
+
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
         shown, happened = tables.exposures.c, tables.events.c
         newer = or_(

@@ -67,6 +67,12 @@ class SqlProfileStore:
             ],
         )
 
+    def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
+        wanted = select(profiles).order_by(_columns.unit_id).limit(limit)
+        if after is not None:
+            wanted = wanted.where(_columns.unit_id > after)
+        return [_stored(row) for row in self._connection.execute(wanted)]
+
     def revision(self) -> int:
         number: int = self._connection.execute(select(profile_revision.c.number)).scalar_one()
         return number

@@ -200,3 +200,35 @@ def test_reading_can_stop_half_way(open_unit_of_work, now, exposure):
 def test_an_unknown_experiment_has_no_rows(open_unit_of_work, now, exposure, event, experiment):
     _append(open_unit_of_work, now, exposures=[exposure("1")], events=[event("1")])
     assert _read(open_unit_of_work, now, experiment=experiment) == ([], [])
+
+
+def test_everybodys_events_and_first_exposures_since_an_instant(open_unit_of_work, now, exposure, event):
+    before, later = now - timedelta(microseconds=1), now + timedelta(days=1)
+    _append(
+        open_unit_of_work,
+        now,
+        exposures=[
+            exposure("1", "u1", occurred_at=later),
+            exposure("2", "u1", experiment="other"),
+            exposure("3", "u2", occurred_at=before),
+            exposure("4", "u2", occurred_at=later),
+            exposure("5", "tester", forced=True),
+            exposure("6", "gone", occurred_at=before),
+        ],
+        events=[
+            event("1", "nobody knows"),
+            event("2", "u1", value=None),
+            event("3", "u1", occurred_at=before),
+            event("4", "u1", name="visit"),
+            event("5", "u1", name="order", value=2.0),
+        ],
+    )
+    with open_unit_of_work(read_only=True) as unit:
+        mark = unit.log.watermark(now=now)
+    _append(open_unit_of_work, now, exposures=[exposure("7", "late")], events=[event("6", "late")])
+    with open_unit_of_work(read_only=True) as unit:
+        events = _rows(unit.log.events_since(now, {"purchase", "order"}, mark))
+        exposed = _rows(unit.log.exposed_since(now, mark))
+    assert events == [("nobody knows", 12.5), ("u1", None), ("u1", 2.0)]
+    assert sorted(exposed) == [("u1", now), ("u2", later)]
+    assert all(at.utcoffset() == timedelta(0) for _, at in exposed)

@@ -70,6 +70,18 @@ def test_who_has_none_is_told_so(put, read, now):
     assert read(lambda profiles: profiles.get("a\x00b")) is None
 
 
+def test_all_are_read_page_by_page_in_order(put, read, now):
+    units = ["Zoë", "b", "a\U0001d518", "a\uffff", "a'b", "A", "a b", " "]
+    put(*(said(unit_id, "crm", now, city=unit_id) for unit_id in units))
+    assert read(lambda profiles: profiles.page(after="b", limit=0)) == []
+    found, after = [], None
+    while page := read(lambda profiles, last=after: profiles.page(after=last, limit=3)):
+        assert len(page) <= 3
+        found += [one.profile.said["crm"]["city"].value for one in page]
+        after = page[-1].profile.unit_id
+    assert found == sorted(units)
+
+
 def test_a_second_put_replaces_the_first(put, read, now):
     put(said("u1", "crm", now, city="Bonn"), said("u2", "crm", now))
     later = now + timedelta(days=1)

@@ -50,7 +50,8 @@ def test_what_is_wrong_is_told(winnow: Winnow) -> None:
 
 def test_a_segment_is_stored_with_its_kind(winnow: Winnow, sqlite_url: str) -> None:
     saved = winnow("segments", "make", "bought_within", "most=3", "--save", "recent", "--name", "Recent")
-    assert (saved.exit_code, saved.stderr) == (0, "Segment recent is stored.\n")
+    told = "Segment recent is stored.\n`winnow segments card recent` tells whether it can be tested in.\n"
+    assert (saved.exit_code, saved.stderr) == (0, told)
     stored = build(Settings(database_url=sqlite_url)).author.segments.get("recent").value
     assert stored == Segment(
         key="recent",

@@ -22,6 +22,11 @@ PAGE = (ROOT / "docs" / "segmentation" / "cards.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 
 
+@pytest.fixture
+def winnow_commands() -> list[list[str]]:
+    return [shlex.split(line)[1:] for line in re.findall(r"^\$ (winnow .*)$", PAGE, re.MULTILINE)]
+
+
 def test_there_are_commands() -> None:
     assert len(COMMANDS) == 4
 
@@ -34,6 +39,14 @@ def test_the_commands_work(line: str, sqlite_url: str) -> None:
     assert ran.exit_code == 0, ran.output
     made = json.loads(ran.stdout)
     assert not told or made == json.loads(told)
+
+
+def test_commands_on_stored_segments_are_spelt_right(winnow_commands: list[list[str]], sqlite_url: str) -> None:
+    """There are no segments here: that is refused, and not the options."""
+    assert len(winnow_commands) == 3
+    for arguments in winnow_commands:
+        ran = CliRunner(env={"WINNOW_DATABASE_URL": sqlite_url}).invoke(main, arguments)
+        assert ran.exit_code == 0 or ran.stderr.startswith("winnow: segment_not_found"), ran.output
 
 
 def test_every_kind_and_every_code_is_told() -> None:

@@ -122,6 +122,25 @@ class MemoryEventLog:
         while batch := list(islice(rows, BATCH_ROWS)):
             yield batch
 
+    def events_since(
+        self, since: datetime, names: Collection[str], watermark: Watermark
+    ) -> Iterator[Sequence[tuple[str, float | None]]]:
+        rows = self._events.rows[: watermark.event_id]
+        found = (
+            (unit_id, value) for unit_id, name, value, occurred_at in rows if name in names and occurred_at >= since
+        )
+        while batch := list(islice(found, BATCH_ROWS)):
+            yield batch
+
+    def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
+        first: dict[str, datetime] = {}
+        for _, unit_id, _, _, _, occurred_at, forced in self._exposures.rows[: watermark.exposure_id]:
+            if not forced and occurred_at >= since:
+                first[unit_id] = min(occurred_at, first.get(unit_id, occurred_at))
+        rows = iter(first.items())
+        while batch := list(islice(rows, BATCH_ROWS)):
+            yield batch
+
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
         shown = any(row[0] == experiment for row in self._exposures.rows[watermark.exposure_id :])
         return shown or any(row[1] in names for row in self._events.rows[watermark.event_id :])

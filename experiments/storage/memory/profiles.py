@@ -37,6 +37,11 @@ class MemoryProfileStore:
                 profile=profile, attributes=attributes, revision=self._state.profile_revision, updated_at=now
             )
 
+    def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
+        rows = self._state.profiles
+        later = sorted(unit_id for unit_id in rows if after is None or unit_id > after)
+        return [rows[unit_id] for unit_id in later[:limit]]
+
     def revision(self) -> int:
         return self._state.profile_revision
 
