@@ -88,10 +88,10 @@ def _unless_there(create: Callable[[], object]) -> None:
 
 
 def sayable(registry: Registry) -> frozenset[str]:
-    """Return the attributes that are still ours: of our type, and open to our source."""
+    """Return the attributes that are ours to say: what others registered is theirs, unless it names our source."""
     held = ((one, registry.attributes.get(one.key)) for one in ATTRIBUTES)
     return frozenset(
-        one.key for one, found in held if found is not None and found.type is one.type and found.takes_from(SOURCE)
+        one.key for one, found in held if found is not None and found.type is one.type and SOURCE in found.sources
     )
 
 
@@ -150,8 +150,8 @@ def _changes(history: History, cuts: Cuts, now: datetime) -> Iterator[datetime]:
     ends = (*RECENCY_STEPS, *cuts.recency_days, LIFECYCLE.active_days, LIFECYCLE.cooling_days)
     yield from (history.last_at + (days + 1) * _DAY for days in ends)
     yield history.first_at + (LIFECYCLE.new_days + 1) * _DAY
-    years = max(0, (now - history.last_at) // (_YEAR_DAYS * _DAY))
-    yield from (history.last_at + (years + more) * _YEAR_DAYS * _DAY + _DAY for more in (0, 1))
+    years = (now - history.last_at) // (_YEAR_DAYS * _DAY)
+    yield from (history.last_at + (number * _YEAR_DAYS + 1) * _DAY for number in range(max(1, years), years + 2))
 
 
 def cuts_document(cuts: Cuts) -> Mapping[str, tuple[int, ...]]:
