@@ -28,6 +28,11 @@ _ROWS_AT_ONCE = 10_000
 _INSERT = (
     "INSERT INTO events (event_id, unit_id, name, value, occurred_at, received_at) VALUES (?, ?, 'purchase', ?, ?, ?)"
 )
+_RECORDED = "SELECT count(*), count(DISTINCT unit_id), sum(value) FROM events"
+_TOLD = """
+    SELECT sum(json_extract(attributes, '$.orders')), count(*), sum(json_extract(attributes, '$.total_spent'))
+    FROM profiles
+"""
 
 Row = tuple[str, str, float, str, str]
 

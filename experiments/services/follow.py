@@ -7,6 +7,7 @@ lost and nothing counted twice, and nobody is written but who bought something o
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -148,12 +149,10 @@ class Follower:
 
 
 def _histories(rows: Sequence[tuple[int, str, float | None, datetime]]) -> dict[str, History]:
-    found: dict[str, History] = {}
+    bought = defaultdict[str, list[tuple[datetime, float | None]]](list)
     for _, unit_id, value, at in rows:
-        one = History.of(at, value)
-        before = found.get(unit_id)
-        found[unit_id] = one if before is None else before + one
-    return found
+        bought[unit_id].append((at, value))
+    return {unit_id: History.of_all(purchases) for unit_id, purchases in bought.items()}
 
 
 def _joined(unit_id: str, new: History, before: Purchases | None, now: datetime) -> Purchases:
