@@ -11,6 +11,7 @@ from pathlib import Path
 
 from experiments.domain.errors import InvalidInput
 from experiments.domain.mail import MailServer, check_address, mail_server
+from experiments.domain.names import check_key
 from experiments.domain.webhook import check_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -30,7 +31,8 @@ class Settings:
     `rate_limit_per_second` and `rate_limit_burst`: how often one key may assign and record, in one process; 0 is as
     often as it likes, a burst of 0 is what one second gives. `metrics_folder`: where the processes of one server put
     what they counted; `winnow serve` makes one. `stream_url`: where browsers reach the change streams on `stream_port`;
-    without it there are none. `stream_limit`: how many may be open.
+    without it there are none. `stream_limit`: how many may be open. `purchase_events`: the events that are purchases,
+    of which the worker makes attributes of customers; none: it makes none. `cuts_hours`: how old cuts of scores become.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -58,6 +60,8 @@ class Settings:
     stream_url: str = ""
     stream_port: int = 8001
     stream_limit: int = 5_000
+    purchase_events: tuple[str, ...] = ()
+    cuts_hours: float = 24.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -89,6 +93,8 @@ class Settings:
             stream_url=read.checked("STREAM_URL", check_url).rstrip("/"),
             stream_port=int(read.number("STREAM_PORT", default.stream_port, least=1, most=65_535)),
             stream_limit=int(read.number("STREAM_LIMIT", default.stream_limit, least=1)),
+            purchase_events=read.keys("PURCHASE_EVENTS"),
+            cuts_hours=read.number("CUTS_HOURS", default.cuts_hours, least=0.1),
         )
 
     def __post_init__(self) -> None:
@@ -131,6 +137,13 @@ class _Reader:
         with _named(name):
             for address in found:
                 check_address(address)
+        return found
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        found = self.several(name)
+        with _named(name):
+            for key in found:
+                check_key(key)
         return found
 
     def mail_server(self, name: str) -> MailServer | None:

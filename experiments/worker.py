@@ -10,6 +10,8 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
 from types import FrameType
 from typing import Protocol
 
@@ -22,6 +24,8 @@ from experiments.domain.experiment import Experiment, Status
 from experiments.services.adapt import Adapter
 from experiments.services.advance import MACHINE, MOST_STEPS
 from experiments.services.analyse import Analyst
+from experiments.services.behaviour import register
+from experiments.services.follow import Follower
 from experiments.services.ports import Snapshot
 from experiments.settings import Settings
 
@@ -31,6 +35,10 @@ LOOK_AGAIN_SECONDS = 300
 """Without new results, promotions are looked at this often: for what expires, and for the end of quiet hours."""
 DELIVERIES = 100
 """At most so many notices are sent between two rounds."""
+FOLLOW_SECONDS = 2.0
+"""Between two rounds the log is looked at this often: who buys changes segments within seconds."""
+FOLLOW_STEPS = 50
+"""At most so many transactions of following are done before others have their turn."""
 MAXIMUM_AGE_SECONDS = 3_600
 """A running experiment gets a new snapshot at least this often, so that evidence does not go stale."""
 AFTER_STOP_SECONDS = 7 * 86_400
@@ -64,6 +72,7 @@ class Worker:
         lease_seconds: int = LEASE_SECONDS,
         deliver: Callable[[], int] = lambda: 0,
         adapt: Callable[[str], object] = lambda key: None,
+        follow: Callable[[], bool] = lambda: False,
     ) -> None:
         self._winnow = winnow
         self._analyst = analyst
@@ -72,6 +81,7 @@ class Worker:
         self._lease_seconds = lease_seconds
         self._deliver = deliver
         self._adapt = adapt
+        self._follow = follow
         self._renewed_at: datetime | None = None
         self._acted_at: dict[str, datetime] = {}
 
@@ -81,9 +91,25 @@ class Worker:
             while not self._stop.is_set():
                 self._guarded_round()
                 self.deliver()
-                self._stop.wait(interval_seconds)
+                self._wait(interval_seconds)
         finally:
             self.release()
+
+    def _wait(self, seconds: float) -> None:
+        """Until the next round, or until told to stop, only the log is followed."""
+        until = monotonic() + seconds
+        while not self._stop.wait(max(0.0, min(FOLLOW_SECONDS, until - monotonic()))) and monotonic() < until:
+            if self._renewed_at is not None:
+                self._follow_between()
+
+    def _follow_between(self) -> None:
+        try:
+            self._keep_lease(0, 0)
+            self._follow_log()
+        except LeaseLost:
+            log.info("lease_held_by_another", holder=self._holder)
+        except Exception:
+            log.exception("follow_failed")
 
     def _guarded_round(self) -> None:
         try:
@@ -97,6 +123,7 @@ class Worker:
         """Look at every experiment once; False where another worker has the lease."""
         try:
             self._renew()
+            self._follow_log()
             for experiment in self._experiments():
                 if self._stop.is_set():
                     break
@@ -106,6 +133,20 @@ class Worker:
             log.info("lease_held_by_another", holder=self._holder)
             return False
         return True
+
+    def _follow_log(self) -> None:
+        """Bring profiles up to the log, as far as there is time; the rest comes next time."""
+        try:
+            for _ in range(FOLLOW_STEPS):
+                if self._stop.is_set() or not self._follow():
+                    break
+                self._keep_lease(0, 0)
+        except LeaseLost:
+            raise
+        except DomainError as trouble:
+            log.warning("follow_failed", code=trouble.code, message=trouble.message)
+        except Exception:
+            log.exception("follow_failed")
 
     def deliver(self) -> None:
         """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""
@@ -233,6 +274,13 @@ def worker(once: bool, interval: float | None) -> None:
     analyst = Analyst(winnow.open_unit_of_work, winnow.clock)
     deliver = deliverer(winnow).deliver_due
     adapter = Adapter(winnow.catalog, winnow.open_unit_of_work, winnow.clock)
+    follower = Follower(
+        winnow.open_unit_of_work,
+        winnow.clock,
+        settings.purchase_events,
+        register=partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work),
+        cuts_seconds=3_600 * settings.cuts_hours,
+    )
     working = Worker(
         winnow,
         analyst,
@@ -240,6 +288,7 @@ def worker(once: bool, interval: float | None) -> None:
         stop=stop,
         deliver=lambda: deliver(DELIVERIES),
         adapt=lambda key: adapter.step(key, actor=MACHINE),
+        follow=follower.step,
     )
     log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
     if not once:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from benchmarks.command import Tick, main
 from benchmarks.harness import Case, Promise, Side, Sweep
-from benchmarks.segments import customers
+from benchmarks.segments import customers, following
 from benchmarks.segments.shop import FILES, Shop, make_purchases
 
 PACKAGES = ("numpy", "scipy", "duckdb", "ibis-framework", "pyarrow")
 
 FULL = (1_000_000, 20_000_000)
 QUICK = (5_000, 100_000)
+EVENTS, QUICK_EVENTS = 1_000_000, 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class SegmentsSuite:
         make_purchases(_shop(folder, quick), tick)
 
     def cases(self, folder: Path, *, quick: bool) -> tuple[Case | Sweep, ...]:
-        return (_rfm(_shop(folder, quick), quick),)
+        return _rfm(_shop(folder, quick), quick), _following(quick)
 
 
 def _shop(folder: Path, quick: bool) -> Shop:
@@ -50,6 +51,31 @@ def _rfm(shop: Shop, quick: bool) -> Case:
         note=(
             "Bare: unit, last purchase, count, sum of floats. Ours: all columns, money in whole cents, quantile cuts, "
             "scores, named groups, summary and heat map."
+        ),
+    )
+
+
+def _following(quick: bool) -> Case:
+    count = QUICK_EVENTS if quick else EVENTS
+    return Case(
+        name="membership",
+        title=f"Membership updates of {count:,} purchases by a tenth as many customers, beside their bare ingestion",
+        rounds=1 if quick else 3,
+        warm_ups=1,
+        unit="event",
+        memory=False,
+        sides=(
+            Side(name="winnow", prepare=partial(following.following, count)),
+            Side(name="bare ingestion", prepare=partial(following.bare, count)),
+        ),
+        promises=(
+            Promise(
+                name="membership-over-ingestion", fast="bare ingestion", slow=("winnow",), operator="<=", bound=3.0
+            ),
+        ),
+        note=(
+            "Bare: rows into SQLite's table of events, 10,000 in a transaction. Ours, of rows that are there: counts, "
+            "cuts, attributes of every customer in the profiles."
         ),
     )
 

@@ -18,6 +18,7 @@ from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
 from experiments.domain.profile import Profile
 from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
@@ -132,6 +133,39 @@ class ProfileStore(Protocol):
         """Whose profiles have been stored since that revision."""
 
 
+class BehaviourStore(Protocol):
+    """What was found by following the log: one row per customer, and the place that was reached."""
+
+    def followed(self) -> Followed: ...
+
+    def take(self) -> Followed:
+        """The same for who is going to write here: until the end of the transaction nobody else does."""
+
+    def advance(self, followed: Followed) -> None: ...
+
+    def some(self, unit_ids: Collection[str]) -> Mapping[str, Purchases]:
+        """Those of the units that have a row."""
+
+    def put(self, rows: Sequence[Purchases]) -> None:
+        """Store rows; units within one call are distinct."""
+
+    def remove(self, unit_ids: Collection[str]) -> None: ...
+
+    def due(self, now: datetime, *, most: int) -> tuple[Purchases, ...]:
+        """Rows that are due, the longest due first."""
+
+    def make_all_due(self, now: datetime) -> None: ...
+
+    def restart(self, now: datetime) -> None:
+        """Count nothing any more: all rows stay, due and with a frequency of 0."""
+
+    def count(self, *, most: int) -> int:
+        """How many customers there are; counts no further than `most`."""
+
+    def numbers(self) -> Iterator[Sequence[tuple[datetime, int, int]]]:
+        """Batches of (last_at, frequency, monetary_cents) of all customers, in no order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
     """A fixed set of rows: everything stored with an id up to these. What lies below never changes any more."""
@@ -176,6 +210,11 @@ class EventLog(Protocol):
 
     def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
         """Batches of (unit_id, its first occurred_at since then), each unit once, whatever it was exposed to."""
+
+    def named(
+        self, names: Collection[str], *, above: int, upto: int, most: int
+    ) -> Sequence[tuple[int, str, float | None, datetime]]:
+        """(id, unit_id, value, occurred_at) of events so called with such ids, the lowest first; waits for nobody."""
 
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
         """Say whether exposures of the experiment, or events of these names, have come in since; waits for nobody."""
@@ -410,6 +449,7 @@ class UnitOfWork(Protocol):
     attributes: Library[Attribute]
     sources: Library[Source]
     profiles: ProfileStore
+    behaviour: BehaviourStore
     log: EventLog
     snapshots: SnapshotStore
     promotions: PromotionStore

@@ -99,6 +99,16 @@ class SqlEventLog(ABC):
         )
         return self._batches(shown.group_by(rows.unit_id))
 
+    def named(
+        self, names: Collection[str], *, above: int, upto: int, most: int
+    ) -> Sequence[tuple[int, str, float | None, datetime]]:
+        rows = tables.events.c
+        wanted = select(rows.id, rows.unit_id, rows.value, rows.occurred_at).where(
+            rows.name.in_(sorted(names)), rows.id > above, rows.id <= upto
+        )
+        found = self._connection.execute(wanted.order_by(rows.id).limit(most))
+        return [(row_id, unit_id, value, at) for row_id, unit_id, value, at in found]
+
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
         shown, happened = tables.exposures.c, tables.events.c
         newer = or_(

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from experiments.storage.columns import Instant, Key, Number, RowId
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0007"
 """The migration that this model belongs to; a test holds it to the newest script."""
 
 IS_OPEN = "state IN ('proposed', 'approved', 'ramping', 'held')"
@@ -98,6 +98,32 @@ profiles = Table(
     Column("revision", BigInteger, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Index(None, "revision"),
+)
+
+behaviour = Table(
+    "behaviour",
+    metadata,
+    Column("unit_id", Key, primary_key=True),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    Column("previous_at", Instant),
+    Column("frequency", BigInteger, nullable=False),
+    Column("unvalued", BigInteger, nullable=False),
+    Column("monetary_cents", BigInteger, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Index(None, "due_at"),
+)
+
+behaviour_followed = Table(
+    "behaviour_followed",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("names", JSON, nullable=False),
+    Column("event_id", BigInteger, nullable=False),
+    Column("cuts", JSON(none_as_null=True)),
+    Column("cuts_at", Instant),
+    Column("cuts_customers", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
 )
 
 exposures = Table(

@@ -16,6 +16,7 @@ from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.services import ports
 from experiments.storage.audit_log import SqlAuditLog
+from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
 from experiments.storage.engine import make_engine, reading, unavailable
 from experiments.storage.event_log import SqlEventLog
@@ -81,6 +82,7 @@ class SqlUnitOfWork:
     attributes: ports.Library[Attribute]
     sources: ports.Library[Source]
     profiles: ports.ProfileStore
+    behaviour: ports.BehaviourStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -105,6 +107,7 @@ class SqlUnitOfWork:
         self.attributes = SqlLibrary(self._connection, ATTRIBUTES)
         self.sources = SqlLibrary(self._connection, SOURCES)
         self.profiles = SqlProfileStore(self._connection)
+        self.behaviour = SqlBehaviourStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)

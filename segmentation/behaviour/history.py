@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from segmentation.behaviour.instants import checked, day_of
+from segmentation.behaviour.instants import checked, day_of, start_of
 from segmentation.behaviour.money import Value, cents, check_scale
 from segmentation.refusal import Refused
 
@@ -34,6 +34,22 @@ class History:
         check_scale(cents_per_unit)
         amount, at = cents(value, cents_per_unit), checked(at)
         return cls(first_at=at, last_at=at, unvalued=int(amount is None), monetary_cents=amount or 0)
+
+    @classmethod
+    def of_all(cls, purchases: Sequence[tuple[datetime, Value]], *, cents_per_unit: int = 100) -> History:
+        """Of a customer's purchases, at least one: the sum of `of` of each, quicker."""
+        check_scale(cents_per_unit)
+        instants = [checked(at) for at, _ in purchases]
+        amounts = [cents(value, cents_per_unit) for _, value in purchases]
+        last_at, previous_at = _last_two(instants)
+        return cls(
+            first_at=min(instants),
+            last_at=last_at,
+            previous_at=previous_at,
+            frequency=len(instants),
+            unvalued=amounts.count(None),
+            monetary_cents=sum(amount for amount in amounts if amount is not None),
+        )
 
     def __add__(self, other: History) -> History:
         last_at, previous_at = _last_two((self.last_at, self.previous_at, other.last_at, other.previous_at))
@@ -75,5 +91,6 @@ def _last_two(instants: Iterable[datetime | None]) -> tuple[datetime, datetime |
     """The last of all, and the last on an earlier day."""
     known = [at for at in instants if at is not None]
     last_at = max(known)
-    before = [at for at in known if day_of(at) < day_of(last_at)]
+    today = start_of(day_of(last_at))
+    before = [at for at in known if at < today]
     return last_at, max(before, default=None)

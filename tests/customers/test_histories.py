@@ -121,3 +121,10 @@ def test_stages_need_days() -> None:
     with pytest.raises(Refused) as refused:
         STAGES.staged(customers(purchases([("a", NOW, 1.0)]), NOW), NOW)
     assert refused.value.code == "missing_columns"
+
+
+@settings(max_examples=50)
+@given(_rows)
+def test_all_at_once_is_their_sum(rows: list[Purchase]) -> None:
+    given_at = [(at, value) for _, at, value in rows if at is not None]
+    assert History.of_all(given_at) == state_of(rows)

@@ -141,6 +141,13 @@ class MemoryEventLog:
         while batch := list(islice(rows, BATCH_ROWS)):
             yield batch
 
+    def named(
+        self, names: Collection[str], *, above: int, upto: int, most: int
+    ) -> Sequence[tuple[int, str, float | None, datetime]]:
+        rows = enumerate(self._events.rows[above:upto], above + 1)
+        found = ((row_id, unit_id, value, at) for row_id, (unit_id, name, value, at) in rows if name in names)
+        return list(islice(found, most))
+
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
         shown = any(row[0] == experiment for row in self._exposures.rows[watermark.exposure_id :])
         return shown or any(row[1] in names for row in self._events.rows[watermark.event_id :])

@@ -15,6 +15,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
 from experiments.domain.promotion import Promotion
+from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
@@ -39,6 +40,7 @@ class State:
     attributes: dict[str, Stored[Attribute]] = field(default_factory=dict)
     sources: dict[str, Stored[Source]] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
+    purchases: dict[str, Purchases] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     promotions: dict[int, Promotion] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class State:
     last_delivery_id: int = 0
     catalog_version: int = 1
     profile_revision: int = 0
+    followed: Followed = field(default_factory=Followed)
 
     def copy(self) -> State:
         """Return a state to change; the values inside are frozen, so only the dictionaries are copied."""
@@ -62,6 +65,7 @@ class State:
             attributes=dict(self.attributes),
             sources=dict(self.sources),
             profiles=dict(self.profiles),
+            purchases=dict(self.purchases),
             snapshots=dict(self.snapshots),
             promotions=dict(self.promotions),
             audit=dict(self.audit),
@@ -73,6 +77,7 @@ class State:
             last_delivery_id=self.last_delivery_id,
             catalog_version=self.catalog_version,
             profile_revision=self.profile_revision,
+            followed=self.followed,
         )
 
 

@@ -15,6 +15,7 @@ from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.services import ports
 from experiments.storage.changes import PolledFeed
+from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.profiles import MemoryProfileStore
@@ -57,6 +58,7 @@ class MemoryUnitOfWork:
     attributes: ports.Library[Attribute]
     sources: ports.Library[Source]
     profiles: ports.ProfileStore
+    behaviour: ports.BehaviourStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -94,6 +96,7 @@ class MemoryUnitOfWork:
         self.attributes = MemoryLibrary("attribute", state.attributes, changed=self._bump)
         self.sources = MemoryLibrary("source", state.sources, changed=self._bump)
         self.profiles = MemoryProfileStore(state)
+        self.behaviour = MemoryBehaviourStore(state)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)

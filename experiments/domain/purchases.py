@@ -1,0 +1,38 @@
+"""What is kept of a unit's purchases, and how far the log was followed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchases:
+    """One unit's; from `due_at` on, what its profile says of them has to be looked at again.
+
+    `previous_at`: the last one on a day before `last_at`'s. With a `frequency` of 0 nothing counts any more.
+    """
+
+    unit_id: str
+    first_at: datetime
+    last_at: datetime
+    previous_at: datetime | None
+    frequency: int
+    unvalued: int
+    monetary_cents: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """Events called `names` are purchases, and those up to `event_id` are counted.
+
+    `cuts`: where scores end, by name, as they were found at `cuts_at` among so many customers.
+    """
+
+    names: tuple[str, ...] = ()
+    event_id: int = 0
+    cuts: Mapping[str, tuple[int, ...]] | None = None
+    cuts_at: datetime | None = None
+    cuts_customers: int = 0

@@ -1,0 +1,158 @@
+"""What a unit's purchases make its profile say, and until when that stays true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from experiments.domain.attribute import Attribute, AttributeType
+from experiments.domain.errors import AlreadyExists
+from experiments.domain.profile import Registry
+from experiments.domain.purchases import Purchases
+from experiments.domain.source import Source, SourceKind
+from experiments.services.advance import MACHINE
+from experiments.services.ports import OpenUnitOfWork
+from experiments.services.registry import AttributeAuthor, SourceAuthor
+from experiments.services.registry_read import read_registry
+from segmentation.behaviour.cuts import Cuts
+from segmentation.behaviour.groups import NAMED_GROUPS
+from segmentation.behaviour.history import History
+from segmentation.behaviour.lifecycle import STAGES, Lifecycle
+from segmentation.behaviour.single import behaviour
+
+SOURCE = "behaviour"
+RECENCY_STEPS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
+"""Days since the last purchase are rounded up to these, beyond to years: a profile is rewritten at each, not daily."""
+LIFECYCLE = Lifecycle()
+_DAY = timedelta(days=1)
+_YEAR_DAYS = 365
+
+
+def _attribute(key: str, name: str, type_: AttributeType, description: str, allowed: tuple[Any, ...] = ()) -> Attribute:
+    return Attribute(
+        key=key, name=name, type=type_, description=description, personal=True, sources=(SOURCE,), allowed=allowed
+    )
+
+
+_STEPS = ", ".join(str(step) for step in RECENCY_STEPS)
+_NUMBER, _SCORE = AttributeType.NUMBER, "1 (worst) to 5 (best), by the latest cuts."
+ATTRIBUTES = (
+    _attribute("last_purchase_on", "Last purchase", AttributeType.DATE, "Its day in UTC."),
+    _attribute(
+        "recency_days", "Days since the last purchase", _NUMBER, f"At most so many: {_STEPS}, then multiples of 365."
+    ),
+    _attribute("orders", "Purchases", _NUMBER, "How many there were."),
+    _attribute("total_spent", "Spent in all", _NUMBER, "The sum of the purchases' values."),
+    _attribute("r_score", "Score of recency", _NUMBER, _SCORE),
+    _attribute("f_score", "Score of frequency", _NUMBER, _SCORE),
+    _attribute("m_score", "Score of money", _NUMBER, _SCORE),
+    _attribute(
+        "rfm_group", "RFM group", AttributeType.TEXT, "By recency, frequency and money together.", NAMED_GROUPS.names
+    ),
+    _attribute("lifecycle_stage", "Stage of life-cycle", AttributeType.TEXT, "From new to lapsed.", STAGES),
+)
+SOURCE_ITSELF = Source(
+    key=SOURCE,
+    name="Behaviour",
+    kind=SourceKind.OWN,
+    precedence=0,
+    description="What Winnow's worker finds in the log of events.",
+)
+
+
+def register(sources: SourceAuthor, attributes: AttributeAuthor, open_unit_of_work: OpenUnitOfWork) -> None:
+    """Register what is not yet: the source below all others. An attribute that is there is left as it is."""
+    with open_unit_of_work(read_only=True) as work:
+        registry = read_registry(work)
+    if SOURCE not in registry.precedence:
+        _unless_there(partial(sources.create, _lowest(registry), actor=MACHINE))
+    for one in ATTRIBUTES:
+        if one.key not in registry.attributes:
+            _unless_there(partial(attributes.create, one, actor=MACHINE))
+
+
+def _lowest(registry: Registry) -> Source:
+    taken = set(registry.precedence.values())
+    free = next(number for number in range(len(taken) + 1) if number not in taken)
+    return replace(SOURCE_ITSELF, precedence=free)
+
+
+def _unless_there(create: Callable[[], object]) -> None:
+    try:
+        create()
+    except AlreadyExists:
+        return
+
+
+def sayable(registry: Registry) -> frozenset[str]:
+    """Return the attributes that are ours to say: what others registered is theirs, unless it names our source."""
+    held = ((one, registry.attributes.get(one.key)) for one in ATTRIBUTES)
+    return frozenset(
+        one.key for one, found in held if found is not None and found.type is one.type and SOURCE in found.sources
+    )
+
+
+def history_of(row: Purchases) -> History:
+    return History(
+        first_at=row.first_at,
+        last_at=row.last_at,
+        previous_at=row.previous_at,
+        frequency=row.frequency,
+        unvalued=row.unvalued,
+        monetary_cents=row.monetary_cents,
+    )
+
+
+def kept(unit_id: str, history: History, *, due_at: datetime) -> Purchases:
+    return Purchases(
+        unit_id=unit_id,
+        first_at=history.first_at,
+        last_at=history.last_at,
+        previous_at=history.previous_at,
+        frequency=history.frequency,
+        unvalued=history.unvalued,
+        monetary_cents=history.monetary_cents,
+        due_at=due_at,
+    )
+
+
+def values(history: History, cuts: Cuts, now: datetime) -> dict[str, Any]:
+    """Return what the profile says of a customer; a purchase that lies a little ahead of our clock is one of now."""
+    found = behaviour(history, max(now, history.last_at), cuts, lifecycle=LIFECYCLE)
+    return {
+        "last_purchase_on": history.last_at.date().isoformat(),
+        "recency_days": recency_step(found.recency_days),
+        "orders": found.frequency,
+        "total_spent": found.monetary_cents / 100,
+        "r_score": found.scores.r,
+        "f_score": found.scores.f,
+        "m_score": found.scores.m,
+        "rfm_group": found.rfm_group,
+        "lifecycle_stage": found.stage,
+    }
+
+
+def recency_step(days: int) -> int:
+    """Round up to a step: at most 30 days ago is `recency_days` of at most 30."""
+    return next((step for step in RECENCY_STEPS if days <= step), -(-days // _YEAR_DAYS) * _YEAR_DAYS)
+
+
+def next_due(history: History, cuts: Cuts, now: datetime) -> datetime:
+    """Return when, without another purchase, `values` will say something else."""
+    return min(at for at in _changes(history, cuts, now) if at > now)
+
+
+def _changes(history: History, cuts: Cuts, now: datetime) -> Iterator[datetime]:
+    """Whole days are at most a number until a day after it."""
+    ends = (*RECENCY_STEPS, *cuts.recency_days, LIFECYCLE.active_days, LIFECYCLE.cooling_days)
+    yield from (history.last_at + (days + 1) * _DAY for days in ends)
+    yield history.first_at + (LIFECYCLE.new_days + 1) * _DAY
+    years = (now - history.last_at) // (_YEAR_DAYS * _DAY)
+    yield from (history.last_at + (number * _YEAR_DAYS + 1) * _DAY for number in range(max(1, years), years + 2))
+
+
+def cuts_document(cuts: Cuts) -> Mapping[str, tuple[int, ...]]:
+    return {name: getattr(cuts, name) for name in ("recency_days", "frequency", "monetary_cents")}

@@ -1,0 +1,190 @@
+"""Following the log: purchases become what profiles say of customers, a bounded transaction at a time.
+
+A purchase is counted together with the place that was reached, and makes its customer due; who is due is written into
+the profiles together with the instant at which time alone will change it again. So wherever a process dies, nothing is
+lost and nothing counted twice, and nobody is written but who bought something or passed such an instant.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import ibis
+import pyarrow as pa
+
+from analysis.estimate import Undefined
+from experiments.domain.attribute import MAX_WHOLE
+from experiments.domain.profile import Profile, amend
+from experiments.domain.purchases import Followed, Purchases
+from experiments.services.behaviour import SOURCE, cuts_document, history_of, kept, next_due, sayable, values
+from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
+from experiments.services.registry_read import read_registry
+from segmentation.behaviour.cuts import Cuts, quantile_cuts
+from segmentation.behaviour.history import History
+
+EVENTS_AT_ONCE = 50_000
+"""Purchases counted in one transaction."""
+UNITS_AT_ONCE = 2_000
+"""Profiles written in one: other sources wait for its end."""
+CUTS_SECONDS = 86_400
+"""How old cuts become: finding them takes a look at everybody."""
+FEW_CUSTOMERS = 1_000
+"""While there are fewer, cuts are found anew whenever customers have doubled, and everybody is scored by them."""
+
+_NUMBERS = ("last_at", "frequency", "monetary_cents")
+
+
+class Follower:
+    """`names`: the events that are purchases; none: nothing is followed, and what was said before is taken back.
+
+    `cuts`: declared ones; None: quantiles, found anew every `cuts_seconds`.
+    """
+
+    def __init__(
+        self,
+        open_unit_of_work: OpenUnitOfWork,
+        clock: Clock,
+        names: Sequence[str],
+        *,
+        register: Callable[[], None],
+        cuts: Cuts | None = None,
+        cuts_seconds: float = CUTS_SECONDS,
+        events_at_once: int = EVENTS_AT_ONCE,
+        units_at_once: int = UNITS_AT_ONCE,
+    ) -> None:
+        self._open = open_unit_of_work
+        self._clock = clock
+        self._names = tuple(sorted(set(names)))
+        self._register: Callable[[], None] | None = register
+        self._declared = cuts
+        self._cuts_age = timedelta(seconds=cuts_seconds)
+        self._events_at_once = events_at_once
+        self._units_at_once = units_at_once
+
+    def step(self) -> bool:
+        """Do the next transaction; False where there is none to do."""
+        todo = self._todo(self._clock())
+        if todo is None:
+            return False
+        if self._register is not None and self._names:
+            self._register()
+            self._register = None
+        todo()
+        return True
+
+    def _todo(self, now: datetime) -> Callable[[], None] | None:
+        with self._open(read_only=True) as work:
+            followed = work.behaviour.followed()
+            if followed.names != self._names:
+                return self._restart
+            if work.log.named(self._names, above=followed.event_id, upto=MAX_WHOLE, most=1):
+                return self._count
+            if not work.behaviour.due(now, most=1):
+                return None
+            return self._cut if self._wants_cuts(followed, work, now) else self._write
+
+    def _restart(self) -> None:
+        """Other events are purchases than before: count all of them from the first on."""
+        with self._open() as work:
+            work.behaviour.advance(replace(work.behaviour.take(), names=self._names, event_id=0))
+            work.behaviour.restart(self._clock())
+            work.commit()
+
+    def _count(self) -> None:
+        now = self._clock()
+        with self._open() as work:
+            followed = work.behaviour.take()
+            upto = work.log.watermark(now=now).event_id
+            rows = work.log.named(self._names, above=followed.event_id, upto=upto, most=self._events_at_once)
+            found = _histories(rows)
+            before = work.behaviour.some(found)
+            work.behaviour.put([_joined(unit_id, one, before.get(unit_id), now) for unit_id, one in found.items()])
+            reached = rows[-1][0] if len(rows) == self._events_at_once else upto
+            work.behaviour.advance(replace(followed, event_id=max(followed.event_id, reached)))
+            work.commit()
+
+    def _wants_cuts(self, followed: Followed, work: UnitOfWork, now: datetime) -> bool:
+        if self._declared is not None:
+            return False
+        if followed.cuts_at is None or abs(now - followed.cuts_at) >= self._cuts_age:
+            return work.behaviour.count(most=1) > 0
+        few = followed.cuts_customers < FEW_CUSTOMERS
+        return few and work.behaviour.count(most=FEW_CUSTOMERS) >= 2 * followed.cuts_customers
+
+    def _cut(self) -> None:
+        """Find cuts in what everybody is now; they count for who buys, or is due, from now on."""
+        now = self._clock()
+        with self._open(read_only=True) as work:
+            columns = _columns([row for batch in work.behaviour.numbers() for row in batch], now)
+        cuts = quantile_cuts(ibis.memtable(columns))
+        if isinstance(cuts, Undefined):
+            return
+        customers = columns.num_rows
+        with self._open() as work:
+            before = work.behaviour.take()
+            found = {"cuts": cuts_document(cuts), "cuts_at": now, "cuts_customers": customers}
+            work.behaviour.advance(replace(before, **found))
+            if customers < FEW_CUSTOMERS:
+                work.behaviour.make_all_due(now)
+            work.commit()
+
+    def _write(self) -> None:
+        now = self._clock()
+        with self._open() as work:
+            cuts = self._declared or _cuts(work.behaviour.take().cuts)
+            due = work.behaviour.due(now, most=self._units_at_once)
+            gone = [row.unit_id for row in due if not row.frequency]
+            histories = {row.unit_id: history_of(row) for row in due if row.frequency}
+            said = {unit_id: values(one, cuts, now) for unit_id, one in histories.items() if cuts}
+            _say(work, {**said, **{unit_id: {} for unit_id in gone}}, now)
+            work.behaviour.put(
+                [kept(unit_id, one, due_at=next_due(one, cuts, now)) for unit_id, one in histories.items() if cuts]
+            )
+            work.behaviour.remove(gone)
+            work.commit()
+
+
+def _histories(rows: Sequence[tuple[int, str, float | None, datetime]]) -> dict[str, History]:
+    bought = defaultdict[str, list[tuple[datetime, float | None]]](list)
+    for _, unit_id, value, at in rows:
+        bought[unit_id].append((at, value))
+    return {unit_id: History.of_all(purchases) for unit_id, purchases in bought.items()}
+
+
+def _joined(unit_id: str, new: History, before: Purchases | None, now: datetime) -> Purchases:
+    return kept(unit_id, new if before is None or not before.frequency else history_of(before) + new, due_at=now)
+
+
+def _cuts(stored: Mapping[str, tuple[int, ...]] | None) -> Cuts | None:
+    return None if stored is None else Cuts(**stored)
+
+
+def _columns(rows: Sequence[tuple[datetime, int, int]], now: datetime) -> pa.Table:
+    days = [max(0, (now - last_at).days) for last_at, _, _ in rows]
+    return pa.table(
+        {
+            "recency_days": pa.array(days, pa.int64()),
+            "frequency": pa.array([row[1] for row in rows], pa.int64()),
+            "monetary_cents": pa.array([row[2] for row in rows], pa.int64()),
+        }
+    )
+
+
+def _say(work: UnitOfWork, said: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+    """Write what is new; what is no longer said of a unit is taken back."""
+    registry = read_registry(work)
+    ours = sayable(registry)
+    stored = work.profiles.to_change(said)
+    changed = []
+    for unit_id, wanted in said.items():
+        before = stored[unit_id].profile if unit_id in stored else Profile(unit_id=unit_id)
+        present = {name: one.value for name, one in before.said.get(SOURCE, {}).items() if name in ours}
+        news = {name: wanted.get(name) for name in sorted(ours) if wanted.get(name) != present.get(name)}
+        if news:
+            after = amend(before, SOURCE, news, now).profile
+            changed.append((after, registry.lay(after, now=now).attributes))
+    work.profiles.put(changed, now=now)
