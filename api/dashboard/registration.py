@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from api.dashboard import pages, promotion_views, promotions, sign_in
 from api.dashboard.blueprint import lost_page
-from api.dashboard.session import signed_in
+from api.dashboard.session import PagesOnly, signed_in
 from api.errors import is_api
 from experiments.bootstrap import Winnow
 
@@ -32,6 +32,7 @@ def register(app: Flask, winnow: Winnow) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=SESSION_HOURS * 3600,
     )
+    app.session_interface = PagesOnly()
     Bootstrap5(app)
     CSRFProtect(app)
     app.add_template_global(signed_in, "viewer")

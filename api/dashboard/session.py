@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import g, redirect, request, session, url_for
+from flask import Flask, Response, g, redirect, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 
 from api.current import winnow
+from api.errors import is_api
 from experiments.domain.errors import Forbidden, Unauthenticated
 from experiments.services.keys import Principal, Scope
 
 KEY_ID = "key_id"
 HOME = "/"
+
+
+class PagesOnly(SecureCookieSessionInterface):
+    """Pages renew the cookie, and nothing else does: what the API answers is the same for all who hold the key."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Send it where a page is answered."""
+        if not is_api(request.path):
+            super().save_session(app, session, response)
 
 
 def enter(principal: Principal) -> None:

@@ -23,6 +23,7 @@ StartResponse: TypeAlias = Callable[..., Any]
 WsgiApp: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_MAX_DIGITS = 18
 _SIXTEEN_DIGITS = 1 << 60
 """From here on numbers have so many in hexadecimal; nobody counts to their end."""
 
@@ -51,7 +52,7 @@ class Lane:
         max_body_bytes: int,
     ) -> None:
         self._flask = flask
-        self._passages = Passages(keys, frozenset(origins))
+        self._passages = Passages(keys, origins)
         self._stops: Mapping[str, Stop] = {stop.rule: stop for stop in stops}
         self._limiter = limiter
         self._max_body_bytes = max_body_bytes
@@ -66,6 +67,7 @@ class Lane:
             or environ.get("CONTENT_TYPE") != "application/json"
             or environ.get("QUERY_STRING")
             or "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK" in environ
+            or "HTTP_TRANSFER_ENCODING" in environ
         ):
             return self._flask(environ, start_response)
         passage = self._passages.find(stop.rule, stop.scope, environ, began)
@@ -112,8 +114,6 @@ class Lane:
 
 
 def _size(environ: Environ) -> int:
-    """Return how long the body is said to be, 0 where that is not said."""
-    try:
-        return int(environ.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        return 0
+    """Return how long the body is said to be, in plain digits; 0 where that is not said."""
+    said: str = environ.get("CONTENT_LENGTH") or ""
+    return int(said) if said.isdigit() and said.isascii() and len(said) <= _MAX_DIGITS else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
 
@@ -18,7 +20,7 @@ REMEMBERED_SECONDS = 1.0
 MAX_REMEMBERED = 10_000
 MAX_PLACES = 1_000
 MAX_ORIGIN = 300
-"""More than any name of a host: longer ones are nobody's."""
+"""More than any name of a host has."""
 ANY_ORIGIN, ELSEWHERE = "*", "elsewhere"
 """Those that may not ask across origins are all told the same."""
 _PROTOS = frozenset({None, "http", "https"})
@@ -49,11 +51,13 @@ class Passage(NamedTuple):
 class Passages:
     """It knows nothing of security headers and CORS: the first answer of each kind is Flask's, who teaches them."""
 
-    def __init__(self, keys: Keys, origins: frozenset[str]) -> None:
+    def __init__(self, keys: Keys, origins: Iterable[str]) -> None:
         self._keys = keys
-        self._origins = origins
+        self._origins = frozenset(origins)
+        self._folded = frozenset(origin.casefold() for origin in self._origins)
         self._remembered: dict[Sent, Passage] = {}
         self._learnt: dict[Place, dict[str, Learnt]] = {}
+        self._learning = threading.Lock()
 
     def find(self, rule: str, scope: Scope, environ: Environ, now: float) -> Passage | None:
         """Return the passage of who asks at `now`, by `perf_counter`. None: Flask says why not, or teaches headers."""
@@ -72,21 +76,31 @@ class Passages:
         return self._look_up(sent, scope)
 
     def place(self, rule: str, environ: Environ) -> Place | None:
-        """Return what headers depend on; None where that is odd, and nothing to be learnt from."""
+        """Return what headers depend on; None where that is odd, or who asks is somebody in particular."""
+        if "HTTP_COOKIE" in environ:
+            return None
         origin, proto = environ.get("HTTP_ORIGIN"), environ.get("HTTP_X_FORWARDED_PROTO")
         return self._place(rule, origin, proto, environ["wsgi.url_scheme"])
 
     def learn(self, place: Place, status: str, headers: Headers) -> None:
-        """Keep what Flask has said there, if it is an answer that may teach."""
-        if status[:3] in _TAUGHT and (place in self._learnt or len(self._learnt) < MAX_PLACES):
-            kept = [(name, value) for name, value in headers if name.lower() not in _OWN]
+        """Keep what Flask has said there, if such an answer may teach; a cookie is for one, and teaches nobody."""
+        if status[:3] not in _TAUGHT or any(name.lower() == "set-cookie" for name, _ in headers):
+            return
+        kept = [(name, value) for name, value in headers if name.lower() not in _OWN]
+        with self._learning:
+            if place not in self._learnt and len(self._learnt) >= MAX_PLACES:
+                self._learnt.pop(next(iter(self._learnt)))
             self._learnt.setdefault(place, {}).setdefault(status, Learnt(int(status[:3]), kept))
 
     def _place(self, rule: str, origin: str | None, proto: str | None, scheme: str) -> Place | None:
+        """An origin that is empty, endless, or one of ours but for its capitals is Flask's to judge."""
         if proto not in _PROTOS:
             return None
         if origin is not None and origin not in self._origins:
-            origin = origin[:MAX_ORIGIN] if ANY_ORIGIN in self._origins else ELSEWHERE
+            if not 0 < len(origin) <= MAX_ORIGIN or origin.casefold() in self._folded:
+                return None
+            if ANY_ORIGIN not in self._origins:
+                origin = ELSEWHERE
         return rule, origin, proto, scheme
 
     def _look_up(self, sent: Sent, scope: Scope) -> Passage | None:

@@ -53,7 +53,10 @@ class PostgresEventLog(SqlEventLog):
         return frozenset(self._connection.execute(_insert_arrays(table), arrays).scalars())
 
     def _load(self, table: Table, columns: Sequence[str], data: bytes) -> None:
-        """Copy into a stage of this connection, and insert from there in the order of event ids, as `_insert_new`."""
+        """Copy into a stage of this connection, and insert from there in the order of event ids, as `_insert_new`.
+
+        Of rows with one id the first that came is stored: the stage is empty before, so its rows lie as they came.
+        """
         self._connection.execute(select(func.pg_advisory_xact_lock_shared(_LOG_LOCK)))
         made, copied, moved = _stage_statements(table.name, tuple(columns))
         driver = cast(psycopg.Connection[Any], self._connection.connection.driver_connection)
@@ -117,7 +120,7 @@ def _stage_statements(table: str, columns: tuple[str, ...]) -> tuple[sql.Compose
     }
     made = "CREATE TEMP TABLE IF NOT EXISTS {stage} ON COMMIT DELETE ROWS AS SELECT {columns} FROM {table} WITH NO DATA"
     moved = (
-        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} ORDER BY event_id "
+        "INSERT INTO {table} ({columns}) SELECT {columns} FROM {stage} ORDER BY event_id, ctid "
         "ON CONFLICT (event_id) DO NOTHING"
     )
     return (

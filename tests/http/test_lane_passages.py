@@ -94,16 +94,85 @@ def test_what_is_kept_of_headers_is_what_answers_have_in_common(running: Caller)
 
 def test_strangers_and_endless_headers_are_not_remembered(running: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     made = taught(running)
-    long = f"https://{'x' * 2 * MAX_ORIGIN}.example"
     made.learn(("/v1/assignments", "elsewhere", None, "http"), "200 OK", [])
     key = f"Bearer {running.key}"
     assert made.find(ONE, Scope.ASSIGN, Sent(HTTP_AUTHORIZATION="Bearer wk_no_body"), 0.0) is None
-    assert made.find(ONE, Scope.ASSIGN, Sent(HTTP_AUTHORIZATION=key, HTTP_ORIGIN=long), 0.0) is not None
+    long = "x" * 2 * MAX_ORIGIN
+    assert made.find(ONE, Scope.ASSIGN, Sent(HTTP_AUTHORIZATION=key, HTTP_ORIGIN=long), 0.0) is None
+    assert made.find(ONE, Scope.ASSIGN, Sent(HTTP_AUTHORIZATION=key, HTTP_X_API_KEY=long), 0.0) is not None
     assert not made._remembered
     monkeypatch.setattr(passages, "MAX_REMEMBERED", 3)
     for number in range(10):
         assert made.find(ONE, Scope.ASSIGN, Sent(HTTP_AUTHORIZATION=key, HTTP_ORIGIN=f"https://{number}"), 0.0)
     assert 0 < len(made._remembered) <= 3
+
+
+def test_a_cookie_of_somebody_signed_in_is_for_nobody_else(running: Caller) -> None:
+    """Pages renew it with every answer; had the lane learnt that, it would hand it to all."""
+    browser = running.client
+    with browser.session_transaction() as session:
+        session.permanent = True
+        session["key_id"] = "somebody"
+    cookie = browser.get_cookie("winnow_session")
+    assert cookie is not None
+    lanes = Lanes.of(running)
+    for path, body in ((ONE, BODY), ("/ofrep/v1/evaluate/flags", b'{"context":{"targetingKey":"u1"}}')):
+        signed_in = lanes.fast(path, body, HTTP_COOKIE=f"winnow_session={cookie.value}")
+        strangers = [lanes.fast(path, body) for _ in range(2)]
+        assert [answer.by_flask for answer in (signed_in, *strangers)] == [True, True, False]
+        for answer in (signed_in, *strangers):
+            assert {"Set-Cookie", "Vary"}.isdisjoint(name for name, _ in answer.headers)
+    assert "Set-Cookie" in browser.get("/sign-in").headers
+
+
+def test_an_answer_with_a_cookie_teaches_nobody(running: Caller) -> None:
+    made = Passages(running.winnow.keys, ())
+    place = made.place(ONE, Sent())
+    assert place is not None
+    made.learn(place, "200 OK", [("Content-Type", "application/json"), ("set-cookie", "winnow_session=secret")])
+    assert made.find(ONE, Scope.ASSIGN, Sent(HTTP_AUTHORIZATION=f"Bearer {running.key}"), 0.0) is None
+    assert made.place(ONE, Sent(HTTP_COOKIE="a=b")) is None
+
+
+@pytest.mark.parametrize("first", ["", "HTTPS://SHOP.EXAMPLE", "https://evil.example"])
+def test_origins_that_flask_takes_for_ours_teach_nothing_about_others(lanes: Lanes, first: str) -> None:
+    for origin in (
+        first,
+        "https://evil.example",
+        "",
+        "HTTPS://SHOP.EXAMPLE",
+        "https://shop.example",
+        "https://evil.example",
+    ):
+        lanes.same(ONE, BODY, HTTP_ORIGIN=origin)
+
+
+def test_places_come_and_go(running: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where any page may ask, nobody can fill what is learnt so that others find no room."""
+    monkeypatch.setattr(passages, "MAX_PLACES", 3)
+    made = Passages(running.winnow.keys, ("*",))
+    key = f"Bearer {running.key}"
+    for number in range(10):
+        sent = Sent(HTTP_AUTHORIZATION=key, HTTP_ORIGIN=f"https://{number}.example")
+        place = made.place(ONE, sent)
+        assert place is not None
+        made.learn(place, "200 OK", [])
+        assert made.find(ONE, Scope.ASSIGN, sent, 0.0) is not None
+        assert len(made._learnt) <= 3
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"CONTENT_LENGTH": "+16"},
+        {"CONTENT_LENGTH": "1_6"},
+        {"CONTENT_LENGTH": "١٦"},
+        {"HTTP_TRANSFER_ENCODING": "chunked"},
+    ],
+)
+def test_lengths_that_are_not_plain_are_flask_s(lanes: Lanes, environ: dict[str, str]) -> None:
+    assert len(BODY) == 16
+    assert lanes.same(ONE, BODY, **environ).by_flask
 
 
 def test_a_key_for_something_else_does_not_pass(running: Caller) -> None:

@@ -26,6 +26,20 @@ def postgres_work(postgres_url: str) -> OpenUnitOfWork:
     database.close()
 
 
+def test_of_rows_with_one_id_the_first_is_stored(sql_work, now, exposure):
+    """Sorting by id must leave those with the same id as they came."""
+    ids = [f"{number % 1_700:05}" for number in range(40_000)]
+    lines = b"".join(b"%b\tu\tvisit\t%d.0\t%b\t%b\n" % (one.encode(), place, AT, AT) for place, one in enumerate(ids))
+    with sql_work() as unit:
+        unit.log.append_exposures([exposure("x", "u")], received_at=now)
+        unit.log.load(Lines(events=lines, event_rows=len(ids)))
+        unit.commit()
+    with sql_work(read_only=True) as unit:
+        watermark = unit.log.watermark(now=now)
+        values = [row[2] for batch in unit.log.events("checkout", {"visit"}, watermark) for row in batch]
+    assert sorted(values) == list(range(1_700))
+
+
 AT = b"2026-01-05 09:00:00.000000"
 
 
