@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,6 +151,21 @@ class SpoolFile:
             if found != "ok":
                 raise sqlite3.DatabaseError(found)
 
+    def scrub(self, is_erased: Callable[[Lines], bool]) -> bool:
+        """Drop dead rows, and leave no byte of what was ever deleted in the file.
+
+        False where somebody else looks into it: then some may be left, until this is done again.
+        """
+        with self._transaction() as connection:
+            dead = connection.execute("SELECT id, event, exposure FROM dead").fetchall()
+            gone = [(row_id,) for row_id, event, exposure in dead if is_erased(Lines(events=event, exposures=exposure))]
+            connection.executemany("DELETE FROM dead WHERE id = ?", gone)
+        with self._one_writer, self._one_reader, _translated(self.hold.path):
+            self._refuse_if_closed()
+            self._writing.execute("VACUUM")
+            busy = self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        return not busy
+
     def start_over(self) -> None:
         """Give the disk space back, where everything is drained: on a full disk not even a deletion finds room."""
         with self._one_writer, self._one_reader, _translated(self.hold.path):
@@ -223,6 +238,17 @@ def depth_of(path: Path) -> Depth:
     """Count what a file holds, whoever has it."""
     with _translated(path), contextlib.closing(_connect(path)) as connection:
         return _depth(connection)
+
+
+def lines_in(path: Path) -> tuple[list[Lines], list[Lines]]:
+    """Return what waits in a file and what is dead in it, whoever has it; a file that is gone is not made anew."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with _translated(path), contextlib.closing(sqlite3.connect(address, uri=True, timeout=5)) as connection:
+        waiting = connection.execute("SELECT events, exposures FROM requests").fetchall()
+        dead = connection.execute("SELECT event, exposure FROM dead").fetchall()
+    return [Lines(events=one, exposures=other) for one, other in waiting], [
+        Lines(events=one, exposures=other) for one, other in dead
+    ]
 
 
 def _depth(connection: sqlite3.Connection) -> Depth:

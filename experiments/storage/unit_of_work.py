@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,6 +19,7 @@ from experiments.services import ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.changes import change_feed
 from experiments.storage.engine import make_engine, reading, unavailable
+from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.event_log import SqlEventLog
 from experiments.storage.event_log_postgres import PostgresEventLog
 from experiments.storage.event_log_sqlite import SqliteEventLog
@@ -81,6 +83,7 @@ class SqlUnitOfWork:
     attributes: ports.Library[Attribute]
     sources: ports.Library[Source]
     profiles: ports.ProfileStore
+    erasures: ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -105,6 +108,7 @@ class SqlUnitOfWork:
         self.attributes = SqlLibrary(self._connection, ATTRIBUTES)
         self.sources = SqlLibrary(self._connection, SOURCES)
         self.profiles = SqlProfileStore(self._connection)
+        self.erasures = SqlErasureStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)
@@ -129,6 +133,15 @@ class SqlUnitOfWork:
             raise RuntimeError("a read-only unit of work has nothing to commit")
         self._connection.commit()
         self._log.appended = False
+
+    def scrub(self) -> None:
+        """SQLite zeroes what is deleted (`engine.py`); what its write-ahead log still has goes here, unless it is read.
+
+        PostgreSQL's dead rows go with its own vacuum.
+        """
+        if self._connection.dialect.name == "sqlite":
+            driver = cast(sqlite3.Connection, self._connection.connection.driver_connection)
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def catalog_version(self) -> int:
         number: int = self._connection.execute(select(catalog_version.c.number)).scalar_one()

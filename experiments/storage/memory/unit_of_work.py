@@ -15,6 +15,7 @@ from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.services import ports
 from experiments.storage.changes import PolledFeed
+from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.profiles import MemoryProfileStore
@@ -57,6 +58,7 @@ class MemoryUnitOfWork:
     attributes: ports.Library[Attribute]
     sources: ports.Library[Source]
     profiles: ports.ProfileStore
+    erasures: ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -76,7 +78,8 @@ class MemoryUnitOfWork:
             if not self._database.writing.acquire(timeout=BUSY_SECONDS):
                 raise Unavailable("database_unavailable", "Another writer does not finish; nothing was stored.")
             self._held.callback(self._database.writing.release)
-        self._log = self.log = MemoryEventLog(self._database.exposures, self._database.events)
+        erasures = MemoryErasureStore(self._database.state)
+        self._log = self.log = MemoryEventLog(self._database.exposures, self._database.events, erasures)
         self._work_on_a_copy()
         return self
 
@@ -94,6 +97,7 @@ class MemoryUnitOfWork:
         self.attributes = MemoryLibrary("attribute", state.attributes, changed=self._bump)
         self.sources = MemoryLibrary("source", state.sources, changed=self._bump)
         self.profiles = MemoryProfileStore(state)
+        self.erasures = self._log.erasures = MemoryErasureStore(state)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
@@ -111,6 +115,9 @@ class MemoryUnitOfWork:
         self._log.commit()
         self._database.state = self._state
         self._work_on_a_copy()
+
+    def scrub(self) -> None:
+        """What is deleted is gone."""
 
     def catalog_version(self) -> int:
         return self._state.catalog_version
