@@ -87,7 +87,8 @@ def build(
     journal: Journal = spool or DirectJournal(opened)
     sight = Sight(catalog, lambda seen: seen)
     profile_cache = ProfileCache(catalog, opened, clock)
-    spools = None if settings.database_url == "memory://" else _spools(settings, opened, spool)
+    has_folder = spool is not None or (open_unit_of_work is None and settings.database_url != "memory://")
+    spools = _spools(settings, opened, spool) if has_folder else None
     assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache)
     return Winnow(
         settings=settings,

@@ -8,15 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import MetaData, Text, cast, select
 
 from api.app import create_app
 from experiments.bootstrap import Winnow, build
+from experiments.cli import main
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import draft
@@ -214,6 +216,27 @@ def test_again_there_is_nothing_to_erase(winnow, fill, clock, gate) -> None:
     assert set(again.deleted.values()) | set(again.waiting.values()) == {0}
     assert (again.id == first.id, again.unit_digest == first.unit_digest) == (False, True)
     gate.shut = False
+
+
+def test_the_command_cleans_what_a_dead_process_left(sqlite_url, event, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("WINNOW_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("WINNOW_SPOOL_DIR", str(tmp_path / "spool"))
+    person, received_at = PERSONS[2], datetime(2026, 1, 5, tzinfo=UTC)
+    folder = spool_folder(tmp_path / "spool", identity(sqlite_url))
+    left = SpoolFile(hold_new(folder))
+    left.write([to_lines([event("e1", person), event("e2", "other")], [], received_at=received_at)], forget=0)
+    left.bury(to_lines([event("e3", person)], [], received_at=received_at), "refused")
+    left.close()
+    done = CliRunner().invoke(main, ["customers", "erase", person, "--json"])
+    assert done.exit_code == 0, done.output
+    receipt = json.loads(done.stdout)
+    assert (receipt["waiting"], receipt["deleted"]["events"]) == ({"spooled": 1, "dead": 1}, 0)
+    assert not holds(done.output, person)
+    assert in_tables(sqlite_url, person) == set()
+    assert in_tables(sqlite_url, "other") == {"events"}
+    assert not list(folder.glob("*.sqlite"))  # nothing is left in it, so it is gone
+    told = CliRunner().invoke(main, ["customers", "erase", person])
+    assert "Deleted: 0 profiles, 0 exposures, 0 events" in told.output
 
 
 @pytest.fixture
