@@ -12,6 +12,7 @@ from experiments.services.assign import Assigner
 from experiments.services.author import Author
 from experiments.services.catalog import Catalog, CatalogHolder
 from experiments.services.deliver import Deliverer
+from experiments.services.erase import Eraser, Spools
 from experiments.services.growthbook_eval import RemoteEvaluator
 from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
@@ -28,7 +29,9 @@ from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
-from experiments.spool.folder import spool_folder
+from experiments.spool.folder import spool_folder, spool_path
+from experiments.spool.listing import drain_orphans
+from experiments.spool.search import FolderSpools
 from experiments.spool.spool import Spool
 from experiments.storage.engine import identity
 from experiments.storage.unit_of_work import open_database
@@ -47,6 +50,7 @@ class Winnow:
     assigner: Assigner
     profiles: Profiles
     profile_cache: ProfileCache
+    eraser: Eraser
     publisher: Publisher
     remote_evaluator: RemoteEvaluator
     recorder: Recorder
@@ -83,6 +87,8 @@ def build(
     journal: Journal = spool or DirectJournal(opened)
     sight = Sight(catalog, lambda seen: seen)
     profile_cache = ProfileCache(catalog, opened, clock)
+    has_folder = spool is not None or (open_unit_of_work is None and settings.database_url != "memory://")
+    spools = _spools(settings, opened, spool) if has_folder else None
     assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache)
     return Winnow(
         settings=settings,
@@ -94,6 +100,7 @@ def build(
         assigner=assigner,
         profiles=Profiles(opened, clock, profile_cache.forget),
         profile_cache=profile_cache,
+        eraser=Eraser(opened, clock, profile_cache.forget, spools),
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
         recorder=Recorder(catalog, opened, journal, clock),
@@ -119,6 +126,17 @@ def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:
     spool = Spool(folder, opened, max_bytes=settings.spool_max_bytes)
     spool.start()
     return spool
+
+
+def _spools(settings: Settings, opened: OpenUnitOfWork, spool: Spool | None) -> Spools:
+    """Where this process drains none, files that nobody holds are emptied by whoever erases."""
+    folder = spool_path(settings.spool_dir, identity(settings.database_url))
+
+    def clean_orphans() -> None:
+        for _ in drain_orphans(folder, opened):
+            pass
+
+    return FolderSpools(folder, clean_orphans if spool is None else spool.clean)
 
 
 def change_feed(settings: Settings) -> ChangeFeed:

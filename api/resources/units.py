@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from api.body import ItemParser
-from api.current import winnow
+from api.current import actor, winnow
 from api.routes import Routes
 from api.schemas.profile import (
     PatchedProfileSchema,
@@ -16,6 +16,7 @@ from api.schemas.profile import (
     ProfileVerdictsSchema,
     read_change,
 )
+from api.schemas.receipt import ReceiptSchema
 from experiments.services.keys import Scope
 from experiments.services.profiles import ChangeStatus, ProfileChange
 
@@ -39,6 +40,15 @@ def read(unit_id: str) -> object:
 def patch(body: dict[str, Any], unit_id: str) -> object:
     """Let a source say something of a unit (JSON merge patch); what the registry does not allow is refused whole."""
     return winnow().profiles.patch(ProfileChange(unit_id=unit_id, **body)), _UNSTORED
+
+
+@routes.view("DELETE", _ONE, scope=Scope.PROFILES, out=ReceiptSchema, refuses=(503,))
+def erase(unit_id: str) -> object:
+    """Erase a person everywhere; the receipt says what was done, and does not name them.
+
+    On 503 some of it may be done: ask again after `Retry-After`. Who was never known gets a receipt too.
+    """
+    return winnow().eraser.erase(unit_id, actor=actor()), _UNSTORED
 
 
 @routes.post("/units/batch", scope=Scope.PROFILES, body=ProfileBatchSchema, out=ProfileVerdictsSchema, refuses=(503,))

@@ -9,6 +9,8 @@ from experiments.cli.wired import wired
 from experiments.services.analyse import Analyst
 from experiments.services.verify_promotion import StepVerification, verify_promotion
 
+ERASED_EXIT_CODE = 3
+
 
 @click.command()
 @click.argument("key", required=False)
@@ -16,7 +18,7 @@ from experiments.services.verify_promotion import StepVerification, verify_promo
 def verify(key: str | None, promotion_id: str | None) -> None:
     """Compute the latest snapshot of an experiment again from the rows it saw; or decide a promotion's steps again.
 
-    The exit code is 1 where anything differs.
+    The exit code is 1 where anything differs, and 3 where that cannot be told: people were erased since.
     """
     if (key is None) == (promotion_id is None):
         raise click.UsageError("Name an experiment, or a promotion with --promotion.")
@@ -31,6 +33,12 @@ def _snapshot(key: str) -> bool:
         found = Analyst(winnow.open_unit_of_work, winnow.clock).verify(key, progress=tell)
     if found.identical:
         click.echo(f"Snapshot {found.snapshot_id} is identical: {found.stored_sha256}")
+    elif found.intact and found.erased_since:
+        click.echo(
+            f"Snapshot {found.snapshot_id} is what was hashed when it was made ({found.stored_sha256}). It cannot be "
+            f"computed again: since then {found.erased_since:,} people were erased."
+        )
+        raise SystemExit(ERASED_EXIT_CODE)
     else:
         click.echo(
             f"Snapshot {found.snapshot_id} differs: stored {found.stored_sha256} by engine {found.stored_engine}, "

@@ -53,10 +53,16 @@ _EVENTS = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """Whether a stored report comes out again, byte for byte, from the rows below its watermark."""
+    """Whether a stored report comes out again, byte for byte, from the rows below its watermark.
+
+    `intact`: it is what was hashed when it was made. `erased_since`: how many people were erased after that; where
+    rows of theirs are missing it does not come out again, and is right all the same.
+    """
 
     snapshot_id: int
     identical: bool
+    intact: bool
+    erased_since: int
     stored_sha256: str
     recomputed_sha256: str
     stored_engine: str
@@ -107,15 +113,19 @@ class Analyst:
             versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
             looks = _looks(work, versions[-1], below=stored.id)
             live = [(work.promotions.get(one), found["since_epoch"]) for one, found in stored.realised.items()]
+            erased_since = len(work.erasures.since(stored.watermark.at).at)
             again = _compute(
                 work, versions, experiment.stopped_at, stored.watermark, live, looks=looks, progress=progress
             )
-        document = canonical_json(stored.report).encode()
+        intact = stored.report_sha256 == _sha256(canonical_json(stored.report).encode())
         return Verification(
             snapshot_id=stored.id,
-            identical=again.report_sha256 == stored.report_sha256 == _sha256(document)
+            identical=intact
+            and again.report_sha256 == stored.report_sha256
             and again.input_sha256 == stored.input_sha256
             and again.realised == stored.realised,
+            intact=intact,
+            erased_since=erased_since,
             stored_sha256=stored.report_sha256,
             recomputed_sha256=again.report_sha256,
             stored_engine=stored.engine_version,

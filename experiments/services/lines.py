@@ -122,6 +122,11 @@ def escaped(text: str) -> str:
     return text.replace("\\", "\\\\") if "\\" in text else text
 
 
+def unescaped(text: str) -> str:
+    """Return what `escaped` was given."""
+    return text.replace("\\\\", "\\")
+
+
 def _event_line(event: Event, received: str) -> str:
     """Adding 0.0 makes a float of an int, and leaves no -0.0, which readers of JSON disagree about."""
     value = NULL if event.value is None else repr(event.value + 0.0)
@@ -156,4 +161,4 @@ def _split(data: bytes) -> Iterable[list[str]]:
 
 
 def _unescaped(row: list[str]) -> list[str]:
-    return [column.replace("\\\\", "\\") for column in row]
+    return [unescaped(column) for column in row]

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from experiments.domain.attribute import Attribute
 from experiments.domain.delivery import Delivery, DeliveryState, Letter
 from experiments.domain.epoch import Version
+from experiments.domain.erasure import Erased, Erasure
 from experiments.domain.event import Event, Exposure
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
@@ -126,11 +127,41 @@ class ProfileStore(Protocol):
     def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
         """Profiles of the units that come after that one, in order of code point: read on from the last of them."""
 
+    def erase(self, unit_id: str) -> tuple[int, int]:
+        """Delete what is known of a unit; return how many profiles that were, and a revision that is ours alone."""
+
     def revision(self) -> int:
-        """Return a number that grows whenever a profile is stored; no lower one is committed after it."""
+        """Return a number that grows whenever a profile is stored or erased; no lower one is committed after it."""
 
     def changed_since(self, revision: int, *, most: int) -> ProfileChanges:
-        """Whose profiles have been stored since that revision."""
+        """Whose profiles have been stored since that revision; None where somebody was erased: they have no name."""
+
+
+class ErasureStore(Protocol):
+    """Who was erased, by digest."""
+
+    def salt(self) -> bytes:
+        """Return the database's own salt, which never changes."""
+
+    def add(self, erasure: Erasure) -> None:
+        """Once this is committed, the log takes no row of the unit that was received up to then."""
+
+    def number(self) -> int:
+        """Return a number that grows with every erasure."""
+
+    def latest(self) -> datetime | None:
+        """Return the latest instant of an erasure; None where there was none."""
+
+    def since(self, instant: datetime | None) -> Erased:
+        """Return who was erased at that instant or later, or at any time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRows:
+    """The ids of a unit's rows in the log."""
+
+    exposures: tuple[int, ...]
+    events: tuple[int, ...]
 
 
 class BehaviourStore(Protocol):
@@ -176,7 +207,10 @@ class Watermark:
 
 
 class EventLog(Protocol):
-    """Append-only, idempotent on `event_id` (exposures and events apart)."""
+    """Append-only but for erasure, idempotent on `event_id` (exposures and events apart).
+
+    What was received of a unit before it was erased is not stored, and nobody is told.
+    """
 
     def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
         """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
@@ -189,6 +223,12 @@ class EventLog(Protocol):
 
         Raise RowsRefused where a row can never be stored.
         """
+
+    def rows_of(self, unit_id: str) -> UnitRows:
+        """Look through all rows for those of a unit."""
+
+    def erase(self, rows: UnitRows) -> None:
+        """Delete these rows; the ids of all others stay."""
 
     def watermark(self, *, now: datetime) -> Watermark:
         """Return the highest ids below which no row can appear later, waiting for writers that are under way."""
@@ -450,6 +490,7 @@ class UnitOfWork(Protocol):
     sources: Library[Source]
     profiles: ProfileStore
     behaviour: BehaviourStore
+    erasures: ErasureStore
     log: EventLog
     snapshots: SnapshotStore
     promotions: PromotionStore
@@ -467,6 +508,9 @@ class UnitOfWork(Protocol):
         """Roll back what was not committed."""
 
     def commit(self) -> None: ...
+
+    def scrub(self) -> None:
+        """After a commit: leave as little of what was deleted in the database's files as it lets us see to."""
 
     def catalog_version(self) -> int:
         """Return a number that grows whenever an experiment, a layer, an attribute or a source is stored."""

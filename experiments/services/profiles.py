@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from experiments.domain.erasure import Erased
 from experiments.domain.errors import DomainError, InvalidInput, NotFound
 from experiments.domain.names import check_id, check_instant, check_key, pointer
 from experiments.domain.profile import Amended, Laid, Profile, Registry, amend
@@ -99,7 +100,7 @@ class Profiles:
             check_change(change, registry, now)
             stored = work.profiles.to_change([change.unit_id]).get(change.unit_id)
             before = stored.profile if stored else Profile(unit_id=change.unit_id)
-            after = _amended(before, change, now)
+            after = _amended(before, change, now, _erased(work, [change], now))
             laid = registry.lay(after.profile, now=now)
             if after.changed:
                 work.profiles.put([(after.profile, laid.attributes)], now=now)
@@ -132,12 +133,14 @@ class _Batch:
         self._registry = read_registry(work)
         self._profiles: dict[str, Profile] = {}
         self._changed: dict[str, Profile] = {}
+        self._erased: Erased | None = None
 
     def judge(self, items: Sequence[ProfileChange | ProfileVerdict]) -> list[ProfileVerdict]:
         checked = [self._check(item) for item in items]
-        units = {item.unit_id for item in checked if isinstance(item, ProfileChange)}
-        if units:
-            held = self._work.profiles.to_change(units)
+        changes = [item for item in checked if isinstance(item, ProfileChange)]
+        if changes:
+            held = self._work.profiles.to_change({change.unit_id for change in changes})
+            self._erased = _erased(self._work, changes, self._now)
             self._profiles = {unit_id: stored.profile for unit_id, stored in held.items()}
         return [item if isinstance(item, ProfileVerdict) else self._apply(item) for item in checked]
 
@@ -151,7 +154,7 @@ class _Batch:
 
     def _apply(self, change: ProfileChange) -> ProfileVerdict:
         before = self._profiles.get(change.unit_id) or Profile(unit_id=change.unit_id)
-        after = _amended(before, change, self._now)
+        after = _amended(before, change, self._now, self._erased)
         if after.changed:
             self._profiles[change.unit_id] = self._changed[change.unit_id] = after.profile
         return ProfileVerdict(unit_id=change.unit_id, status=_status(after, change), outdated=after.outdated)
@@ -194,8 +197,19 @@ def refused(unit_id: str | None, refusal: DomainError) -> ProfileVerdict:
     )
 
 
-def _amended(before: Profile, change: ProfileChange, now: datetime) -> Amended:
-    return amend(before, change.source, change.attributes, change.at or now)
+def _erased(work: UnitOfWork, changes: Sequence[ProfileChange], now: datetime) -> Erased | None:
+    """Return who was erased since the first of the changes was so; asked for by who is in the queue of writers."""
+    oldest = min(change.at or now for change in changes)
+    latest = work.erasures.latest()
+    return None if latest is None or latest < oldest else work.erasures.since(oldest)
+
+
+def _amended(before: Profile, change: ProfileChange, now: datetime, erased: Erased | None) -> Amended:
+    """What is said of the time before an erasure is outdated: an old file does not bring anybody back."""
+    at = change.at or now
+    if erased is not None and erased.covers(change.unit_id, at):
+        return Amended(profile=before, changed=False, outdated=tuple(change.attributes))
+    return amend(before, change.source, change.attributes, at)
 
 
 def _status(after: Amended, change: ProfileChange) -> ChangeStatus:

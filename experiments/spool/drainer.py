@@ -16,6 +16,7 @@ from experiments.services.ports import OpenUnitOfWork
 from experiments.spool.drain import BATCH_ROWS, Drain
 from experiments.spool.file import Depth, SpoolFault, SpoolFile, Stretch
 from experiments.spool.hold import hold_orphans
+from experiments.spool.scrub import Scrubber
 
 LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.03, 0.3
 """How long rows may wait for company, and how long while much goes on coming: the larger a batch, the cheaper a row."""
@@ -32,12 +33,13 @@ log = logging.getLogger("winnow.spool")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The file of this process: take a batch, drop what was taken, count what waits, hear of what comes."""
+    """The file of this process: take a batch, drop what was taken, count what waits, hear of what comes, scrub."""
 
     step: Callable[[], Stretch | None]
     tidy: Callable[[], None]
     rows: Callable[[], int]
     arrived: threading.Event
+    scrub: Callable[[Scrubber], None]
 
 
 class Drainer(threading.Thread):
@@ -48,6 +50,7 @@ class Drainer(threading.Thread):
         self._own = own
         self._folder = folder
         self._open = open_unit_of_work
+        self._scrubber = Scrubber(open_unit_of_work)
         self._stopping = threading.Event()
         self._give_up_at = float("inf")
         self._failures = 0
@@ -74,6 +77,7 @@ class Drainer(threading.Thread):
                 self._stopping.wait(self._pause())
                 self._own.arrived.set()
             elif time.monotonic() >= self._look_at:
+                self._try(self._scrub)
                 self._try(self._drain_orphans)
                 self._look_at = time.monotonic() + LOOK_SECONDS
         self._try(self._drain_own)
@@ -98,6 +102,15 @@ class Drainer(threading.Thread):
         if self._own.rows():
             self._own.arrived.set()
 
+    def look_now(self) -> None:
+        """Do at once what is otherwise done every `LOOK_SECONDS`."""
+        self._look_at = 0.0
+        self._own.arrived.set()
+
+    def _scrub(self) -> None:
+        self._scrubber.look()
+        self._own.scrub(self._scrubber)
+
     def _drain_orphans(self) -> None:
         for hold in hold_orphans(self._folder):
             if self._stopping.is_set() or time.monotonic() < self._unfit_until.get(hold.path, 0.0):
@@ -117,6 +130,7 @@ class Drainer(threading.Thread):
             finished = self._empty(file, drain)
             if not finished:
                 drain.forget()
+                finished = self._scrubber.empties(file)
         except Exception:
             with suppress(Unavailable):  # the first failure is the one to tell; draining some again does no harm
                 drain.forget()

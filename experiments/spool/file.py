@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from experiments.spool.hold import Hold
 
 _WAL_PAGES = 2_000
 """The write-ahead log is folded into the file after about 8 MB: rarely under load, and it stays small."""
+_BUSY_SECONDS = 5
+_SCRUB_WAIT_MS = 200
+"""So long a scrub waits for others who look into the file, as requests wait for it meanwhile."""
 _FULL = 13
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -151,6 +154,25 @@ class SpoolFile:
             if found != "ok":
                 raise sqlite3.DatabaseError(found)
 
+    def scrub(self, is_erased: Callable[[Lines], bool]) -> bool:
+        """Drop dead rows, and leave no byte of what was ever deleted in the file.
+
+        False where somebody else looks into it: then some may be left, until this is done again.
+        """
+        with self._transaction() as connection:
+            dead = connection.execute("SELECT id, event, exposure FROM dead").fetchall()
+            gone = [(row_id,) for row_id, event, exposure in dead if is_erased(Lines(events=event, exposures=exposure))]
+            connection.executemany("DELETE FROM dead WHERE id = ?", gone)
+        with self._one_writer, self._one_reader, _translated(self.hold.path):
+            self._refuse_if_closed()
+            self._writing.execute("VACUUM")
+            self._writing.execute(f"PRAGMA busy_timeout = {_SCRUB_WAIT_MS}")
+            try:
+                busy = self._writing.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                self._writing.execute(f"PRAGMA busy_timeout = {1_000 * _BUSY_SECONDS}")
+        return not busy
+
     def start_over(self) -> None:
         """Give the disk space back, where everything is drained: on a full disk not even a deletion finds room."""
         with self._one_writer, self._one_reader, _translated(self.hold.path):
@@ -225,6 +247,17 @@ def depth_of(path: Path) -> Depth:
         return _depth(connection)
 
 
+def lines_in(path: Path) -> tuple[list[Lines], list[Lines]]:
+    """Return what waits in a file and what is dead in it, whoever has it; a file that is gone is not made anew."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with _translated(path), contextlib.closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as connection:
+        waiting = connection.execute("SELECT events, exposures FROM requests").fetchall()
+        dead = connection.execute("SELECT event, exposure FROM dead").fetchall()
+    return [Lines(events=one, exposures=other) for one, other in waiting], [
+        Lines(events=one, exposures=other) for one, other in dead
+    ]
+
+
 def _depth(connection: sqlite3.Connection) -> Depth:
     requests, rows, size, oldest = connection.execute(_DEPTH).fetchone()
     dead = connection.execute("SELECT count(*) FROM dead").fetchone()[0]
@@ -233,9 +266,14 @@ def _depth(connection: sqlite3.Connection) -> Depth:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
     try:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", f"wal_autocheckpoint = {_WAL_PAGES}"):
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "secure_delete = FAST",
+            f"wal_autocheckpoint = {_WAL_PAGES}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
         connection.close()

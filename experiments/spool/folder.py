@@ -14,7 +14,7 @@ def spool_folder(root: Path, database: str) -> Path:
 
     It is called by a hash, as names of databases are no names of folders; a file in it says which database it is.
     """
-    folder = root / hashlib.sha256(database.encode()).hexdigest()[:16]
+    folder = spool_path(root, database)
     root.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)  # it says who did what
     name = folder / _NAME
@@ -23,6 +23,11 @@ def spool_folder(root: Path, database: str) -> Path:
         part.write_text(f"{database}\n", encoding="utf-8")
         part.replace(name)
     return folder
+
+
+def spool_path(root: Path, database: str) -> Path:
+    """Return where that folder is, or would be."""
+    return root / hashlib.sha256(database.encode()).hexdigest()[:16]
 
 
 def spool_folders(root: Path) -> dict[Path, str]:

@@ -14,6 +14,7 @@ from experiments.spool.drain import Drain
 from experiments.spool.file import Depth, SpoolFault, SpoolFile, depth_of
 from experiments.spool.folder import spool_folders
 from experiments.spool.hold import hold_orphans, spool_files, try_hold
+from experiments.spool.scrub import Scrubber
 
 log = logging.getLogger("winnow.spool")
 
@@ -50,16 +51,17 @@ def drain_orphans(folder: Path, open_unit_of_work: OpenUnitOfWork) -> Iterator[D
 
     A file that is damaged is left alone: those after it have their turn.
     """
+    scrubber = Scrubber(open_unit_of_work)
     for hold in hold_orphans(folder):
         try:
-            drained = _drained(SpoolFile(hold), open_unit_of_work)
+            drained = _drained(SpoolFile(hold), open_unit_of_work, scrubber)
         except SpoolFault as fault:
             log.error("%s is left alone: %s", hold.path, fault.message)
             continue
         yield drained
 
 
-def _drained(file: SpoolFile, open_unit_of_work: OpenUnitOfWork) -> Drained:
+def _drained(file: SpoolFile, open_unit_of_work: OpenUnitOfWork, scrubber: Scrubber) -> Drained:
     drain, rows, finished = Drain(file, open_unit_of_work), 0, False
     try:
         while (stretch := drain.step()) is not None:
@@ -67,6 +69,8 @@ def _drained(file: SpoolFile, open_unit_of_work: OpenUnitOfWork) -> Drained:
         finished = file.depth().dead_rows == 0
         if not finished:
             drain.forget()
+            scrubber.look()
+            finished = scrubber.empties(file)
     except Exception:
         with suppress(Unavailable):  # the first failure is the one to tell; draining some again does no harm
             drain.forget()

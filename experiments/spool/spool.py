@@ -20,6 +20,7 @@ from experiments.spool.drainer import Drainer, Source
 from experiments.spool.file import SpoolFault, SpoolFile, Stretch, spool_closed, spool_full
 from experiments.spool.group_commit import GroupCommit
 from experiments.spool.hold import hold_new, hold_orphans
+from experiments.spool.scrub import Scrubber
 
 DEFAULT_MAX_BYTES = 1 << 30
 
@@ -50,11 +51,18 @@ class Spool:
         self._backlog = Backlog(depth, self._file.last_id)
         self._drain = Drain(self._file, open_unit_of_work)
         self._forgotten_id = 0
+        self._scrub_after: int | None = None
         self._group = GroupCommit(self._write)
         self._closed = self._leaving = False
         self._arrived = threading.Event()
         self._drainer = Drainer(
-            Source(step=self._step, tidy=self._tidy, rows=lambda: self._backlog.rows, arrived=self._arrived),
+            Source(
+                step=self._step,
+                tidy=self._tidy,
+                rows=lambda: self._backlog.rows,
+                arrived=self._arrived,
+                scrub=self._scrub,
+            ),
             folder=folder,
             open_unit_of_work=open_unit_of_work,
         )
@@ -89,6 +97,10 @@ class Spool:
             dead_rows=self._dead_rows + self._drainer.dead_rows,
             last_error=self._drainer.last_error,
         )
+
+    def clean(self) -> None:
+        """Begin to take out of the files here what has been erased."""
+        self._drainer.look_now()
 
     def close(self, *, within_seconds: float) -> None:
         """Drain what can be drained in that time; the rest is there for the next start."""
@@ -141,6 +153,16 @@ class Spool:
         if stretch is not None:
             self._backlog.drained(stretch)
         return stretch
+
+    def _scrub(self, scrubber: Scrubber) -> None:
+        """Scrub, where that is due, as soon as all that waited then is drained and dropped: the rest is erased."""
+        if not scrubber.is_due(self._file.hold.path):
+            return
+        if self._scrub_after is None:
+            self._scrub_after = self._file.last_id
+        if self._forgotten_id >= self._scrub_after and scrubber.scrub(self._file):
+            self._scrub_after = None
+            self._dead_before, self._drain.dead_rows = self._file.depth().dead_rows, 0
 
     def _tidy(self) -> None:
         """Drop what has been drained, unless a commit of others has done so.

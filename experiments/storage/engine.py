@@ -123,9 +123,12 @@ def _sqlite(address: URL) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    """WAL lets readers and the writer go on side by side; FULL makes a commit survive a power cut."""
+    """WAL lets readers and the writer go on side by side; FULL makes a commit survive a power cut.
+
+    What is deleted is zeroed: little is, and it may be of somebody who was erased.
+    """
     connection.isolation_level = None  # the driver begins nothing by itself; `_begin_sqlite` does
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -31,9 +31,7 @@ from experiments.domain.errors import RowsRefused
 from experiments.storage.columns import Instant, Key
 from experiments.storage.engine import unavailable
 from experiments.storage.event_log import SqlEventLog, newest_ids
-
-_LOG_LOCK = 0x57_69_6E_6E_6F_77_01
-"""Held shared by every transaction that appends, from before its first id is drawn until its end."""
+from experiments.storage.log_lock import join_writers, stop_writers
 
 _WATERMARK_WAIT = "2s"
 _LONG_READ = "15min"
@@ -48,7 +46,6 @@ class PostgresEventLog(SqlEventLog):
         self._renew = renew
 
     def _insert_new(self, table: Table, rows: list[dict[str, Any]]) -> frozenset[str]:
-        self._connection.execute(select(func.pg_advisory_xact_lock_shared(_LOG_LOCK)))
         arrays = {name: [row[name] for row in rows] for name in rows[0]}
         return frozenset(self._connection.execute(_insert_arrays(table), arrays).scalars())
 
@@ -57,7 +54,6 @@ class PostgresEventLog(SqlEventLog):
 
         Of rows with one id the first that came is stored: the stage is empty before, so its rows lie as they came.
         """
-        self._connection.execute(select(func.pg_advisory_xact_lock_shared(_LOG_LOCK)))
         made, copied, moved = _stage_statements(table.name, tuple(columns))
         driver = cast(psycopg.Connection[Any], self._connection.connection.driver_connection)
         with _translated(self._connection), driver.cursor() as cursor:
@@ -73,11 +69,14 @@ class PostgresEventLog(SqlEventLog):
         """
         with self._fence.begin() as fence:
             fence.execute(select(func.set_config("lock_timeout", _WATERMARK_WAIT, True)))
-            fence.execute(select(func.pg_advisory_xact_lock(_LOG_LOCK)))
+            stop_writers(fence)
             ids = newest_ids(fence)
         if self._renew:
             self._connection.rollback()  # the state seen so far may be older than the ids
         return ids
+
+    def _join_writers(self) -> None:
+        join_writers(self._connection)
 
     def _take_time(self) -> None:
         for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):

@@ -40,6 +40,9 @@ class SqliteEventLog(SqlEventLog):
     def _settled_ids(self) -> tuple[int, int]:
         return newest_ids(self._connection)
 
+    def _join_writers(self) -> None:
+        """Who writes is alone already."""
+
     def _take_time(self) -> None:
         """SQLite limits waiting only, not working."""
 

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from experiments.domain.profile import Profile
 from experiments.services.ports import ProfileChanges, StoredProfile
 from experiments.storage.columns import storable_number
 from experiments.storage.documents.registry import profile_from, said_to_document
 from experiments.storage.statements import insert_for
-from experiments.storage.tables import profile_revision, profiles
+from experiments.storage.tables import erasures, profile_revision, profiles
 
 READ_AT_ONCE = 500
 """Units named in one statement."""
@@ -73,6 +73,11 @@ class SqlProfileStore:
             wanted = wanted.where(_columns.unit_id > after)
         return [_stored(row) for row in self._connection.execute(wanted)]
 
+    def erase(self, unit_id: str) -> tuple[int, int]:
+        revision = self._queue()
+        erased = self._connection.execute(delete(profiles).where(_columns.unit_id == unit_id))
+        return erased.rowcount, revision
+
     def revision(self) -> int:
         number: int = self._connection.execute(select(profile_revision.c.number)).scalar_one()
         return number
@@ -81,6 +86,8 @@ class SqlProfileStore:
         present = self.revision()
         if present == revision or not storable_number(revision):
             return ProfileChanges(revision=present, unit_ids=())
+        if self._connection.execute(select(exists().where(erasures.c.profile_revision > revision))).scalar_one():
+            return ProfileChanges(revision=present, unit_ids=None)
         newer = select(_columns.unit_id).where(_columns.revision > revision).order_by(_columns.revision)
         found = self._connection.execute(newer.limit(most + 1)).scalars().all()
         return ProfileChanges(revision=present, unit_ids=tuple(found) if len(found) <= most else None)

@@ -160,6 +160,28 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+# No unit is named here: of who was erased only the digest is known, so that what arrives late is known too.
+erasures = Table(
+    "erasures",
+    metadata,
+    _row_id(),
+    Column("erasure_id", Key, nullable=False),
+    Column("unit_digest", Key, nullable=False),
+    Column("erased_at", Instant, nullable=False),
+    Column("profile_revision", BigInteger, nullable=False),
+    UniqueConstraint("erasure_id"),
+    Index(None, "erased_at"),
+    sqlite_autoincrement=True,
+)
+
+erasure_salt = Table(
+    "erasure_salt",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("salt", Text, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
 snapshots = Table(
     "snapshots",
     metadata,

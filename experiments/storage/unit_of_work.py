@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -19,6 +20,7 @@ from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
 from experiments.storage.engine import make_engine, reading, unavailable
+from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.event_log import SqlEventLog
 from experiments.storage.event_log_postgres import PostgresEventLog
 from experiments.storage.event_log_sqlite import SqliteEventLog
@@ -83,6 +85,7 @@ class SqlUnitOfWork:
     sources: ports.Library[Source]
     profiles: ports.ProfileStore
     behaviour: ports.BehaviourStore
+    erasures: ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -108,6 +111,7 @@ class SqlUnitOfWork:
         self.sources = SqlLibrary(self._connection, SOURCES)
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
+        self.erasures = SqlErasureStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)
@@ -132,6 +136,15 @@ class SqlUnitOfWork:
             raise RuntimeError("a read-only unit of work has nothing to commit")
         self._connection.commit()
         self._log.appended = False
+
+    def scrub(self) -> None:
+        """SQLite zeroes what is deleted (`engine.py`); what its write-ahead log still has goes here, unless it is read.
+
+        PostgreSQL's dead rows go with its own vacuum.
+        """
+        if self._connection.dialect.name == "sqlite":
+            driver = cast(sqlite3.Connection, self._connection.connection.driver_connection)
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
 
     def catalog_version(self) -> int:
         number: int = self._connection.execute(select(catalog_version.c.number)).scalar_one()

@@ -39,6 +39,7 @@ VIEWS = [
     ("POST", "/v1/units/batch", "profiles"),
     ("GET", "/v1/units/u1", "profiles"),
     ("PATCH", "/v1/units/u1", "profiles"),
+    ("DELETE", "/v1/units/u1", "profiles"),
     ("GET", "/v1/audit", "read"),
     ("POST", "/v1/keys", "admin"),
     ("GET", "/v1/keys", "admin"),

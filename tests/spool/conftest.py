@@ -12,7 +12,7 @@ import pytest
 from experiments.domain.errors import RowsRefused, Unavailable
 from experiments.domain.event import Event, Exposure
 from experiments.services.lines import Lines
-from experiments.services.ports import UnitOfWork, Watermark
+from experiments.services.ports import ErasureStore, UnitOfWork, Watermark
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -81,6 +81,10 @@ class _Watched:
     @property
     def log(self) -> _Watched:
         return self
+
+    @property
+    def erasures(self) -> ErasureStore:
+        return self.inner.erasures
 
     def load(self, lines: Lines) -> None:
         if self._flaky.refuses(lines):

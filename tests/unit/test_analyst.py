@@ -140,6 +140,23 @@ def test_a_report_that_was_tampered_with_is_found_out(external: Winnow, analyst:
     assert not analyst.verify("banner").identical
 
 
+def test_whose_rows_were_erased_since_is_told(external: Winnow, analyst: Analyst, clock: FakeClock) -> None:
+    for number in range(50):
+        show(external, f"u{number}", "ab"[number % 2])
+    analyst.analyse("banner")
+    clock.advance(seconds=1)
+    external.eraser.erase("stranger", actor="test")
+    found = analyst.verify("banner")
+    assert (found.identical, found.intact, found.erased_since) == (True, True, 1)
+    external.eraser.erase("u7", actor="test")
+    found = analyst.verify("banner")
+    assert (found.identical, found.intact, found.erased_since) == (False, True, 2)
+    clock.advance(seconds=1)
+    assert analyst.analyse("banner").report["units"] == 49
+    found = analyst.verify("banner")
+    assert (found.identical, found.intact, found.erased_since) == (True, True, 0)
+
+
 def test_progress_ends_at_the_total(external: Winnow, analyst: Analyst) -> None:
     for number in range(10):
         show(external, f"u{number}", "a")

@@ -6,13 +6,16 @@ import json
 import socket
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from experiments.cli import COMMANDS, main
+from experiments.services.ports import Watermark
 from experiments.storage import migrate
+from experiments.storage.unit_of_work import open_database
 from tests.unit.replays import HEADER
 
 PLAN = """
@@ -54,6 +57,7 @@ class Winnow:
     """The command line over one database."""
 
     def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
         self._environment = {"WINNOW_DATABASE_URL": url}
         self.plan = folder / "plan.toml"
         self.plan.write_text(PLAN)
@@ -218,6 +222,21 @@ def test_a_snapshot_that_does_not_come_out_again_is_told(winnow: Winnow, monkeyp
     differs = winnow("verify", "sale")
     assert differs.exit_code == 1
     assert differs.stdout.startswith("Snapshot 1 differs: ")
+
+
+def test_a_snapshot_whose_rows_were_erased_is_told_apart(winnow: Winnow) -> None:
+    winnow.replay(50, 150)
+    winnow("analyse", "sale")
+    database = open_database(winnow.url)
+    with database.unit_of_work(read_only=True) as work:
+        shown = work.log.exposures("sale", Watermark(exposure_id=99, event_id=0, at=datetime.now(UTC)))
+        unit_id = next(shown)[0][0]
+    database.close()
+    erased = winnow("customers", "erase", unit_id)
+    assert "Deleted: 0 profiles, 1 exposures, " in erased.stdout
+    verified = winnow("verify", "sale")
+    assert verified.exit_code == 3
+    assert verified.stdout.endswith("since then 1 people were erased.\n")
 
 
 def test_bad_rows_are_told_by_line(winnow: Winnow) -> None:

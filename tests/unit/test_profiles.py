@@ -12,6 +12,7 @@ from experiments.bootstrap import Winnow, build
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import FrozenField, InvalidInput, NotFound, RevisionMismatch, Taken
 from experiments.domain.source import Source, SourceKind
+from experiments.services.erase import Eraser
 from experiments.services.profiles import ChangeStatus, ProfileChange, ProfileVerdict
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
@@ -206,3 +207,36 @@ def test_a_changed_precedence_changes_what_is_known(winnow: Winnow) -> None:
     winnow.profiles.patch(change("crm", city="Bonn"))
     winnow.author.sources.edit("platform", source("platform", 30), expected_revision=1, actor="test")
     assert known(winnow) == {"city": ("Köln", "platform")}
+
+
+def test_what_was_said_before_an_erasure_brings_nobody_back(winnow: Winnow, clock: FakeClock) -> None:
+    winnow.profiles.patch(change(city="Bonn"))
+    before = clock()
+    winnow.eraser.erase("u1", actor="test")
+    with pytest.raises(NotFound):
+        winnow.profiles.get("u1")
+    clock.advance(days=1)
+    old, others = change(at=before, city="Bonn", orders=1), change(unit_id="u2", at=before, city="Ulm")
+    verdicts = winnow.profiles.upsert_many([old, others])
+    assert [(one.status.value, one.outdated) for one in verdicts] == [
+        ("outdated", ("city", "orders")),
+        ("accepted", ()),
+    ]
+    assert winnow.profiles.patch(old).outdated == ("city", "orders")
+    with pytest.raises(NotFound):
+        winnow.profiles.get("u1")
+    later = change(at=before + timedelta(microseconds=1), city="Köln")
+    assert [one.status.value for one in winnow.profiles.upsert_many([later])] == ["accepted"]
+    assert known(winnow) == {"city": ("Köln", "crm")}
+
+
+def test_the_memory_of_the_process_forgets_who_is_erased(winnow: Winnow, clock: FakeClock) -> None:
+    forgotten: list[str] = []
+    Eraser(winnow.open_unit_of_work, clock, forgotten.extend, None).erase("u1", actor="test")
+    assert forgotten == ["u1"]
+
+
+def test_no_id_is_no_person(winnow: Winnow) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        winnow.eraser.erase("a\nb", actor="test")
+    assert refused.value.path == "/unit_id"

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, Exposure
+from experiments.services.erased_lines import without
 from experiments.services.lines import (
     EventValues,
     ExposureValues,
@@ -19,11 +20,17 @@ from experiments.services.lines import (
     exposure_values,
     instant_of,
 )
-from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
+from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, UnitRows, Watermark
 from experiments.storage.event_log import BATCH_ROWS
+from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
 from experiments.storage.memory.stores import page_newest_first
 from experiments.storage.snapshot_store import numbered
+
+Item = TypeVar("Item", Event, Exposure)
+_NO_EXPOSURE: ExposureRow = ("", "", "", "", 0, datetime(1970, 1, 1, tzinfo=UTC), True)
+_NO_EVENT: EventRow = ("", "", None, datetime(1970, 1, 1, tzinfo=UTC))
+"""Of no experiment and of no name, so nobody counts them."""
 
 
 def as_stored(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,19 +85,30 @@ class MemoryAuditLog:
 class MemoryEventLog:
     """Rows get their ids on commit, so what is committed lies below whatever comes later."""
 
-    def __init__(self, exposures: Log[ExposureRow], events: Log[EventRow]) -> None:
+    def __init__(self, exposures: Log[ExposureRow], events: Log[EventRow], erasures: MemoryErasureStore) -> None:
         self._exposures = exposures
         self._events = events
+        self.erasures = erasures
+        self._to_erase = UnitRows(exposures=(), events=())
         self._new_exposures: dict[str, ExposureRow] = {}
         self._new_events: dict[str, EventRow] = {}
 
     def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
-        return _append(self._exposures, self._new_exposures, {one.event_id: _exposure_row(one) for one in exposures})
+        kept = self._without_erased(exposures, received_at)
+        return _append(self._exposures, self._new_exposures, {one.event_id: _exposure_row(one) for one in kept})
 
     def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
-        return _append(self._events, self._new_events, {one.event_id: _event_row(one) for one in events})
+        kept = self._without_erased(events, received_at)
+        return _append(self._events, self._new_events, {one.event_id: _event_row(one) for one in kept})
+
+    def _without_erased(self, items: Sequence[Item], received_at: datetime) -> list[Item]:
+        erased = self.erasures.since(received_at)
+        return [one for one in items if not erased.covers(one.unit_id, received_at)]
 
     def load(self, lines: Lines) -> None:
+        erased = self.erasures.since(None)
+        if erased:
+            lines = without(lines, erased)
         _append(
             self._exposures,
             self._new_exposures,
@@ -98,7 +116,19 @@ class MemoryEventLog:
         )
         _append(self._events, self._new_events, {row[0]: _loaded_event(row) for row in event_values(lines.events)})
 
+    def rows_of(self, unit_id: str) -> UnitRows:
+        exposures = (place for place, row in enumerate(self._exposures.rows, 1) if row[1] == unit_id)
+        events = (place for place, row in enumerate(self._events.rows, 1) if row[0] == unit_id)
+        return UnitRows(exposures=tuple(exposures), events=tuple(events))
+
+    def erase(self, rows: UnitRows) -> None:
+        self._to_erase = rows
+
     def commit(self) -> None:
+        if self._to_erase.exposures or self._to_erase.events:
+            self._exposures.erase(self._to_erase.exposures, _NO_EXPOSURE)
+            self._events.erase(self._to_erase.events, _NO_EVENT)
+            self._to_erase = UnitRows(exposures=(), events=())
         self._exposures.extend(self._new_exposures)
         self._events.extend(self._new_events)
         self._new_exposures, self._new_events = {}, {}

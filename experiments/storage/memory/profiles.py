@@ -42,9 +42,16 @@ class MemoryProfileStore:
         later = sorted(unit_id for unit_id in rows if after is None or unit_id > after)
         return [rows[unit_id] for unit_id in later[:limit]]
 
+    def erase(self, unit_id: str) -> tuple[int, int]:
+        self._state.profile_revision += 1
+        erased = self._state.profiles.pop(unit_id, None)
+        return int(erased is not None), self._state.profile_revision
+
     def revision(self) -> int:
         return self._state.profile_revision
 
     def changed_since(self, revision: int, *, most: int) -> ProfileChanges:
+        if any(one.profile_revision > revision for one in self._state.erasures):
+            return ProfileChanges(revision=self.revision(), unit_ids=None)
         found = tuple(unit_id for unit_id, row in self._state.profiles.items() if row.revision > revision)
         return ProfileChanges(revision=self.revision(), unit_ids=found if len(found) <= most else None)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import count
 from typing import Generic, TypeVar
 
 from experiments.domain.attribute import Attribute
 from experiments.domain.delivery import Delivery
 from experiments.domain.epoch import Version
+from experiments.domain.erasure import Erasure
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
@@ -53,6 +57,8 @@ class State:
     catalog_version: int = 1
     profile_revision: int = 0
     followed: Followed = field(default_factory=Followed)
+    erasures: tuple[Erasure, ...] = ()
+    erasure_salt: bytes = field(default_factory=partial(secrets.token_bytes, 32))
 
     def copy(self) -> State:
         """Return a state to change; the values inside are frozen, so only the dictionaries are copied."""
@@ -78,16 +84,25 @@ class State:
             catalog_version=self.catalog_version,
             profile_revision=self.profile_revision,
             followed=self.followed,
+            erasures=self.erasures,
+            erasure_salt=self.erasure_salt,
         )
 
 
 @dataclass(slots=True)
 class Log(Generic[Row]):
-    """Rows in order of id (the first has id 1) and the event ids seen; both only grow, and only on commit."""
+    """Rows in order of id (the first has id 1), and where each event id is; both change on commit alone."""
 
     rows: list[Row] = field(default_factory=list)
-    event_ids: set[str] = field(default_factory=set)
+    event_ids: dict[str, int] = field(default_factory=dict)
 
     def extend(self, new: Mapping[str, Row]) -> None:
-        self.event_ids.update(new)
+        self.event_ids.update(zip(new, count(len(self.rows) + 1), strict=False))
         self.rows.extend(new.values())
+
+    def erase(self, ids: Collection[int], blank: Row) -> None:
+        """Put rows of nobody in place of these, so that all others keep their ids."""
+        for row_id in ids:
+            self.rows[row_id - 1] = blank
+        gone = set(ids)
+        self.event_ids = {event_id: row_id for event_id, row_id in self.event_ids.items() if row_id not in gone}

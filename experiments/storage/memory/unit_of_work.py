@@ -16,6 +16,7 @@ from experiments.domain.source import Source
 from experiments.services import ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
+from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.profiles import MemoryProfileStore
@@ -59,6 +60,7 @@ class MemoryUnitOfWork:
     sources: ports.Library[Source]
     profiles: ports.ProfileStore
     behaviour: ports.BehaviourStore
+    erasures: ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -78,7 +80,8 @@ class MemoryUnitOfWork:
             if not self._database.writing.acquire(timeout=BUSY_SECONDS):
                 raise Unavailable("database_unavailable", "Another writer does not finish; nothing was stored.")
             self._held.callback(self._database.writing.release)
-        self._log = self.log = MemoryEventLog(self._database.exposures, self._database.events)
+        erasures = MemoryErasureStore(self._database.state)
+        self._log = self.log = MemoryEventLog(self._database.exposures, self._database.events, erasures)
         self._work_on_a_copy()
         return self
 
@@ -97,6 +100,7 @@ class MemoryUnitOfWork:
         self.sources = MemoryLibrary("source", state.sources, changed=self._bump)
         self.profiles = MemoryProfileStore(state)
         self.behaviour = MemoryBehaviourStore(state)
+        self.erasures = self._log.erasures = MemoryErasureStore(state)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
@@ -114,6 +118,9 @@ class MemoryUnitOfWork:
         self._log.commit()
         self._database.state = self._state
         self._work_on_a_copy()
+
+    def scrub(self) -> None:
+        """What is deleted is gone."""
 
     def catalog_version(self) -> int:
         return self._state.catalog_version
