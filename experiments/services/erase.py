@@ -127,7 +127,8 @@ class Eraser:
             work.audit.append(_entry(receipt, actor))
             work.commit()
             work.scrub()
-        self._forget([unit_id])
+        if said_since:
+            self._forget([unit_id])
 
 
 def _forced_in(work: UnitOfWork, unit_id: str) -> Iterator[ForcedIn]:
