@@ -6,11 +6,9 @@ from segmentation.card.card import CardBook, CardWarning, SegmentCard
 from segmentation.card.cards import make_cards
 from segmentation.card.persona import Persona, Won, persona, persona_csv
 from segmentation.card.question import Question, Tables, Thresholds, Trial
-from segmentation.card.refusal import CardError
 
 __all__ = [
     "CardBook",
-    "CardError",
     "CardWarning",
     "Persona",
     "Question",

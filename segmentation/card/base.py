@@ -14,7 +14,7 @@ import pyarrow as pa
 from analysis.aggregation.event_values import finite
 from analysis.aggregation.staging import staged
 from segmentation.card.question import AttributeKind, Question, Tables
-from segmentation.card.refusal import CardError
+from segmentation.refusal import Refused
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -40,19 +40,19 @@ class Base:
 
 
 def as_table(table: ir.Table | pa.Table, *columns: str) -> ir.Table:
-    """The table as Ibis has it. Raises CardError: columns_missing."""
+    """The table as Ibis has it. Raises Refused: missing_columns."""
     found = ibis.memtable(table) if isinstance(table, pa.Table) else table
     missing = [column for column in columns if column not in found.columns]
     if missing:
-        raise CardError("columns_missing", f"A table lacks {', '.join(missing)}; it has {', '.join(found.columns)}.")
+        raise Refused("missing_columns", f"A table lacks {', '.join(missing)}; it has {', '.join(found.columns)}.")
     return found
 
 
 def check_same_units(units: Any, others: Any) -> None:
-    """Raises CardError where ids of units are text in the one table and numbers in the other: nobody would match."""
+    """Raises Refused where ids of units are text in the one table and numbers in the other: nobody would match."""
     mine, theirs = units[UNIT].type(), others[UNIT].type()
     if mine.is_string() != theirs.is_string():
-        raise CardError("ids_differ", f"unit_id is {mine} in one table and {theirs} in another.")
+        raise Refused("ids_differ", f"unit_id is {mine} in one table and {theirs} in another.")
 
 
 def aggregated(rows: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,11 +72,11 @@ def batched(items: Iterable[T], most: int) -> Iterator[list[T]]:
 
 @contextmanager
 def base_of(tables: Tables, question: Question) -> Iterator[Base]:
-    """The units, staged. Raises CardError."""
+    """The units, staged. Raises Refused."""
     units = as_table(tables.units, UNIT)
     taken = [column for column in units.columns if column.startswith(_RESERVED)]
     if taken:
-        raise CardError("name_reserved", f"Names that begin with {_RESERVED} are not yours: {', '.join(taken)}.")
+        raise Refused("name_reserved", f"Names that begin with {_RESERVED} are not yours: {', '.join(taken)}.")
     flags = {f"{_RESERVED}in_{place}": _flag(units, one) for place, one in enumerate(tables.segments.values())}
     counted, attributes = _first_look(units, _candidates(units, tables, question), question)
     values = {name: _value(units[name], kind) for name, kind in attributes.items()}
@@ -91,7 +91,7 @@ def _flag(units: ir.Table, membership: Any) -> Any:
         as_table(units, membership)
     found: Any = units.bind(membership)[0]
     if not found.type().is_boolean():
-        raise CardError("segment_not_boolean", f"Membership is true or false, and not of type {found.type()}.")
+        raise Refused("segment_not_boolean", f"Membership is true or false, and not of type {found.type()}.")
     return found.fill_null(False)
 
 
@@ -114,9 +114,9 @@ def _candidates(units: ir.Table, tables: Tables, question: Question) -> dict[str
 
 def _check_attribute(units: ir.Table, name: str, kind: AttributeKind) -> None:
     if name not in units.columns or name == UNIT:
-        raise CardError("attribute_unknown", f"The units have no attribute {name}.")
+        raise Refused("attribute_unknown", f"The units have no attribute {name}.")
     if kind == "number" and not units[name].type().is_numeric():
-        raise CardError("attribute_not_numeric", f"{name} is no number, but {units[name].type()}.")
+        raise Refused("attribute_not_numeric", f"{name} is no number, but {units[name].type()}.")
 
 
 def _guess(kind: Any) -> tuple[bool, AttributeKind | None]:
@@ -130,7 +130,7 @@ def _guess(kind: Any) -> tuple[bool, AttributeKind | None]:
 def _first_look(
     units: ir.Table, candidates: Mapping[str, AttributeKind | None], question: Question
 ) -> tuple[int, dict[str, AttributeKind]]:
-    """The number of units, and what each attribute is. Raises CardError where rows are not units."""
+    """The number of units, and what each attribute is. Raises Refused where rows are not units."""
     undecided = [name for name, kind in candidates.items() if kind is None]
     asked: Any = units
     seen = asked.aggregate(
@@ -141,11 +141,11 @@ def _first_look(
     )
     row = seen.to_pyarrow().to_pylist()[0]
     if not row["units"]:
-        raise CardError("no_units", "There are no units.")
+        raise Refused("no_units", "There are no units.")
     if row["known"] < row["units"]:
-        raise CardError("unit_missing", f"{row['units'] - row['known']:,} rows have no unit_id.")
+        raise Refused("unit_missing", f"{row['units'] - row['known']:,} rows have no unit_id.")
     if row["different"] < row["units"]:
-        raise CardError("units_repeat", "A unit has more than one row; a card counts rows as units.")
+        raise Refused("units_repeat", "A unit has more than one row; a card counts rows as units.")
     few = {name for place, name in enumerate(undecided) if row[f"values_{place}"] <= _FLAG_VALUES}
     kinds: dict[str, AttributeKind] = {
         name: kind or ("category" if name in few else "number") for name, kind in candidates.items()
@@ -162,7 +162,7 @@ def _outcome(units: ir.Table, question: Question) -> dict[str, Any]:
         return {}
     column = as_table(units, question.trial.outcome)[question.trial.outcome]
     if not (column.type().is_numeric() or column.type().is_boolean()):
-        raise CardError("outcome_not_numeric", f"An outcome is a number, and not {column.type()}.")
+        raise Refused("outcome_not_numeric", f"An outcome is a number, and not {column.type()}.")
     number = column.cast("int8") if column.type().is_boolean() else column
     return {OUTCOME: finite(number.cast("float64"))}
 

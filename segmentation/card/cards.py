@@ -31,7 +31,7 @@ def make_cards(tables: Tables, question: Question | None = None) -> CardBook:
 
     Raises
     ------
-    CardError
+    Refused
         Tables or a question that contradict themselves; `code` says how.
 
     Notes

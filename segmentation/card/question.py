@@ -8,7 +8,7 @@ from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
-from segmentation.card.refusal import CardError
+from segmentation.refusal import Refused
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -46,7 +46,7 @@ class Tables:
 
     def __post_init__(self) -> None:
         if not self.segments:
-            raise CardError("no_segments", "A card is of a segment, and none is named.")
+            raise Refused("no_segments", "A card is of a segment, and none is named.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Trial:
 
     Raises
     ------
-    CardError
+    Refused
         "question_invalid".
     """
 
@@ -164,7 +164,7 @@ class Question:
 
     Raises
     ------
-    CardError
+    Refused
         "question_invalid", "instant_without_zone".
     """
 
@@ -186,9 +186,9 @@ class Question:
         )
         _require(self.weeks >= 1, "There is a week or more.")
         if self.as_of is not None and self.as_of.tzinfo is None:
-            raise CardError("instant_without_zone", "An instant needs a time zone.")
+            raise Refused("instant_without_zone", "An instant needs a time zone.")
 
 
 def _require(holds: bool, message: str) -> None:
     if not holds:
-        raise CardError("question_invalid", message)
+        raise Refused("question_invalid", message)

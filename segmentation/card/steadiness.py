@@ -14,7 +14,7 @@ from analysis.estimate import Undefined
 from segmentation.card.base import UNIT, as_table
 from segmentation.card.card import Stability, Week
 from segmentation.card.question import Question, Tables
-from segmentation.card.refusal import CardError
+from segmentation.refusal import Refused
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -23,11 +23,11 @@ NOBODY_BEFORE = Undefined(reason="no_members", message="Nobody was in this segme
 
 
 def stabilities(tables: Tables, question: Question) -> dict[str, Stability]:
-    """By segment; empty where there are no memberships to look at. Raises CardError."""
+    """By segment; empty where there are no memberships to look at. Raises Refused."""
     if tables.memberships is None:
         return {}
     if question.as_of is None:
-        raise CardError("question_invalid", "Memberships are looked at up to an instant: say as of when.")
+        raise Refused("question_invalid", "Memberships are looked at up to an instant: say as of when.")
     stays = as_table(tables.memberships, UNIT, "segment", "entered_at", "left_at")
     ends = [question.as_of - timedelta(weeks=back) for back in range(question.weeks, -1, -1)]
     rows = {row["segment"]: row for row in _counts(stays, list(tables.segments), ends)}

@@ -14,7 +14,8 @@ from analysis.inference.multiplicity import holm
 from segmentation.discovery.experiment import Experiment, experiment_of, proposing_half
 from segmentation.discovery.leaves import Arms, Beside, Measured, beside, measured
 from segmentation.discovery.tree import Growing, propose
-from segmentation.rules import Leaf, UnfitTable, leaf_document
+from segmentation.refusal import Refused
+from segmentation.rules import Leaf, leaf_document
 
 _MOST_UNITS = 1e15
 
@@ -141,7 +142,7 @@ def discover(
 
     Raises
     ------
-    UnfitTable
+    Refused
         "bad_ids", "bad_arms", "bad_outcome", "too_few_units" (fewer than 4·least_arm in an arm), and as `columns_of`.
 
     Notes
@@ -156,7 +157,7 @@ def discover(
     experiment = experiment_of(treated, outcome, attributes)
     fewest = min(int(experiment.treated.sum()), int((~experiment.treated).sum()))
     if fewest < 4 * search.least_arm:
-        raise UnfitTable("too_few_units", f"Each arm needs {4 * search.least_arm} units or more, one has {fewest}.")
+        raise Refused("too_few_units", f"Each arm needs {4 * search.least_arm} units or more, one has {fewest}.")
     first = proposing_half(unit_ids, experiment.treated, search.seed)
     proposing, estimating = experiment.part(first), experiment.part(~first)
     growing = Growing(

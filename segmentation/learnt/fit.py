@@ -42,7 +42,7 @@ def learn(table: object, learning: Learning | None = None) -> LearntSegments | N
 
     Raises
     ------
-    UnfitTable
+    Refused
         As `columns_of` and `prepare` say.
 
     Notes

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from segmentation.rules import Column, Columns, UnfitTable
+from segmentation.refusal import Refused
+from segmentation.rules import Column, Columns
 from segmentation.rules.columns import Flags, Floats
 
 Why = Literal["constant", "not_a_number", "yes_or_no", "missing_too_often"]
@@ -66,7 +67,7 @@ def prepare(
 
     Raises
     ------
-    UnfitTable
+    Refused
         "no_attributes": nothing is left that varies.
     """
     used: list[Scaled] = []
@@ -78,7 +79,7 @@ def prepare(
         else:
             left_out.append(LeftOut(attribute=column.name, why=why))
     if not used:
-        raise UnfitTable("no_attributes", "No attribute is a number that varies from unit to unit.")
+        raise Refused("no_attributes", "No attribute is a number that varies from unit to unit.")
     missing = tuple((scaled.attribute, int(columns[scaled.attribute].missing.sum())) for scaled in used)
     incomplete = ~_complete([columns[scaled.attribute] for scaled in used])
     return Preparation(
@@ -95,7 +96,7 @@ def matrix(preparation: Preparation, columns: Columns) -> tuple[Floats, Flags]:
 
     Raises
     ------
-    UnfitTable
+    Refused
         "no_column": a used attribute is not there; "not_a_number": or is of another kind; "below_log": or has a value
         of which there is no log1p.
     """
@@ -146,11 +147,11 @@ def _scaled(column: Column, skewness_for_log: float) -> Scaled:
 def _found(columns: Columns, scaled: Scaled) -> Column:
     column = columns.get(scaled.attribute)
     if column is None:
-        raise UnfitTable("no_column", f"There is no column {scaled.attribute!r}.")
+        raise Refused("no_column", f"There is no column {scaled.attribute!r}.")
     if column.kind != ("boolean" if scaled.boolean else "number"):
-        raise UnfitTable("not_a_number", f"Column {scaled.attribute!r} is not of the kind that was learnt from.")
+        raise Refused("not_a_number", f"Column {scaled.attribute!r} is not of the kind that was learnt from.")
     if scaled.logarithm and np.any(column.values <= -1):
-        raise UnfitTable("below_log", f"Column {scaled.attribute!r} has values of which there is no log(1 + x).")
+        raise Refused("below_log", f"Column {scaled.attribute!r} has values of which there is no log(1 + x).")
     return column
 
 

@@ -71,7 +71,7 @@ def refit(
 
     Raises
     ------
-    UnfitTable
+    Refused
         Also "no_column", where a used attribute is gone.
 
     Notes

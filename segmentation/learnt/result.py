@@ -145,7 +145,7 @@ class NoClusters:
 def assign(segments: LearntSegments, table: object) -> Labels:
     """The nearest cluster of each unit, as an index into `clusters`, shape (n,); -1 where a used attribute is missing.
 
-    Raises `UnfitTable` as `columns_of` and `matrix` do. What goes live is the condition, which may say otherwise.
+    Raises `Refused` as `columns_of` and `matrix` do. What goes live is the condition, which may say otherwise.
     """
     prepared, complete = matrix(segments.preparation, columns_of(table))
     labels = np.full(len(complete), -1, dtype=np.int32)

@@ -10,17 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from segmentation.refusal import Refused
+
 Kind = Literal["number", "boolean", "text", "other"]
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
-
-
-class UnfitTable(ValueError):
-    """A table that cannot be worked on; `code` is stable, the message says which column."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,21 +48,21 @@ def columns_of(table: object) -> dict[str, Column]:
 
     Raises
     ------
-    UnfitTable
+    Refused
         "no_table", "duplicate_column", "bad_name" (empty, or beginning with "$"), "mixed_column", "unequal_lengths",
         "not_finite".
     """
     found: dict[str, Column] = {}
     for name, raw in _named(table):
         if not name or name.startswith("$"):
-            raise UnfitTable("bad_name", f"No condition can name this attribute: {name!r}.")
+            raise Refused("bad_name", f"No condition can name this attribute: {name!r}.")
         if name in found:
-            raise UnfitTable("duplicate_column", f"There are two columns {name!r}.")
+            raise Refused("duplicate_column", f"There are two columns {name!r}.")
         found[name] = _column(name, raw)
     if not found:
-        raise UnfitTable("no_table", "A table has at least one column.")
+        raise Refused("no_table", "A table has at least one column.")
     if len({len(column.values) for column in found.values()}) > 1:
-        raise UnfitTable("unequal_lengths", "The columns of a table have one length.")
+        raise Refused("unequal_lengths", "The columns of a table have one length.")
     return found
 
 
@@ -78,7 +72,7 @@ def _named(table: object) -> Iterator[tuple[str, Any]]:
     elif isinstance(table, Mapping):
         yield from ((str(name), values) for name, values in table.items())
     else:
-        raise UnfitTable("no_table", "A table is an Arrow table, or a mapping of names to arrays.")
+        raise Refused("no_table", "A table is an Arrow table, or a mapping of names to arrays.")
 
 
 def _column(name: str, raw: Any) -> Column:
@@ -91,7 +85,7 @@ def _column(name: str, raw: Any) -> Column:
     numbers = array.cast(pa.int8()) if kind == "boolean" else array
     values = numbers.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
     if np.isinf(values).any():
-        raise UnfitTable("not_finite", f"Column {name!r} holds an infinity.")
+        raise Refused("not_finite", f"Column {name!r} holds an infinity.")
     return Column(name=name, kind=kind, values=values)
 
 
@@ -103,7 +97,7 @@ def _arrow(name: str, raw: Any) -> Any:
     try:
         return pa.array(np.asarray(raw), from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError) as problem:
-        raise UnfitTable("mixed_column", f"Column {name!r} is not of one kind.") from problem
+        raise Refused("mixed_column", f"Column {name!r} is not of one kind.") from problem
 
 
 def _kind(of: Any) -> Kind:

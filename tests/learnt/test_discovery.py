@@ -11,7 +11,7 @@ from scipy.stats import chi2, ttest_ind
 
 from experiments.domain.condition import check_condition, compile_condition
 from segmentation.discovery import Discovery, Search, discover, proposing_half, units_needed
-from segmentation.rules import UnfitTable
+from segmentation.refusal import Refused
 from tests.learnt.trials import Trial, inside, trial
 
 SEARCH = Search(seed=3)
@@ -165,7 +165,7 @@ def test_units_needed() -> None:
 def test_what_cannot_be_searched_is_refused(change: dict[str, Any], code: str) -> None:
     one = shown()
     given = {"unit_ids": one.ids, "treated": one.treated, "outcome": one.outcome, "attributes": one.attributes}
-    with pytest.raises(UnfitTable) as refused:
+    with pytest.raises(Refused) as refused:
         discover(**{**given, **change}, search=SEARCH)
     assert refused.value.code == code
 

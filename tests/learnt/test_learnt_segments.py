@@ -23,7 +23,8 @@ from segmentation.learnt import (
     to_document,
 )
 from segmentation.learnt.preparation import prepare
-from segmentation.rules import UnfitTable, columns_of
+from segmentation.refusal import Refused
+from segmentation.rules import columns_of
 
 LEARNING = Learning(seed=1, most_clusters=5, starts=4, references=19, pairs=3, sample_units=500)
 Table = dict[str, Any]
@@ -162,7 +163,7 @@ def test_a_new_kind_of_unit_gets_a_key_that_nobody_had(learnt: LearntSegments) -
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_table_that_cannot_be_worked_on_is_refused(table: object, code: str) -> None:
-    with pytest.raises(UnfitTable) as refused:
+    with pytest.raises(Refused) as refused:
         learn(table)
     assert refused.value.code == code
 
@@ -171,7 +172,7 @@ def test_a_column_that_was_learnt_from_must_be_there(learnt: LearntSegments) -> 
     table, _ = customers(7)
     for replaced, code in [({}, "no_column"), ({"spend": table["country"]}, "not_a_number")]:
         rest = {name: values for name, values in table.items() if name != "spend"}
-        with pytest.raises(UnfitTable) as refused:
+        with pytest.raises(Refused) as refused:
             assign(learnt, {**rest, **replaced})
         assert refused.value.code == code
 

@@ -20,7 +20,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
 from analysis.estimate import Undefined
-from segmentation.card import CardError, Question, Tables, Trial, make_cards
+from segmentation.card import Question, Tables, Trial, make_cards
+from segmentation.refusal import Refused
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 N = 4_000
@@ -259,10 +260,10 @@ TWO = table(unit_id=["a", "b"], s=[True, False], n=[1, 2], text=["x", "y"])
         ("no_units", {"units": TWO.slice(0, 0)}, {}),
         ("unit_missing", {"units": table(unit_id=["a", None], s=[True, True])}, {}),
         ("units_repeat", {"units": table(unit_id=["a", "a"], s=[True, True])}, {}),
-        ("columns_missing", {"units": TWO.drop_columns("unit_id")}, {}),
-        ("columns_missing", {"segments": {"s": "nobody"}}, {}),
-        ("columns_missing", {"purchases": table(unit_id=["a"])}, {}),
-        ("columns_missing", {}, {"trial": Trial(outcome="nothing", kind="mean", units_per_week=1)}),
+        ("missing_columns", {"units": TWO.drop_columns("unit_id")}, {}),
+        ("missing_columns", {"segments": {"s": "nobody"}}, {}),
+        ("missing_columns", {"purchases": table(unit_id=["a"])}, {}),
+        ("missing_columns", {}, {"trial": Trial(outcome="nothing", kind="mean", units_per_week=1)}),
         ("ids_differ", {"purchases": table(unit_id=[1], value=[1.0])}, {}),
         ("ids_differ", {"contacts": table(unit_id=[1], channel=["web"])}, {}),
         ("segment_not_boolean", {"segments": {"s": "n"}}, {}),
@@ -275,7 +276,7 @@ TWO = table(unit_id=["a", "b"], s=[True, False], n=[1, 2], text=["x", "y"])
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_refused(code: str, tables: dict[str, Any], question: dict[str, Any]) -> None:
-    with pytest.raises(CardError) as caught:
+    with pytest.raises(Refused) as caught:
         make_cards(Tables(**{"units": TWO, "segments": {"s": "s"}} | tables), Question(**question))
     assert caught.value.code == code
 
@@ -296,12 +297,12 @@ def test_what_is_refused(code: str, tables: dict[str, Any], question: dict[str, 
     ids=str,
 )
 def test_trials_that_cannot_be(changes: dict[str, Any]) -> None:
-    with pytest.raises(CardError) as caught:
+    with pytest.raises(Refused) as caught:
         Trial(**{"outcome": "x", "kind": "mean", "units_per_week": 10.0} | changes)
     assert caught.value.code == "question_invalid"
 
 
 def test_an_instant_needs_its_zone() -> None:
-    with pytest.raises(CardError) as caught:
+    with pytest.raises(Refused) as caught:
         Question(as_of=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
     assert caught.value.code == "instant_without_zone"
