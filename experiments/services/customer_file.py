@@ -148,7 +148,7 @@ def _of_text(kind: AttributeType, text: str) -> Any:
         return read_cell(text, _KINDS.get(kind, "text"))
     try:
         return json.loads(text) if text.startswith("[") else text.split("|")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -104,6 +104,14 @@ def test_unfit_rows_are_told_by_line_and_the_others_stored(winnow: Winnow, tmp_p
     assert len(run(winnow, path, most_bad_rows=2).bad_rows) == 2
 
 
+@pytest.mark.parametrize("cell", ["[" * 3_000, "[" * 100_000, "[app]", "[" + "1" * 5_000 + "]"])
+def test_a_list_that_cannot_be_read_rejects_its_row_alone(winnow: Winnow, tmp_path: Path, cell: str) -> None:
+    path = csv(tmp_path, "u1,app", f"u2,{cell}", header="unit_id,channels\n")
+    done = run(winnow, path)
+    assert [(row.line, row.column, row.code) for row in done.bad_rows] == [(3, "channels", "attribute_value_invalid")]
+    assert attributes(winnow, "u1") == {"channels": ["app"]}
+
+
 def test_the_same_file_again_stores_nothing(winnow: Winnow, tmp_path: Path) -> None:
     path = csv(tmp_path, *(f"u{number},Bonn,{number},,,," for number in range(20)))
     assert counts(run(winnow, path)) == (20, 20, 0, 0, 0)
