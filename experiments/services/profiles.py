@@ -170,8 +170,8 @@ def check_change(change: ProfileChange, registry: Registry, now: datetime) -> No
     """Raise InvalidInput, at its place in the change, for what the registry does not allow."""
     if change.source not in registry.precedence:
         raise InvalidInput("source_unknown", f"There is no source {change.source!r}.", path="/source")
-    if change.at is not None and change.at > now + timedelta(seconds=AHEAD_SECONDS):
-        raise InvalidInput("at_in_future", "It lies more than 5 minutes ahead of our clock.", path="/at")
+    if change.at is not None:
+        check_at(change.at, now)
     for name, value in change.attributes.items():
         path = pointer("attributes", name)
         attribute = registry.attributes.get(name)
@@ -181,6 +181,12 @@ def check_change(change: ProfileChange, registry: Registry, now: datetime) -> No
             raise InvalidInput("attribute_of_others", f"{change.source!r} is none of its sources.", path=path)
         if value is not None:
             attribute.check(value, path)
+
+
+def check_at(at: datetime, now: datetime) -> None:
+    """Raise InvalidInput where somebody speaks of what is yet to come."""
+    if at > now + timedelta(seconds=AHEAD_SECONDS):
+        raise InvalidInput("at_in_future", "It lies more than 5 minutes ahead of our clock.", path="/at")
 
 
 def refused(unit_id: str | None, refusal: DomainError) -> ProfileVerdict:
