@@ -47,7 +47,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A batch: the units that can be answered, in order, with their `lines`; those that cannot; where the next begins."""
+    """A batch: the units that can be answered, in order, with their `lines`; those that cannot; where the next is."""
 
     ids: Sequence[str]
     lines: Sequence[int]
