@@ -112,7 +112,7 @@ class Profiles:
     def upsert_many(self, items: Sequence[ProfileChange | ProfileVerdict]) -> list[ProfileVerdict]:
         """Return a verdict per item, in order; a verdict among the items stands for one that could not be read.
 
-        What is `accepted` is stored; sending it again stores nothing. Raises Unavailable: then nothing was stored.
+        What is `accepted` is stored; sent again with its `at`, nothing is. Raises Unavailable: then nothing was stored.
         """
         now = self._clock()
         with self._open() as work:
@@ -201,7 +201,7 @@ def refused(unit_id: str | None, refusal: DomainError) -> ProfileVerdict:
 
 
 def _amended(before: Profile, change: ProfileChange, now: datetime) -> Amended:
-    return amend(before, change.source, change.attributes, change.at or now)
+    return amend(before, change.source, change.attributes, change.at or now, just_now=change.at is None)
 
 
 def _status(after: Amended, change: ProfileChange) -> ChangeStatus:
