@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,10 +148,19 @@ def read_as(attribute: Attribute, cell: Any) -> Any:
     try:
         value = _of_text(attribute.type, cell) if isinstance(cell, str) else read_value(cell)
     except InvalidInput:
-        value = cell  # of which the check says what is wrong, without its text
+        value = _unfit(attribute.type, cell)  # of which the check says what is wrong, without its text
     if value is not None:
         attribute.check(value, "")
     return value
+
+
+def _unfit(kind: AttributeType, cell: Any) -> Any:
+    """Let 1e309 and nan be the numbers they are, so that they are not called texts."""
+    try:
+        number = float(cell) if kind is AttributeType.NUMBER and isinstance(cell, str) else 0.0
+    except ValueError:
+        return cell
+    return cell if math.isfinite(number) else number
 
 
 def _of_text(kind: AttributeType, text: str) -> Any:

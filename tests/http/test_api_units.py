@@ -104,6 +104,20 @@ def test_what_does_not_hold_is_refused_at_its_place(house: Caller) -> None:
     assert sorted(codes(missing)) == [("/attributes", "type"), ("/source", "required")]
 
 
+@pytest.mark.parametrize("number", ["1e309", "-1e309", "1" * 5_000])
+def test_a_number_beyond_all_numbers_is_called_out_of_range(house: Caller, number: str) -> None:
+    told = ("attribute_value_invalid", "The number is out of range.", "/attributes/orders")
+    headers = {"Authorization": f"Bearer {house.key}", "Content-Type": "application/json"}
+    said = f'"attributes": {{"orders": {number}}}'
+    one = house.client.patch("/v1/units/u1", data=f'{{"source": "crm", {said}}}', headers=headers)
+    assert (refusal(one), one.json["detail"]) == ((422, told[0], told[2]), told[1])
+    many = f'{{"source": "crm", "units": [{{"unit_id": "u1", {said}}}]}}'
+    (verdict,) = house.client.post("/v1/units/batch", data=many, headers=headers).json["units"]
+    assert (verdict["code"], verdict["message"], verdict["path"]) == told
+    text = f'{{"source": "crm", "attributes": {{"city": {number}}}}}'
+    assert house.client.patch("/v1/units/u1", data=text, headers=headers).status_code == 422
+
+
 def test_one_bad_unit_never_fails_its_batch(house: Caller) -> None:
     units: list[Any] = [
         {"unit_id": "u1", "attributes": {"city": "Bonn", "orders": 5}},

@@ -112,6 +112,21 @@ def test_a_list_that_cannot_be_read_rejects_its_row_alone(winnow: Winnow, tmp_pa
     assert attributes(winnow, "u1") == {"channels": ["app"]}
 
 
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("1e309", "The number is out of range."),
+        ("-1e309", "The number is out of range."),
+        ("nan", "It is no number."),
+        ("many", "A number is wanted, no text."),
+        ("1_000", "A number is wanted, no text."),
+    ],
+)
+def test_what_is_wrong_with_a_number_is_told(winnow: Winnow, tmp_path: Path, cell: str, message: str) -> None:
+    done = run(winnow, csv(tmp_path, f"u1,{cell}", header="unit_id,orders\n"))
+    assert [(row.line, row.code, row.message) for row in done.bad_rows] == [(2, "attribute_value_invalid", message)]
+
+
 def test_the_same_file_again_stores_nothing(winnow: Winnow, tmp_path: Path) -> None:
     path = csv(tmp_path, *(f"u{number},Bonn,{number},,,," for number in range(20)))
     assert counts(run(winnow, path)) == (20, 20, 0, 0, 0)
