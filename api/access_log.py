@@ -13,7 +13,7 @@ from api.logs import logger
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY_IN_PATH = re.compile(r"(wk_[^/_]*_)[^/]+")
-_UNIT_IN_PATH = re.compile(r"(?<=^/v1/units/)(?!batch$).+", re.DOTALL)
+_UNIT_IN_PATH = re.compile(r"(units?/*).+", re.DOTALL | re.IGNORECASE)
 _PROBES = frozenset({"/healthz", "/readyz"})
 _log = logger("winnow.http")
 
@@ -39,12 +39,21 @@ def _end(response: Response) -> Response:
     tell(
         "request",
         method=request.method,
-        path=_UNIT_IN_PATH.sub("…", _KEY_IN_PATH.sub(r"\1…", request.path)),
+        path=_path(),
         status=response.status_code,
         duration_ms=round(1_000 * (time.perf_counter() - g.began), 1),
         key=principal.name if principal else None,
     )
     return response
+
+
+def _path() -> str:
+    """Return the path without what names a key or a unit, also where no route takes it: people misspell routes."""
+    path = _KEY_IN_PATH.sub(r"\1…", request.path)
+    rule = request.url_rule
+    if rule is not None and "unit_id" not in rule.arguments:
+        return path
+    return _UNIT_IN_PATH.sub(r"\1…", path)
 
 
 def _forget(_error: BaseException | None) -> None:

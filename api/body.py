@@ -84,6 +84,10 @@ class Unreadable:
     """Stands for a number or an object that readers disagree about; no field of any schema takes it."""
 
 
+class BeyondNumbers(Unreadable):
+    """Stands for a number that is too great for any reader."""
+
+
 def read_json(data: bytes, *, keep_unreadable: bool = False) -> Any:
     """Return the document. Raises BadJson, also for NaN, infinities, repeated names and bottomless nesting.
 
@@ -112,19 +116,22 @@ class _Reading:
         self.trouble: str | None = None
 
     def integer(self, text: str) -> int | Unreadable:
-        return int(text) if len(text) <= MAX_DIGITS else self._unreadable(f"{text[:40]}… is beyond any number")
+        return int(text) if len(text) <= MAX_DIGITS else self._beyond(f"{text[:40]}…")
 
     def number(self, text: str) -> float | Unreadable:
         value = float(text)
-        return value if math.isfinite(value) else self._unreadable(f"{text[:40]} is beyond any number")
+        return value if math.isfinite(value) else self._beyond(text[:40])
 
     def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any] | Unreadable:
         document = dict(pairs)
-        return document if len(document) == len(pairs) else self._unreadable("a name stands twice in one object")
-
-    def _unreadable(self, why: str) -> Unreadable:
-        self.trouble = self.trouble or why
+        if len(document) == len(pairs):
+            return document
+        self.trouble = self.trouble or "a name stands twice in one object"
         return Unreadable()
+
+    def _beyond(self, text: str) -> BeyondNumbers:
+        self.trouble = self.trouble or f"{text} is beyond any number"
+        return BeyondNumbers()
 
 
 def _told(error: Exception) -> str:

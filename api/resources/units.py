@@ -55,7 +55,8 @@ def erase(unit_id: str) -> object:
 def patch_many(body: dict[str, Any]) -> object:
     """Let a source say something of up to 1,000 units; every unit has a verdict of its own.
 
-    Sending a batch again stores nothing. On 503 nothing of it was stored; send it again after `Retry-After`.
+    Sending a batch again stores nothing where its units have an `at`; without one they say it anew. On 503 nothing of
+    it was stored; send it again after `Retry-After`.
     """
     verdicts = winnow().profiles.upsert_many([read_change(item, body["source"]) for item in body["units"]])
     counts = Counter(verdict.status for verdict in verdicts)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from marshmallow import ValidationError, fields, validate
 
+from api.body import BeyondNumbers
 from api.schemas.base import Body, Built
 from api.schemas.fields import Instant, JsonObject, Key, Text, Whole, choice
 from api.schemas.messages import findings
@@ -16,11 +21,19 @@ MAX_CHANGED_UNITS = 1_000
 _AT = {"description": "When it was so. Left out: now. Within a source the latest counts, whenever it arrives."}
 
 
+class SaidValues(JsonObject):
+    """attribute -> value; a number that is too great for any reader is infinite, which no attribute can be."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        said = super()._deserialize(value, attr, data, **kwargs)
+        return {name: math.inf if isinstance(one, BeyondNumbers) else one for name, one in said.items()}
+
+
 class ProfilePatchSchema(Body):
     """`null` takes back what the source said; attributes that are not named stay."""
 
     source = Key(required=True)
-    attributes = JsonObject(required=True)
+    attributes = SaidValues(required=True)
     at = Instant(load_default=None, metadata=_AT)
 
 
@@ -28,7 +41,7 @@ class ProfileItemSchema(Body):
     """What the batch's source says of one unit."""
 
     unit_id = Text(required=True)
-    attributes = JsonObject(required=True)
+    attributes = SaidValues(required=True)
     at = Instant(metadata=_AT)
 
 
@@ -87,7 +100,7 @@ class _ChangeSchema(Built):
 
     unit_id = Text(required=True)
     source = Key(required=True)
-    attributes = JsonObject(required=True)
+    attributes = SaidValues(required=True)
     at = Instant()
 
 

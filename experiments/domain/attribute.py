@@ -99,6 +99,8 @@ def _check_text(value: object, path: str) -> None:
 def _check_number(value: object, path: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _unfit("A number is wanted, no text.", path)
+    if isinstance(value, float) and math.isnan(value):
+        raise _unfit("It is no number.", path)
     if (isinstance(value, int) and abs(value) > MAX_WHOLE) or (isinstance(value, float) and not math.isfinite(value)):
         raise _unfit("The number is out of range.", path)
 

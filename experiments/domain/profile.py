@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from experiments.domain.attribute import Attribute
+from experiments.domain.canonical import canonical_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +40,35 @@ class Amended:
     outdated: tuple[str, ...]
 
 
-def amend(profile: Profile, source: str, changes: Mapping[str, Any], at: datetime) -> Amended:
+def amend(
+    profile: Profile, source: str, changes: Mapping[str, Any], at: datetime, *, just_now: bool = False
+) -> Amended:
     """Let a source say something at an instant: within a source the latest counts, whenever it arrives.
 
-    What is taken back is kept as such, so that an earlier statement that arrives later does not bring it back.
+    What is taken back is kept as such, so that an earlier statement that arrives later does not bring it back. Of two
+    at the very same instant the one that ranks higher counts, so that again the order of arrival makes no difference;
+    but what is said `just_now`, with no instant of its own, follows whatever was said before.
     """
     before = profile.said.get(source, {})
-    outdated = tuple(name for name in changes if name in before and before[name].at > at)
-    new = {name: Statement(value=value, at=at) for name, value in changes.items() if name not in outdated}
+    said_now = {name: Statement(value=value, at=at) for name, value in changes.items()}
+    outdated = tuple(name for name, one in said_now.items() if name in before and _stays(before[name], one, just_now))
+    new = {name: one for name, one in said_now.items() if name not in outdated}
     after = {**before, **new}
     if after == before:
         return Amended(profile=profile, changed=False, outdated=outdated)
     said = {**profile.said, source: after}
     return Amended(profile=Profile(unit_id=profile.unit_id, said=said), changed=True, outdated=outdated)
+
+
+def _stays(held: Statement, said: Statement, just_now: bool) -> bool:
+    if held.at != said.at:
+        return held.at > said.at
+    return not just_now and held != said and _rank(held.value) > _rank(said.value)
+
+
+def _rank(value: Any) -> tuple[bool, str]:
+    """Rank a taking back above any value, and values by their canonical JSON."""
+    return value is None, canonical_json(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

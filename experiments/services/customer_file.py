@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from experiments.domain.profile import Registry
 from experiments.services.list_file import Chunk, Layout, ListFile, Position, Rejected, open_list
 from experiments.services.list_types import Kind, read_cell, read_value
 from experiments.services.ports import Clock, OpenUnitOfWork
-from experiments.services.profiles import ChangeStatus, ProfileChange, Profiles
+from experiments.services.profiles import ChangeStatus, ProfileChange, Profiles, ProfileVerdict, check_at
 from experiments.services.registry_read import read_registry
 
 BATCH = 5_000
@@ -32,7 +33,8 @@ Progress = Callable[[int, int | None], None]
 class ImportWish:
     """`columns`: column -> attribute, where a column is not called like its attribute.
 
-    `at`: since when it is so; None: since the file was written, so that the same file again says nothing new.
+    `at`: since when it is so, which does not lie ahead; None: since the file was written, so that the same file again
+    says nothing new.
     """
 
     path: Path
@@ -67,7 +69,7 @@ class CustomerImporter:
         self._clock = clock
 
     def run(self, wish: ImportWish, progress: Progress = lambda done, total: None) -> Imported:
-        """Raise InvalidInput, and store nothing, where source, columns or the file as a whole are unfit.
+        """Raise InvalidInput, and store nothing, where source, columns, `at` or the file as a whole are unfit.
 
         A row that is unfit is rejected by itself. An empty cell says nothing about its attribute.
         """
@@ -75,16 +77,18 @@ class CustomerImporter:
         with self._open(read_only=True) as work:
             registry = read_registry(work)
         named = _named(wish, file.header(), registry)
-        at = wish.at or min(datetime.fromtimestamp(wish.path.stat().st_mtime, UTC), self._clock())
+        at = self._at(wish)
         counts: Counter[ChangeStatus] = Counter()
         bad: list[Rejected] = []
         total = file.total()
         for chunk in _chunks(file, wish, named):
             counts[ChangeStatus.REJECTED] += len(chunk.rejected)
-            bad += chunk.rejected[: wish.most_bad_rows - len(bad)]
-            changes, silent = _changes(chunk, wish.source, named, at)
-            counts[ChangeStatus.UNCHANGED] += silent
-            counts.update(verdict.status for verdict in self._profiles.upsert_many(changes))
+            lines, changes = _changes(chunk, wish.source, named, at)
+            counts[ChangeStatus.UNCHANGED] += len(chunk.ids) - len(changes)
+            verdicts = self._profiles.upsert_many(changes)
+            counts.update(verdict.status for verdict in verdicts)
+            rejected = sorted([*chunk.rejected, *_refusals(lines, verdicts)], key=lambda row: row.line)
+            bad += rejected[: wish.most_bad_rows - len(bad)]
             progress(counts.total(), total)
         return Imported(
             rows=counts.total(),
@@ -96,6 +100,13 @@ class CustomerImporter:
             left_out=tuple(column for column in file.header() if column not in named and column != wish.id_column),
             bad_rows=tuple(bad),
         )
+
+    def _at(self, wish: ImportWish) -> datetime:
+        now = self._clock()
+        if wish.at is None:
+            return min(datetime.fromtimestamp(wish.path.stat().st_mtime, UTC), now)
+        check_at(wish.at, now)
+        return wish.at
 
 
 def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[str, Attribute]:
@@ -137,10 +148,19 @@ def read_as(attribute: Attribute, cell: Any) -> Any:
     try:
         value = _of_text(attribute.type, cell) if isinstance(cell, str) else read_value(cell)
     except InvalidInput:
-        value = cell  # of which the check says what is wrong, without its text
+        value = _unfit(attribute.type, cell)  # of which the check says what is wrong, without its text
     if value is not None:
         attribute.check(value, "")
     return value
+
+
+def _unfit(kind: AttributeType, cell: Any) -> Any:
+    """Let 1e309 and nan be the numbers they are, so that they are not called texts."""
+    try:
+        number = float(cell) if kind is AttributeType.NUMBER and isinstance(cell, str) else 0.0
+    except ValueError:
+        return cell
+    return cell if math.isfinite(number) else number
 
 
 def _of_text(kind: AttributeType, text: str) -> Any:
@@ -148,21 +168,31 @@ def _of_text(kind: AttributeType, text: str) -> Any:
         return read_cell(text, _KINDS.get(kind, "text"))
     try:
         return json.loads(text) if text.startswith("[") else text.split("|")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _changes(
     chunk: Chunk, source: str, named: Mapping[str, Attribute], at: datetime
-) -> tuple[list[ProfileChange], int]:
-    """Return what the rows say, and how many say nothing at all."""
+) -> tuple[list[int], list[ProfileChange]]:
+    """Return what the rows say, and on which lines; rows that say nothing at all are left out."""
     columns = [
         (attribute.key, chunk.columns[column].codes.tolist(), chunk.columns[column].values)
         for column, attribute in named.items()
     ]
-    changes = []
+    lines, changes = [], []
     for place, unit_id in enumerate(chunk.ids):
         said = {key: value for key, codes, values in columns if (value := values[codes[place]]) is not None}
         if said:
+            lines.append(chunk.lines[place])
             changes.append(ProfileChange(unit_id=unit_id, source=source, attributes=said, at=at))
-    return changes, len(chunk.ids) - len(changes)
+    return lines, changes
+
+
+def _refusals(lines: Sequence[int], verdicts: Sequence[ProfileVerdict]) -> list[Rejected]:
+    """Tell of rows that were read and yet not taken: the registry was edited meanwhile."""
+    return [
+        Rejected(line=line, column=None, code=verdict.code or "", message=f"{verdict.path}: {verdict.message}")
+        for line, verdict in zip(lines, verdicts, strict=True)
+        if verdict.status is ChangeStatus.REJECTED
+    ]

@@ -185,6 +185,6 @@ def _say(work: UnitOfWork, said: Mapping[str, Mapping[str, Any]], now: datetime)
         present = {name: one.value for name, one in before.said.get(SOURCE, {}).items() if name in ours}
         news = {name: wanted.get(name) for name in sorted(ours) if wanted.get(name) != present.get(name)}
         if news:
-            after = amend(before, SOURCE, news, now).profile
+            after = amend(before, SOURCE, news, now, just_now=True).profile
             changed.append((after, registry.lay(after, now=now).attributes))
     work.profiles.put(changed, now=now)

@@ -47,9 +47,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A batch: the units that can be answered, in order, those that cannot, and where the next one begins."""
+    """A batch: the units that can be answered, in order, with their `lines`; those that cannot; where the next is."""
 
     ids: Sequence[str]
+    lines: Sequence[int]
     columns: Mapping[str, Column]
     rejected: Sequence[Rejected]
     next: Position
@@ -390,11 +391,13 @@ def _chunk(layout: Layout, rows: _Rows, following: Position) -> Chunk:
     columns = {name: coded.column for name, coded in cells.items()}
     good = [unit_id for row, unit_id in enumerate(ids) if row not in bad] if bad else ids
     if bad:
+        lines = [line for row, line in enumerate(lines) if row not in bad]
         keep = np.ones(len(ids), dtype=np.bool_)
         keep[list(bad)] = False
         columns = {name: Column(codes=one.codes[keep], values=one.values) for name, one in columns.items()}
     return Chunk(
         ids=[unit_id for unit_id in good if unit_id is not None],
+        lines=lines,
         columns=columns,
         rejected=sorted([*rows.rejected, *bad.values()], key=lambda one: one.line),
         next=following,

@@ -113,7 +113,7 @@ class Profiles:
     def upsert_many(self, items: Sequence[ProfileChange | ProfileVerdict]) -> list[ProfileVerdict]:
         """Return a verdict per item, in order; a verdict among the items stands for one that could not be read.
 
-        What is `accepted` is stored; sending it again stores nothing. Raises Unavailable: then nothing was stored.
+        What is `accepted` is stored; sent again with its `at`, nothing is. Raises Unavailable: then nothing was stored.
         """
         now = self._clock()
         with self._open() as work:
@@ -173,8 +173,8 @@ def check_change(change: ProfileChange, registry: Registry, now: datetime) -> No
     """Raise InvalidInput, at its place in the change, for what the registry does not allow."""
     if change.source not in registry.precedence:
         raise InvalidInput("source_unknown", f"There is no source {change.source!r}.", path="/source")
-    if change.at is not None and change.at > now + timedelta(seconds=AHEAD_SECONDS):
-        raise InvalidInput("at_in_future", "It lies more than 5 minutes ahead of our clock.", path="/at")
+    if change.at is not None:
+        check_at(change.at, now)
     for name, value in change.attributes.items():
         path = pointer("attributes", name)
         attribute = registry.attributes.get(name)
@@ -184,6 +184,12 @@ def check_change(change: ProfileChange, registry: Registry, now: datetime) -> No
             raise InvalidInput("attribute_of_others", f"{change.source!r} is none of its sources.", path=path)
         if value is not None:
             attribute.check(value, path)
+
+
+def check_at(at: datetime, now: datetime) -> None:
+    """Raise InvalidInput where somebody speaks of what is yet to come."""
+    if at > now + timedelta(seconds=AHEAD_SECONDS):
+        raise InvalidInput("at_in_future", "It lies more than 5 minutes ahead of our clock.", path="/at")
 
 
 def refused(unit_id: str | None, refusal: DomainError) -> ProfileVerdict:
@@ -209,7 +215,7 @@ def _amended(before: Profile, change: ProfileChange, now: datetime, erased: Eras
     at = change.at or now
     if erased is not None and erased.covers(change.unit_id, at):
         return Amended(profile=before, changed=False, outdated=tuple(change.attributes))
-    return amend(before, change.source, change.attributes, at)
+    return amend(before, change.source, change.attributes, at, just_now=change.at is None)
 
 
 def _status(after: Amended, change: ProfileChange) -> ChangeStatus:

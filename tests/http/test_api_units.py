@@ -104,6 +104,20 @@ def test_what_does_not_hold_is_refused_at_its_place(house: Caller) -> None:
     assert sorted(codes(missing)) == [("/attributes", "type"), ("/source", "required")]
 
 
+@pytest.mark.parametrize("number", ["1e309", "-1e309", "1" * 5_000])
+def test_a_number_beyond_all_numbers_is_called_out_of_range(house: Caller, number: str) -> None:
+    told = ("attribute_value_invalid", "The number is out of range.", "/attributes/orders")
+    headers = {"Authorization": f"Bearer {house.key}", "Content-Type": "application/json"}
+    said = f'"attributes": {{"orders": {number}}}'
+    one = house.client.patch("/v1/units/u1", data=f'{{"source": "crm", {said}}}', headers=headers)
+    assert (refusal(one), one.json["detail"]) == ((422, told[0], told[2]), told[1])
+    many = f'{{"source": "crm", "units": [{{"unit_id": "u1", {said}}}]}}'
+    (verdict,) = house.client.post("/v1/units/batch", data=many, headers=headers).json["units"]
+    assert (verdict["code"], verdict["message"], verdict["path"]) == told
+    text = f'{{"source": "crm", "attributes": {{"city": {number}}}}}'
+    assert house.client.patch("/v1/units/u1", data=text, headers=headers).status_code == 422
+
+
 def test_one_bad_unit_never_fails_its_batch(house: Caller) -> None:
     units: list[Any] = [
         {"unit_id": "u1", "attributes": {"city": "Bonn", "orders": 5}},
@@ -136,6 +150,18 @@ def test_one_bad_unit_never_fails_its_batch(house: Caller) -> None:
     }
     assert house.get("/v1/units/u1").json["attributes"] == {"city": "Bonn", "orders": 5}
     assert house.get("/v1/units/u4").status_code == 404
+
+
+def test_the_documented_batch_sent_again_stores_nothing_and_without_its_instants_says_it_anew(
+    house: Caller, clock: FakeClock
+) -> None:
+    text = (ROOT / "docs" / "profiles.md").read_text(encoding="utf-8")
+    batch = json.loads(text.partition("POST /v1/units/batch\n")[2].partition("```")[0])
+    assert [house.post("/v1/units/batch", batch).json["unchanged"] for _ in range(2)] == [0, 2]
+    for unit in batch["units"]:
+        del unit["at"]
+    clock.advance(seconds=1)
+    assert house.post("/v1/units/batch", batch).json["accepted"] == 2
 
 
 @pytest.mark.parametrize(("count", "status"), [(0, 422), (1_000, 200), (1_001, 422)])
@@ -173,6 +199,41 @@ def test_logs_name_neither_units_nor_what_is_known_of_them(
     told = caplog.text + printed.out + printed.err
     assert "example.com" not in told
     assert "Bonn" not in told
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1//units/customer-SECRET", "/v1//units/…"),
+        ("/v1/units//customer-SECRET", "/v1/units//…"),
+        ("/V1/units/customer-SECRET", "/V1/units/…"),
+        ("/v1/UNITS/customer-SECRET", "/v1/UNITS/…"),
+        ("/v1/%75nits/customer-SECRET", "/v1/units/…"),
+        ("/v1/units;a/customer-SECRET", "/v1/units…"),
+        ("/v1/units%2Fcustomer-SECRET", "/v1/units/…"),
+        ("/v1/units/customer%2FSECRET/", "/v1/units/…"),
+        ("/v1/unit/customer-SECRET", "/v1/unit/…"),
+        ("/api/v1/units/customer-SECRET", "/api/v1/units/…"),
+        ("/v1/units/batch/customer-SECRET", "/v1/units/…"),
+    ],
+)
+def test_no_spelling_of_an_address_brings_a_unit_into_the_log(
+    house: Caller, caplog: pytest.LogCaptureFixture, path: str, told: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for method in ("GET", "PATCH", "PUT"):
+            caplog.clear()
+            house.client.open(path, method=method, headers={"Authorization": f"Bearer {house.key}"})
+            assert f"'{told}'" in caplog.text
+            assert "SECRET" not in caplog.text
+
+
+def test_addresses_that_name_no_unit_are_logged_whole(house: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        house.post("/v1/units/batch", {})
+        house.get("/v1/segments/units-abroad")
+    assert "'/v1/units/batch'" in caplog.text
+    assert "'/v1/segments/units-abroad'" in caplog.text
 
 
 def learnt(api: Caller) -> Lanes:

@@ -104,6 +104,29 @@ def test_unfit_rows_are_told_by_line_and_the_others_stored(winnow: Winnow, tmp_p
     assert len(run(winnow, path, most_bad_rows=2).bad_rows) == 2
 
 
+@pytest.mark.parametrize("cell", ["[" * 3_000, "[" * 100_000, "[app]", "[" + "1" * 5_000 + "]"])
+def test_a_list_that_cannot_be_read_rejects_its_row_alone(winnow: Winnow, tmp_path: Path, cell: str) -> None:
+    path = csv(tmp_path, "u1,app", f"u2,{cell}", header="unit_id,channels\n")
+    done = run(winnow, path)
+    assert [(row.line, row.column, row.code) for row in done.bad_rows] == [(3, "channels", "attribute_value_invalid")]
+    assert attributes(winnow, "u1") == {"channels": ["app"]}
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("1e309", "The number is out of range."),
+        ("-1e309", "The number is out of range."),
+        ("nan", "It is no number."),
+        ("many", "A number is wanted, no text."),
+        ("1_000", "A number is wanted, no text."),
+    ],
+)
+def test_what_is_wrong_with_a_number_is_told(winnow: Winnow, tmp_path: Path, cell: str, message: str) -> None:
+    done = run(winnow, csv(tmp_path, f"u1,{cell}", header="unit_id,orders\n"))
+    assert [(row.line, row.code, row.message) for row in done.bad_rows] == [(2, "attribute_value_invalid", message)]
+
+
 def test_the_same_file_again_stores_nothing(winnow: Winnow, tmp_path: Path) -> None:
     path = csv(tmp_path, *(f"u{number},Bonn,{number},,,," for number in range(20)))
     assert counts(run(winnow, path)) == (20, 20, 0, 0, 0)
@@ -170,6 +193,7 @@ def test_parquet_says_its_types_itself(winnow: Winnow, tmp_path: Path) -> None:
         (HEADER, {"columns": {"nowhere": "city", "city": "since"}}, "attribute_repeated"),
         ("unit_id,orders\n", {"columns": {"nowhere": "city"}}, "column_missing"),
         ("unit_id,city,city\n", {}, "column_missing"),
+        (HEADER, {"at": datetime(2999, 1, 1, tzinfo=UTC)}, "at_in_future"),
     ],
 )
 def test_what_is_unfit_as_a_whole_stores_nothing(
@@ -180,6 +204,28 @@ def test_what_is_unfit_as_a_whole_stores_nothing(
     assert refusal.value.code == code
     with winnow.open_unit_of_work(read_only=True) as work:
         assert work.profiles.revision() == 0
+
+
+def test_rows_that_the_registry_refuses_meanwhile_are_told_by_line(
+    winnow: Winnow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.services.customer_file.BATCH", 2)
+    path = csv(tmp_path, "u1,Bonn", "u2,Bonn", "u3,", "u4,Ulm", ",Ulm", "u6,Ulm", header="unit_id,city\n")
+
+    def close(done: int, _total: int | None) -> None:
+        if done == 2:
+            city = Attribute(key="city", name="city", type=AttributeType.TEXT, allowed=("Bonn",))
+            winnow.author.attributes.edit("city", city, expected_revision=1, actor="test")
+
+    importer = CustomerImporter(winnow.open_unit_of_work, winnow.profiles, winnow.clock)
+    done = importer.run(ImportWish(path=path, source="crm"), close)
+    assert counts(done) == (6, 2, 1, 0, 3)
+    assert [(row.line, row.code) for row in done.bad_rows] == [
+        (5, "value_not_allowed"),
+        (6, "id_invalid"),
+        (7, "value_not_allowed"),
+    ]
+    assert "Ulm" not in repr(done)
 
 
 def test_the_command(winnow: Winnow, tmp_path: Path, sqlite_url: str) -> None:
@@ -197,5 +243,7 @@ def test_the_command(winnow: Winnow, tmp_path: Path, sqlite_url: str) -> None:
     assert attributes(winnow, "u1") == {"city": "Bonn", "orders": 1}
     refused = CliRunner().invoke(main, [*command[:3], "--source", "nobody"], env=environment)
     assert (refused.exit_code, "source_unknown" in refused.output) == (1, True)
+    ahead = CliRunner().invoke(main, [*command, "--at", "2999-01-01T00:00:00Z"], env=environment)
+    assert (ahead.exit_code, "at_in_future" in ahead.output, "rejected" in ahead.output) == (1, True, False)
     for wrong in (["--column", "x"], ["--at", "soon"], ["--delimiter", ";;"]):
         assert CliRunner().invoke(main, [*command, *wrong], env=environment).exit_code == 2

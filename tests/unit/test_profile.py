@@ -116,6 +116,43 @@ def test_the_order_of_arrival_makes_no_difference(order: tuple[int, ...]) -> Non
     assert found == profile(crm={"city": ("Ulm", NOW + 2 * DAY), "stage": ("new", NOW + 2 * DAY)})
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        (("Bonn", "Ulm", "Köln"), "Ulm"),
+        (("Bonn", None, "Ulm"), None),
+        ((9, 10, 9), 9),
+        ((True, False, True), True),
+        ((["app"], ["mail"], ["app"]), ["mail"]),
+    ],
+    ids=["texts", "a-taking-back", "numbers-as-json", "flags", "lists"],
+)
+def test_of_statements_of_one_instant_the_same_one_counts_in_any_order(
+    order: tuple[int, ...], values: tuple[Any, ...], kept: Any
+) -> None:
+    found = Profile(unit_id="u")
+    for place in order:
+        found = amend(found, "crm", {"city": values[place]}, NOW).profile
+    assert found == profile(crm={"city": (kept, NOW)})
+
+
+def test_what_loses_at_the_same_instant_is_outdated_and_the_same_again_is_not() -> None:
+    before = profile(crm={"city": ("Ulm", NOW)})
+    lost = amend(before, "crm", {"city": "Bonn", "stage": "new"}, NOW)
+    assert (lost.changed, lost.outdated) == (True, ("city",))
+    same = amend(before, "crm", {"city": "Ulm"}, NOW)
+    assert (same.changed, same.outdated) == (False, ())
+
+
+def test_what_is_said_just_now_follows_what_was_said_before() -> None:
+    before = profile(crm={"city": (None, NOW)})
+    after = amend(before, "crm", {"city": "Bonn"}, NOW, just_now=True)
+    assert (after.outdated, after.profile) == ((), profile(crm={"city": ("Bonn", NOW)}))
+    late = amend(profile(crm={"city": ("Ulm", NOW + DAY)}), "crm", {"city": "Bonn"}, NOW, just_now=True)
+    assert (late.changed, late.outdated) == (False, ("city",))
+
+
 SAID = st.dictionaries(
     st.sampled_from(["crm", "platform", "own"]),
     st.dictionaries(

@@ -102,6 +102,8 @@ MEMBERS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, An
         {"browser": ["Chrome"], "least": "120"},
         [{"browser": "Chrome", "browser_version": "120"}, {"browser": "Chrome", "browser_version": "121.0.6167.85"}],
         [
+            {"browser": "Chrome", "browser_version": ""},
+            {"browser": "Chrome", "browser_version": "latest"},
             {"browser": "Chrome", "browser_version": "99.0"},
             {"browser": "Safari", "browser_version": "121"},
             {"browser": "Chrome"},
@@ -231,6 +233,11 @@ def test_which_examples_growthbooks_sdks_cannot_decide() -> None:
         pytest.param("age_between", {"most": 131}, "parameter_out_of_range", "/most", id="above"),
         pytest.param("bought_within", {"most": float("inf")}, "parameter_invalid", "/most", id="infinite"),
         pytest.param("orders_from", {"least": 0}, "parameter_out_of_range", "/least", id="only-a-lower-bound"),
+        pytest.param("orders_from", {"least": 10**400}, "parameter_out_of_range", "/least", id="400-digits"),
+        pytest.param("orders_from", {"least": 10**20}, "parameter_out_of_range", "/least", id="no-64-bits"),
+        pytest.param("spent_between", {"least": -(10**20)}, "parameter_out_of_range", "/least", id="below-64-bits"),
+        pytest.param("countries", {"values": [10**400]}, "parameter_out_of_range", "/values", id="400-digit-value"),
+        pytest.param("countries", {"values": [-(2**63)]}, "parameter_out_of_range", "/values", id="64-bit-value"),
         pytest.param("age_between", {"least": 40, "most": 30}, "parameters_contradict", "", id="upside-down"),
         pytest.param("spent_between", {"least": 5, "below": 5}, "parameters_contradict", "", id="empty-band"),
         pytest.param("bought_from", {"without": ["mens"]}, "parameters_contradict", "", id="with-and-without"),
@@ -244,6 +251,34 @@ def test_what_is_refused(key: str, given: dict[str, Any], code: str, path: str) 
     with pytest.raises(InvalidInput) as caught:
         template(key).condition(given)
     assert (caught.value.code, caught.value.path) == (code, path)
+
+
+VERSIONS = {
+    "3.0.0": (
+        ["3", "v3", "3.0", "3.0.0", "v3.0.0", "3.0.0+7", "3.0.1", "3.1", "4", "10.0"],
+        ["2", "2.9.9", "3.0.0-beta"],
+    ),
+    "2.10.0": (["2.10", "2.10.0", "2.11", "3"], ["2", "2.9", "2.9.9", "2.10.0-rc.1"]),
+    "120": (["120", "120.0", "120.0.0.0", "121.0.6167.85"], ["119", "99.0", "119.9.9.9"]),
+    "120.0.0.0": (["120", "120.0", "120.0.0.0", "120.0.0.1"], ["119", "119.9.9.9"]),
+    "0.0.0": (["0", "0.0", "0.0.0", "1"], []),
+    "10": (["10", "11"], ["1", "9"]),
+}
+
+
+def test_the_greatest_whole_number_that_can_be_stored_is_taken() -> None:
+    assert template("orders_from").condition({"least": 2**63 - 1})["orders"]["$gte"] == 2**63 - 1
+
+
+@pytest.mark.parametrize("bound", VERSIONS)
+def test_a_version_is_older_or_not_however_it_is_written_and_no_version_is_neither(bound: str) -> None:
+    newer, older = VERSIONS[bound]
+    before = compile_condition(template("app_before_version").condition({"below": bound}))
+    since = compile_condition(template("app_from_version").condition({"least": bound}))
+    assert [one for one in newer + older if since({"app_version": one})] == newer
+    assert [one for one in newer + older if before({"app_version": one})] == older
+    for nothing in ("", "banana", "v", "-1", " 2", "2 apples", "unknown 2.0", None, 2, 9.0, True, ["2.0"], {}):
+        assert (before({"app_version": nothing}), since({"app_version": nothing})) == (False, False)
 
 
 def test_an_unknown_template() -> None:

@@ -1,7 +1,7 @@
 """The few forms of condition that templates are made of.
 
 Order counts a missing value as 0; whoever has no such attribute is in none of these segments, so order always comes
-with `$exists`.
+with `$exists`. Order of versions has an answer for any text; what does not look like a version is in none either.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from experiments.domain.templates.template import Document
 
 YES: tuple[Any, ...] = (True, 1)
 NO: tuple[Any, ...] = (False, 0)
+_LOOKS_LIKE_A_VERSION = "^v?[0-9][0-9A-Za-z.+-]*$"
 
 
 def among(*, attribute: str, values: tuple[Any, ...]) -> Document:
@@ -69,6 +70,29 @@ def from_below(attribute: str, least: float, below: float | None) -> Document:
     if least >= below:
         raise _contradiction(f"Nothing is at least {least:g} and below {below:g}.")
     return {attribute: {"$exists": True, "$gte": least, "$lt": below}}
+
+
+def version_from(attribute: str, least: str) -> Document:
+    """A version, this one or a newer one. 3 and 3.0 are 3.0.0, though the order of versions puts them before it."""
+    found: Document = {attribute: {"$regex": _LOOKS_LIKE_A_VERSION, "$vgte": least}}
+    same = [{attribute: {"$veq": short}} for short in _shorter(least)]
+    return {"$or": [found, *same]} if same else found
+
+
+def version_before(attribute: str, below: str) -> Document:
+    """A version, older than this one; the same written shorter is not older."""
+    found: Document = {attribute: {"$regex": _LOOKS_LIKE_A_VERSION, "$vlt": below}}
+    same = [{attribute: {"$veq": short}} for short in _shorter(below)]
+    return {**found, "$nor": same} if same else found
+
+
+def _shorter(version: str) -> list[str]:
+    """Return what is left of a version while its last part is 0: of 3.0.0, 3.0 and 3."""
+    found = []
+    while (cut := version.rpartition("."))[0] and not cut[2].strip("0") and cut[2]:
+        version = cut[0]
+        found.append(version)
+    return found
 
 
 def all_of(*documents: Document) -> Document:

@@ -15,6 +15,8 @@ from experiments.domain.names import check_text, pointer
 
 MAX_VALUES = 1_000
 MAX_VALUE_LENGTH = 500
+MAX_WHOLE = 2**63 - 1
+"""Beyond it whole numbers cannot be stored."""
 
 
 class ParameterType(StrEnum):
@@ -107,10 +109,19 @@ class Parameter:
                 check_text(value, self._path, least=1, most=MAX_VALUE_LENGTH)
             except InvalidInput as refusal:
                 raise self._invalid(refusal.message) from None
-        elif not isinstance(value, int) and not (isinstance(value, float) and math.isfinite(value)):
+        elif isinstance(value, int):
+            self._check_storable(value)
+        elif not (isinstance(value, float) and math.isfinite(value)):
             raise self._invalid("A value is a text, a finite number, true or false.")
 
+    def _check_storable(self, value: int) -> None:
+        if abs(value) > MAX_WHOLE:
+            message = f"{self.name}: Whole numbers have 64 bits at most."
+            raise InvalidInput("parameter_out_of_range", message, path=self._path)
+
     def _number(self, value: object) -> float:
+        if isinstance(value, int):
+            self._check_storable(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise self._invalid("A finite number is wanted.")
         if not (self.least is None or value >= self.least) or not (self.most is None or value <= self.most):

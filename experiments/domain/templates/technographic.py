@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from experiments.domain.segment_kind import SegmentKind
 from experiments.domain.templates import blanks
-from experiments.domain.templates.conditions import all_of, among, yes
+from experiments.domain.templates.conditions import all_of, among, version_before, version_from, yes
 from experiments.domain.templates.parameter import Parameter, ParameterType
 from experiments.domain.templates.template import Document, Example, SegmentTemplate
 
@@ -14,15 +14,15 @@ def _version(name: str, description: str) -> Parameter:
 
 
 def _browser_from(*, attribute: str, browser: tuple[str, ...], version: str, least: str) -> Document:
-    return all_of(among(attribute=attribute, values=browser), {version: {"$vgte": least}})
+    return all_of(among(attribute=attribute, values=browser), version_from(version, least))
 
 
 def _app_before(*, attribute: str, below: str) -> Document:
-    return {attribute: {"$vlt": below}}
+    return version_before(attribute, below)
 
 
 def _app_from(*, attribute: str, least: str) -> Document:
-    return {attribute: {"$vgte": least}}
+    return version_from(attribute, least)
 
 
 def _has_app(*, attribute: str) -> Document:
