@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -10,6 +12,8 @@ from sklearn.metrics import adjusted_rand_score
 from segmentation.learnt import Learning, LearntSegments, NoClusters, assign, learn
 from tests.learnt.worlds import NOISE, named, planted, structure_p
 
+RUNS = int(os.environ.get("WINNOW_TEST_NOISE_RUNS", "24"))
+"""With 200, which take half an hour of a core, the rates are those that the page states."""
 QUICK = Learning(seed=5, most_clusters=6, starts=4, references=19, pairs=3, sample_units=500)
 
 
@@ -31,8 +35,8 @@ def test_noise_is_no_structure(name: str) -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", NOISE)
 def test_noise_is_no_structure_at_the_stated_rate(name: str) -> None:
-    """200 runs of 300 units: at .05 more than 19 come once in 200 times."""
-    assert false_findings(name, 200, 300) <= binom.ppf(0.995, 200, 0.05)
+    """Of 300 units each: at .05 more findings than that (5 in 24 runs, 19 in 200) come once in 200 times."""
+    assert false_findings(name, RUNS, 300) <= binom.ppf(0.995, RUNS, 0.05)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "skewed"])
@@ -58,16 +62,16 @@ def test_planted_clusters_are_recovered(clusters: int, attributes: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("clusters", "attributes"), [(2, 2), (3, 2), (4, 3), (5, 4)])
 def test_planted_clusters_are_recovered_at_the_stated_rate(clusters: int, attributes: int) -> None:
-    """Nine in ten: of 15 runs 12 at the least, and rules that are right for .95 of the held-out units in each."""
-    recovered = 0
-    for run in range(15):
+    """Four in five at the least, with rules that are right for .95 of the held-out units in each."""
+    recovered, runs = 0, RUNS // 8
+    for run in range(runs):
         values, truth = planted(np.random.default_rng([run, clusters, 101]), 600, clusters, attributes)
         found = learn(named(values), QUICK)
         if isinstance(found, LearntSegments):
             same = adjusted_rand_score(truth, assign(found, named(values))) >= 0.9
             recovered += same and len(found.clusters) == clusters
             assert found.rules_right >= 0.95
-    assert recovered >= 12
+    assert recovered >= 0.8 * runs
 
 
 def test_too_few_units_are_too_few() -> None:
