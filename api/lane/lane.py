@@ -59,19 +59,20 @@ class Lane:
         self._prefix, self._numbers = token_hex(8), count(_SIXTEEN_DIGITS)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        began, path = perf_counter(), environ["PATH_INFO"]
+        began, path, get = perf_counter(), environ["PATH_INFO"], environ.get
         stop = self._stops.get(path) or self._stops.get(path[: path.rfind("/") + 1])
         if (
             stop is None
             or environ["REQUEST_METHOD"] != "POST"
-            or environ.get("CONTENT_TYPE") != "application/json"
-            or environ.get("QUERY_STRING")
+            or get("CONTENT_TYPE") != "application/json"
+            or get("QUERY_STRING")
             or "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK" in environ
             or "HTTP_TRANSFER_ENCODING" in environ
         ):
             return self._flask(environ, start_response)
         passage = self._passages.find(stop.rule, stop.scope, environ, began)
-        size = _size(environ)
+        said: str = get("CONTENT_LENGTH") or ""
+        size = int(said) if said.isdigit() and said.isascii() and len(said) <= _MAX_DIGITS else 0
         if (
             passage is None
             or not 0 < size <= self._max_body_bytes
@@ -84,9 +85,9 @@ class Lane:
         if reply is None or learnt is None:
             environ["wsgi.input"] = BytesIO(body)  # to be read again
             return self._by_flask(stop, environ, start_response)
-        given, answer = environ.get("HTTP_X_REQUEST_ID"), reply.body
-        number = self._prefix + hex(next(self._numbers))[2:]
-        request_id = given if given and _REQUEST_ID.fullmatch(given) else number
+        request_id, answer = get("HTTP_X_REQUEST_ID"), reply.body
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            request_id = self._prefix + hex(next(self._numbers))[2:]
         headers = [*learnt.headers, *reply.headers, ("X-Request-Id", request_id)]
         if answer:
             headers.append(("Content-Length", str(len(answer))))
@@ -111,9 +112,3 @@ class Lane:
             return start_response(status, headers, *more)
 
         return self._flask(environ, start)
-
-
-def _size(environ: Environ) -> int:
-    """Return how long the body is said to be, in plain digits; 0 where that is not said."""
-    said: str = environ.get("CONTENT_LENGTH") or ""
-    return int(said) if said.isdigit() and said.isascii() and len(said) <= _MAX_DIGITS else 0
