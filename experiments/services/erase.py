@@ -14,7 +14,8 @@ from typing import Protocol
 
 from experiments.domain.erasure import Erasure, ForcedIn, Receipt, unit_digest
 from experiments.domain.names import check_id
-from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork, UnitRows
+from experiments.services.customer_ports import UnitRows
+from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
 
 ACTION = "unit.erase"
 LEFT = (

@@ -11,18 +11,16 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from experiments.domain.attribute import Attribute
 from experiments.domain.delivery import Delivery, DeliveryState, Letter
 from experiments.domain.epoch import Version
-from experiments.domain.erasure import Erased, Erasure
 from experiments.domain.event import Event, Exposure
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
-from experiments.domain.profile import Profile
 from experiments.domain.promotion import Promotion, PromotionState
-from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
+from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
 from experiments.services.lines import Lines
 
 T = TypeVar("T")
@@ -86,115 +84,6 @@ class Library(Protocol[T]):
         """Raise RevisionMismatch, NotFound."""
 
     def page(self, *, after: str | None, limit: int) -> Page[Stored[T]]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredProfile:
-    """A profile as it rests; `attributes`: what remained of it when it was written.
-
-    `revision` is shared by what was written together, and higher than that of all that was written before.
-    """
-
-    profile: Profile
-    attributes: Mapping[str, Any]
-    revision: int
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileChanges:
-    """Whose profile changed since a revision, up to another one; None: more units than were asked for."""
-
-    revision: int
-    unit_ids: tuple[str, ...] | None
-
-
-class ProfileStore(Protocol):
-    """One profile per unit. Writers stand in one queue: what one reads to change nobody else changes meanwhile."""
-
-    def get(self, unit_id: str) -> StoredProfile | None:
-        """One read by primary key."""
-
-    def some(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
-        """Those of the units that have one."""
-
-    def to_change(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
-        """The same for who is going to `put` them: until the end of the transaction no other writer does."""
-
-    def put(self, profiles: Sequence[tuple[Profile, Mapping[str, Any]]], *, now: datetime) -> None:
-        """Store profiles, each with what remains of it now; units within one call are distinct."""
-
-    def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
-        """Profiles of the units that come after that one, in order of code point: read on from the last of them."""
-
-    def erase(self, unit_id: str) -> tuple[int, int]:
-        """Delete what is known of a unit; return how many profiles that were, and a revision that is ours alone."""
-
-    def revision(self) -> int:
-        """Return a number that grows whenever a profile is stored or erased; no lower one is committed after it."""
-
-    def changed_since(self, revision: int, *, most: int) -> ProfileChanges:
-        """Whose profiles have been stored since that revision; None where somebody was erased: they have no name."""
-
-
-class ErasureStore(Protocol):
-    """Who was erased, by digest."""
-
-    def salt(self) -> bytes:
-        """Return the database's own salt, which never changes."""
-
-    def add(self, erasure: Erasure) -> None:
-        """Once this is committed, the log takes no row of the unit that was received up to then."""
-
-    def number(self) -> int:
-        """Return a number that grows with every erasure."""
-
-    def latest(self) -> datetime | None:
-        """Return the latest instant of an erasure; None where there was none."""
-
-    def since(self, instant: datetime | None) -> Erased:
-        """Return who was erased at that instant or later, or at any time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitRows:
-    """The ids of a unit's rows in the log."""
-
-    exposures: tuple[int, ...]
-    events: tuple[int, ...]
-
-
-class BehaviourStore(Protocol):
-    """What was found by following the log: one row per customer, and the place that was reached."""
-
-    def followed(self) -> Followed: ...
-
-    def take(self) -> Followed:
-        """The same for who is going to write here: until the end of the transaction nobody else does."""
-
-    def advance(self, followed: Followed) -> None: ...
-
-    def some(self, unit_ids: Collection[str]) -> Mapping[str, Purchases]:
-        """Those of the units that have a row."""
-
-    def put(self, rows: Sequence[Purchases]) -> None:
-        """Store rows; units within one call are distinct."""
-
-    def remove(self, unit_ids: Collection[str]) -> None: ...
-
-    def due(self, now: datetime, *, most: int) -> tuple[Purchases, ...]:
-        """Rows that are due, the longest due first."""
-
-    def make_all_due(self, now: datetime) -> None: ...
-
-    def restart(self, now: datetime) -> None:
-        """Count nothing any more: all rows stay, due and with a frequency of 0."""
-
-    def count(self, *, most: int) -> int:
-        """How many customers there are; counts no further than `most`."""
-
-    def numbers(self) -> Iterator[Sequence[tuple[datetime, int, int]]]:
-        """Batches of (last_at, frequency, monetary_cents) of all customers, in no order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

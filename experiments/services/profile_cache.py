@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from experiments.domain.errors import Unavailable
 from experiments.domain.profile import Registry
 from experiments.services.catalog import CatalogHolder
-from experiments.services.ports import Clock, OpenUnitOfWork, StoredProfile, UnitOfWork
+from experiments.services.customer_ports import StoredProfile
+from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 
 REMEMBERED = 100_000
 """How many units a process remembers at least, and half of what it remembers at most."""

@@ -14,7 +14,8 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.condition import compile_condition
 from experiments.domain.profile import Registry
 from experiments.domain.segment import Segment
-from experiments.services.ports import StoredProfile, UnitOfWork, Watermark
+from experiments.services.customer_ports import StoredProfile
+from experiments.services.ports import UnitOfWork, Watermark
 
 AT_ONCE = 5_000
 """Profiles read by one statement."""

@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, delete, exists, func, or_, select
 
 from experiments.domain.event import Event, Exposure
+from experiments.services.customer_ports import UnitRows
 from experiments.services.erased_lines import oldest_received, without
 from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
-from experiments.services.ports import UnitRows, Watermark
+from experiments.services.ports import Watermark
 from experiments.storage import tables
 from experiments.storage.erasure_store import SqlErasureStore
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from experiments.domain.profile import Profile
-from experiments.services.ports import ProfileChanges, StoredProfile
+from experiments.services.customer_ports import ProfileChanges, StoredProfile
 from experiments.storage.columns import storable_number
 from experiments.storage.documents.registry import profile_from, said_to_document
 from experiments.storage.statements import insert_for

@@ -15,7 +15,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import ports
+from experiments.services import customer_ports, ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
@@ -83,9 +83,9 @@ class SqlUnitOfWork:
     layers: ports.Library[Layer]
     attributes: ports.Library[Attribute]
     sources: ports.Library[Source]
-    profiles: ports.ProfileStore
-    behaviour: ports.BehaviourStore
-    erasures: ports.ErasureStore
+    profiles: customer_ports.ProfileStore
+    behaviour: customer_ports.BehaviourStore
+    erasures: customer_ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, Exposure
+from experiments.services.customer_ports import UnitRows
 from experiments.services.erased_lines import without
 from experiments.services.lines import (
     EventValues,
@@ -20,7 +21,7 @@ from experiments.services.lines import (
     exposure_values,
     instant_of,
 )
-from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, UnitRows, Watermark
+from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
 from experiments.storage.event_log import BATCH_ROWS
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State

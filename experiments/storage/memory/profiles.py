@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from experiments.domain.profile import Profile
-from experiments.services.ports import ProfileChanges, StoredProfile
+from experiments.services.customer_ports import ProfileChanges, StoredProfile
 from experiments.storage.memory.state import State
 
 

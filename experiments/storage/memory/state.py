@@ -23,7 +23,8 @@ from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
-from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored, StoredProfile
+from experiments.services.customer_ports import StoredProfile
+from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
 
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool]

@@ -13,7 +13,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import ports
+from experiments.services import customer_ports, ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.erasures import MemoryErasureStore
@@ -58,9 +58,9 @@ class MemoryUnitOfWork:
     layers: ports.Library[Layer]
     attributes: ports.Library[Attribute]
     sources: ports.Library[Source]
-    profiles: ports.ProfileStore
-    behaviour: ports.BehaviourStore
-    erasures: ports.ErasureStore
+    profiles: customer_ports.ProfileStore
+    behaviour: customer_ports.BehaviourStore
+    erasures: customer_ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
