@@ -1,6 +1,7 @@
 """Several processes, one answer: each leaves its picture in a folder, and whoever is asked adds them up.
 
 What a process that ended had counted stays in the sums, so that counters never fall; what it knew is gone with it.
+Nor do they fall when the next scrape reaches another process: what was told had been left before.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Shared(threading.Thread):
         self._file = folder / f"{os.getpid()}-{time.time_ns()}.json"
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
+        self._leaving = threading.Lock()
         self._failing = False
 
     def run(self) -> None:
@@ -41,22 +43,25 @@ class Shared(threading.Thread):
         self._stopped.set()
         self.leave()
 
-    def leave(self) -> None:
-        """Replace our picture at one stroke; a failure is told once."""
+    def leave(self) -> dict[str, Any]:
+        """Replace our picture at one stroke, and return it; a failure is told once."""
         aside = self._file.with_suffix(".new")
-        try:
-            aside.write_text(json.dumps(self._metrics.picture()))
-            aside.replace(self._file)
-            self._failing = False
-        except OSError as error:
-            if not self._failing:
-                _log.warning("metrics_not_left", error=repr(error))
-            self._failing = True
+        with self._leaving:  # an older picture never replaces a newer one
+            picture = self._metrics.picture()
+            try:
+                aside.write_text(json.dumps(picture))
+                aside.replace(self._file)
+                self._failing = False
+            except OSError as error:
+                if not self._failing:
+                    _log.warning("metrics_not_left", error=repr(error))
+                self._failing = True
+        return picture
 
     def pictures(self) -> list[dict[str, Any]]:
-        """Return our own present picture and the last one of each other process; of one that ended, what it counted."""
+        """Leave our picture; return it and the last one of each other process; of one that ended, what it counted."""
         others = [path for path in self._file.parent.glob("*.json") if path != self._file]
-        return [self._metrics.picture(), *(found for path in others if (found := _read(path)) is not None)]
+        return [self.leave(), *(found for path in others if (found := _read(path)) is not None)]
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -160,6 +160,15 @@ def test_processes_are_added_up_and_one_that_ended_leaves_its_counts(clock: Fake
     here.client.application.extensions["shared_metrics"].stop()
 
 
+def test_counters_never_fall_when_another_process_is_asked_next(tmp_path: Path) -> None:
+    here, there = Metrics(), Metrics()
+    first, second = (Shared(metrics, tmp_path) for metrics in (here, there))
+    here.requests.route("GET", "/").observe(200, 0.001)
+    for asked in (first, second):
+        told = [route["statuses"] for picture in asked.pictures() for route in picture["requests"]]
+        assert told == [{"200": 1}]
+
+
 def test_a_folder_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     shared = Shared(Metrics(), tmp_path / "gone")
     shared.leave()
