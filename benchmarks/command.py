@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from benchmarks.harness import Case, Outcome, Sweep, measure, runs_of, sweep
+from benchmarks.harness import LEAST_SECONDS, Case, Outcome, Sweep, measure, runs_of, sweep
 from benchmarks.machine import machine
 from benchmarks.output import Run, lines, show, to_dict, write_docs
 
@@ -82,7 +82,7 @@ def measured(suite: Suite, *, quick: bool, only: tuple[str, ...]) -> Run:
             raise click.UsageError(f"no such case: {', '.join(only)}")
         outcomes = []
         for index, case in enumerate(cases):
-            outcome = _one(case, progress, memory=not quick or index == 0)
+            outcome = _one(case, progress, memory=not quick or index == 0, quick=quick)
             show(screen, outcome)
             outcomes.append(outcome)
     run = Run(
@@ -97,11 +97,12 @@ def measured(suite: Suite, *, quick: bool, only: tuple[str, ...]) -> Run:
     return run
 
 
-def _one(case: Case | Sweep, progress: Progress, *, memory: bool) -> Outcome:
+def _one(case: Case | Sweep, progress: Progress, *, memory: bool, quick: bool) -> Outcome:
     task = progress.add_task(case.name, total=runs_of(case))
     if isinstance(case, Sweep):
         return sweep(case, tick=lambda: progress.advance(task))
-    return measure(case, memory=memory, tick=lambda: progress.advance(task))
+    least = 0.0 if quick else LEAST_SECONDS
+    return measure(case, memory=memory, least_seconds=least, tick=lambda: progress.advance(task))
 
 
 def _progress() -> Progress:

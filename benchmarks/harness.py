@@ -172,7 +172,7 @@ class Outcome:
     note: str = ""
 
 
-def measure(case: Case, *, memory: bool, tick: Tick = lambda: None) -> Outcome:
+def measure(case: Case, *, memory: bool, least_seconds: float = LEAST_SECONDS, tick: Tick = lambda: None) -> Outcome:
     """Run a case: warm up, then the sides in turn; `tick` is called after each run."""
     lacking = {side.name: side.lacks for side in case.sides if side.lacks is not None}
     with ExitStack() as prepared:
@@ -192,7 +192,7 @@ def measure(case: Case, *, memory: bool, tick: Tick = lambda: None) -> Outcome:
                 started = perf_counter()
                 result = work.run()
                 took = perf_counter() - started
-                times[name] = _times(work, took)
+                times[name] = _times(work, took, least_seconds)
                 numbers[name] = work.numbers(result)
                 tick()
         seconds = _in_turn(works, case.rounds, tick, times)
@@ -247,9 +247,9 @@ def runs_of(case: Case | Sweep) -> int:
     return sum(side.lacks is None for side in case.sides) * (case.rounds + case.warm_ups)
 
 
-def _times(work: Work, took: float) -> int:
+def _times(work: Work, took: float, least_seconds: float) -> int:
     """How often to run: what says by itself how long it took does so for one run."""
-    return 1 if work.seconds is not None else max(1, ceil(LEAST_SECONDS / max(took, 1e-6)))
+    return 1 if work.seconds is not None else max(1, ceil(least_seconds / max(took, 1e-6)))
 
 
 def _in_turn(works: Mapping[str, Work], rounds: int, tick: Tick, times: Mapping[str, int]) -> dict[str, list[float]]:
