@@ -3,6 +3,8 @@
 .PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis bench-online bench-segments calibration simulate-adaptive simulate-policy format lock clean
 
 PYTHON ?= python3
+# One more than there are processors: tests of whole processes wait for most of their time.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 BIN := .venv/bin
 VENV := .venv/.made
 RUNTIME := .venv/.runtime
@@ -27,7 +29,7 @@ demo: $(RUNTIME) ## run a whole experiment and keep serving (ONCE=1: exit after 
 	$(BIN)/winnow demo $(if $(ONCE),--once) $(if $(CSV),--csv "$(CSV)")
 
 test: $(DEV) ## run all tests, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -36,7 +38,7 @@ lint: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 check: lint ## the same and the fast tests
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
 
 test-peers: $(PEERS) ## cross-check the statistics against gbstats and tea-tasting
 	$(PEERS_BIN)/python -m pytest tests/peers
