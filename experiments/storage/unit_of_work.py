@@ -10,15 +10,17 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from experiments.domain.attribute import Attribute
+from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import consent_ports, customer_ports, ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
+from experiments.storage.consent_store import SqlConsentStore
 from experiments.storage.engine import make_engine, reading, unavailable
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.event_log import SqlEventLog
@@ -86,6 +88,7 @@ class SqlUnitOfWork:
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
+    consents: consent_ports.ConsentStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -99,10 +102,12 @@ class SqlUnitOfWork:
         self._engine = engine
         self._fence = fence
         self._read_only = read_only
+        self.consent_mode = ConsentMode.ASSUMED
 
     def __enter__(self) -> Self:
         self._connection = _connect(self._engine)
-        self._log = self.log = self._open_log()
+        consents = self.consents = SqlConsentStore(self._connection, self.consent_mode)
+        self._log = self.log = self._open_log(consents)
         self.experiments = SqlExperimentStore(self._connection)
         self.segments = SqlLibrary(self._connection, SEGMENTS)
         self.metrics = SqlLibrary(self._connection, METRICS)
@@ -121,10 +126,10 @@ class SqlUnitOfWork:
         self.notices = SqlNoticeOutbox(self._connection)
         return self
 
-    def _open_log(self) -> SqlEventLog:
+    def _open_log(self, consents: SqlConsentStore) -> SqlEventLog:
         if self._connection.dialect.name == "postgresql":
-            return PostgresEventLog(self._connection, fence=self._fence, renew=self._read_only)
-        return SqliteEventLog(self._connection)
+            return PostgresEventLog(self._connection, consents, fence=self._fence, renew=self._read_only)
+        return SqliteEventLog(self._connection, consents)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
