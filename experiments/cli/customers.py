@@ -7,14 +7,49 @@ from dataclasses import asdict
 
 import click
 
+from experiments.cli.console import progress_bar
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.erasure import Receipt
 from experiments.services.consents import ConsentWord
+from experiments.services.retention import Retention
 
 
 @click.group()
 def customers() -> None:
-    """Erase people, and say who consents."""
+    """Erase people, say who consents, and delete old rows."""
+
+
+@customers.command()
+@click.option(
+    "--days", type=click.FloatRange(0, min_open=True), help="WINNOW_RETENTION_DAYS, or as if it were so many."
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def retention(*, days: float | None, dry_run: bool, as_json: bool) -> None:
+    """Delete exposures and events that are older than WINNOW_RETENTION_DAYS, as the worker does once a day.
+
+    Rows stay that an experiment needs which is not stopped, or was stopped less than a week ago.
+    """
+    winnow = wired()
+    wanted = winnow.settings.retention_days if days is None else days
+    if not wanted:
+        raise click.UsageError("WINNOW_RETENTION_DAYS is not set, so everything is kept; see --days.")
+    keeper = Retention(winnow.open_unit_of_work, winnow.clock, wanted, actor=ACTOR)
+    going = None
+    with progress_bar("Looking", "ids") as tell:
+        for going in keeper.would_go() if dry_run else keeper.run():
+            tell(going.looked, going.ids, "Deleting" if going.deleted else "Looking")
+    if going is None:
+        return
+    if as_json:
+        told = {"before": going.before.isoformat(), "deleted": going.deleted, "dry_run": dry_run}
+        click.echo(json.dumps({**told, "exposures": going.exposures, "events": going.events}))
+        return
+    verb = "would go" if dry_run else "went"
+    click.echo(f"Of before {going.before:%Y-%m-%d %H:%M:%S} UTC, {going.rows:,} rows {verb}.")
+    for kind, counts in (("Exposures", going.exposures), ("Events", going.events)):
+        for name, count in sorted(counts.items()):
+            click.echo(f"{kind} of {name}: {count:,}")
 
 
 @customers.command()

@@ -24,6 +24,7 @@ from experiments.domain.webhook import Webhook
 from experiments.services.consent_ports import ConsentStore
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
 from experiments.services.lines import Lines
+from experiments.services.retention_ports import AgedRows
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -98,7 +99,7 @@ class Watermark:
 
 
 class EventLog(Protocol):
-    """Append-only but for erasure, idempotent on `event_id` (exposures and events apart).
+    """Append-only but for erasure and retention, idempotent on `event_id` (exposures and events apart).
 
     What was received of a unit before it was erased, or while it does not consent, is not stored, and nobody is told.
     """
@@ -388,6 +389,7 @@ class UnitOfWork(Protocol):
     behaviour: BehaviourStore
     erasures: ErasureStore
     consents: ConsentStore
+    aged: AgedRows
     log: EventLog
     snapshots: SnapshotStore
     promotions: PromotionStore

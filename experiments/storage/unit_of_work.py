@@ -16,7 +16,8 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, ports
+from experiments.services import consent_ports, customer_ports, ports, retention_ports
+from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
@@ -89,6 +90,7 @@ class SqlUnitOfWork:
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
     consents: consent_ports.ConsentStore
+    aged: retention_ports.AgedRows
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -117,6 +119,7 @@ class SqlUnitOfWork:
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
+        self.aged = SqlAgedRows(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)

@@ -14,8 +14,9 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, ports
+from experiments.services import consent_ports, customer_ports, ports, retention_ports
 from experiments.storage.changes import PolledFeed
+from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore
@@ -64,6 +65,7 @@ class MemoryUnitOfWork:
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
     consents: consent_ports.ConsentStore
+    aged: retention_ports.AgedRows
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -107,6 +109,7 @@ class MemoryUnitOfWork:
         self.behaviour = MemoryBehaviourStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)
         self.consents = self._log.consents = MemoryConsentStore(state, self.consent_mode)
+        self.aged = MemoryAgedRows(self._database.exposures, self._database.events)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
