@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit_digest", name=op.f("pk_consents")),
     )
     op.create_index(op.f("ix_consents_state_unit_digest"), "consents", ["state", "unit_digest"])
+    op.create_index(op.f("ix_consents_state_since"), "consents", ["state", "since"])
     op.create_index(op.f("ix_consents_revision"), "consents", ["revision"])
 
 

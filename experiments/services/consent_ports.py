@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from experiments.domain.consent import Consent, ConsentMode, Said
@@ -40,5 +41,14 @@ class ConsentStore(Protocol):
     def exceptions(self) -> Iterator[Sequence[str]]:
         """Batches of the digests of who is not treated like those who have said nothing, in no order."""
 
+    def salt(self) -> bytes:
+        """Return what digests are made with, as `erasures.salt`."""
+
+    def revision(self) -> int:
+        """Return a number that grows whenever something is said; no lower one is committed after it."""
+
+    def latest_grant(self) -> datetime | None:
+        """Return since when the latest of those consents before which a unit did not; None where there is none."""
+
     def changed_since(self, revision: int, *, most: int) -> ConsentChanges:
-        """What was said since that revision, which `profiles.revision` gives."""
+        """What was said since that revision."""

@@ -49,7 +49,8 @@ def unit_of(line: bytes) -> str:
 
 def units_in(lines: Lines) -> frozenset[str]:
     """Return whose rows they are."""
-    return frozenset(unit_of(line) for line in _each(lines))
+    columns = {line.split(b"\t", 2)[1] for line in _each(lines)}
+    return frozenset(unescaped(column.decode()) for column in columns)
 
 
 def _is_unwanted(line: bytes, unwanted: Unwanted) -> bool:

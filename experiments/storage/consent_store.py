@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, select
+from sqlalchemy import Connection, Row, Select, exists, func, select
 
 from experiments.domain.consent import Consent, ConsentMode, ConsentState, Said
 from experiments.domain.erasure import unit_digest
+from experiments.services.consent_picture import ConsentPicture, NotStored, not_stored, number_of
 from experiments.services.consent_ports import ConsentChanges
 from experiments.storage.columns import storable_number
 from experiments.storage.consent_tables import consents
@@ -25,6 +27,11 @@ BINDING = {
     ConsentMode.REQUIRED: (ConsentState.GRANTED, ConsentState.GRANTED_AGAIN),
 }
 """What makes a unit unlike those that have said nothing."""
+GRANTS = {
+    ConsentMode.ASSUMED: (ConsentState.GRANTED_AGAIN,),
+    ConsentMode.REQUIRED: (ConsentState.GRANTED, ConsentState.GRANTED_AGAIN),
+}
+"""Grants before which nothing was to be stored."""
 EXCEPTIONS = {
     ConsentMode.ASSUMED: (ConsentState.REFUSED,),
     ConsentMode.REQUIRED: (ConsentState.GRANTED, ConsentState.GRANTED_AGAIN),
@@ -35,22 +42,40 @@ _columns = consents.c
 
 
 class SqlConsentStore:
-    """Refusals wait, on PostgreSQL, until those who append have ended: they look here after they have that lock."""
+    """Refusals wait, on PostgreSQL, until those who append have ended: they look here after they have that lock.
 
-    def __init__(self, connection: Connection, mode: ConsentMode) -> None:
+    `picture` is that of the process, which each transaction that appends brings up to date.
+    """
+
+    def __init__(self, connection: Connection, picture: ConsentPicture, mode: ConsentMode) -> None:
         self._connection = connection
+        self._picture = picture
         self.mode = mode
 
-    def binds(self) -> bool:
+    def asks(self) -> bool:
+        """Say whether rows have to be looked at before they are stored: one read of one row, where nothing changed."""
+        self._picture.follow(self)
+        return self._picture.is_asked or self._picture.latest_grant is not None
+
+    def not_stored(self, unit_ids: Collection[str], oldest: datetime) -> NotStored:
+        """Return of which of these units rows that were received at that instant or later are dropped."""
+        latest, late = self._picture.latest_grant, {}
+        if latest is not None and oldest < latest:
+            wanted = select(_columns.unit_digest, _columns.since)
+            newer = wanted.where(_columns.state.in_(GRANTS[self.mode]), _columns.since > oldest)
+            late = {number_of(digest): since for digest, since in self._connection.execute(newer)}
+        return not_stored(unit_ids, self._picture, late)
+
+    def _binds(self) -> bool:
         """Say whether units have to be looked up at all: one look at an index."""
         if self.mode is ConsentMode.REQUIRED:
             return True
         return bool(self._connection.execute(select(exists().where(_columns.state.in_(BINDING[self.mode])))).scalar())
 
     def of(self, unit_ids: Collection[str]) -> Said:
-        if not unit_ids or not self.binds():
+        if not unit_ids or not self._binds():
             return Said(mode=self.mode, by_unit={})
-        salt = SqlErasureStore(self._connection).salt()
+        salt = self.salt()
         units = {unit_digest(salt, unit_id): unit_id for unit_id in unit_ids}
         bound = select(consents).where(_columns.state.in_(BINDING[self.mode]))
         found = self._named(bound, list(units))
@@ -67,6 +92,7 @@ class SqlConsentStore:
         if not said:
             return
         revision = join_queue(self._connection)
+        self._picture = ConsentPicture(self.mode)  # of this transaction alone: it may be rolled back
         if self._connection.dialect.name == "postgresql" and any(not one.granted for one in said):
             stop_writers(self._connection)
         insert = insert_for(self._connection, consents)
@@ -98,8 +124,20 @@ class SqlConsentStore:
                 yield batch
                 after = batch[-1]
 
+    def salt(self) -> bytes:
+        return SqlErasureStore(self._connection).salt()
+
+    def revision(self) -> int:
+        number: int = self._connection.execute(select(profile_revision.c.number)).scalar_one()
+        return number
+
+    def latest_grant(self) -> datetime | None:
+        latest = (select(func.max(_columns.since)).where(_columns.state == state) for state in GRANTS[self.mode])
+        found = (self._connection.execute(one).scalar_one() for one in latest)
+        return max((since for since in found if since is not None), default=None)
+
     def changed_since(self, revision: int, *, most: int) -> ConsentChanges:
-        present: int = self._connection.execute(select(profile_revision.c.number)).scalar_one()
+        present = self.revision()
         if present == revision or not storable_number(revision):
             return ConsentChanges(revision=present, said=())
         newer = select(consents).where(_columns.revision > revision).order_by(_columns.revision).limit(most + 1)

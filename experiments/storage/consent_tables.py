@@ -17,5 +17,6 @@ consents = Table(
     Column("said_by", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Index(None, "state", "unit_digest"),
+    Index(None, "state", "since"),
     Index(None, "revision"),
 )

@@ -58,8 +58,10 @@ class SqlEventLog(ABC):
         return [row for row in rows if not erased.covers(row["unit_id"], received_at)]
 
     def _consented(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        said = self._consents.of({row["unit_id"] for row in rows})
-        return [row for row in rows if not said.covers(row["unit_id"], row["received_at"])] if said else rows
+        if not rows or not self._consents.asks():
+            return rows
+        dropped = self._consents.not_stored({row["unit_id"] for row in rows}, rows[0]["received_at"])
+        return [row for row in rows if not dropped.covers(row["unit_id"], row["received_at"])]
 
     def load(self, lines: Lines) -> None:
         self._join_writers()
@@ -67,9 +69,14 @@ class SqlEventLog(ABC):
         oldest = None if latest is None else oldest_received(lines)
         if latest is not None and oldest is not None and oldest <= latest:
             lines = without(lines, self._erasures.since(oldest))
-        if self._consents.binds() and (said := self._consents.of(units_in(lines))):
-            lines = without(lines, said)
+        if self._consents.asks():
+            lines = self._consented_lines(lines)
         self._load_all(lines)
+
+    def _consented_lines(self, lines: Lines) -> Lines:
+        oldest = oldest_received(lines)
+        dropped = None if oldest is None else self._consents.not_stored(units_in(lines), oldest)
+        return without(lines, dropped) if dropped else lines
 
     def _load_all(self, lines: Lines) -> None:
         for table, columns, data in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol, Self, cast
 
@@ -17,6 +18,7 @@ from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.services import consent_ports, customer_ports, ports, retention_ports
+from experiments.services.consent_picture import ConsentPicture
 from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
@@ -66,9 +68,11 @@ class SqlDatabase:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._reading = reading(engine)
+        self._pictures = {mode: ConsentPicture(mode) for mode in ConsentMode}
 
     def unit_of_work(self, *, read_only: bool = False) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self._reading if read_only else self.engine, fence=self.engine, read_only=read_only)
+        engine = self._reading if read_only else self.engine
+        return SqlUnitOfWork(engine, self._pictures, fence=self.engine, read_only=read_only)
 
     def changes(self) -> ports.ChangeFeed:
         return change_feed(self.engine)
@@ -100,15 +104,20 @@ class SqlUnitOfWork:
     webhooks: ports.WebhookStore
     notices: ports.NoticeOutbox
 
-    def __init__(self, engine: Engine, *, fence: Engine, read_only: bool) -> None:
+    def __init__(
+        self, engine: Engine, pictures: Mapping[ConsentMode, ConsentPicture], *, fence: Engine, read_only: bool
+    ) -> None:
         self._engine = engine
+        self._pictures = pictures
         self._fence = fence
         self._read_only = read_only
         self.consent_mode = ConsentMode.ASSUMED
 
     def __enter__(self) -> Self:
         self._connection = _connect(self._engine)
-        consents = self.consents = SqlConsentStore(self._connection, self.consent_mode)
+        consents = self.consents = SqlConsentStore(
+            self._connection, self._pictures[self.consent_mode], self.consent_mode
+        )
         self._log = self.log = self._open_log(consents)
         self.experiments = SqlExperimentStore(self._connection)
         self.segments = SqlLibrary(self._connection, SEGMENTS)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from experiments.domain.consent import Consent, ConsentMode, Said
 from experiments.domain.erasure import unit_digest
 from experiments.services.consent_ports import ConsentChanges
-from experiments.storage.consent_store import BINDING, EXCEPTIONS
+from experiments.storage.consent_store import BINDING, EXCEPTIONS, GRANTS
 from experiments.storage.memory.state import State
 
 
@@ -38,6 +39,16 @@ class MemoryConsentStore:
     def exceptions(self) -> Iterator[Sequence[str]]:
         wanted = EXCEPTIONS[self.mode]
         yield sorted(digest for digest, (_, one) in self._state.consents.items() if one.state in wanted)
+
+    def salt(self) -> bytes:
+        return self._state.erasure_salt
+
+    def revision(self) -> int:
+        return self._state.profile_revision
+
+    def latest_grant(self) -> datetime | None:
+        said = (one for _, one in self._state.consents.values())
+        return max((one.since for one in said if one.state in GRANTS[self.mode]), default=None)
 
     def changed_since(self, revision: int, *, most: int) -> ConsentChanges:
         said = tuple(one for number, one in self._state.consents.values() if number > revision)
