@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import select
 
 from api.app import create_app
 from api.catalog_poller import CatalogPoller
@@ -22,11 +24,12 @@ from experiments.services.behaviour import register
 from experiments.services.bulk_run import ListAssigner, ListWish
 from experiments.services.customer_file import CustomerImporter, ImportWish
 from experiments.services.follow import Follower
-from experiments.settings import Settings
+from experiments.settings import ROOT, Settings
 from experiments.spool.folder import spool_folder
 from experiments.storage.changes import PolledFeed
 from experiments.storage.engine import identity
 from experiments.storage.memory.unit_of_work import MemoryDatabase
+from experiments.storage.tables import events
 from segmentation.behaviour.cuts import Cuts
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, VISIT, Caller, codes, refusal
@@ -224,6 +227,16 @@ def test_forced_testers_who_refuse_see_the_default(api: Caller) -> None:
     refuse(api)
     (answer,) = api.post("/v1/assignments", {"unit_id": PERSON}).json["assignments"]
     assert (answer["variant"], answer["reason"]) == ("a", "no_consent")
+
+
+def test_the_examples_of_the_docs_work(house: Caller) -> None:
+    text = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```http\n(PUT|POST) (\S+)\n(.*?)\n```", text, re.DOTALL)
+    answers = [house.send(method, path, json.loads(body)) for method, path, body in examples]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    printed = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    assert {**answers[0].json, "said_by": "key:crm"} == printed
+    assert [one["status"] for one in answers[1].json["consents"]] == ["unchanged", "accepted"]
 
 
 def test_items_of_who_refuses_are_rejected_one_by_one(house: Caller) -> None:
@@ -424,10 +437,6 @@ def test_what_waits_when_the_refusal_comes_is_dropped_and_followers_leave_who_re
 
 
 def _events(gate: Gate) -> set[str]:
-    from sqlalchemy import select  # noqa: PLC0415
-
-    from experiments.storage.tables import events  # noqa: PLC0415
-
     with gate(read_only=True) as work:
         return set(work._connection.execute(select(events.c.event_id)).scalars())
 
