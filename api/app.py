@@ -15,6 +15,7 @@ from api.resources import (
     access,
     assignments,
     catalog,
+    consents,
     events,
     experiments,
     growthbook,
@@ -49,6 +50,7 @@ ROUTES = (
     library.attributes,
     library.sources,
     units.routes,
+    consents.routes,
     results.routes,
     promotions.routes,
     access.audit,
@@ -103,8 +105,12 @@ def _open_lane(app: Flask, services: Winnow) -> None:
 
 
 def _first_look(services: Winnow) -> None:
-    """Read the experiments. A process may start before its database: it is not ready until a later look succeeds."""
+    """Read the experiments, and who consents.
+
+    A process may start before its database: it is not ready until a later look succeeds.
+    """
     try:
         services.catalog.refresh()
+        services.consent_cache.follow()
     except Unavailable as error:
         _log.warning("catalog_not_loaded", code=error.code, reason=error.message)

@@ -1,4 +1,4 @@
-"""Looking whether another process changed an experiment or a profile: when told so, and again and again."""
+"""Looking whether another process changed an experiment, a profile or a consent: when told so, and again and again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from api.logs import logger
 from experiments.services.catalog import CatalogHolder
+from experiments.services.consent_cache import ConsentCache
 from experiments.services.ports import ChangeFeed
 from experiments.services.profile_cache import ProfileCache
 
@@ -15,18 +16,25 @@ _log = logger("winnow.catalog")
 
 
 class CatalogPoller(threading.Thread):
-    """Refreshes a catalog until stopped, and forgets profiles that changed.
+    """Refreshes a catalog until stopped, forgets profiles that changed, and hears who consents.
 
     While the database is away the last good ones serve; that is logged once.
     """
 
     def __init__(
-        self, catalog: CatalogHolder, changes: ChangeFeed, every_seconds: float, *, profiles: ProfileCache | None = None
+        self,
+        catalog: CatalogHolder,
+        changes: ChangeFeed,
+        every_seconds: float,
+        *,
+        profiles: ProfileCache | None = None,
+        consents: ConsentCache | None = None,
     ) -> None:
         super().__init__(name="winnow-catalog-poller", daemon=True)
         self._catalog = catalog
         self._changes = changes
         self._profiles = profiles
+        self._consents = consents
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
         self._failing = False
@@ -56,6 +64,8 @@ class CatalogPoller(threading.Thread):
             self._catalog.refresh()
             if self._profiles is not None:
                 self._profiles.follow()
+            if self._consents is not None:
+                self._consents.follow()
         except Exception as error:  # noqa: BLE001 - nothing may end the thread that keeps a process up to date
             if not self._failing:
                 _log.warning("catalog_refresh_failed", error=repr(error))

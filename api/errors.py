@@ -20,6 +20,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     refusals.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     refusals.NotFound: HTTPStatus.NOT_FOUND,
     refusals.AlreadyExists: HTTPStatus.CONFLICT,
+    refusals.NoConsent: HTTPStatus.CONFLICT,
     refusals.IllegalTransition: HTTPStatus.CONFLICT,
     refusals.StateConflict: HTTPStatus.CONFLICT,
     refusals.Taken: HTTPStatus.CONFLICT,

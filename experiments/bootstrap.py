@@ -6,11 +6,14 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from experiments.domain.consent import ConsentMode
 from experiments.services.advance import Advancer
 from experiments.services.alerts import Alerter
 from experiments.services.assign import Assigner
 from experiments.services.author import Author
 from experiments.services.catalog import Catalog, CatalogHolder
+from experiments.services.consent_cache import ConsentCache
+from experiments.services.consents import Consents
 from experiments.services.deliver import Deliverer
 from experiments.services.erase import Eraser, Spools
 from experiments.services.growthbook_eval import RemoteEvaluator
@@ -18,7 +21,7 @@ from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
 from experiments.services.limit import Limiter
-from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork
+from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork, UnitOfWork
 from experiments.services.profile_cache import ProfileCache
 from experiments.services.profiles import Profiles
 from experiments.services.promote import Promoter
@@ -51,6 +54,8 @@ class Winnow:
     profiles: Profiles
     profile_cache: ProfileCache
     eraser: Eraser
+    consents: Consents
+    consent_cache: ConsentCache
     publisher: Publisher
     remote_evaluator: RemoteEvaluator
     recorder: Recorder
@@ -81,7 +86,8 @@ def build(
 
     `spooled`: what is recorded goes through a spool of this process, which is drained from now on.
     """
-    opened = open_unit_of_work or open_database(settings.database_url).unit_of_work
+    opened = _with_consent(open_unit_of_work or open_database(settings.database_url).unit_of_work, settings.consent)
+    consent_cache = ConsentCache(opened, settings.consent)
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
     spool = _spool(settings, opened) if spooled else None
     journal: Journal = spool or DirectJournal(opened)
@@ -89,7 +95,7 @@ def build(
     profile_cache = ProfileCache(catalog, opened, clock)
     has_folder = spool is not None or (open_unit_of_work is None and settings.database_url != "memory://")
     spools = _spools(settings, opened, spool) if has_folder else None
-    assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache)
+    assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache, consent_cache)
     return Winnow(
         settings=settings,
         clock=clock,
@@ -101,9 +107,11 @@ def build(
         profiles=Profiles(opened, clock, profile_cache.forget),
         profile_cache=profile_cache,
         eraser=Eraser(opened, clock, profile_cache.forget, spools),
+        consents=Consents(opened, clock, consent_cache.catch_up),
+        consent_cache=consent_cache,
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
-        recorder=Recorder(catalog, opened, journal, clock),
+        recorder=Recorder(catalog, opened, journal, clock, consent_cache),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
@@ -114,6 +122,18 @@ def build(
         webhooks=Webhooks(opened, clock),
         spool=spool,
     )
+
+
+def _with_consent(opened: OpenUnitOfWork, mode: ConsentMode) -> OpenUnitOfWork:
+    if mode is ConsentMode.ASSUMED:
+        return opened
+
+    def open_unit_of_work(*, read_only: bool = False) -> UnitOfWork:
+        work = opened(read_only=read_only)
+        work.consent_mode = mode
+        return work
+
+    return open_unit_of_work
 
 
 def _limiter(settings: Settings) -> Limiter | None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import InvalidInput
 from experiments.domain.mail import MailServer, check_address, mail_server
 from experiments.domain.names import check_key
@@ -33,6 +34,8 @@ class Settings:
     what they counted; `winnow serve` makes one. `stream_url`: where browsers reach the change streams on `stream_port`;
     without it there are none. `stream_limit`: how many may be open. `purchase_events`: the events that are purchases,
     of which the worker makes attributes of customers; none: it makes none. `cuts_hours`: how old cuts of scores become.
+    `consent`: what holds for who has not said whether they consent. `retention_days`: how long rows of the log are
+    kept; 0: for ever.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -62,6 +65,8 @@ class Settings:
     stream_limit: int = 5_000
     purchase_events: tuple[str, ...] = ()
     cuts_hours: float = 24.0
+    consent: ConsentMode = ConsentMode.ASSUMED
+    retention_days: float = 0.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -95,6 +100,8 @@ class Settings:
             stream_limit=int(read.number("STREAM_LIMIT", default.stream_limit, least=1)),
             purchase_events=read.keys("PURCHASE_EVENTS"),
             cuts_hours=read.number("CUTS_HOURS", default.cuts_hours, least=0.1),
+            retention_days=read.number("RETENTION_DAYS", default.retention_days, least=0),
+            consent=ConsentMode(read.one_of("CONSENT", default.consent, tuple(ConsentMode))),
         )
 
     def __post_init__(self) -> None:

@@ -21,12 +21,14 @@ import structlog
 from experiments.bootstrap import Winnow, build, deliverer
 from experiments.domain.errors import DomainError, PromotionRefused
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.retention import AFTER_STOP_SECONDS
 from experiments.services.adapt import Adapter
 from experiments.services.advance import MACHINE, MOST_STEPS
 from experiments.services.analyse import Analyst
 from experiments.services.behaviour import register
 from experiments.services.follow import Follower
 from experiments.services.ports import Snapshot
+from experiments.services.retention import Retention
 from experiments.settings import Settings
 
 LEASE = "worker"
@@ -38,11 +40,9 @@ DELIVERIES = 100
 FOLLOW_SECONDS = 2.0
 """Between two rounds the log is looked at this often: who buys changes segments within seconds."""
 FOLLOW_STEPS = 50
-"""At most so many transactions of following are done before others have their turn."""
+"""At most so many transactions of following, or of retention, are done before others have their turn."""
 MAXIMUM_AGE_SECONDS = 3_600
 """A running experiment gets a new snapshot at least this often, so that evidence does not go stale."""
-AFTER_STOP_SECONDS = 7 * 86_400
-"""How long late events of a stopped experiment are still counted."""
 
 log = structlog.get_logger("winnow.worker")
 
@@ -73,6 +73,7 @@ class Worker:
         deliver: Callable[[], int] = lambda: 0,
         adapt: Callable[[str], object] = lambda key: None,
         follow: Callable[[], bool] = lambda: False,
+        retain: Callable[[], bool] = lambda: False,
     ) -> None:
         self._winnow = winnow
         self._analyst = analyst
@@ -82,6 +83,7 @@ class Worker:
         self._deliver = deliver
         self._adapt = adapt
         self._follow = follow
+        self._retain = retain
         self._renewed_at: datetime | None = None
         self._acted_at: dict[str, datetime] = {}
 
@@ -129,6 +131,7 @@ class Worker:
                     break
                 self._renew()
                 self._guarded(experiment)
+            self._step_by_step(self._retain, "retention_failed")
         except LeaseLost:
             log.info("lease_held_by_another", holder=self._holder)
             return False
@@ -136,17 +139,20 @@ class Worker:
 
     def _follow_log(self) -> None:
         """Bring profiles up to the log, as far as there is time; the rest comes next time."""
+        self._step_by_step(self._follow, "follow_failed")
+
+    def _step_by_step(self, step: Callable[[], bool], failed: str) -> None:
         try:
             for _ in range(FOLLOW_STEPS):
-                if self._stop.is_set() or not self._follow():
+                if self._stop.is_set() or not step():
                     break
                 self._keep_lease(0, 0)
         except LeaseLost:
             raise
         except DomainError as trouble:
-            log.warning("follow_failed", code=trouble.code, message=trouble.message)
+            log.warning(failed, code=trouble.code, message=trouble.message)
         except Exception:
-            log.exception("follow_failed")
+            log.exception(failed)
 
     def deliver(self) -> None:
         """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""
@@ -289,6 +295,9 @@ def worker(once: bool, interval: float | None) -> None:
         deliver=lambda: deliver(DELIVERIES),
         adapt=lambda key: adapter.step(key, actor=MACHINE),
         follow=follower.step,
+        retain=partial(
+            _retain, Retention(winnow.open_unit_of_work, winnow.clock, settings.retention_days, actor=MACHINE)
+        ),
     )
     log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
     if not once:
@@ -296,6 +305,16 @@ def worker(once: bool, interval: float | None) -> None:
     elif not _round(working):
         raise SystemExit(1)
     log.info("ended")
+
+
+def _retain(retention: Retention) -> bool:
+    """Do the next batch, and tell where rows were deleted."""
+    before = retention.going.deleted if retention.going else 0
+    is_going_on = retention.step()
+    going = retention.going
+    if going is not None and going.deleted != before:
+        log.info("expired", deleted_rows=going.deleted, of_rows=going.rows, looked_ids=going.looked, of_ids=going.ids)
+    return is_going_on
 
 
 def _log_as(settings: Settings) -> None:

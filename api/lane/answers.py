@@ -33,10 +33,11 @@ Write = Callable[[Assignment, Definition], Written]
 class Group:
     """Experiments that answer together; `exposes`: for one of them at least, asking is showing.
 
-    `profiled`: conditions name what profiles may say.
+    `withheld` are the answers to who does not consent. `profiled`: conditions name what profiles may say.
     """
 
     assigns: tuple[Assign[Written], ...]
+    withheld: tuple[Written, ...]
     exposes: bool
     profiled: bool
 
@@ -101,6 +102,7 @@ class AnswersHolder:
         assign = compile_answers(entry.experiment, entry.layer, lambda answer: self._write(answer, definition))
         return Group(
             assigns=(assign,),
+            withheld=(self._write(entry.withheld, definition),),
             exposes=definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT,
             profiled=catalog.registry is not None,
         )
@@ -114,6 +116,7 @@ def _answers(catalog: Catalog, live: Mapping[str, Group]) -> Answers:
 def _together(groups: Collection[Group]) -> Group:
     return Group(
         assigns=tuple(assign for group in groups for assign in group.assigns),
+        withheld=tuple(written for group in groups for written in group.withheld),
         exposes=any(group.exposes for group in groups),
         profiled=any(group.profiled for group in groups),
     )

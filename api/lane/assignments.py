@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -13,6 +14,7 @@ from api.lane.clean import UNREADABLE, is_fit, is_id, is_plain, names_in
 from api.lane.exposing import Exposing, Shown
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
+from experiments.services.consent_cache import ConsentCache
 from experiments.services.keys import Principal
 from experiments.services.profile_cache import ProfileCache
 
@@ -44,10 +46,16 @@ class Assignments:
     """Answers what is asked plainly; who is not known, or asks for what is not there, is left to Flask."""
 
     def __init__(
-        self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions, profiles: ProfileCache
+        self,
+        answers: AnswersHolder,
+        exposing: Exposing,
+        decisions: Decisions,
+        profiles: ProfileCache,
+        consents: ConsentCache,
     ) -> None:
         self._answers = answers
         self._profiles = profiles
+        self._consents = consents
         self._exposing = exposing
         self._by_slot = decisions.by_slot
 
@@ -68,14 +76,17 @@ class Assignments:
         wanted = self._answers.group(experiment, principal.tags) if is_fit(unit_id, body, names) else None
         if wanted is None:
             return None
-        known = self._profiles.merged(unit_id, attributes) if wanted.profiled else attributes
-        if len(wanted.assigns) == 1:
-            written = wanted.assigns[0](unit_id, known)
-            if written.exposes and not self._exposing.expose(unit_id, (written,)):
-                return None
-            self._by_slot[written.slot] += 1
-            return Reply(b'{"assignments":[' + written.document + b"]}\n")
-        given = [assign(unit_id, known) for assign in wanted.assigns]
+        if self._consents.is_asked and self._consents.lacks(unit_id):
+            given: Sequence[Written] = wanted.withheld
+        else:
+            known = self._profiles.merged(unit_id, attributes) if wanted.profiled else attributes
+            if len(wanted.assigns) == 1:
+                written = wanted.assigns[0](unit_id, known)
+                if written.exposes and not self._exposing.expose(unit_id, (written,)):
+                    return None
+                self._by_slot[written.slot] += 1
+                return Reply(b'{"assignments":[' + written.document + b"]}\n")
+            given = [assign(unit_id, known) for assign in wanted.assigns]
         if wanted.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:
@@ -97,13 +108,16 @@ class Assignments:
         if not fit or wanted is None or not is_plain(body, names):
             return None
         units = [(unit.unit_id, _NONE if unit.attributes is _UNSET else unit.attributes) for unit in ask.units]
-        self._profiles.warm(units)
+        lacking = {unit_id for unit_id, _ in units if self._consents.lacks(unit_id)} if self._consents.is_asked else ()
+        self._profiles.warm((unit for unit in units if unit[0] not in lacking) if lacking else units)
         exposed: Shown = []
         decided: list[Written] = []
         results = []
         for unit_id, attributes in units:
-            known = self._profiles.merged(unit_id, attributes)
-            given = [assign(unit_id, known) for assign in wanted.assigns]
+            given: Sequence[Written] = wanted.withheld
+            if unit_id not in lacking:
+                known = self._profiles.merged(unit_id, attributes)
+                given = [assign(unit_id, known) for assign in wanted.assigns]
             decided += given
             if wanted.exposes:
                 exposed += [(unit_id, written) for written in given if written.exposes]

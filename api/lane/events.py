@@ -114,9 +114,10 @@ class Events:
         if simple:
             if not (all(ids) and all(units)) or max(map(len, ids + units)) > MAX_ID_LENGTH:
                 raise _Unclean
-        else:
-            if not all(map(is_id, ids + units)):
-                raise _Unclean
+        elif not all(map(is_id, ids + units)):
+            raise _Unclean
+        self._require_consent(units)
+        if not simple:
             ids, units = list(map(escaped, ids)), list(map(escaped, units))
         received, text = moments.received, moments.text
         return [
@@ -141,17 +142,23 @@ class Events:
         """Check a claim as the recorder does; what it refuses, Flask has it refuse once more."""
         if not -MAX_WHOLE <= claim.version <= MAX_WHOLE:
             raise _Unclean
-        return self._recorder.check(
-            ExposureClaim(
-                event_id=claim.event_id,
-                unit_id=claim.unit_id,
-                experiment=claim.experiment,
-                version=claim.version,
-                segment=claim.segment,
-                variant=claim.variant,
-                occurred_at=moments.now if claim.occurred_at is _UNSET else moments.instant(claim.occurred_at),
-            )
+        said = ExposureClaim(
+            event_id=claim.event_id,
+            unit_id=claim.unit_id,
+            experiment=claim.experiment,
+            version=claim.version,
+            segment=claim.segment,
+            variant=claim.variant,
+            occurred_at=moments.now if claim.occurred_at is _UNSET else moments.instant(claim.occurred_at),
         )
+        self._require_consent([said.unit_id])
+        return self._recorder.check(said)
+
+    def _require_consent(self, units: Sequence[str]) -> None:
+        """Leave to Flask, which says of which units nothing is stored; ids are fit to be ids."""
+        consents = self._recorder.consents
+        if consents.is_asked and any(map(consents.is_known_to_lack, units)):
+            raise _Unclean
 
 
 class _Moments:

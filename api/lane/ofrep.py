@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from api.lane.exposing import Exposing
 from api.metrics.counts import Decisions
 from api.ofrep.evaluation import bulk, tag
 from api.ofrep.streams import encoded_streams
+from experiments.services.consent_cache import ConsentCache
 from experiments.services.keys import Principal
 from experiments.services.profile_cache import ProfileCache
 
@@ -38,12 +40,14 @@ class Evaluations:
         exposing: Exposing,
         decisions: Decisions,
         profiles: ProfileCache,
+        consents: ConsentCache,
         *,
         streams_url: str,
         secret: str,
     ) -> None:
         self._answers = answers
         self._profiles = profiles
+        self._consents = consents
         self._exposing = exposing
         self._by_slot = decisions.by_slot
         self._streams_url = streams_url
@@ -73,7 +77,7 @@ class Evaluations:
         # Another tag, or several of them, are rare, and for Flask to compare.
         return Reply(b"", "304 NOT MODIFIED", (("ETag", etag),)) if held == etag else None
 
-    def _given(self, body: bytes, group: Group) -> list[Written] | None:
+    def _given(self, body: bytes, group: Group) -> Sequence[Written] | None:
         try:
             context = _evaluate(body).context
         except UNREADABLE:
@@ -82,8 +86,11 @@ class Evaluations:
         unit_id = context.pop("targetingKey", None)
         if type(unit_id) is not str or not is_id(unit_id) or not is_plain(body, names):
             return None
-        known = self._profiles.merged(unit_id, context)
-        given = [assign(unit_id, known) for assign in group.assigns]
+        if self._consents.is_asked and self._consents.lacks(unit_id):
+            given: Sequence[Written] = group.withheld
+        else:
+            known = self._profiles.merged(unit_id, context)
+            given = [assign(unit_id, known) for assign in group.assigns]
         if group.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:

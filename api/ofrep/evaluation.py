@@ -26,6 +26,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.NOT_IN_TRAFFIC: "STATIC",
     Reason.PAUSED: "DISABLED",
     Reason.STOPPED: "STATIC",
+    Reason.NO_CONSENT: "STATIC",
 }
 
 encode = msgspec.json.Encoder().encode

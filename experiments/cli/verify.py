@@ -18,7 +18,8 @@ ERASED_EXIT_CODE = 3
 def verify(key: str | None, promotion_id: str | None) -> None:
     """Compute the latest snapshot of an experiment again from the rows it saw; or decide a promotion's steps again.
 
-    The exit code is 1 where anything differs, and 3 where that cannot be told: people were erased since.
+    The exit code is 1 where anything differs, and 3 where that cannot be told: people were erased since, or rows are
+    gone by retention.
     """
     if (key is None) == (promotion_id is None):
         raise click.UsageError("Name an experiment, or a promotion with --promotion.")
@@ -33,10 +34,12 @@ def _snapshot(key: str) -> bool:
         found = Analyst(winnow.open_unit_of_work, winnow.clock).verify(key, progress=tell)
     if found.identical:
         click.echo(f"Snapshot {found.snapshot_id} is identical: {found.stored_sha256}")
-    elif found.intact and found.erased_since:
+    elif found.intact and (found.erased_since or found.expired_since):
+        why = [f"{found.erased_since:,} people were erased"] if found.erased_since else []
+        why += [f"{found.expired_since:,} runs of retention deleted old rows"] if found.expired_since else []
         click.echo(
             f"Snapshot {found.snapshot_id} is what was hashed when it was made ({found.stored_sha256}). It cannot be "
-            f"computed again: since then {found.erased_since:,} people were erased."
+            f"computed again: since then {' and '.join(why)}."
         )
         raise SystemExit(ERASED_EXIT_CODE)
     else:

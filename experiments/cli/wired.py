@@ -25,4 +25,5 @@ def wired() -> Winnow:
     with winnow.open_unit_of_work(read_only=True) as work:
         work.ping()
     winnow.catalog.refresh()
+    winnow.consent_cache.follow()
     return winnow

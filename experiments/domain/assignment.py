@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NOT_IN_TRAFFIC = "not_in_traffic"
     PAUSED = "paused"
     STOPPED = "stopped"
+    NO_CONSENT = "no_consent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,11 @@ T = TypeVar("T")
 Assign = Callable[[str, Attributes], T]
 """(unit_id, attributes) -> the answer in whatever form it is wanted."""
 Present = Callable[[Assignment], T]
+
+
+def without_consent(experiment: Experiment) -> Assignment:
+    """Return what units see that do not consent, whatever is known of them: the control's content."""
+    return _Answers(experiment, lambda answer: answer)(experiment.definition.control.key, Reason.NO_CONSENT)
 
 
 def compile_experiment(experiment: Experiment, layer: Layer | None = None) -> Assign[Assignment]:

@@ -48,6 +48,13 @@ class AlreadyExists(DomainError):
         super().__init__(f"{kind}_exists", f"There is already a {kind} {key!r}.")
 
 
+class NoConsent(DomainError):
+    """Something of a unit that does not consent: it is not stored."""
+
+    def __init__(self) -> None:
+        super().__init__("no_consent", "The unit does not consent: nothing of it is stored.", path="/unit_id")
+
+
 class IllegalTransition(DomainError):
     """A step that the present state does not allow."""
 

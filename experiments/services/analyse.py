@@ -28,6 +28,7 @@ from experiments.services.looks import Looks, earlier_units
 from experiments.services.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
 from experiments.services.realised import measured, realised_plan, stretches
+from experiments.services.retention import expired_runs, refuse_expired
 from experiments.services.retry import retried
 
 Progress = Callable[[int, int], None]
@@ -56,13 +57,15 @@ class Verification:
     """Whether a stored report comes out again, byte for byte, from the rows below its watermark.
 
     `intact`: it is what was hashed when it was made. `erased_since`: how many people were erased after that; where
-    rows of theirs are missing it does not come out again, and is right all the same.
+    rows of theirs are missing it does not come out again, and is right all the same. `expired_since`: the same for runs
+    of retention.
     """
 
     snapshot_id: int
     identical: bool
     intact: bool
     erased_since: int
+    expired_since: int
     stored_sha256: str
     recomputed_sha256: str
     stored_engine: str
@@ -77,7 +80,9 @@ class Analyst:
         self._clock = clock
 
     def analyse(self, key: str, progress: Progress | None = None, *, actor: str = "worker") -> Snapshot:
-        """Compute and store a snapshot of all that is durable by now. Raises NotFound; InvalidInput for a draft."""
+        """Compute and store a snapshot of all that is durable by now. Raises NotFound; InvalidInput for a draft,
+        and for an experiment of which rows are gone by retention.
+        """
         return retried(lambda: self._analyse(key, progress, actor))
 
     def _analyse(self, key: str, progress: Progress | None, actor: str) -> Snapshot:
@@ -88,6 +93,7 @@ class Analyst:
             if experiment.status is Status.DRAFT:
                 raise InvalidInput("not_started", f"Experiment {key!r} has not started: there is nothing to analyse.")
             versions = work.experiments.versions(key)
+            refuse_expired(work, experiment, versions)
             latest = work.snapshots.latest(key)
             looks = _looks(work, versions[-1], below=None)
             live = tuple(measured(work.promotions.standing(key), versions))
@@ -114,6 +120,7 @@ class Analyst:
             looks = _looks(work, versions[-1], below=stored.id)
             live = [(work.promotions.get(one), found["since_epoch"]) for one, found in stored.realised.items()]
             erased_since = len(work.erasures.since(stored.watermark.at).at)
+            expired = expired_runs(work, experiment, versions, since=stored.watermark.at)
             again = _compute(
                 work, versions, experiment.stopped_at, stored.watermark, live, looks=looks, progress=progress
             )
@@ -126,6 +133,7 @@ class Analyst:
             and again.realised == stored.realised,
             intact=intact,
             erased_since=erased_since,
+            expired_since=expired,
             stored_sha256=stored.report_sha256,
             recomputed_sha256=again.report_sha256,
             stored_engine=stored.engine_version,

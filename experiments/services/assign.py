@@ -11,6 +11,7 @@ from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
 from experiments.domain.names import check_id
 from experiments.services.catalog import Catalog, LiveExperiment
+from experiments.services.consent_cache import ConsentCache
 from experiments.services.implied import ImpliedExposures
 from experiments.services.ports import Clock
 from experiments.services.profile_cache import ProfileCache
@@ -29,13 +30,24 @@ class Unit:
 
 
 class Assigner:
-    """Reads catalog and profiles; where asking is showing, the exposures are stored before the answer is given."""
+    """Reads catalog and profiles; where asking is showing, the exposures are stored before the answer is given.
 
-    def __init__(self, seen: Sight[Catalog], exposures: ImpliedExposures, clock: Clock, profiles: ProfileCache) -> None:
+    Of who does not consent no profile is read and no exposure stored.
+    """
+
+    def __init__(
+        self,
+        seen: Sight[Catalog],
+        exposures: ImpliedExposures,
+        clock: Clock,
+        profiles: ProfileCache,
+        consents: ConsentCache,
+    ) -> None:
         self._seen = seen
         self._exposures = exposures
         self._clock = clock
         self._profiles = profiles
+        self.consents = consents
 
     def assign(
         self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
@@ -67,10 +79,17 @@ class Assigner:
         return list(zip(wanted, answers, strict=True))
 
     def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
+        lacking = (
+            {unit.unit_id for unit in units if self.consents.lacks(unit.unit_id)} if self.consents.is_asked else ()
+        )
         if len(units) > 1:
-            self._profiles.warm((unit.unit_id, unit.attributes) for unit in units)
+            self._profiles.warm((unit.unit_id, unit.attributes) for unit in units if unit.unit_id not in lacking)
+        withheld = [entry.withheld for entry in asked] if lacking else []
         answers = []
         for unit in units:
+            if unit.unit_id in lacking:
+                answers.append(withheld)
+                continue
             attributes = self._profiles.merged(unit.unit_id, unit.attributes)
             answers.append([entry.assign(unit.unit_id, attributes) for entry in asked])
         showing = {

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.domain.assignment import Assignment, compile_data
+from experiments.domain.assignment import Assignment, compile_data, without_consent
 from experiments.domain.bucketing import HashAll
 from experiments.domain.condition import attributes_of
 from experiments.domain.experiment import Experiment
@@ -60,10 +60,12 @@ class _Gate:
 class BulkPlan:
     """An experiment compiled for `assign_chunk`, which answers with positions in `answers`.
 
-    `starts` are the places, segment after segment, from which on `shown` is the answer.
+    `starts` are the places, segment after segment, from which on `shown` is the answer; `withheld` is that to who does
+    not consent.
     """
 
     answers: tuple[Assignment, ...]
+    withheld: int
     attributes: frozenset[str]
     forced: Mapping[str, int]
     gate: _Gate | None
@@ -87,6 +89,7 @@ def compile_bulk(experiment: Experiment, layer: Layer | None = None) -> BulkPlan
         return len(answers) - 1
 
     compiled = compile_data(experiment, layer, position)
+    withheld = position(without_consent(experiment))
     splits = [branch.split for branch in compiled.branches]
     tests = tuple(
         _Test(matches=branch.matches, attributes=tuple(sorted(attributes_of(branch.condition))))
@@ -94,6 +97,7 @@ def compile_bulk(experiment: Experiment, layer: Layer | None = None) -> BulkPlan
     )
     return BulkPlan(
         answers=tuple(answers),
+        withheld=withheld,
         attributes=frozenset(name for test in tests for name in test.attributes),
         forced=compiled.forced,
         gate=_gate(compiled),

@@ -15,7 +15,7 @@ from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import InvalidInput
 from experiments.domain.split import Salted
 from experiments.services.assign import Assigner
-from experiments.services.bulk import BulkPlan, assign_chunk, compile_bulk
+from experiments.services.bulk import BulkPlan, Whole, assign_chunk, compile_bulk
 from experiments.services.catalog import CatalogHolder, LiveExperiment
 from experiments.services.list_file import Chunk, Layout, ListFile, Position, check_columns, digest, open_list
 from experiments.services.list_parts import CsvOutput, Output, ParquetOutput, Part, PartFolder, columns_of, exposing
@@ -118,7 +118,7 @@ class _Run:
         rows = sum(part.rows for part in done)
         progress("assign", rows, total)
         for chunk in source.chunks(layout, done[-1].next if done else Position(), self._batch):
-            found = assign_chunk(self._compiled, chunk.ids, chunk.columns)
+            found = self._withheld(chunk.ids, assign_chunk(self._compiled, chunk.ids, chunk.columns))
             body = self.output.part(chunk.ids, found)
             part = _part(chunk, self._expose(chunk.ids, found) if self._exposes else 0)
             folder.add(len(done), part, body, chunk.rejected, self.output.suffix)
@@ -127,6 +127,13 @@ class _Run:
             progress("assign", rows, max(rows, total) if total is not None else None)
         progress("assign", rows, rows)
         return done
+
+    def _withheld(self, ids: Sequence[str], found: Whole) -> Whole:
+        """Put the default where somebody does not consent."""
+        consents = self._assigner.consents
+        if consents.is_asked:
+            found[[row for row, unit_id in enumerate(ids) if consents.lacks(unit_id)]] = self._compiled.withheld
+        return found
 
     def _expose(self, ids: Sequence[str], found: Any) -> int:
         """Before the part counts: what is done again after a kill gives the same event ids, and is stored once."""

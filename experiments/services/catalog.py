@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from experiments.domain.assignment import Assign, Assignment, compile_experiment
+from experiments.domain.assignment import Assign, Assignment, compile_experiment, without_consent
 from experiments.domain.condition import attributes_of
 from experiments.domain.errors import Unavailable
 from experiments.domain.experiment import Experiment, Status
@@ -28,6 +28,11 @@ class LiveExperiment:
     experiment: Experiment
     layer: Layer | None
     assign: Assign[Assignment]
+
+    @property
+    def withheld(self) -> Assignment:
+        """What units see that do not consent."""
+        return without_consent(self.experiment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,9 +190,13 @@ def _changes(
 
 
 def _refusals(lines: Sequence[int], verdicts: Sequence[ProfileVerdict]) -> list[Rejected]:
-    """Tell of rows that were read and yet not taken: the registry was edited meanwhile."""
+    """Tell of rows that were read and yet not taken: without consent, or the registry was edited meanwhile."""
     return [
-        Rejected(line=line, column=None, code=verdict.code or "", message=f"{verdict.path}: {verdict.message}")
+        Rejected(line=line, column=None, code=verdict.code or "", message=_told(verdict))
         for line, verdict in zip(lines, verdicts, strict=True)
         if verdict.status is ChangeStatus.REJECTED
     ]
+
+
+def _told(verdict: ProfileVerdict) -> str:
+    return str(verdict.message) if verdict.code == "no_consent" else f"{verdict.path}: {verdict.message}"

@@ -101,6 +101,8 @@ class Eraser:
                 id=secrets.token_hex(8), unit_digest=digest, erased_at=self._clock(), profile_revision=revision
             )
             work.erasures.add(erasure)
+            said = work.consents.to_change([digest]).values()
+            work.consents.put([one.unsay(erasure.erased_at) for one in said if one.granted])
             work.commit()
         return before, erasure, profiles
 

@@ -1,11 +1,11 @@
-"""Lines of people who were erased: found without taking apart what cannot be theirs."""
+"""Lines of people who were erased or do not consent: found without taking apart what cannot be theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Protocol
 
-from experiments.domain.erasure import Erased
 from experiments.services.lines import Lines, instant_of, unescaped
 
 _INSTANT_BYTES = 26
@@ -18,10 +18,17 @@ def oldest_received(lines: Lines) -> datetime | None:
     return None if oldest is None else instant_of(oldest.decode())
 
 
-def without(lines: Lines, erased: Erased) -> Lines:
-    """Return the rows but those that were received of people before they were erased."""
-    events = [line for line in lines.events.splitlines(keepends=True) if not _is_erased(line, erased)]
-    exposures = [line for line in lines.exposures.splitlines(keepends=True) if not _is_erased(line, erased)]
+class Unwanted(Protocol):
+    """Who was erased, or does not consent."""
+
+    def covers(self, unit_id: str, instant: datetime) -> bool:
+        """Say whether what was received of the unit at that instant is not to be stored."""
+
+
+def without(lines: Lines, unwanted: Unwanted) -> Lines:
+    """Return the rows but those that are not to be stored."""
+    events = [line for line in lines.events.splitlines(keepends=True) if not _is_unwanted(line, unwanted)]
+    exposures = [line for line in lines.exposures.splitlines(keepends=True) if not _is_unwanted(line, unwanted)]
     return Lines(
         events=b"".join(events),
         event_rows=len(events),
@@ -40,8 +47,14 @@ def unit_of(line: bytes) -> str:
     return unescaped(line.split(b"\t", 2)[1].decode())
 
 
-def _is_erased(line: bytes, erased: Erased) -> bool:
-    return erased.covers(unit_of(line), _received(line.rstrip(b"\n")))
+def units_in(lines: Lines) -> frozenset[str]:
+    """Return whose rows they are."""
+    columns = {line.split(b"\t", 2)[1] for line in _each(lines)}
+    return frozenset(unescaped(column.decode()) for column in columns)
+
+
+def _is_unwanted(line: bytes, unwanted: Unwanted) -> bool:
+    return unwanted.covers(unit_of(line), _received(line.rstrip(b"\n")))
 
 
 def _received(line: bytes) -> datetime:

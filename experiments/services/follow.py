@@ -32,6 +32,8 @@ UNITS_AT_ONCE = 2_000
 """Profiles written in one: other sources wait for its end."""
 CUTS_SECONDS = 86_400
 """How old cuts become: finding them takes a look at everybody."""
+ASLEEP = timedelta(days=1)
+"""How long who does not consent is left alone before they are looked at again: nothing is said of them meanwhile."""
 FEW_CUSTOMERS = 1_000
 """While there are fewer, cuts are found anew whenever customers have doubled, and everybody is scored by them."""
 
@@ -100,7 +102,7 @@ class Follower:
             followed = work.behaviour.take()
             upto = work.log.watermark(now=now).event_id
             rows = work.log.named(self._names, above=followed.event_id, upto=upto, most=self._events_at_once)
-            found = _histories(rows)
+            found = _consenting(_histories(rows), work)
             before = work.behaviour.some(found)
             work.behaviour.put([_joined(unit_id, one, before.get(unit_id), now) for unit_id, one in found.items()])
             reached = rows[-1][0] if len(rows) == self._events_at_once else upto
@@ -138,14 +140,22 @@ class Follower:
             cuts = self._declared or _cuts(work.behaviour.take().cuts)
             due = work.behaviour.due(now, most=self._units_at_once)
             gone = [row.unit_id for row in due if not row.frequency]
-            histories = {row.unit_id: history_of(row) for row in due if row.frequency}
+            counted = {row.unit_id: row for row in due if row.frequency}
+            histories = _consenting({unit_id: history_of(row) for unit_id, row in counted.items()}, work)
+            asleep = counted.keys() - histories.keys()
             said = {unit_id: values(one, cuts, now) for unit_id, one in histories.items() if cuts}
             _say(work, {**said, **{unit_id: {} for unit_id in gone}}, now)
             work.behaviour.put(
                 [kept(unit_id, one, due_at=next_due(one, cuts, now)) for unit_id, one in histories.items() if cuts]
             )
+            work.behaviour.put([replace(counted[unit_id], due_at=now + ASLEEP) for unit_id in asleep])
             work.behaviour.remove(gone)
             work.commit()
+
+
+def _consenting(found: Mapping[str, History], work: UnitOfWork) -> Mapping[str, History]:
+    said = work.consents.of(found.keys())
+    return {unit_id: one for unit_id, one in found.items() if not said.lacks(unit_id)} if said else found
 
 
 def _histories(rows: Sequence[tuple[int, str, float | None, datetime]]) -> dict[str, History]:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from experiments.domain.attribute import Attribute
+from experiments.domain.consent import ConsentMode
 from experiments.domain.delivery import Delivery, DeliveryState, Letter
 from experiments.domain.epoch import Version
 from experiments.domain.event import Event, Exposure
@@ -20,8 +21,10 @@ from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
+from experiments.services.consent_ports import ConsentStore
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
 from experiments.services.lines import Lines
+from experiments.services.retention_ports import AgedRows
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -96,9 +99,9 @@ class Watermark:
 
 
 class EventLog(Protocol):
-    """Append-only but for erasure, idempotent on `event_id` (exposures and events apart).
+    """Append-only but for erasure and retention, idempotent on `event_id` (exposures and events apart).
 
-    What was received of a unit before it was erased is not stored, and nobody is told.
+    What was received of a unit before it was erased, or while it does not consent, is not stored, and nobody is told.
     """
 
     def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
@@ -369,7 +372,12 @@ class NoticeOutbox(Protocol):
 
 
 class UnitOfWork(Protocol):
-    """One transaction: nothing is stored without `commit`, and everything or nothing with it."""
+    """One transaction: nothing is stored without `commit`, and everything or nothing with it.
+
+    `consent_mode`, which may be set before it begins, is what holds for who has not said whether they consent.
+    """
+
+    consent_mode: ConsentMode
 
     experiments: ExperimentStore
     segments: Library[Segment]
@@ -380,6 +388,8 @@ class UnitOfWork(Protocol):
     profiles: ProfileStore
     behaviour: BehaviourStore
     erasures: ErasureStore
+    consents: ConsentStore
+    aged: AgedRows
     log: EventLog
     snapshots: SnapshotStore
     promotions: PromotionStore

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from experiments.domain.consent import Said
 from experiments.domain.erasure import Erased
-from experiments.domain.errors import DomainError, InvalidInput, NotFound
+from experiments.domain.errors import DomainError, InvalidInput, NoConsent, NotFound
 from experiments.domain.names import check_id, check_instant, check_key, pointer
 from experiments.domain.profile import Amended, Laid, Profile, Registry, amend
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
@@ -93,12 +94,14 @@ class Profiles:
         return ProfileView(unit_id=unit_id, laid=laid, updated_at=stored.updated_at)
 
     def patch(self, change: ProfileChange) -> ProfileView:
-        """Raise InvalidInput for what the registry does not allow; then nothing was stored."""
+        """Raise InvalidInput for what the registry does not allow, NoConsent; then nothing was stored."""
         now = self._clock()
         with self._open() as work:
             registry = read_registry(work)
             check_change(change, registry, now)
             stored = work.profiles.to_change([change.unit_id]).get(change.unit_id)
+            if work.consents.of([change.unit_id]).lacks(change.unit_id):
+                raise NoConsent
             before = stored.profile if stored else Profile(unit_id=change.unit_id)
             after = _amended(before, change, now, _erased(work, [change], now))
             laid = registry.lay(after.profile, now=now)
@@ -134,12 +137,15 @@ class _Batch:
         self._profiles: dict[str, Profile] = {}
         self._changed: dict[str, Profile] = {}
         self._erased: Erased | None = None
+        self._said: Said | None = None
 
     def judge(self, items: Sequence[ProfileChange | ProfileVerdict]) -> list[ProfileVerdict]:
         checked = [self._check(item) for item in items]
         changes = [item for item in checked if isinstance(item, ProfileChange)]
         if changes:
-            held = self._work.profiles.to_change({change.unit_id for change in changes})
+            units = {change.unit_id for change in changes}
+            held = self._work.profiles.to_change(units)
+            self._said = self._work.consents.of(units)
             self._erased = _erased(self._work, changes, self._now)
             self._profiles = {unit_id: stored.profile for unit_id, stored in held.items()}
         return [item if isinstance(item, ProfileVerdict) else self._apply(item) for item in checked]
@@ -153,6 +159,8 @@ class _Batch:
         return item
 
     def _apply(self, change: ProfileChange) -> ProfileVerdict:
+        if self._said is not None and self._said.lacks(change.unit_id):
+            return refused(change.unit_id, NoConsent())
         before = self._profiles.get(change.unit_id) or Profile(unit_id=change.unit_id)
         after = _amended(before, change, self._now, self._erased)
         if after.changed:

@@ -10,11 +10,12 @@ from typing import TypeVar, cast
 from experiments.domain.assignment import counted_variant
 from experiments.domain.definition import Randomisation
 from experiments.domain.epoch import Version
-from experiments.domain.errors import DomainError, InvalidInput, NotFound, Unavailable
+from experiments.domain.errors import DomainError, InvalidInput, NoConsent, NotFound, Unavailable
 from experiments.domain.event import ASSIGNED, Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict, assigned_id
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.services.catalog import Catalog, CatalogHolder
+from experiments.services.consent_cache import ConsentCache
 from experiments.services.ports import Clock, Journal, Known, OpenUnitOfWork, UnitOfWork
 
 MAX_ANSWERS = 10_000
@@ -40,12 +41,18 @@ class Recorder:
     """One bad item never fails its batch; sending a batch again stores nothing twice."""
 
     def __init__(
-        self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, journal: Journal, clock: Clock
+        self,
+        catalog: CatalogHolder,
+        open_unit_of_work: OpenUnitOfWork,
+        journal: Journal,
+        clock: Clock,
+        consents: ConsentCache,
     ) -> None:
         self._catalog = catalog
         self._open = open_unit_of_work
         self._journal = journal
         self._clock = clock
+        self.consents = consents
         self._answers: tuple[Catalog, dict[tuple[str | int, ...], object]] = (catalog.current, {})
 
     def record(self, items: Sequence[Item]) -> list[ItemVerdict]:
@@ -64,6 +71,8 @@ class Recorder:
         if isinstance(item, ItemVerdict):
             return item
         try:
+            if self.consents.is_asked and self.consents.is_known_to_lack(item.unit_id):
+                raise NoConsent
             if item.occurred_at > now + timedelta(seconds=AHEAD_SECONDS):
                 raise InvalidInput(
                     "occurred_in_future", "The event lies more than 5 minutes ahead of our clock.", path="/occurred_at"

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Select, Table, delete, exists, func, or_, sel
 
 from experiments.domain.event import Event, Exposure
 from experiments.services.customer_ports import UnitRows
-from experiments.services.erased_lines import oldest_received, without
+from experiments.services.erased_lines import oldest_received, units_in, without
 from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
 from experiments.services.ports import Watermark
 from experiments.storage import tables
+from experiments.storage.consent_store import SqlConsentStore
 from experiments.storage.erasure_store import SqlErasureStore
 
 BATCH_ROWS = 10_000
@@ -25,8 +26,9 @@ ERASED_AT_ONCE = 500
 class SqlEventLog(ABC):
     """`appended`: this transaction holds rows of its own, so that no watermark can be read in it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, consents: SqlConsentStore) -> None:
         self._connection = connection
+        self._consents = consents
         self._erasures = SqlErasureStore(connection)
         self.appended = False
 
@@ -40,7 +42,7 @@ class SqlEventLog(ABC):
         if not rows:
             return frozenset()
         self._join_writers()
-        rows = self._without_erased(rows)
+        rows = self._consented(self._without_erased(rows))
         if not rows:
             return frozenset()
         self.appended = True
@@ -55,13 +57,26 @@ class SqlEventLog(ABC):
         erased = self._erasures.since(received_at)
         return [row for row in rows if not erased.covers(row["unit_id"], received_at)]
 
+    def _consented(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not rows or not self._consents.asks():
+            return rows
+        dropped = self._consents.not_stored({row["unit_id"] for row in rows}, rows[0]["received_at"])
+        return [row for row in rows if not dropped.covers(row["unit_id"], row["received_at"])]
+
     def load(self, lines: Lines) -> None:
         self._join_writers()
         latest = self._erasures.latest()
         oldest = None if latest is None else oldest_received(lines)
         if latest is not None and oldest is not None and oldest <= latest:
             lines = without(lines, self._erasures.since(oldest))
+        if self._consents.asks():
+            lines = self._consented_lines(lines)
         self._load_all(lines)
+
+    def _consented_lines(self, lines: Lines) -> Lines:
+        oldest = oldest_received(lines)
+        dropped = None if oldest is None else self._consents.not_stored(units_in(lines), oldest)
+        return without(lines, dropped) if dropped else lines
 
     def _load_all(self, lines: Lines) -> None:
         for table, columns, data in (

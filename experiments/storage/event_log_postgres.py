@@ -29,6 +29,7 @@ from sqlalchemy.types import TypeEngine
 
 from experiments.domain.errors import RowsRefused
 from experiments.storage.columns import Instant, Key
+from experiments.storage.consent_store import SqlConsentStore
 from experiments.storage.engine import unavailable
 from experiments.storage.event_log import SqlEventLog, newest_ids
 from experiments.storage.log_lock import join_writers, stop_writers
@@ -40,8 +41,8 @@ _LONG_READ = "15min"
 class PostgresEventLog(SqlEventLog):
     """`fence` opens the short transactions that wait for writers; `renew`: the unit of work sees one fixed state."""
 
-    def __init__(self, connection: Connection, *, fence: Engine, renew: bool) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, consents: SqlConsentStore, *, fence: Engine, renew: bool) -> None:
+        super().__init__(connection, consents)
         self._fence = fence
         self._renew = renew
 

@@ -93,10 +93,14 @@ class SqlProfileStore:
         return ProfileChanges(revision=present, unit_ids=tuple(found) if len(found) <= most else None)
 
     def _queue(self) -> int:
-        """Take the counter's row until the end of the transaction, and return a revision that is ours alone."""
-        counted = update(profile_revision).values(number=profile_revision.c.number + 1)
-        number: int = self._connection.execute(counted.returning(profile_revision.c.number)).scalar_one()
-        return number
+        return join_queue(self._connection)
+
+
+def join_queue(connection: Connection) -> int:
+    """Take the counter's row until the end of the transaction, and return a revision that is ours alone."""
+    counted = update(profile_revision).values(number=profile_revision.c.number + 1)
+    number: int = connection.execute(counted.returning(profile_revision.c.number)).scalar_one()
+    return number
 
 
 def _stored(row: Row[Any]) -> StoredProfile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol, Self, cast
 
@@ -10,15 +11,19 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from experiments.domain.attribute import Attribute
+from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import consent_ports, customer_ports, ports, retention_ports
+from experiments.services.consent_picture import ConsentPicture
+from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
+from experiments.storage.consent_store import SqlConsentStore
 from experiments.storage.engine import make_engine, reading, unavailable
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.event_log import SqlEventLog
@@ -63,9 +68,11 @@ class SqlDatabase:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._reading = reading(engine)
+        self._pictures = {mode: ConsentPicture(mode) for mode in ConsentMode}
 
     def unit_of_work(self, *, read_only: bool = False) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self._reading if read_only else self.engine, fence=self.engine, read_only=read_only)
+        engine = self._reading if read_only else self.engine
+        return SqlUnitOfWork(engine, self._pictures, fence=self.engine, read_only=read_only)
 
     def changes(self) -> ports.ChangeFeed:
         return change_feed(self.engine)
@@ -86,6 +93,8 @@ class SqlUnitOfWork:
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
+    consents: consent_ports.ConsentStore
+    aged: retention_ports.AgedRows
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -95,14 +104,21 @@ class SqlUnitOfWork:
     webhooks: ports.WebhookStore
     notices: ports.NoticeOutbox
 
-    def __init__(self, engine: Engine, *, fence: Engine, read_only: bool) -> None:
+    def __init__(
+        self, engine: Engine, pictures: Mapping[ConsentMode, ConsentPicture], *, fence: Engine, read_only: bool
+    ) -> None:
         self._engine = engine
+        self._pictures = pictures
         self._fence = fence
         self._read_only = read_only
+        self.consent_mode = ConsentMode.ASSUMED
 
     def __enter__(self) -> Self:
         self._connection = _connect(self._engine)
-        self._log = self.log = self._open_log()
+        consents = self.consents = SqlConsentStore(
+            self._connection, self._pictures[self.consent_mode], self.consent_mode
+        )
+        self._log = self.log = self._open_log(consents)
         self.experiments = SqlExperimentStore(self._connection)
         self.segments = SqlLibrary(self._connection, SEGMENTS)
         self.metrics = SqlLibrary(self._connection, METRICS)
@@ -112,6 +128,7 @@ class SqlUnitOfWork:
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
+        self.aged = SqlAgedRows(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)
@@ -121,10 +138,10 @@ class SqlUnitOfWork:
         self.notices = SqlNoticeOutbox(self._connection)
         return self
 
-    def _open_log(self) -> SqlEventLog:
+    def _open_log(self, consents: SqlConsentStore) -> SqlEventLog:
         if self._connection.dialect.name == "postgresql":
-            return PostgresEventLog(self._connection, fence=self._fence, renew=self._read_only)
-        return SqliteEventLog(self._connection)
+            return PostgresEventLog(self._connection, consents, fence=self._fence, renew=self._read_only)
+        return SqliteEventLog(self._connection, consents)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -103,7 +103,7 @@ def test_what_is_remembered_is_short_whatever_units_are_called(noted: Noted) -> 
 
 def test_an_assignment_waits_for_its_exposure(winnow: Winnow, wish: ExperimentWish, noted: Noted) -> None:
     start(winnow, replace(wish, exposure_policy=ExposurePolicy.ON_ASSIGNMENT))
-    assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock, winnow.profile_cache)
+    assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock, winnow.profile_cache, winnow.consent_cache)
     noted.full = True
     with pytest.raises(Unavailable):
         assigner.assign([Unit(unit_id="u1", attributes={})])
@@ -126,7 +126,7 @@ def test_claims_of_all_versions_are_checked_without_the_database(
     edited(winnow, wish)
     catalog = CatalogHolder(winnow.open_unit_of_work)
     catalog.refresh()
-    recorder = Recorder(catalog, away, noted, winnow.clock)
+    recorder = Recorder(catalog, away, noted, winnow.clock, winnow.consent_cache)
     verdicts = recorder.record([claim("u1"), claim("u1", event_id="x2", version=1, variant="c")])
     assert [(one.status.value, one.code) for one in verdicts] == [("accepted", None), ("rejected", "variant_unknown")]
     assert [(one.version, one.epoch) for one in noted.exposures] == [(1, 1)]
@@ -137,7 +137,7 @@ def test_what_memory_cannot_decide_is_unavailable_and_not_refused(
     winnow: Winnow, wish: ExperimentWish, noted: Noted, changes: dict[str, object]
 ) -> None:
     edited(winnow, wish)
-    recorder = Recorder(winnow.catalog, away, noted, winnow.clock)
+    recorder = Recorder(winnow.catalog, away, noted, winnow.clock, winnow.consent_cache)
     with pytest.raises(Unavailable):
         recorder.record([claim("u1"), claim("u2", **changes)])
     assert noted.exposures == []

@@ -13,8 +13,8 @@ export interface Assignment {
   readonly variant: string | null;
   readonly content: Json;
   /**
-   * Winnow's: assigned, forced, holdout, other_experiment, not_in_traffic, paused, stopped; or `default` where no
-   * answer was to be had, or the server knows no such experiment.
+   * Winnow's: assigned, forced, holdout, other_experiment, not_in_traffic, paused, stopped; no_consent where the server
+   * decides; or `default` where no answer was to be had, or the server knows no such experiment.
    */
   readonly reason: string;
   readonly counted: boolean;

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, Exposure
 from experiments.services.customer_ports import UnitRows
-from experiments.services.erased_lines import without
+from experiments.services.erased_lines import units_in, without
 from experiments.services.lines import (
     EventValues,
     ExposureValues,
@@ -23,6 +23,7 @@ from experiments.services.lines import (
 )
 from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
 from experiments.storage.event_log import BATCH_ROWS
+from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
 from experiments.storage.memory.stores import page_newest_first
@@ -86,30 +87,39 @@ class MemoryAuditLog:
 class MemoryEventLog:
     """Rows get their ids on commit, so what is committed lies below whatever comes later."""
 
-    def __init__(self, exposures: Log[ExposureRow], events: Log[EventRow], erasures: MemoryErasureStore) -> None:
+    def __init__(
+        self,
+        exposures: Log[ExposureRow],
+        events: Log[EventRow],
+        erasures: MemoryErasureStore,
+        consents: MemoryConsentStore,
+    ) -> None:
         self._exposures = exposures
         self._events = events
         self.erasures = erasures
+        self.consents = consents
         self._to_erase = UnitRows(exposures=(), events=())
         self._new_exposures: dict[str, ExposureRow] = {}
         self._new_events: dict[str, EventRow] = {}
 
     def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
-        kept = self._without_erased(exposures, received_at)
+        kept = self._to_keep(exposures, received_at)
         return _append(self._exposures, self._new_exposures, {one.event_id: _exposure_row(one) for one in kept})
 
     def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
-        kept = self._without_erased(events, received_at)
+        kept = self._to_keep(events, received_at)
         return _append(self._events, self._new_events, {one.event_id: _event_row(one) for one in kept})
 
-    def _without_erased(self, items: Sequence[Item], received_at: datetime) -> list[Item]:
-        erased = self.erasures.since(received_at)
-        return [one for one in items if not erased.covers(one.unit_id, received_at)]
+    def _to_keep(self, items: Sequence[Item], received_at: datetime) -> list[Item]:
+        unwanted = self.erasures.since(received_at), self.consents.of({one.unit_id for one in items})
+        return [one for one in items if not any(some.covers(one.unit_id, received_at) for some in unwanted)]
 
     def load(self, lines: Lines) -> None:
         erased = self.erasures.since(None)
         if erased:
             lines = without(lines, erased)
+        if said := self.consents.of(units_in(lines)):
+            lines = without(lines, said)
         _append(
             self._exposures,
             self._new_exposures,

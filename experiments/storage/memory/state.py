@@ -11,6 +11,7 @@ from itertools import count
 from typing import Generic, TypeVar
 
 from experiments.domain.attribute import Attribute
+from experiments.domain.consent import Consent
 from experiments.domain.delivery import Delivery
 from experiments.domain.epoch import Version
 from experiments.domain.erasure import Erasure
@@ -59,6 +60,7 @@ class State:
     profile_revision: int = 0
     followed: Followed = field(default_factory=Followed)
     erasures: tuple[Erasure, ...] = ()
+    consents: dict[str, tuple[int, Consent]] = field(default_factory=dict)
     erasure_salt: bytes = field(default_factory=partial(secrets.token_bytes, 32))
 
     def copy(self) -> State:
@@ -86,6 +88,7 @@ class State:
             profile_revision=self.profile_revision,
             followed=self.followed,
             erasures=self.erasures,
+            consents=dict(self.consents),
             erasure_salt=self.erasure_salt,
         )
 

@@ -8,14 +8,17 @@ from types import TracebackType
 from typing import Self
 
 from experiments.domain.attribute import Attribute
+from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import consent_ports, customer_ports, ports, retention_ports
 from experiments.storage.changes import PolledFeed
+from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
+from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
@@ -61,6 +64,8 @@ class MemoryUnitOfWork:
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
+    consents: consent_ports.ConsentStore
+    aged: retention_ports.AgedRows
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -73,6 +78,7 @@ class MemoryUnitOfWork:
     def __init__(self, database: MemoryDatabase, *, read_only: bool) -> None:
         self._database = database
         self._read_only = read_only
+        self.consent_mode = ConsentMode.ASSUMED
         self._held = ExitStack()
 
     def __enter__(self) -> Self:
@@ -81,7 +87,8 @@ class MemoryUnitOfWork:
                 raise Unavailable("database_unavailable", "Another writer does not finish; nothing was stored.")
             self._held.callback(self._database.writing.release)
         erasures = MemoryErasureStore(self._database.state)
-        self._log = self.log = MemoryEventLog(self._database.exposures, self._database.events, erasures)
+        consents = MemoryConsentStore(self._database.state, self.consent_mode)
+        self._log = self.log = MemoryEventLog(self._database.exposures, self._database.events, erasures, consents)
         self._work_on_a_copy()
         return self
 
@@ -101,6 +108,8 @@ class MemoryUnitOfWork:
         self.profiles = MemoryProfileStore(state)
         self.behaviour = MemoryBehaviourStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)
+        self.consents = self._log.consents = MemoryConsentStore(state, self.consent_mode)
+        self.aged = MemoryAgedRows(self._database.exposures, self._database.events)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
