@@ -106,5 +106,6 @@ def _first_look(services: Winnow) -> None:
     """Read the experiments. A process may start before its database: it is not ready until a later look succeeds."""
     try:
         services.catalog.refresh()
+        services.identity_cache.follow()
     except Unavailable as error:
         _log.warning("catalog_not_loaded", code=error.code, reason=error.message)

@@ -25,8 +25,12 @@ if _winnow.spool is not None:
     Finalize(None, _winnow.spool.close, kwargs={"within_seconds": STOP_SECONDS}, exitpriority=1)
     _metrics.watch(spool_numbers(_winnow.spool))
 _poller = CatalogPoller(
-    _winnow.catalog, change_feed(_settings), _settings.catalog_poll_seconds, profiles=_winnow.profile_cache
+    _winnow.catalog,
+    change_feed(_settings),
+    _settings.catalog_poll_seconds,
+    caches=(_winnow.profile_cache, _winnow.identity_cache),
 )
 _poller.start()
 _metrics.watch(_poller.numbers)
 _metrics.watch(_winnow.profile_cache.numbers)
+_metrics.watch(_winnow.identity_cache.numbers)

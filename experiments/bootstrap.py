@@ -14,6 +14,8 @@ from experiments.services.catalog import Catalog, CatalogHolder
 from experiments.services.deliver import Deliverer
 from experiments.services.erase import Eraser, Spools
 from experiments.services.growthbook_eval import RemoteEvaluator
+from experiments.services.identify import Identifier
+from experiments.services.identity_cache import IdentityCache
 from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
@@ -50,6 +52,8 @@ class Winnow:
     assigner: Assigner
     profiles: Profiles
     profile_cache: ProfileCache
+    identifier: Identifier
+    identity_cache: IdentityCache
     eraser: Eraser
     publisher: Publisher
     remote_evaluator: RemoteEvaluator
@@ -87,9 +91,10 @@ def build(
     journal: Journal = spool or DirectJournal(opened)
     sight = Sight(catalog, lambda seen: seen)
     profile_cache = ProfileCache(catalog, opened, clock)
+    identity_cache = IdentityCache(opened)
     has_folder = spool is not None or (open_unit_of_work is None and settings.database_url != "memory://")
     spools = _spools(settings, opened, spool) if has_folder else None
-    assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache)
+    assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache, identity_cache)
     return Winnow(
         settings=settings,
         clock=clock,
@@ -100,10 +105,12 @@ def build(
         assigner=assigner,
         profiles=Profiles(opened, clock, profile_cache.forget),
         profile_cache=profile_cache,
-        eraser=Eraser(opened, clock, profile_cache.forget, spools),
+        identifier=Identifier(opened, clock, catalog, identity_cache),
+        identity_cache=identity_cache,
+        eraser=Eraser(opened, clock, profile_cache.forget, spools, identity_cache.forget),
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
-        recorder=Recorder(catalog, opened, journal, clock),
+        recorder=Recorder(catalog, opened, journal, clock, identity_cache),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),

@@ -13,6 +13,7 @@ from api.lane.clean import UNREADABLE, is_fit, is_id, is_plain, names_in
 from api.lane.exposing import Exposing, Shown
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
+from experiments.services.identity_cache import IdentityCache
 from experiments.services.keys import Principal
 from experiments.services.profile_cache import ProfileCache
 
@@ -44,10 +45,16 @@ class Assignments:
     """Answers what is asked plainly; who is not known, or asks for what is not there, is left to Flask."""
 
     def __init__(
-        self, answers: AnswersHolder, exposing: Exposing, decisions: Decisions, profiles: ProfileCache
+        self,
+        answers: AnswersHolder,
+        exposing: Exposing,
+        decisions: Decisions,
+        profiles: ProfileCache,
+        identities: IdentityCache,
     ) -> None:
         self._answers = answers
         self._profiles = profiles
+        self._identities = identities
         self._exposing = exposing
         self._by_slot = decisions.by_slot
 
@@ -68,14 +75,17 @@ class Assignments:
         wanted = self._answers.group(experiment, principal.tags) if is_fit(unit_id, body, names) else None
         if wanted is None:
             return None
-        known = self._profiles.merged(unit_id, attributes) if wanted.profiled else attributes
+        person_id = bucketed_as = unit_id
+        if self._identities.active:
+            person_id, bucketed_as = self._identities.of(unit_id)
+        known = self._profiles.merged(person_id, attributes) if wanted.profiled else attributes
         if len(wanted.assigns) == 1:
-            written = wanted.assigns[0](unit_id, known)
+            written = wanted.assigns[0](bucketed_as, known)
             if written.exposes and not self._exposing.expose(unit_id, (written,)):
                 return None
             self._by_slot[written.slot] += 1
             return Reply(b'{"assignments":[' + written.document + b"]}\n")
-        given = [assign(unit_id, known) for assign in wanted.assigns]
+        given = [assign(bucketed_as, known) for assign in wanted.assigns]
         if wanted.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:
@@ -97,13 +107,16 @@ class Assignments:
         if not fit or wanted is None or not is_plain(body, names):
             return None
         units = [(unit.unit_id, _NONE if unit.attributes is _UNSET else unit.attributes) for unit in ask.units]
-        self._profiles.warm(units)
+        who = self._identities.of
+        self._identities.warm([unit_id for unit_id, _ in units])
+        self._profiles.warm((who(unit_id).person_id, attributes) for unit_id, attributes in units)
         exposed: Shown = []
         decided: list[Written] = []
         results = []
         for unit_id, attributes in units:
-            known = self._profiles.merged(unit_id, attributes)
-            given = [assign(unit_id, known) for assign in wanted.assigns]
+            person_id, bucketed_as = who(unit_id)
+            known = self._profiles.merged(person_id, attributes)
+            given = [assign(bucketed_as, known) for assign in wanted.assigns]
             decided += given
             if wanted.exposes:
                 exposed += [(unit_id, written) for written in given if written.exposes]

@@ -14,6 +14,7 @@ from api.lane.exposing import Exposing
 from api.metrics.counts import Decisions
 from api.ofrep.evaluation import bulk, tag
 from api.ofrep.streams import encoded_streams
+from experiments.services.identity_cache import IdentityCache
 from experiments.services.keys import Principal
 from experiments.services.profile_cache import ProfileCache
 
@@ -38,12 +39,14 @@ class Evaluations:
         exposing: Exposing,
         decisions: Decisions,
         profiles: ProfileCache,
+        identities: IdentityCache,
         *,
         streams_url: str,
         secret: str,
     ) -> None:
         self._answers = answers
         self._profiles = profiles
+        self._identities = identities
         self._exposing = exposing
         self._by_slot = decisions.by_slot
         self._streams_url = streams_url
@@ -82,8 +85,9 @@ class Evaluations:
         unit_id = context.pop("targetingKey", None)
         if type(unit_id) is not str or not is_id(unit_id) or not is_plain(body, names):
             return None
-        known = self._profiles.merged(unit_id, context)
-        given = [assign(unit_id, known) for assign in group.assigns]
+        person_id, bucketed_as = self._identities.of(unit_id)
+        known = self._profiles.merged(person_id, context)
+        given = [assign(bucketed_as, known) for assign in group.assigns]
         if group.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:

@@ -34,7 +34,7 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
             counts=metrics.requests.route("POST", f"{rule}/{below}" if below else rule),
         )
 
-    assigned = Assignments(answers, exposing, decisions, services.profile_cache)
+    assigned = Assignments(answers, exposing, decisions, services.profile_cache, services.identity_cache)
     yield stop("/v1/assignments", Scope.ASSIGN, assigned.one)
     yield stop("/v1/assignments/batch", Scope.ASSIGN, assigned.many)
     evaluated = Evaluations(
@@ -42,6 +42,7 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
         exposing,
         decisions,
         services.profile_cache,
+        services.identity_cache,
         streams_url=services.settings.stream_url,
         secret=app.config["SECRET_KEY"],
     )

@@ -11,6 +11,7 @@ from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
 from experiments.domain.names import check_id
 from experiments.services.catalog import Catalog, LiveExperiment
+from experiments.services.identity_cache import IdentityCache
 from experiments.services.implied import ImpliedExposures
 from experiments.services.ports import Clock
 from experiments.services.profile_cache import ProfileCache
@@ -31,11 +32,19 @@ class Unit:
 class Assigner:
     """Reads catalog and profiles; where asking is showing, the exposures are stored before the answer is given."""
 
-    def __init__(self, seen: Sight[Catalog], exposures: ImpliedExposures, clock: Clock, profiles: ProfileCache) -> None:
+    def __init__(
+        self,
+        seen: Sight[Catalog],
+        exposures: ImpliedExposures,
+        clock: Clock,
+        profiles: ProfileCache,
+        identities: IdentityCache,
+    ) -> None:
         self._seen = seen
         self._exposures = exposures
         self._clock = clock
         self._profiles = profiles
+        self._identities = identities
 
     def assign(
         self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
@@ -67,12 +76,15 @@ class Assigner:
         return list(zip(wanted, answers, strict=True))
 
     def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
+        who = self._identities.of
         if len(units) > 1:
-            self._profiles.warm((unit.unit_id, unit.attributes) for unit in units)
+            self._identities.warm([unit.unit_id for unit in units])
+            self._profiles.warm((who(unit.unit_id).person_id, unit.attributes) for unit in units)
         answers = []
         for unit in units:
-            attributes = self._profiles.merged(unit.unit_id, unit.attributes)
-            answers.append([entry.assign(unit.unit_id, attributes) for entry in asked])
+            person_id, bucketed_as = who(unit.unit_id)
+            attributes = self._profiles.merged(person_id, unit.attributes)
+            answers.append([entry.assign(bucketed_as, attributes) for entry in asked])
         showing = {
             entry.experiment.key
             for entry in asked
@@ -87,6 +99,10 @@ class Assigner:
             ]
         )
         return answers
+
+    def bucketed(self, unit_ids: Sequence[str]) -> list[str]:
+        """Return for each unit the id that decides what it sees. Raises Unavailable."""
+        return self._identities.bucketed(unit_ids)
 
     def expose(self, shown: Sequence[tuple[str, Assignment]]) -> None:
         """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""

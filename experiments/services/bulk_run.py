@@ -118,7 +118,7 @@ class _Run:
         rows = sum(part.rows for part in done)
         progress("assign", rows, total)
         for chunk in source.chunks(layout, done[-1].next if done else Position(), self._batch):
-            found = assign_chunk(self._compiled, chunk.ids, chunk.columns)
+            found = assign_chunk(self._compiled, self._assigner.bucketed(chunk.ids), chunk.columns)
             body = self.output.part(chunk.ids, found)
             part = _part(chunk, self._expose(chunk.ids, found) if self._exposes else 0)
             folder.add(len(done), part, body, chunk.rejected, self.output.suffix)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
@@ -15,12 +15,14 @@ from experiments.domain.event import ASSIGNED, Event, Exposure, ExposureClaim, I
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.services.catalog import Catalog, CatalogHolder
+from experiments.services.identity_cache import IdentityCache
 from experiments.services.ports import Clock, Journal, Known, OpenUnitOfWork, UnitOfWork
 
 MAX_ANSWERS = 10_000
 """What is kept of what the database said of experiments and versions that memory does not hold."""
 AHEAD_SECONDS = 300
 """How far a frontend's clock may be off."""
+MISMATCH = "exposure_mismatch"
 
 Item = Event | ExposureClaim | ItemVerdict
 """What a batch holds; a verdict stands for an item that could not even be read."""
@@ -40,12 +42,18 @@ class Recorder:
     """One bad item never fails its batch; sending a batch again stores nothing twice."""
 
     def __init__(
-        self, catalog: CatalogHolder, open_unit_of_work: OpenUnitOfWork, journal: Journal, clock: Clock
+        self,
+        catalog: CatalogHolder,
+        open_unit_of_work: OpenUnitOfWork,
+        journal: Journal,
+        clock: Clock,
+        identities: IdentityCache,
     ) -> None:
         self._catalog = catalog
         self._open = open_unit_of_work
         self._journal = journal
         self._clock = clock
+        self._identities = identities
         self._answers: tuple[Catalog, dict[tuple[str | int, ...], object]] = (catalog.current, {})
 
     def record(self, items: Sequence[Item]) -> list[ItemVerdict]:
@@ -86,7 +94,7 @@ class Recorder:
             raise InvalidInput("experiment_not_live", f"The experiment is {experiment.status}.", path="/experiment")
         version = self._version(claim)
         check_time(experiment, version, claim)
-        forced = check_claim(version, self._layer(experiment), claim)
+        forced = self._check_shown(version, self._layer(experiment), claim)
         _check_id(claim, version.epoch)
         return Exposure(
             event_id=claim.event_id,
@@ -99,6 +107,22 @@ class Recorder:
             occurred_at=claim.occurred_at,
             forced=forced,
         )
+
+    def _check_shown(self, version: Version, layer: Layer | None, claim: ExposureClaim) -> bool:
+        """Do as `check_claim`; what is wrong by the unit's own id may be right by the one its person is bucketed by.
+
+        Both count: who was shown something by its own id, before it was joined or by a process that had not heard of
+        it, was shown it. Where that makes two variants of one person, results count it as mixed.
+        """
+        try:
+            return check_claim(version, layer, claim)
+        except InvalidInput as refusal:
+            if refusal.code != MISMATCH:
+                raise
+            bucketed_as = self._identities.newest(claim.unit_id).bucketed_as
+            if bucketed_as == claim.unit_id:
+                raise
+            return check_claim(version, layer, replace(claim, unit_id=bucketed_as))
 
     def _experiment(self, key: str) -> Experiment:
         entry = self._catalog.current.live.get(key)
@@ -193,7 +217,7 @@ def check_claim(version: Version, layer: Layer | None, claim: ExposureClaim) -> 
         expected = counted_variant(definition, layer, claim.segment, claim.unit_id)
         if expected != claim.variant:
             shown = "is not in the experiment" if expected is None else f"sees {expected!r}"
-            raise InvalidInput("exposure_mismatch", f"In segment {claim.segment!r} this unit {shown}.", path="/variant")
+            raise InvalidInput(MISMATCH, f"In segment {claim.segment!r} this unit {shown}.", path="/variant")
     return False
 
 

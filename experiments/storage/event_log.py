@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, exists, func, or_, select
+from sqlalchemy import CompoundSelect, Connection, Select, Table, delete, exists, func, or_, select
 
 from experiments.domain.event import Event, Exposure
 from experiments.services.customer_ports import UnitRows
@@ -16,6 +16,7 @@ from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
 from experiments.services.ports import Watermark
 from experiments.storage import tables
 from experiments.storage.erasure_store import SqlErasureStore
+from experiments.storage.identity_store import all_ids
 
 BATCH_ROWS = 10_000
 ERASED_AT_ONCE = 500
@@ -201,13 +202,13 @@ def _counted(experiment: str, watermark: Watermark, *columns: Any) -> Select[Any
 
 
 def _outcomes(experiment: str, names: Collection[str], watermark: Watermark, *columns: Any) -> Select[Any]:
-    """Select from the events of the units so exposed; the subquery stands alone, so it is worked out once."""
+    """Select from the events of who was so exposed, by any id; the subquery stands alone, so it is worked out once."""
     rows = tables.events.c
-    return select(*columns).where(
-        rows.name.in_(sorted(names)),
-        rows.id <= watermark.event_id,
-        rows.unit_id.in_(_counted(experiment, watermark, tables.exposures.c.unit_id)),
-    )
+    exposed = _counted(experiment, watermark, tables.exposures.c.unit_id)
+    whose: CompoundSelect[Any] | Select[Any] = exposed
+    if watermark.identity_revision:
+        whose = exposed.union(all_ids(exposed, watermark.identity_revision))
+    return select(*columns).where(rows.name.in_(sorted(names)), rows.id <= watermark.event_id, rows.unit_id.in_(whose))
 
 
 def _exposure_values(exposure: Exposure, received_at: datetime) -> dict[str, Any]:

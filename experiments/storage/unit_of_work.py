@@ -15,7 +15,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import customer_ports, identity_ports, ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
@@ -25,6 +25,7 @@ from experiments.storage.event_log import SqlEventLog
 from experiments.storage.event_log_postgres import PostgresEventLog
 from experiments.storage.event_log_sqlite import SqliteEventLog
 from experiments.storage.experiment_store import SqlExperimentStore
+from experiments.storage.identity_store import SqlIdentityStore
 from experiments.storage.key_store import SqlKeyStore
 from experiments.storage.lease_store import SqlLeaseStore
 from experiments.storage.library import ATTRIBUTES, LAYERS, METRICS, SEGMENTS, SOURCES, SqlLibrary
@@ -86,6 +87,7 @@ class SqlUnitOfWork:
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
+    identities: identity_ports.IdentityStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -112,6 +114,7 @@ class SqlUnitOfWork:
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
+        self.identities = SqlIdentityStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)

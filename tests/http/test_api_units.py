@@ -358,7 +358,7 @@ def test_the_poller_brings_what_another_process_wrote(clock: FakeClock) -> None:
     here = run_loyal(registered(caller(opened, clock)))
     there = caller(opened, clock)
     profiles = there.winnow.profile_cache
-    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, profiles=profiles)
+    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, caches=(profiles,))
     poller.look()
     for orders, seen in ((3, "loyal"), (1, "everyone")):
         before = segment(there)

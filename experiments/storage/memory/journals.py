@@ -24,6 +24,7 @@ from experiments.services.lines import (
 from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
 from experiments.storage.event_log import BATCH_ROWS
 from experiments.storage.memory.erasures import MemoryErasureStore
+from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
 from experiments.storage.memory.stores import page_newest_first
 from experiments.storage.snapshot_store import numbered
@@ -47,7 +48,7 @@ class MemorySnapshotStore:
     def add(self, snapshot: NewSnapshot) -> Snapshot:
         row_id = len(self._rows) + 1
         documents: dict[str, Any] = {
-            name: as_stored(getattr(snapshot, name)) for name in ("moments", "report", "realised")
+            name: as_stored(getattr(snapshot, name)) for name in ("moments", "report", "realised", "supplement")
         }
         kept = replace(snapshot, **documents)
         self._rows[row_id] = numbered(kept, row_id)
@@ -90,6 +91,7 @@ class MemoryEventLog:
         self._exposures = exposures
         self._events = events
         self.erasures = erasures
+        self.identities: MemoryIdentityStore | None = None
         self._to_erase = UnitRows(exposures=(), events=())
         self._new_exposures: dict[str, ExposureRow] = {}
         self._new_events: dict[str, EventRow] = {}
@@ -192,6 +194,8 @@ class MemoryEventLog:
 
     def _outcomes(self, experiment: str, names: Collection[str], watermark: Watermark) -> list[EventRow]:
         exposed = {row[1] for row in self._counted(experiment, watermark)}
+        if self.identities is not None and watermark.identity_revision:
+            exposed |= self.identities.all_ids(exposed, watermark.identity_revision)
         return [row for row in self._events.rows[: watermark.event_id] if row[1] in names and row[0] in exposed]
 
 

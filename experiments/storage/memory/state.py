@@ -15,6 +15,7 @@ from experiments.domain.delivery import Delivery
 from experiments.domain.epoch import Version
 from experiments.domain.erasure import Erasure
 from experiments.domain.experiment import Experiment
+from experiments.domain.identity import Identity
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
@@ -59,6 +60,9 @@ class State:
     profile_revision: int = 0
     followed: Followed = field(default_factory=Followed)
     erasures: tuple[Erasure, ...] = ()
+    identities: dict[str, tuple[Identity, int]] = field(default_factory=dict)
+    identity_revision: int = 0
+    identities_removed_at: int = 0
     erasure_salt: bytes = field(default_factory=partial(secrets.token_bytes, 32))
 
     def copy(self) -> State:
@@ -86,6 +90,9 @@ class State:
             profile_revision=self.profile_revision,
             followed=self.followed,
             erasures=self.erasures,
+            identities=dict(self.identities),
+            identity_revision=self.identity_revision,
+            identities_removed_at=self.identities_removed_at,
             erasure_salt=self.erasure_salt,
         )
 

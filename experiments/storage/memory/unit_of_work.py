@@ -13,10 +13,11 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import customer_ports, identity_ports, ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.erasures import MemoryErasureStore
+from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.profiles import MemoryProfileStore
@@ -61,6 +62,7 @@ class MemoryUnitOfWork:
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
+    identities: identity_ports.IdentityStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -101,6 +103,7 @@ class MemoryUnitOfWork:
         self.profiles = MemoryProfileStore(state)
         self.behaviour = MemoryBehaviourStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)
+        self.identities = self._log.identities = MemoryIdentityStore(state, self._database.exposures)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
