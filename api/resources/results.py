@@ -50,4 +50,5 @@ def _told(snapshot: Snapshot) -> object:
     headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     if has_already(tag):
         return Response(status=304, headers=headers)
-    return {"snapshot": snapshot, "report": snapshot.report}, headers
+    told = {"identities": snapshot.supplement.get("identities")}
+    return {"snapshot": snapshot, "report": snapshot.report, **told}, headers

@@ -13,6 +13,7 @@ class WatermarkSchema(Body):
 
     exposure_id = fields.Integer()
     event_id = fields.Integer()
+    identity_revision = fields.Integer(metadata={"description": "Ids that were joined up to it are one person."})
     at = Instant()
 
 
@@ -27,6 +28,15 @@ class SnapshotSchema(Body):
     report_sha256 = Text()
 
 
+class IdentitiesSchema(Body):
+    """Persons with several ids among the exposed; `contradictions`: those left out as their ids saw two variants."""
+
+    persons = Whole()
+    several_ids_exposed = Whole()
+    contradictions = Whole()
+
+
 class ResultsSchema(Body):
     snapshot = fields.Nested(SnapshotSchema)
     report = fields.Dict(metadata={"additionalProperties": True})
+    identities = fields.Nested(IdentitiesSchema, allow_none=True, metadata={"description": "Null: nobody has several."})
