@@ -1,4 +1,4 @@
-"""who is who: ids of one person
+"""who is who: ids of one person; and through which channel
 
 Revision ID: 0009
 Revises: 0007
@@ -41,11 +41,15 @@ def upgrade() -> None:
     for table in ("snapshots", "behaviour_followed"):
         op.add_column(table, sa.Column("identity_revision", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("snapshots", sa.Column("supplement", sa.JSON(), nullable=False, server_default="{}"))
+    for table in ("exposures", "events"):
+        op.add_column(table, _key("channel", nullable=True))
     op.create_index(op.f("ix_exposures_unit_id"), "exposures", ["unit_id"])
 
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_exposures_unit_id"), table_name="exposures")
+    for table in ("events", "exposures"):
+        op.drop_column(table, "channel")
     op.drop_column("snapshots", "supplement")
     for table in ("behaviour_followed", "snapshots"):
         op.drop_column(table, "identity_revision")
@@ -53,9 +57,9 @@ def downgrade() -> None:
         op.drop_table(name)
 
 
-def _key(name: str) -> sa.Column[Any]:
+def _key(name: str, *, nullable: bool = False) -> sa.Column[Any]:
     """Keys and ids sort by code point on every database."""
-    return sa.Column(name, sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False)
+    return sa.Column(name, sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=nullable)
 
 
 def _whole(name: str) -> sa.Column[Any]:

@@ -13,6 +13,7 @@ from api.lane.clean import UNREADABLE, is_fit, is_id, is_plain, names_in
 from api.lane.exposing import Exposing, Shown
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
+from experiments.domain.event import Channel
 from experiments.services.identity_cache import IdentityCache
 from experiments.services.keys import Principal
 from experiments.services.profile_cache import ProfileCache
@@ -24,6 +25,7 @@ class Ask(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     unit_id: str
     attributes: dict[str, Any] | msgspec.UnsetType = _UNSET
     experiment: str | msgspec.UnsetType | None = _UNSET
+    channel: Channel | msgspec.UnsetType | None = _UNSET
 
 
 class AskedUnit(msgspec.Struct, forbid_unknown_fields=True):
@@ -34,6 +36,7 @@ class AskedUnit(msgspec.Struct, forbid_unknown_fields=True):
 class AskMany(msgspec.Struct, forbid_unknown_fields=True):
     units: list[AskedUnit]
     experiment: str | msgspec.UnsetType | None = _UNSET
+    channel: Channel | msgspec.UnsetType | None = _UNSET
 
 
 _ask = msgspec.json.Decoder(Ask).decode
@@ -72,6 +75,10 @@ class Assignments:
             names += 1 + names_in(attributes)
         if experiment is _UNSET:
             experiment = None
+        channel: Channel | None = None
+        if ask.channel is not _UNSET:
+            names += 1
+            channel = ask.channel
         wanted = self._answers.group(experiment, principal.tags) if is_fit(unit_id, body, names) else None
         if wanted is None:
             return None
@@ -81,12 +88,12 @@ class Assignments:
         known = self._profiles.merged(person_id, attributes) if wanted.profiled else attributes
         if len(wanted.assigns) == 1:
             written = wanted.assigns[0](bucketed_as, known)
-            if written.exposes and not self._exposing.expose(unit_id, (written,)):
+            if written.exposes and not self._exposing.expose(unit_id, (written,), channel):
                 return None
             self._by_slot[written.slot] += 1
             return Reply(b'{"assignments":[' + written.document + b"]}\n")
         given = [assign(bucketed_as, known) for assign in wanted.assigns]
-        if wanted.exposes and not self._exposing.expose(unit_id, given):
+        if wanted.exposes and not self._exposing.expose(unit_id, given, channel):
             return None
         for written in given:
             self._by_slot[written.slot] += 1
@@ -98,8 +105,8 @@ class Assignments:
             ask = _ask_many(body)
         except UNREADABLE:
             return None
-        experiment = ask.experiment
-        names = 1 if experiment is _UNSET else 2
+        experiment, channel = ask.experiment, ask.channel
+        names = 1 + (experiment is not _UNSET) + (channel is not _UNSET)
         for unit in ask.units:
             names += 1 if unit.attributes is _UNSET else 2 + names_in(unit.attributes)
         fit = 0 < len(ask.units) <= MAX_UNITS and all(is_id(unit.unit_id) for unit in ask.units)
@@ -124,7 +131,7 @@ class Assignments:
                 b'{"unit_id":%b,"assignments":[%b]}'
                 % (encode_basestring_ascii(unit_id).encode(), b",".join([written.document for written in given]))
             )
-        if not self._exposing.expose_all(exposed):
+        if not self._exposing.expose_all(exposed, None if channel is _UNSET else channel):
             return None
         for written in decided:
             self._by_slot[written.slot] += 1

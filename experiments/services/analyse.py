@@ -24,6 +24,7 @@ from experiments.domain.errors import InvalidInput, NoResults, RevisionMismatch
 from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
 from experiments.domain.promotion import Promotion
+from experiments.services.by_channel import by_channel
 from experiments.services.identified import persons_of, told
 from experiments.services.looks import Looks, earlier_units
 from experiments.services.plan import NO_LOOKS, canonical, plan_of
@@ -45,6 +46,7 @@ _EXPOSURES = pa.schema(
         ("segment", pa.string()),
         ("epoch", pa.int64()),
         ("exposed_at", _INSTANT),
+        ("channel", pa.string()),
     ]
 )
 _EVENTS = pa.schema(
@@ -188,10 +190,13 @@ def _compute(
     count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
     exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
     events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
-    persons, supplement = persons_of(work, key, watermark), {}
+    persons = persons_of(work, key, watermark)
+    supplement: dict[str, Any] = {}
     if persons is not None:
         supplement["identities"] = told(exposures, persons, plan)
         exposures, events = persons.own(exposures), persons.own(events)
+    if channels := by_channel(plan, exposures, events):
+        supplement["channels"] = channels
     moments = aggregate(ibis.memtable(exposures), ibis.memtable(events), plan)
     report = report_bytes(build(plan, moments))
     document = moments.to_dict()

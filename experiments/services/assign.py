@@ -9,6 +9,7 @@ from typing import Any
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
+from experiments.domain.event import Channel
 from experiments.domain.names import check_id
 from experiments.services.catalog import Catalog, LiveExperiment
 from experiments.services.identity_cache import IdentityCache
@@ -47,15 +48,20 @@ class Assigner:
         self._identities = identities
 
     def assign(
-        self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
+        self,
+        units: Sequence[Unit],
+        experiment: str | None = None,
+        *,
+        tags: frozenset[str] = frozenset(),
+        channel: Channel | None = None,
     ) -> list[list[Assignment]]:
         """Return per unit the answers of one live experiment, or of all running ones in order of key.
 
-        With `tags`, experiments that have none of them do not exist.
+        With `tags`, experiments that have none of them do not exist. `channel`: of exposures that this makes.
         Raises NotFound where the named experiment is not live, Unavailable before the catalog was first loaded.
         """
         catalog = self._seen.of(tags)
-        return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units)
+        return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units, channel)
 
     def evaluate(
         self,
@@ -75,7 +81,9 @@ class Assigner:
         (answers,) = self._ask(wanted, [unit])
         return list(zip(wanted, answers, strict=True))
 
-    def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
+    def _ask(
+        self, asked: Sequence[LiveExperiment], units: Sequence[Unit], channel: Channel | None = None
+    ) -> list[list[Assignment]]:
         who = self._identities.of
         if len(units) > 1:
             self._identities.warm([unit.unit_id for unit in units])
@@ -96,7 +104,8 @@ class Assigner:
                 for unit, given in zip(units, answers, strict=True)
                 for answer in given
                 if answer.experiment in showing and answer.reason is Reason.ASSIGNED
-            ]
+            ],
+            channel,
         )
         return answers
 
@@ -104,10 +113,10 @@ class Assigner:
         """Return for each unit the id that decides what it sees. Raises Unavailable."""
         return self._identities.bucketed(unit_ids)
 
-    def expose(self, shown: Sequence[tuple[str, Assignment]]) -> None:
+    def expose(self, shown: Sequence[tuple[str, Assignment]], channel: Channel | None = None) -> None:
         """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""
         if shown:
-            self._exposures.store(shown, now=self._clock())
+            self._exposures.store(shown, now=self._clock(), channel=channel)
 
 
 def _live(catalog: Catalog, key: str) -> LiveExperiment:

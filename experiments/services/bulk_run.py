@@ -13,6 +13,7 @@ from experiments.domain.bucketing import HASHINGS
 from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import InvalidInput
+from experiments.domain.event import Channel
 from experiments.domain.split import Salted
 from experiments.services.assign import Assigner
 from experiments.services.bulk import BulkPlan, assign_chunk, compile_bulk
@@ -45,6 +46,7 @@ class ListWish:
     attributes: tuple[str, ...] | None = None
     types: Mapping[str, str]
     expose: bool | None = None
+    channel: Channel | None = None
     batch: int = BATCH
     delimiter: str = ","
     restart: bool = False
@@ -107,7 +109,7 @@ class ListAssigner:
 class _Run:
     def __init__(self, wish: ListWish, entry: LiveExperiment, compiled: BulkPlan, assigner: Assigner) -> None:
         self._compiled, self._assigner, self._batch = compiled, assigner, wish.batch
-        self._exposes = _exposes(wish, entry)
+        self._exposes, self._channel = _exposes(wish, entry), wish.channel
         self.output = _output(wish, compiled.answers)
 
     def go_on(
@@ -134,7 +136,8 @@ class _Run:
         rows = exposing(answers, found)
         for start in range(0, len(rows), _EXPOSED_AT_ONCE):
             self._assigner.expose(
-                [(ids[row], answers[positions[row]]) for row in rows[start : start + _EXPOSED_AT_ONCE]]
+                [(ids[row], answers[positions[row]]) for row in rows[start : start + _EXPOSED_AT_ONCE]],
+                self._channel,
             )
         return len(rows)
 
@@ -180,6 +183,7 @@ def _manifest(wish: ListWish, entry: LiveExperiment, layout: Layout, fingerprint
             "delimiter": layout.delimiter,
             "batch": wish.batch,
             "expose": _exposes(wish, entry),
+            "channel": wish.channel,
         },
     }
 

@@ -129,8 +129,8 @@ class EventLog(Protocol):
 
     def exposures(
         self, experiment: str, watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
-        """Batches of (unit_id, variant, segment, epoch, occurred_at), in order of id, forced ones left out."""
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime, str | None]]]:
+        """Batches of (unit_id, variant, segment, epoch, occurred_at, channel), in order of id, forced ones left out."""
 
     def events(
         self, experiment: str, names: Collection[str], watermark: Watermark

@@ -106,6 +106,7 @@ class Recorder:
             variant=claim.variant,
             occurred_at=claim.occurred_at,
             forced=forced,
+            channel=claim.channel,
         )
 
     def _check_shown(self, version: Version, layer: Layer | None, claim: ExposureClaim) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, Select, Table, delete, exists, func, or_, select
 
-from experiments.domain.event import Event, Exposure
+from experiments.domain.event import Channel, Event, Exposure
 from experiments.services.customer_ports import UnitRows
 from experiments.services.erased_lines import oldest_received, without
 from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
@@ -110,13 +110,10 @@ class SqlEventLog(ABC):
 
     def exposures(
         self, experiment: str, watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime, str | None]]]:
         rows = tables.exposures.c
-        return self._batches(
-            _counted(
-                experiment, watermark, rows.unit_id, rows.variant, rows.segment, rows.epoch, rows.occurred_at
-            ).order_by(rows.id)
-        )
+        columns = (rows.unit_id, rows.variant, rows.segment, rows.epoch, rows.occurred_at, rows.channel)
+        return self._batches(_counted(experiment, watermark, *columns).order_by(rows.id))
 
     def events(
         self, experiment: str, names: Collection[str], watermark: Watermark
@@ -221,9 +218,15 @@ def _exposure_values(exposure: Exposure, received_at: datetime) -> dict[str, Any
         "segment": exposure.segment,
         "variant": exposure.variant,
         "forced": exposure.forced,
+        "channel": channel_name(exposure.channel),
         "occurred_at": exposure.occurred_at,
         "received_at": received_at,
     }
+
+
+def channel_name(channel: Channel | None) -> str | None:
+    """Return what is stored of a channel."""
+    return None if channel is None else channel.value
 
 
 def _event_values(event: Event, received_at: datetime) -> dict[str, Any]:
@@ -232,6 +235,7 @@ def _event_values(event: Event, received_at: datetime) -> dict[str, Any]:
         "unit_id": event.unit_id,
         "name": event.name,
         "value": event.value,
+        "channel": channel_name(event.channel),
         "occurred_at": event.occurred_at,
         "received_at": received_at,
     }

@@ -39,6 +39,7 @@ def test_the_latest_report_with_what_it_saw(running: Caller, snapshots: list[Sna
         },
         "report": last.report,
         "identities": None,
+        "channels": [],
     }
     assert list(answer.json["report"]) == list(last.report)
     assert answer.headers["Cache-Control"] == "no-cache"

@@ -22,7 +22,7 @@ from experiments.services.lines import (
     instant_of,
 )
 from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
-from experiments.storage.event_log import BATCH_ROWS
+from experiments.storage.event_log import BATCH_ROWS, channel_name
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
@@ -30,7 +30,7 @@ from experiments.storage.memory.stores import page_newest_first
 from experiments.storage.snapshot_store import numbered
 
 Item = TypeVar("Item", Event, Exposure)
-_NO_EXPOSURE: ExposureRow = ("", "", "", "", 0, datetime(1970, 1, 1, tzinfo=UTC), True)
+_NO_EXPOSURE: ExposureRow = ("", "", "", "", 0, datetime(1970, 1, 1, tzinfo=UTC), True, None)
 _NO_EVENT: EventRow = ("", "", None, datetime(1970, 1, 1, tzinfo=UTC))
 """Of no experiment and of no name, so nobody counts them."""
 
@@ -143,9 +143,9 @@ class MemoryEventLog:
 
     def exposures(
         self, experiment: str, watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime, str | None]]]:
         rows = iter(self._counted(experiment, watermark))
-        while batch := [row[1:6] for row in islice(rows, BATCH_ROWS)]:
+        while batch := [(*row[1:6], row[7]) for row in islice(rows, BATCH_ROWS)]:
             yield batch
 
     def events(
@@ -167,7 +167,7 @@ class MemoryEventLog:
 
     def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
         first: dict[str, datetime] = {}
-        for _, unit_id, _, _, _, occurred_at, forced in self._exposures.rows[: watermark.exposure_id]:
+        for _, unit_id, _, _, _, occurred_at, forced, _ in self._exposures.rows[: watermark.exposure_id]:
             if not forced and occurred_at >= since:
                 first[unit_id] = min(occurred_at, first.get(unit_id, occurred_at))
         rows = iter(first.items())
@@ -214,6 +214,7 @@ def _exposure_row(one: Exposure) -> ExposureRow:
         one.epoch,
         one.occurred_at.astimezone(UTC),
         one.forced,
+        channel_name(one.channel),
     )
 
 
@@ -222,10 +223,10 @@ def _event_row(one: Event) -> EventRow:
 
 
 def _loaded_exposure(row: ExposureValues) -> ExposureRow:
-    _, unit_id, experiment, _, epoch, segment, variant, forced, occurred_at, _ = row
-    return experiment, unit_id, variant, segment, epoch, instant_of(occurred_at), forced
+    _, unit_id, experiment, _, epoch, segment, variant, forced, channel, occurred_at, _ = row
+    return experiment, unit_id, variant, segment, epoch, instant_of(occurred_at), forced, channel
 
 
 def _loaded_event(row: EventValues) -> EventRow:
-    _, unit_id, name, value, occurred_at, _ = row
+    _, unit_id, name, value, _, occurred_at, _ = row
     return unit_id, name, value, instant_of(occurred_at)

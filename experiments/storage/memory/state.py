@@ -28,8 +28,8 @@ from experiments.services.customer_ports import StoredProfile
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
 
 Row = TypeVar("Row")
-ExposureRow = tuple[str, str, str, str, int, datetime, bool]
-"""(experiment, unit_id, variant, segment, epoch, occurred_at, forced)"""
+ExposureRow = tuple[str, str, str, str, int, datetime, bool, str | None]
+"""(experiment, unit_id, variant, segment, epoch, occurred_at, forced, channel)"""
 EventRow = tuple[str, str, float | None, datetime]
 """(unit_id, name, value, occurred_at)"""
 
