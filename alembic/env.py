@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from experiments.settings import Settings
 from experiments.storage.engine import make_engine
-from experiments.storage.tables import metadata
+from experiments.storage.model import metadata
 
 _MIGRATION_LOCK = 0x57_69_6E_6E_6F_77_02
 _LOCK_TIMEOUT = "5s"

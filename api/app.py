@@ -20,6 +20,7 @@ from api.resources import (
     experiments,
     growthbook,
     health,
+    identify,
     library,
     metrics,
     ofrep,
@@ -42,6 +43,7 @@ ROUTES = (
     growthbook.routes,
     ofrep.routes,
     events.routes,
+    identify.routes,
     experiments.routes,
     library.segments,
     segment_templates.routes,
@@ -111,6 +113,7 @@ def _first_look(services: Winnow) -> None:
     """
     try:
         services.catalog.refresh()
-        services.consent_cache.follow()
+        services.caches.consents.follow()
+        services.caches.identities.follow()
     except Unavailable as error:
         _log.warning("catalog_not_loaded", code=error.code, reason=error.message)

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from api.logs import logger
 from experiments.services.catalog import CatalogHolder
-from experiments.services.consent_cache import ConsentCache
 from experiments.services.ports import ChangeFeed
-from experiments.services.profile_cache import ProfileCache
 
 _log = logger("winnow.catalog")
 
 
+class Follows(Protocol):
+    """Something remembered that other processes may have changed."""
+
+    def follow(self) -> None: ...
+
+
 class CatalogPoller(threading.Thread):
-    """Refreshes a catalog until stopped, forgets profiles that changed, and hears who consents.
+    """Refreshes a catalog until stopped, and has caches forget what changed.
 
     While the database is away the last good ones serve; that is logged once.
     """
 
     def __init__(
-        self,
-        catalog: CatalogHolder,
-        changes: ChangeFeed,
-        every_seconds: float,
-        *,
-        profiles: ProfileCache | None = None,
-        consents: ConsentCache | None = None,
+        self, catalog: CatalogHolder, changes: ChangeFeed, every_seconds: float, *, caches: Sequence[Follows] = ()
     ) -> None:
         super().__init__(name="winnow-catalog-poller", daemon=True)
         self._catalog = catalog
         self._changes = changes
-        self._profiles = profiles
-        self._consents = consents
+        self._caches = caches
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
         self._failing = False
@@ -62,10 +60,8 @@ class CatalogPoller(threading.Thread):
         """Refresh once; a failure is no reason to end."""
         try:
             self._catalog.refresh()
-            if self._profiles is not None:
-                self._profiles.follow()
-            if self._consents is not None:
-                self._consents.follow()
+            for cache in self._caches:
+                cache.follow()
         except Exception as error:  # noqa: BLE001 - nothing may end the thread that keeps a process up to date
             if not self._failing:
                 _log.warning("catalog_refresh_failed", error=repr(error))

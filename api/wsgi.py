@@ -28,10 +28,10 @@ _poller = CatalogPoller(
     _winnow.catalog,
     change_feed(_settings),
     _settings.catalog_poll_seconds,
-    profiles=_winnow.profile_cache,
-    consents=_winnow.consent_cache,
+    caches=(_winnow.caches.profiles, _winnow.caches.identities, _winnow.caches.consents),
 )
 _poller.start()
 _metrics.watch(_poller.numbers)
-_metrics.watch(_winnow.profile_cache.numbers)
-_metrics.watch(_winnow.consent_cache.numbers)
+_metrics.watch(_winnow.caches.profiles.numbers)
+_metrics.watch(_winnow.caches.consents.numbers)
+_metrics.watch(_winnow.caches.identities.numbers)

@@ -11,12 +11,15 @@ from experiments.services.advance import Advancer
 from experiments.services.alerts import Alerter
 from experiments.services.assign import Assigner
 from experiments.services.author import Author
+from experiments.services.caches import Caches
 from experiments.services.catalog import Catalog, CatalogHolder
 from experiments.services.consent_cache import ConsentCache
 from experiments.services.consents import Consents
 from experiments.services.deliver import Deliverer
 from experiments.services.erase import Eraser, Spools
 from experiments.services.growthbook_eval import RemoteEvaluator
+from experiments.services.identify import Identifier
+from experiments.services.identity_cache import IdentityCache
 from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
@@ -52,10 +55,10 @@ class Winnow:
     author: Author
     assigner: Assigner
     profiles: Profiles
-    profile_cache: ProfileCache
+    caches: Caches
+    identifier: Identifier
     eraser: Eraser
     consents: Consents
-    consent_cache: ConsentCache
     publisher: Publisher
     remote_evaluator: RemoteEvaluator
     recorder: Recorder
@@ -87,15 +90,18 @@ def build(
     `spooled`: what is recorded goes through a spool of this process, which is drained from now on.
     """
     opened = _with_consent(open_unit_of_work or open_database(settings.database_url).unit_of_work, settings.consent)
-    consent_cache = ConsentCache(opened, settings.consent)
     catalog, keys = CatalogHolder(opened), Keys(opened, clock)
     spool = _spool(settings, opened) if spooled else None
     journal: Journal = spool or DirectJournal(opened)
     sight = Sight(catalog, lambda seen: seen)
-    profile_cache = ProfileCache(catalog, opened, clock)
+    caches = Caches(
+        consents=ConsentCache(opened, settings.consent),
+        identities=IdentityCache(opened),
+        profiles=ProfileCache(catalog, opened, clock),
+    )
     has_folder = spool is not None or (open_unit_of_work is None and settings.database_url != "memory://")
     spools = _spools(settings, opened, spool) if has_folder else None
-    assigner = Assigner(sight, ImpliedExposures(journal), clock, profile_cache, consent_cache)
+    assigner = Assigner(sight, ImpliedExposures(journal), clock, caches)
     return Winnow(
         settings=settings,
         clock=clock,
@@ -104,14 +110,14 @@ def build(
         sight=sight,
         author=Author(catalog, opened, clock),
         assigner=assigner,
-        profiles=Profiles(opened, clock, profile_cache.forget),
-        profile_cache=profile_cache,
-        eraser=Eraser(opened, clock, profile_cache.forget, spools),
-        consents=Consents(opened, clock, consent_cache.catch_up),
-        consent_cache=consent_cache,
+        profiles=Profiles(opened, clock, caches.profiles.forget),
+        caches=caches,
+        identifier=Identifier(opened, clock, catalog, caches.identities),
+        eraser=Eraser(opened, clock, caches.profiles.forget, spools, caches.identities.forget),
+        consents=Consents(opened, clock, caches.consents.catch_up),
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
-        recorder=Recorder(catalog, opened, journal, clock, consent_cache),
+        recorder=Recorder(catalog, opened, journal, clock, caches),
         results=Results(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),

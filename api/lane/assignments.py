@@ -14,9 +14,9 @@ from api.lane.clean import UNREADABLE, is_fit, is_id, is_plain, names_in
 from api.lane.exposing import Exposing, Shown
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
-from experiments.services.consent_cache import ConsentCache
+from experiments.domain.event import Channel
+from experiments.services.caches import Caches
 from experiments.services.keys import Principal
-from experiments.services.profile_cache import ProfileCache
 
 _UNSET = msgspec.UNSET
 
@@ -25,6 +25,7 @@ class Ask(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     unit_id: str
     attributes: dict[str, Any] | msgspec.UnsetType = _UNSET
     experiment: str | msgspec.UnsetType | None = _UNSET
+    channel: Channel | msgspec.UnsetType | None = _UNSET
 
 
 class AskedUnit(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,6 +36,7 @@ class AskedUnit(msgspec.Struct, forbid_unknown_fields=True):
 class AskMany(msgspec.Struct, forbid_unknown_fields=True):
     units: list[AskedUnit]
     experiment: str | msgspec.UnsetType | None = _UNSET
+    channel: Channel | msgspec.UnsetType | None = _UNSET
 
 
 _ask = msgspec.json.Decoder(Ask).decode
@@ -50,12 +52,12 @@ class Assignments:
         answers: AnswersHolder,
         exposing: Exposing,
         decisions: Decisions,
-        profiles: ProfileCache,
-        consents: ConsentCache,
+        caches: Caches,
     ) -> None:
         self._answers = answers
-        self._profiles = profiles
-        self._consents = consents
+        self._profiles = caches.profiles
+        self._consents = caches.consents
+        self._identities = caches.identities
         self._exposing = exposing
         self._by_slot = decisions.by_slot
 
@@ -73,22 +75,30 @@ class Assignments:
             names += 1 + names_in(attributes)
         if experiment is _UNSET:
             experiment = None
+        channel: Channel | None = None
+        if ask.channel is not _UNSET:
+            names += 1
+            channel = ask.channel
         wanted = self._answers.group(experiment, principal.tags) if is_fit(unit_id, body, names) else None
         if wanted is None:
             return None
         if self._consents.is_asked and self._consents.lacks(unit_id):
-            given: Sequence[Written] = wanted.withheld
-        else:
-            known = self._profiles.merged(unit_id, attributes) if wanted.profiled else attributes
-            if len(wanted.assigns) == 1:
-                written = wanted.assigns[0](unit_id, known)
-                if written.exposes and not self._exposing.expose(unit_id, (written,)):
-                    return None
-                self._by_slot[written.slot] += 1
-                return Reply(b'{"assignments":[' + written.document + b"]}\n")
-            given = [assign(unit_id, known) for assign in wanted.assigns]
-        if wanted.exposes and not self._exposing.expose(unit_id, given):
-            return None
+            return self._reply(wanted.withheld)
+        person_id = bucketed_as = unit_id
+        if self._identities.active:
+            person_id, bucketed_as = self._identities.of(unit_id)
+        known = self._profiles.merged(person_id, attributes) if wanted.profiled else attributes
+        if len(wanted.assigns) == 1:
+            written = wanted.assigns[0](bucketed_as, known)
+            if written.exposes and not self._exposing.expose(unit_id, (written,), channel):
+                return None
+            self._by_slot[written.slot] += 1
+            return Reply(b'{"assignments":[' + written.document + b"]}\n")
+        given = [assign(bucketed_as, known) for assign in wanted.assigns]
+        shown = not wanted.exposes or self._exposing.expose(unit_id, given, channel)
+        return self._reply(given) if shown else None
+
+    def _reply(self, given: Sequence[Written]) -> Reply:
         for written in given:
             self._by_slot[written.slot] += 1
         return Reply(b'{"assignments":[' + b",".join([written.document for written in given]) + b"]}\n")
@@ -99,8 +109,8 @@ class Assignments:
             ask = _ask_many(body)
         except UNREADABLE:
             return None
-        experiment = ask.experiment
-        names = 1 if experiment is _UNSET else 2
+        experiment, channel = ask.experiment, ask.channel
+        names = 1 + (experiment is not _UNSET) + (channel is not _UNSET)
         for unit in ask.units:
             names += 1 if unit.attributes is _UNSET else 2 + names_in(unit.attributes)
         fit = 0 < len(ask.units) <= MAX_UNITS and all(is_id(unit.unit_id) for unit in ask.units)
@@ -109,15 +119,19 @@ class Assignments:
             return None
         units = [(unit.unit_id, _NONE if unit.attributes is _UNSET else unit.attributes) for unit in ask.units]
         lacking = {unit_id for unit_id, _ in units if self._consents.lacks(unit_id)} if self._consents.is_asked else ()
-        self._profiles.warm((unit for unit in units if unit[0] not in lacking) if lacking else units)
+        asked = [unit for unit in units if unit[0] not in lacking] if lacking else units
+        who = self._identities.of
+        self._identities.warm([unit_id for unit_id, _ in asked])
+        self._profiles.warm((who(unit_id).person_id, attributes) for unit_id, attributes in asked)
         exposed: Shown = []
         decided: list[Written] = []
         results = []
         for unit_id, attributes in units:
             given: Sequence[Written] = wanted.withheld
             if unit_id not in lacking:
-                known = self._profiles.merged(unit_id, attributes)
-                given = [assign(unit_id, known) for assign in wanted.assigns]
+                person_id, bucketed_as = who(unit_id)
+                known = self._profiles.merged(person_id, attributes)
+                given = [assign(bucketed_as, known) for assign in wanted.assigns]
             decided += given
             if wanted.exposes:
                 exposed += [(unit_id, written) for written in given if written.exposes]
@@ -125,7 +139,7 @@ class Assignments:
                 b'{"unit_id":%b,"assignments":[%b]}'
                 % (encode_basestring_ascii(unit_id).encode(), b",".join([written.document for written in given]))
             )
-        if not self._exposing.expose_all(exposed):
+        if not self._exposing.expose_all(exposed, None if channel is _UNSET else channel):
             return None
         for written in decided:
             self._by_slot[written.slot] += 1

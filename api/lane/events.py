@@ -14,7 +14,7 @@ from api.lane.clean import UNREADABLE, is_id, is_plain
 from api.schemas.fields import EARLIEST, MAX_WHOLE
 from api.schemas.record import MAX_ITEMS
 from experiments.domain.errors import DomainError
-from experiments.domain.event import MAX_VALUE, Exposure, ExposureClaim
+from experiments.domain.event import MAX_VALUE, Channel, Exposure, ExposureClaim
 from experiments.domain.names import KEY_PATTERN, MAX_ID_LENGTH
 from experiments.services.keys import Principal
 from experiments.services.lines import NULL, Lines, escaped, instant_text, to_lines
@@ -33,6 +33,7 @@ class SentEvent(msgspec.Struct, tag_field="type", tag="event", forbid_unknown_fi
     unit_id: str
     name: str
     value: float | msgspec.UnsetType | None = _UNSET
+    channel: Channel | msgspec.UnsetType | None = _UNSET
     occurred_at: str | msgspec.UnsetType = _UNSET
 
 
@@ -43,6 +44,7 @@ class SentExposure(msgspec.Struct, tag_field="type", tag="exposure", forbid_unkn
     version: int
     segment: str
     variant: str
+    channel: Channel | msgspec.UnsetType | None = _UNSET
     occurred_at: str | msgspec.UnsetType = _UNSET
 
 
@@ -95,6 +97,7 @@ class Events:
         checked = to_lines([], exposures, received_at=moments.now)
         names = 1 + 4 * len(events) + 7 * len(claims)
         names += sum([item.occurred_at is not _UNSET for item in items])
+        names += sum([item.channel is not _UNSET for item in items])
         names += sum([event.value is not _UNSET for event in events])
         return (
             Lines(
@@ -122,6 +125,7 @@ class Events:
         received, text = moments.received, moments.text
         return [
             f"{event_id}\t{unit_id}\t{event.name}\t{_number(event.value)}\t"
+            f"{NULL if event.channel is _UNSET else event.channel or NULL}\t"
             f"{received if event.occurred_at is _UNSET else text(event.occurred_at)}\t{received}\n"
             for event_id, unit_id, event in zip(ids, units, events, strict=True)
         ]
@@ -149,6 +153,7 @@ class Events:
             version=claim.version,
             segment=claim.segment,
             variant=claim.variant,
+            channel=None if claim.channel is _UNSET else claim.channel,
             occurred_at=moments.now if claim.occurred_at is _UNSET else moments.instant(claim.occurred_at),
         )
         self._require_consent([said.unit_id])
@@ -156,7 +161,7 @@ class Events:
 
     def _require_consent(self, units: Sequence[str]) -> None:
         """Leave to Flask, which says of which units nothing is stored; ids are fit to be ids."""
-        consents = self._recorder.consents
+        consents = self._recorder.caches.consents
         if consents.is_asked and any(map(consents.is_known_to_lack, units)):
             raise _Unclean
 

@@ -15,9 +15,8 @@ from api.lane.exposing import Exposing
 from api.metrics.counts import Decisions
 from api.ofrep.evaluation import bulk, tag
 from api.ofrep.streams import encoded_streams
-from experiments.services.consent_cache import ConsentCache
+from experiments.services.caches import Caches
 from experiments.services.keys import Principal
-from experiments.services.profile_cache import ProfileCache
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 
@@ -39,15 +38,15 @@ class Evaluations:
         answers: AnswersHolder,
         exposing: Exposing,
         decisions: Decisions,
-        profiles: ProfileCache,
-        consents: ConsentCache,
+        caches: Caches,
         *,
         streams_url: str,
         secret: str,
     ) -> None:
         self._answers = answers
-        self._profiles = profiles
-        self._consents = consents
+        self._profiles = caches.profiles
+        self._consents = caches.consents
+        self._identities = caches.identities
         self._exposing = exposing
         self._by_slot = decisions.by_slot
         self._streams_url = streams_url
@@ -89,8 +88,9 @@ class Evaluations:
         if self._consents.is_asked and self._consents.lacks(unit_id):
             given: Sequence[Written] = group.withheld
         else:
-            known = self._profiles.merged(unit_id, context)
-            given = [assign(unit_id, known) for assign in group.assigns]
+            person_id, bucketed_as = self._identities.of(unit_id)
+            known = self._profiles.merged(person_id, context)
+            given = [assign(bucketed_as, known) for assign in group.assigns]
         if group.exposes and not self._exposing.expose(unit_id, given):
             return None
         for written in given:

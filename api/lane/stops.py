@@ -34,15 +34,14 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
             counts=metrics.requests.route("POST", f"{rule}/{below}" if below else rule),
         )
 
-    assigned = Assignments(answers, exposing, decisions, services.profile_cache, services.consent_cache)
+    assigned = Assignments(answers, exposing, decisions, services.caches)
     yield stop("/v1/assignments", Scope.ASSIGN, assigned.one)
     yield stop("/v1/assignments/batch", Scope.ASSIGN, assigned.many)
     evaluated = Evaluations(
         answers,
         exposing,
         decisions,
-        services.profile_cache,
-        services.consent_cache,
+        services.caches,
         streams_url=services.settings.stream_url,
         secret=app.config["SECRET_KEY"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import jsonify
@@ -22,7 +22,7 @@ _ANSWER = AssignmentSchema()
 def assign(body: dict[str, Any]) -> object:
     """Ask for one unit, about one experiment or all running ones."""
     unit = Unit(unit_id=body["unit_id"], attributes=body["attributes"])
-    (answers,) = _assigned([unit], body["experiment"])
+    (answers,) = _assigned([unit], body)
     return jsonify(assignments=answers)
 
 
@@ -30,14 +30,15 @@ def assign(body: dict[str, Any]) -> object:
 def assign_many(body: dict[str, Any]) -> object:
     """Ask for up to 1,000 units at once; answers stand in the order of the units."""
     units: list[Unit] = body["units"]
-    answers = _assigned(units, body["experiment"])
+    answers = _assigned(units, body)
     results = [{"unit_id": unit.unit_id, "assignments": given} for unit, given in zip(units, answers, strict=True)]
     return jsonify(results=results)
 
 
-def _assigned(units: Sequence[Unit], experiment: str | None) -> list[list[Any]]:
+def _assigned(units: Sequence[Unit], body: Mapping[str, Any]) -> list[list[Any]]:
     """Return the answers as documents. Many units share one answer, so each is written out once."""
-    answers = winnow().assigner.assign(units, experiment, tags=principal().tags)
+    assign = winnow().assigner.assign
+    answers = assign(units, body["experiment"], tags=principal().tags, channel=body["channel"])
     for given in answers:
         metrics().decisions.count(given)
     distinct: dict[int, Assignment] = {id(answer): answer for given in answers for answer in given}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
@@ -11,6 +12,7 @@ from api.paging import PageQuery, page_of, paged
 from api.preconditions import has_already
 from api.routes import IF_NONE_MATCH, Routes
 from api.schemas.results import ResultsSchema, SnapshotSchema
+from experiments.domain.event import Channel
 from experiments.services.keys import Scope
 from experiments.services.ports import Snapshot
 
@@ -50,4 +52,10 @@ def _told(snapshot: Snapshot) -> object:
     headers = {"ETag": f'"{tag}"', "Cache-Control": "no-cache"}
     if has_already(tag):
         return Response(status=304, headers=headers)
-    return {"snapshot": snapshot, "report": snapshot.report}, headers
+    beside = snapshot.supplement
+    told = {"identities": beside.get("identities"), "channels": [_channel(one) for one in beside.get("channels", ())]}
+    return {"snapshot": snapshot, "report": snapshot.report, **told}, headers
+
+
+def _channel(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {**found, "channel": None if found["channel"] is None else Channel(found["channel"])}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from marshmallow import fields, validate
 
 from api.schemas.base import Body, Built
-from api.schemas.fields import Json, JsonObject, Key, Text, Whole, choice
+from api.schemas.fields import Json, JsonObject, Key, Place, Text, Whole, choice
 from experiments.domain.assignment import Assignment, Reason
 from experiments.services.assign import Unit
 
 MAX_UNITS = 1_000
+_WHERE = {"description": "Of the exposures that asking makes, where the experiment says that asking is showing."}
 
 
 def is_counted(answer: Assignment) -> bool:
@@ -30,11 +31,13 @@ class AskSchema(Body):
     unit_id = Text(required=True)
     attributes = JsonObject(load_default=dict)
     experiment = Key(load_default=None)
+    channel = Place(load_default=None, metadata=_WHERE)
 
 
 class AskManySchema(Body):
     units = fields.List(fields.Nested(UnitSchema), required=True, validate=validate.Length(min=1, max=MAX_UNITS))
     experiment = Key(load_default=None)
+    channel = Place(load_default=None, metadata=_WHERE)
 
 
 class AssignmentSchema(Body):

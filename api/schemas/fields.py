@@ -12,6 +12,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from api.schemas.messages import Coded
+from experiments.domain.event import Channel
 from experiments.domain.names import KEY_PATTERN
 
 BUCKETING = {
@@ -134,6 +135,23 @@ class Instant(fields.AwareDateTime):
 def choice(of: type[StrEnum], **kwargs: Any) -> fields.Enum[Any]:
     """Return the field of one of a closed set."""
     return fields.Enum(of, by_value=Text(), **kwargs)
+
+
+class Place(fields.Enum[Channel]):
+    """A channel, by name."""
+
+    default_error_messages = {  # noqa: RUF012
+        "channel_unknown": f"A channel is one of {', '.join(Channel)}.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Channel, by_value=Text(), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Loaded, **kwargs: Any) -> Channel:
+        found = next((channel for channel in Channel if channel == value), None)
+        if found is None:
+            raise self.make_error("channel_unknown")
+        return found
 
 
 class Json(fields.Raw):

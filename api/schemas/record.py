@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from api.schemas.base import Body, Built
-from api.schemas.fields import Instant, Key, Number, Text, Whole, choice
+from api.schemas.fields import Instant, Key, Number, Place, Text, Whole, choice
 from api.schemas.messages import findings
 from experiments.domain.errors import InvalidInput
 from experiments.domain.event import Event, ExposureClaim, ItemStatus
@@ -26,6 +26,7 @@ class EventSchema(Built):
     unit_id = Text(required=True)
     name = Key(required=True)
     value = Number(allow_none=True)
+    channel = Place(allow_none=True)
     occurred_at = Instant(metadata={"description": "Left out: now."})
 
 
@@ -38,6 +39,7 @@ class ExposureSchema(Built):
     version = Whole(required=True)
     segment = Key(required=True)
     variant = Key(required=True)
+    channel = Place(allow_none=True)
     occurred_at = Instant(metadata={"description": "Left out: now."})
 
 
@@ -54,6 +56,7 @@ class ItemSchema(Body):
     version = Whole()
     segment = Key()
     variant = Key()
+    channel = Place(allow_none=True)
 
 
 class AnyItem(fields.Nested):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from marshmallow import fields
 
 from api.schemas.base import Body
-from api.schemas.fields import Instant, Key, Text, Whole
+from api.schemas.fields import Instant, Key, Text, Whole, choice
+from experiments.domain.event import Channel
 
 
 class WatermarkSchema(Body):
@@ -13,6 +14,7 @@ class WatermarkSchema(Body):
 
     exposure_id = fields.Integer()
     event_id = fields.Integer()
+    identity_revision = fields.Integer(metadata={"description": "Ids that were joined up to it are one person."})
     at = Instant()
 
 
@@ -27,6 +29,30 @@ class SnapshotSchema(Body):
     report_sha256 = Text()
 
 
+class IdentitiesSchema(Body):
+    """Persons with several ids among the exposed; `contradictions`: those left out as their ids saw two variants."""
+
+    persons = Whole()
+    several_ids_exposed = Whole()
+    contradictions = Whole()
+
+
+class ChannelResultsSchema(Body):
+    """Units whose first exposure was in that channel (null: none was said), all segments together.
+
+    A description: `interval` holds at every look, and is not adjusted for the number of channels.
+    """
+
+    channel = choice(Channel, allow_none=True)
+    units = Whole()
+    units_mixed = Whole()
+    metrics = fields.List(fields.Dict(metadata={"additionalProperties": True}))
+
+
 class ResultsSchema(Body):
     snapshot = fields.Nested(SnapshotSchema)
     report = fields.Dict(metadata={"additionalProperties": True})
+    identities = fields.Nested(IdentitiesSchema, allow_none=True, metadata={"description": "Null: nobody has several."})
+    channels = fields.List(
+        fields.Nested(ChannelResultsSchema), metadata={"description": "Empty where no exposure has a channel."}
+    )

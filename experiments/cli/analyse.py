@@ -6,6 +6,7 @@ import json
 
 import click
 
+from experiments.cli.channel_table import identities_line, print_channels
 from experiments.cli.console import out, progress_bar
 from experiments.cli.tables import print_report
 from experiments.cli.wired import ACTOR, wired
@@ -15,16 +16,22 @@ from experiments.services.analyse import Analyst
 @click.command()
 @click.argument("key")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
-def analyse(key: str, as_json: bool) -> None:
+@click.option("--by", type=click.Choice(["channel"]), help="Show them by the channel of the first exposure as well.")
+def analyse(key: str, as_json: bool, by: str | None) -> None:
     """Compute the results of an experiment now, store them as a snapshot and show them."""
     winnow = wired()
     with progress_bar(f"Reading {key}") as tell:
         snapshot = Analyst(winnow.open_unit_of_work, winnow.clock).analyse(key, progress=tell, actor=ACTOR)
     if as_json:
-        click.echo(json.dumps(snapshot.report, ensure_ascii=False, indent=2))
+        told = snapshot.report if by is None else snapshot.supplement.get("channels", [])
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     definition = winnow.author.get(key).definition
     variants = {variant.key: variant.name for variant in definition.variants}
     segments = {plan.segment.key: plan.segment.name for plan in definition.segments}
     print_report(out(), snapshot.report, variants, segments)
+    if joined := snapshot.supplement.get("identities"):
+        click.echo(identities_line(joined))
+    if by is not None:
+        print_channels(out(), snapshot.supplement.get("channels", []), definition.control.key, variants)
     click.echo(f"Snapshot {snapshot.id}, data until {snapshot.watermark.at:%Y-%m-%d %H:%M:%S} UTC.")

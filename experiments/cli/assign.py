@@ -14,6 +14,7 @@ import click
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.errors import InvalidInput
+from experiments.domain.event import Channel
 from experiments.services.bulk_run import BATCH, Assigned, ListAssigner, ListWish
 
 REJECTED_EXIT_CODE = 3
@@ -36,6 +37,7 @@ _STEPS = {"read": "Reading", "assign": "Assigning"}
 @click.option(
     "--expose/--no-expose", default=None, help="Record that they are shown it; by default as the experiment says."
 )
+@click.option("--channel", type=click.Choice(list(Channel)), help="Where they are shown it; of exposures.")
 @click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Rows held in memory.")
 @click.option("--restart", is_flag=True, help="Begin anew, and write over what is there.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
@@ -49,6 +51,7 @@ def assign(
     types: Sequence[str],
     delimiter: str,
     expose: bool | None,
+    channel: str | None,
     batch: int,
     restart: bool,
     as_json: bool,
@@ -68,6 +71,7 @@ def assign(
         attributes=None if attributes is None else tuple(name for name in attributes.split(",") if name),
         types=_types(types),
         expose=expose,
+        channel=None if channel is None else Channel(channel),
         batch=batch,
         delimiter=delimiter,
         restart=restart,

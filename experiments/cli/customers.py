@@ -10,13 +10,14 @@ import click
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.erasure import Receipt
+from experiments.domain.identity import BucketedBy
 from experiments.services.consents import ConsentWord
 from experiments.services.retention import Retention
 
 
 @click.group()
 def customers() -> None:
-    """Erase people, say who consents, and delete old rows."""
+    """Say who is who and who consents, erase people, and delete old rows."""
 
 
 @customers.command()
@@ -115,3 +116,21 @@ def _tell(receipt: Receipt) -> None:
         click.echo(f"Still a forced tester of {one.experiment}, versions {numbers}: versions never change.", err=True)
     for sentence in receipt.left:
         click.echo(sentence)
+
+
+@customers.command()
+@click.argument("anonymous")
+@click.argument("unit")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def identify(*, anonymous: str, unit: str, as_json: bool) -> None:
+    """Join the anonymous id ANONYMOUS to UNIT, once and for good. Running servers know within about a second."""
+    joined = wired().identifier.identify(anonymous, unit, trusted=True)
+    if as_json:
+        click.echo(json.dumps(asdict(joined)))
+        return
+    by = {
+        BucketedBy.ANONYMOUS_ID: f"what {anonymous} saw stays, and {unit} sees it everywhere",
+        BucketedBy.UNIT_ID: f"what {unit} saw stays, and {anonymous} sees it from now on",
+        BucketedBy.ANOTHER_ID: f"what another id of {unit} saw stays, and {anonymous} sees it from now on",
+    }
+    click.echo(f"{anonymous} is {unit}: {by[joined.bucketed_by]}.")

@@ -25,5 +25,5 @@ def wired() -> Winnow:
     with winnow.open_unit_of_work(read_only=True) as work:
         work.ping()
     winnow.catalog.refresh()
-    winnow.consent_cache.follow()
+    winnow.caches.consents.follow()
     return winnow

@@ -24,6 +24,17 @@ def assigned_id(*, experiment: str, epoch: int, segment: str, variant: str, unit
     return ASSIGNED + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
+class Channel(StrEnum):
+    """Where somebody was shown something, or did something. `other`: none of these, as a letter or a poster."""
+
+    EMAIL = "email"
+    WEB = "web"
+    APP = "app"
+    STORE = "store"
+    CALL_CENTRE = "call_centre"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One outcome of a unit; `value` is what it was worth (None: nothing to add up)."""
@@ -33,6 +44,7 @@ class Event:
     name: str
     occurred_at: datetime
     value: float | None = None
+    channel: Channel | None = None
 
     def __post_init__(self) -> None:
         check_id(self.event_id, "/event_id")
@@ -54,6 +66,7 @@ class ExposureClaim:
     segment: str
     variant: str
     occurred_at: datetime
+    channel: Channel | None = None
 
     def __post_init__(self) -> None:
         check_id(self.event_id, "/event_id")
@@ -78,6 +91,7 @@ class Exposure:
     variant: str
     occurred_at: datetime
     forced: bool = False
+    channel: Channel | None = None
 
 
 class ItemStatus(StrEnum):

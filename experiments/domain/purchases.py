@@ -28,6 +28,7 @@ class Purchases:
 class Followed:
     """Events called `names` are purchases, and those up to `event_id` are counted.
 
+    `identity_revision`: purchases of ids that were joined up to there belong to their persons.
     `cuts`: where scores end, by name, as they were found at `cuts_at` among so many customers.
     """
 
@@ -36,3 +37,4 @@ class Followed:
     cuts: Mapping[str, tuple[int, ...]] | None = None
     cuts_at: datetime | None = None
     cuts_customers: int = 0
+    identity_revision: int = 0

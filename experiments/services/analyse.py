@@ -24,6 +24,8 @@ from experiments.domain.errors import InvalidInput, NoResults, RevisionMismatch
 from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
 from experiments.domain.promotion import Promotion
+from experiments.services.by_channel import by_channel
+from experiments.services.identified import persons_of, told
 from experiments.services.looks import Looks, earlier_units
 from experiments.services.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
@@ -45,6 +47,7 @@ _EXPOSURES = pa.schema(
         ("segment", pa.string()),
         ("epoch", pa.int64()),
         ("exposed_at", _INSTANT),
+        ("channel", pa.string()),
     ]
 )
 _EVENTS = pa.schema(
@@ -88,7 +91,7 @@ class Analyst:
     def _analyse(self, key: str, progress: Progress | None, actor: str) -> Snapshot:
         with self._open(read_only=True) as work:
             # The watermark first: what is read after it is at least as new as the rows below it.
-            watermark = work.log.watermark(now=self._clock())
+            watermark = replace(work.log.watermark(now=self._clock()), identity_revision=work.identities.revision())
             experiment = work.experiments.get(key)
             if experiment.status is Status.DRAFT:
                 raise InvalidInput("not_started", f"Experiment {key!r} has not started: there is nothing to analyse.")
@@ -130,7 +133,8 @@ class Analyst:
             identical=intact
             and again.report_sha256 == stored.report_sha256
             and again.input_sha256 == stored.input_sha256
-            and again.realised == stored.realised,
+            and again.realised == stored.realised
+            and again.supplement == stored.supplement,
             intact=intact,
             erased_since=erased_since,
             expired_since=expired,
@@ -194,6 +198,13 @@ def _compute(
     count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
     exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
     events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
+    persons = persons_of(work, key, watermark)
+    supplement: dict[str, Any] = {}
+    if persons is not None:
+        supplement["identities"] = told(exposures, persons, plan)
+        exposures, events = persons.own(exposures), persons.own(events)
+    if channels := by_channel(plan, exposures, events):
+        supplement["channels"] = channels
     moments = aggregate(ibis.memtable(exposures), ibis.memtable(events), plan)
     report = report_bytes(build(plan, moments))
     document = moments.to_dict()
@@ -208,6 +219,7 @@ def _compute(
         moments=document,
         report=json.loads(report),
         realised={promotion.id: _realised(plan, promotion, epoch, exposures, events) for promotion, epoch in live},
+        supplement=supplement,
     )
 
 

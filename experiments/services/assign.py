@@ -9,12 +9,12 @@ from typing import Any
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import NotFound
+from experiments.domain.event import Channel
 from experiments.domain.names import check_id
+from experiments.services.caches import Caches
 from experiments.services.catalog import Catalog, LiveExperiment
-from experiments.services.consent_cache import ConsentCache
 from experiments.services.implied import ImpliedExposures
 from experiments.services.ports import Clock
-from experiments.services.profile_cache import ProfileCache
 from experiments.services.sight import Sight
 
 
@@ -40,25 +40,28 @@ class Assigner:
         seen: Sight[Catalog],
         exposures: ImpliedExposures,
         clock: Clock,
-        profiles: ProfileCache,
-        consents: ConsentCache,
+        caches: Caches,
     ) -> None:
         self._seen = seen
         self._exposures = exposures
         self._clock = clock
-        self._profiles = profiles
-        self.consents = consents
+        self.caches = caches
 
     def assign(
-        self, units: Sequence[Unit], experiment: str | None = None, *, tags: frozenset[str] = frozenset()
+        self,
+        units: Sequence[Unit],
+        experiment: str | None = None,
+        *,
+        tags: frozenset[str] = frozenset(),
+        channel: Channel | None = None,
     ) -> list[list[Assignment]]:
         """Return per unit the answers of one live experiment, or of all running ones in order of key.
 
-        With `tags`, experiments that have none of them do not exist.
+        With `tags`, experiments that have none of them do not exist. `channel`: of exposures that this makes.
         Raises NotFound where the named experiment is not live, Unavailable before the catalog was first loaded.
         """
         catalog = self._seen.of(tags)
-        return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units)
+        return self._ask(catalog.running if experiment is None else (_live(catalog, experiment),), units, channel)
 
     def evaluate(
         self,
@@ -78,20 +81,24 @@ class Assigner:
         (answers,) = self._ask(wanted, [unit])
         return list(zip(wanted, answers, strict=True))
 
-    def _ask(self, asked: Sequence[LiveExperiment], units: Sequence[Unit]) -> list[list[Assignment]]:
-        lacking = (
-            {unit.unit_id for unit in units if self.consents.lacks(unit.unit_id)} if self.consents.is_asked else ()
-        )
+    def _ask(
+        self, asked: Sequence[LiveExperiment], units: Sequence[Unit], channel: Channel | None = None
+    ) -> list[list[Assignment]]:
+        consents, who = self.caches.consents, self.caches.identities.of
+        lacking = {unit.unit_id for unit in units if consents.lacks(unit.unit_id)} if consents.is_asked else ()
         if len(units) > 1:
-            self._profiles.warm((unit.unit_id, unit.attributes) for unit in units if unit.unit_id not in lacking)
+            cold = [unit for unit in units if unit.unit_id not in lacking]
+            self.caches.identities.warm([unit.unit_id for unit in cold])
+            self.caches.profiles.warm((who(unit.unit_id).person_id, unit.attributes) for unit in cold)
         withheld = [entry.withheld for entry in asked] if lacking else []
         answers = []
         for unit in units:
             if unit.unit_id in lacking:
                 answers.append(withheld)
                 continue
-            attributes = self._profiles.merged(unit.unit_id, unit.attributes)
-            answers.append([entry.assign(unit.unit_id, attributes) for entry in asked])
+            person_id, bucketed_as = who(unit.unit_id)
+            attributes = self.caches.profiles.merged(person_id, unit.attributes)
+            answers.append([entry.assign(bucketed_as, attributes) for entry in asked])
         showing = {
             entry.experiment.key
             for entry in asked
@@ -103,14 +110,19 @@ class Assigner:
                 for unit, given in zip(units, answers, strict=True)
                 for answer in given
                 if answer.experiment in showing and answer.reason is Reason.ASSIGNED
-            ]
+            ],
+            channel,
         )
         return answers
 
-    def expose(self, shown: Sequence[tuple[str, Assignment]]) -> None:
+    def bucketed(self, unit_ids: Sequence[str]) -> list[str]:
+        """Return for each unit the id that decides what it sees. Raises Unavailable."""
+        return self.caches.identities.bucketed(unit_ids)
+
+    def expose(self, shown: Sequence[tuple[str, Assignment]], channel: Channel | None = None) -> None:
         """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""
         if shown:
-            self._exposures.store(shown, now=self._clock())
+            self._exposures.store(shown, now=self._clock(), channel=channel)
 
 
 def _live(catalog: Catalog, key: str) -> LiveExperiment:

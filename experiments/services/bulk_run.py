@@ -13,6 +13,7 @@ from experiments.domain.bucketing import HASHINGS
 from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import InvalidInput
+from experiments.domain.event import Channel
 from experiments.domain.split import Salted
 from experiments.services.assign import Assigner
 from experiments.services.bulk import BulkPlan, Whole, assign_chunk, compile_bulk
@@ -45,6 +46,7 @@ class ListWish:
     attributes: tuple[str, ...] | None = None
     types: Mapping[str, str]
     expose: bool | None = None
+    channel: Channel | None = None
     batch: int = BATCH
     delimiter: str = ","
     restart: bool = False
@@ -107,7 +109,7 @@ class ListAssigner:
 class _Run:
     def __init__(self, wish: ListWish, entry: LiveExperiment, compiled: BulkPlan, assigner: Assigner) -> None:
         self._compiled, self._assigner, self._batch = compiled, assigner, wish.batch
-        self._exposes = _exposes(wish, entry)
+        self._exposes, self._channel = _exposes(wish, entry), wish.channel
         self.output = _output(wish, compiled.answers)
 
     def go_on(
@@ -118,7 +120,8 @@ class _Run:
         rows = sum(part.rows for part in done)
         progress("assign", rows, total)
         for chunk in source.chunks(layout, done[-1].next if done else Position(), self._batch):
-            found = self._withheld(chunk.ids, assign_chunk(self._compiled, chunk.ids, chunk.columns))
+            found = assign_chunk(self._compiled, self._assigner.bucketed(chunk.ids), chunk.columns)
+            found = self._withheld(chunk.ids, found)
             body = self.output.part(chunk.ids, found)
             part = _part(chunk, self._expose(chunk.ids, found) if self._exposes else 0)
             folder.add(len(done), part, body, chunk.rejected, self.output.suffix)
@@ -130,7 +133,7 @@ class _Run:
 
     def _withheld(self, ids: Sequence[str], found: Whole) -> Whole:
         """Put the default where somebody does not consent."""
-        consents = self._assigner.consents
+        consents = self._assigner.caches.consents
         if consents.is_asked:
             found[[row for row, unit_id in enumerate(ids) if consents.lacks(unit_id)]] = self._compiled.withheld
         return found
@@ -141,7 +144,8 @@ class _Run:
         rows = exposing(answers, found)
         for start in range(0, len(rows), _EXPOSED_AT_ONCE):
             self._assigner.expose(
-                [(ids[row], answers[positions[row]]) for row in rows[start : start + _EXPOSED_AT_ONCE]]
+                [(ids[row], answers[positions[row]]) for row in rows[start : start + _EXPOSED_AT_ONCE]],
+                self._channel,
             )
         return len(rows)
 
@@ -187,6 +191,7 @@ def _manifest(wish: ListWish, entry: LiveExperiment, layout: Layout, fingerprint
             "delimiter": layout.delimiter,
             "batch": wish.batch,
             "expose": _exposes(wish, entry),
+            "channel": wish.channel,
         },
     }
 

@@ -90,13 +90,21 @@ class Consents:
 
 
 class _Hearing:
-    """Several words in one transaction; of one unit there may be several, and they follow one another."""
+    """Several words in one transaction; of one unit there may be several, and they follow one another.
+
+    What one id says all ids of the person say: nobody is joined meanwhile.
+    """
 
     def __init__(self, work: UnitOfWork, words: Iterable[ConsentWord], now: datetime, by: str) -> None:
         self._work, self._by, self.now = work, by, now
         salt = work.erasures.salt()
         self._digests = {word.unit_id: unit_digest(salt, word.unit_id) for word in words}
         self._said = dict(work.consents.to_change(list(self._digests.values())))
+        self._others = {
+            unit_id: [unit_digest(salt, other) for other in others]
+            for unit_id, others in _other_ids(work, list(self._digests)).items()
+        }
+        self._said |= work.consents.to_change([digest for digests in self._others.values() for digest in digests])
         self._changed: dict[str, Consent] = {}
 
     def judge(self, word: ConsentWord) -> ConsentVerdict:
@@ -107,7 +115,12 @@ class _Hearing:
         return ConsentVerdict(unit_id=word.unit_id, status=self.hear(word))
 
     def hear(self, word: ConsentWord) -> ChangeStatus:
-        digest, at = self._digests[word.unit_id], word.at or self.now
+        for other in self._others.get(word.unit_id, ()):
+            self._hear(other, word)
+        return self._hear(self._digests[word.unit_id], word)
+
+    def _hear(self, digest: str, word: ConsentWord) -> ChangeStatus:
+        at = word.at or self.now
         before = self._said.get(digest)
         if before is None:
             after: Consent | None = first_word(digest, word.granted, at, self._by)
@@ -127,6 +140,15 @@ class _Hearing:
         if self._changed:
             self._work.consents.put(list(self._changed.values()))
             self._work.commit()
+
+
+def _other_ids(work: UnitOfWork, unit_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return, of those who are joined to others, who else they are."""
+    work.identities.hold()
+    return {
+        unit_id: [other.unit_id for other in work.identities.of_person(one.person_id) if other.unit_id != unit_id]
+        for unit_id, one in work.identities.some(unit_ids).items()
+    }
 
 
 def check_word(word: ConsentWord, now: datetime) -> None:

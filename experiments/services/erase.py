@@ -7,8 +7,8 @@ then what is there already is looked for; then it is deleted, and audited by dig
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -45,7 +45,7 @@ class Spools(Protocol):
 
 
 class Eraser:
-    """`forget` is told whose profile is gone."""
+    """`forget` is told whose profile is gone, `unlink` whose ids are nobody's any more."""
 
     def __init__(
         self,
@@ -53,18 +53,49 @@ class Eraser:
         clock: Clock,
         forget: Callable[[Collection[str]], None],
         spools: Spools | None,
+        unlink: Callable[[Collection[str]], None] = lambda unit_ids: None,
     ) -> None:
         self._open = open_unit_of_work
         self._clock = clock
         self._forget = forget
         self._spools = spools
+        self._unlinked = unlink
 
     def erase(self, unit_id: str, *, actor: str) -> Receipt:
-        """Erase a unit; again changes nothing but what came since. Raises InvalidInput, Unavailable.
+        """Erase a unit, and the person with all ids whose it is; again changes nothing but what came since.
 
-        On Unavailable some of it may be done: ask again.
+        Raises InvalidInput, Unavailable. On Unavailable some of it may be done: ask again.
         """
         check_id(unit_id, "/unit_id")
+        person_id, others = self._ids(unit_id)
+        receipts = {unit_id: self._erase(unit_id, actor)}
+        removed = 0
+        while others:
+            receipts.update({one: self._erase(one, actor) for one in others})
+            removed, others = self._unlink(person_id, receipts)
+        return receipts[unit_id] if removed == 0 else together(list(receipts.values()), removed)
+
+    def _ids(self, unit_id: str) -> tuple[str, frozenset[str]]:
+        """Return whose id it is, and the person's others."""
+        with self._open(read_only=True) as work:
+            found = work.identities.get(unit_id)
+            rows = work.identities.of_person(found.person_id) if found else ()
+        return found.person_id if found else unit_id, frozenset(one.unit_id for one in rows) - {unit_id}
+
+    def _unlink(self, person_id: str, erased: Collection[str]) -> tuple[int, frozenset[str]]:
+        """Forget who was who, last of all: whoever has to ask again finds all ids. Return those joined meanwhile."""
+        with self._open() as work:
+            work.identities.take()
+            ids = frozenset(one.unit_id for one in work.identities.of_person(person_id))
+            if not ids <= set(erased):
+                return 0, ids - set(erased)
+            removed = work.identities.remove(person_id)
+            work.commit()
+            work.scrub()
+        self._unlinked(ids)
+        return removed, frozenset()
+
+    def _erase(self, unit_id: str, actor: str) -> Receipt:
         before, erasure, profiles = self._mark(unit_id)
         self._forget([unit_id])
         spooled = SpooledRows()
@@ -132,6 +163,22 @@ class Eraser:
             work.scrub()
         if said_since:
             self._forget([unit_id])
+
+
+def together(receipts: Sequence[Receipt], identities: int) -> Receipt:
+    """Return one receipt for all ids of a person: the first one's, with what was done for the others."""
+    forced = {(one.experiment, one.versions): one for receipt in receipts for one in receipt.forced_in}
+    return replace(
+        receipts[0],
+        deleted={**_sum([receipt.deleted for receipt in receipts]), "identities": identities},
+        waiting=_sum([receipt.waiting for receipt in receipts]),
+        unreadable_files=max(receipt.unreadable_files for receipt in receipts),
+        forced_in=tuple(forced.values()),
+    )
+
+
+def _sum(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {name: sum(one[name] for one in counts) for name in counts[0]}
 
 
 def _forced_in(work: UnitOfWork, unit_id: str) -> Iterator[ForcedIn]:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from analysis.estimate import Undefined
 from experiments.domain.attribute import MAX_WHOLE
+from experiments.domain.identity import Identity
 from experiments.domain.profile import Profile, amend
 from experiments.domain.purchases import Followed, Purchases
 from experiments.services.behaviour import SOURCE, cuts_document, history_of, kept, next_due, sayable, values
@@ -28,6 +29,8 @@ from segmentation.behaviour.history import History
 
 EVENTS_AT_ONCE = 50_000
 """Purchases counted in one transaction."""
+JOINED_AT_ONCE = 2_000
+"""Acts of joining ids whose purchases are moved in one."""
 UNITS_AT_ONCE = 2_000
 """Profiles written in one: other sources wait for its end."""
 CUTS_SECONDS = 86_400
@@ -83,6 +86,8 @@ class Follower:
             followed = work.behaviour.followed()
             if followed.names != self._names:
                 return self._restart
+            if work.identities.revision() > followed.identity_revision:
+                return self._join
             if work.log.named(self._names, above=followed.event_id, upto=MAX_WHOLE, most=1):
                 return self._count
             if not work.behaviour.due(now, most=1):
@@ -102,11 +107,25 @@ class Follower:
             followed = work.behaviour.take()
             upto = work.log.watermark(now=now).event_id
             rows = work.log.named(self._names, above=followed.event_id, upto=upto, most=self._events_at_once)
-            found = _consenting(_histories(rows), work)
+            found = _consenting(_histories(rows, work.identities.some({row[1] for row in rows})), work)
             before = work.behaviour.some(found)
             work.behaviour.put([_joined(unit_id, one, before.get(unit_id), now) for unit_id, one in found.items()])
             reached = rows[-1][0] if len(rows) == self._events_at_once else upto
             work.behaviour.advance(replace(followed, event_id=max(followed.event_id, reached)))
+            work.commit()
+
+    def _join(self) -> None:
+        """Give what was bought under ids that were joined since to their persons."""
+        now = self._clock()
+        with self._open() as work:
+            followed = work.behaviour.take()
+            upto = min(work.identities.revision(), followed.identity_revision + JOINED_AT_ONCE)
+            joined = work.identities.added(above=followed.identity_revision, upto=upto)
+            whose = {one.unit_id: one.person_id for one in joined if one.unit_id != one.person_id}
+            rows = work.behaviour.some({*whose, *whose.values()})
+            changed = _moved(rows, whose, now)
+            work.behaviour.put(list(changed.values()))
+            work.behaviour.advance(replace(followed, identity_revision=upto))
             work.commit()
 
     def _wants_cuts(self, followed: Followed, work: UnitOfWork, now: datetime) -> bool:
@@ -158,15 +177,30 @@ def _consenting(found: Mapping[str, History], work: UnitOfWork) -> Mapping[str, 
     return {unit_id: one for unit_id, one in found.items() if not said.lacks(unit_id)} if said else found
 
 
-def _histories(rows: Sequence[tuple[int, str, float | None, datetime]]) -> dict[str, History]:
+def _histories(
+    rows: Sequence[tuple[int, str, float | None, datetime]], known: Mapping[str, Identity]
+) -> dict[str, History]:
+    """By person: a purchase belongs to who bought, whatever the id."""
     bought = defaultdict[str, list[tuple[datetime, float | None]]](list)
     for _, unit_id, value, at in rows:
-        bought[unit_id].append((at, value))
+        bought[known[unit_id].person_id if unit_id in known else unit_id].append((at, value))
     return {unit_id: History.of_all(purchases) for unit_id, purchases in bought.items()}
 
 
 def _joined(unit_id: str, new: History, before: Purchases | None, now: datetime) -> Purchases:
     return kept(unit_id, new if before is None or not before.frequency else history_of(before) + new, due_at=now)
+
+
+def _moved(rows: Mapping[str, Purchases], whose: Mapping[str, str], now: datetime) -> dict[str, Purchases]:
+    """Rows that change: persons have bought what their ids had, and of those ids nothing counts any more."""
+    changed: dict[str, Purchases] = {}
+    for unit_id, person_id in whose.items():
+        row = rows.get(unit_id)
+        if row is not None and row.frequency:
+            before = changed.get(person_id, rows.get(person_id))
+            changed[person_id] = _joined(person_id, history_of(row), before, now)
+            changed[unit_id] = replace(row, frequency=0, due_at=now)
+    return changed
 
 
 def _cuts(stored: Mapping[str, tuple[int, ...]] | None) -> Cuts | None:

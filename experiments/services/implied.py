@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from experiments.domain.assignment import Assignment
-from experiments.domain.event import Exposure, assigned_id
+from experiments.domain.event import Channel, Exposure, assigned_id
 from experiments.services.ports import Journal
 
 REMEMBERED = 200_000
@@ -27,10 +27,13 @@ class ImpliedExposures:
         self._older: set[bytes] = set()
         self._swapping = threading.Lock()
 
-    def store(self, shown: Iterable[tuple[str, Assignment]], *, now: datetime) -> None:
-        """Return when all of these are on disk. Raises Unavailable where the new ones were not stored."""
+    def store(self, shown: Iterable[tuple[str, Assignment]], *, now: datetime, channel: Channel | None = None) -> None:
+        """Return when all of these are on disk. Raises Unavailable where the new ones were not stored.
+
+        Of a unit that asks again, in another channel, the first one stays.
+        """
         new = {
-            event_id: _exposure(event_id, unit_id, answer, now)
+            event_id: _exposure(event_id, unit_id, answer, now, channel)
             for unit_id, answer in shown
             if not self._knows(_digest(event_id := _id(unit_id, answer)))
         }
@@ -66,7 +69,7 @@ def _digest(event_id: str) -> bytes:
     return bytes.fromhex(event_id[-_DIGEST_DIGITS:])
 
 
-def _exposure(event_id: str, unit_id: str, answer: Assignment, now: datetime) -> Exposure:
+def _exposure(event_id: str, unit_id: str, answer: Assignment, now: datetime, channel: Channel | None) -> Exposure:
     return Exposure(
         event_id=event_id,
         unit_id=unit_id,
@@ -76,4 +79,5 @@ def _exposure(event_id: str, unit_id: str, answer: Assignment, now: datetime) ->
         segment=answer.segment or "",
         variant=answer.variant,
         occurred_at=now,
+        channel=channel,
     )

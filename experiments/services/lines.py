@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from experiments.domain.event import Event, Exposure
 
-EVENT_COLUMNS = ("event_id", "unit_id", "name", "value", "occurred_at", "received_at")
+EVENT_COLUMNS = ("event_id", "unit_id", "name", "value", "channel", "occurred_at", "received_at")
 EXPOSURE_COLUMNS = (
     "event_id",
     "unit_id",
@@ -23,13 +23,14 @@ EXPOSURE_COLUMNS = (
     "segment",
     "variant",
     "forced",
+    "channel",
     "occurred_at",
     "received_at",
 )
 NULL = "\\N"
 
-EventValues = tuple[str, str, str, float | None, str, str]
-ExposureValues = tuple[str, str, str, int, int, str, str, bool, str, str]
+EventValues = tuple[str, str, str, float | None, str | None, str, str]
+ExposureValues = tuple[str, str, str, int, int, str, str, bool, str | None, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,15 +85,15 @@ def halves(lines: Lines) -> tuple[Lines, Lines]:
 
 def event_values(data: bytes) -> Iterator[EventValues]:
     """Read lines of events; instants stay texts in UTC, as `instant_text` makes them."""
-    for event_id, unit_id, name, value, occurred_at, received_at in _split(data):
-        yield event_id, unit_id, name, None if value == NULL else float(value), occurred_at, received_at
+    for event_id, unit_id, name, value, channel, occurred_at, received_at in _split(data):
+        number = None if value == NULL else float(value)
+        yield event_id, unit_id, name, number, _text(channel), occurred_at, received_at
 
 
 def exposure_values(data: bytes) -> Iterator[ExposureValues]:
     """Read lines of exposures; instants stay texts in UTC, as `instant_text` makes them."""
-    for event_id, unit_id, experiment, version, epoch, segment, variant, forced, occurred_at, received_at in _split(
-        data
-    ):
+    for row in _split(data):
+        event_id, unit_id, experiment, version, epoch, segment, variant, forced, channel, occurred_at, received_at = row
         yield (
             event_id,
             unit_id,
@@ -102,9 +103,30 @@ def exposure_values(data: bytes) -> Iterator[ExposureValues]:
             segment,
             variant,
             forced == "t",
+            _text(channel),
             occurred_at,
             received_at,
         )
+
+
+def of_today(lines: Lines) -> Lines:
+    """Return the lines with all columns that there are today: those of one batch were written by one release."""
+    events, exposures = _widened(lines.events, EVENT_COLUMNS), _widened(lines.exposures, EXPOSURE_COLUMNS)
+    if events is lines.events and exposures is lines.exposures:
+        return lines
+    return Lines(events=events, event_rows=lines.event_rows, exposures=exposures, exposure_rows=lines.exposure_rows)
+
+
+def _widened(data: bytes, columns: Sequence[str]) -> bytes:
+    """A line that lacks a column lacks the channel, which stands before both instants."""
+    if data.count(b"\t", 0, max(0, data.find(b"\n"))) != len(columns) - 2:
+        return data
+    return b"".join(_with_channel(line) for line in data.splitlines(keepends=True))
+
+
+def _with_channel(line: bytes) -> bytes:
+    *before, occurred_at, received_at = line.split(b"\t")
+    return b"\t".join((*before, NULL.encode(), occurred_at, received_at))
 
 
 def instant_text(instant: datetime) -> str:
@@ -131,7 +153,7 @@ def _event_line(event: Event, received: str) -> str:
     """Adding 0.0 makes a float of an int, and leaves no -0.0, which readers of JSON disagree about."""
     value = NULL if event.value is None else repr(event.value + 0.0)
     return (
-        f"{escaped(event.event_id)}\t{escaped(event.unit_id)}\t{event.name}\t{value}\t"
+        f"{escaped(event.event_id)}\t{escaped(event.unit_id)}\t{event.name}\t{value}\t{event.channel or NULL}\t"
         f"{instant_text(event.occurred_at)}\t{received}\n"
     )
 
@@ -140,9 +162,13 @@ def _exposure_line(exposure: Exposure, received: str) -> str:
     forced = "t" if exposure.forced else "f"
     return (
         f"{escaped(exposure.event_id)}\t{escaped(exposure.unit_id)}\t{exposure.experiment}\t{exposure.version}\t"
-        f"{exposure.epoch}\t{exposure.segment}\t{exposure.variant}\t{forced}\t"
+        f"{exposure.epoch}\t{exposure.segment}\t{exposure.variant}\t{forced}\t{exposure.channel or NULL}\t"
         f"{instant_text(exposure.occurred_at)}\t{received}\n"
     )
+
+
+def _text(column: str) -> str | None:
+    return None if column == NULL else column
 
 
 def _lines(events: Sequence[bytes], exposures: Sequence[bytes]) -> Lines:

@@ -23,6 +23,7 @@ from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.consent_ports import ConsentStore
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
+from experiments.services.identity_ports import IdentityStore
 from experiments.services.lines import Lines
 from experiments.services.retention_ports import AgedRows
 
@@ -91,11 +92,15 @@ class Library(Protocol[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """A fixed set of rows: everything stored with an id up to these. What lies below never changes any more."""
+    """A fixed set of rows: everything stored with an id up to these. What lies below never changes any more.
+
+    `identity_revision`: who is who as of that revision; 0: every id is somebody of its own.
+    """
 
     exposure_id: int
     event_id: int
     at: datetime
+    identity_revision: int = 0
 
 
 class EventLog(Protocol):
@@ -127,13 +132,16 @@ class EventLog(Protocol):
 
     def exposures(
         self, experiment: str, watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
-        """Batches of (unit_id, variant, segment, epoch, occurred_at), in order of id, forced ones left out."""
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime, str | None]]]:
+        """Batches of (unit_id, variant, segment, epoch, occurred_at, channel), in order of id, forced ones left out."""
 
     def events(
         self, experiment: str, names: Collection[str], watermark: Watermark
     ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
-        """Batches of (unit_id, name, value, occurred_at) of the units exposed to the experiment, in order of id."""
+        """Batches of (unit_id, name, value, occurred_at) of the units exposed to the experiment, in order of id.
+
+        An event of any id of a person counts where one of the person's ids was exposed.
+        """
 
     def events_since(
         self, since: datetime, names: Collection[str], watermark: Watermark
@@ -196,6 +204,7 @@ class NewSnapshot:
     """A stored report: what it says, what it saw, and by which engine.
 
     `realised` has, for every promotion that is live, a report on its winner against the holdback, and its first epoch.
+    `supplement`: what is told beside the report, of persons with several ids and of channels.
     """
 
     experiment: str
@@ -208,6 +217,7 @@ class NewSnapshot:
     moments: Mapping[str, Any]
     report: Mapping[str, Any]
     realised: Mapping[str, Any] = field(default_factory=dict)
+    supplement: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,6 +400,7 @@ class UnitOfWork(Protocol):
     erasures: ErasureStore
     consents: ConsentStore
     aged: AgedRows
+    identities: IdentityStore
     log: EventLog
     snapshots: SnapshotStore
     promotions: PromotionStore

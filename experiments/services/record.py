@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
@@ -14,14 +14,15 @@ from experiments.domain.errors import DomainError, InvalidInput, NoConsent, NotF
 from experiments.domain.event import ASSIGNED, Event, Exposure, ExposureClaim, ItemStatus, ItemVerdict, assigned_id
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
+from experiments.services.caches import Caches
 from experiments.services.catalog import Catalog, CatalogHolder
-from experiments.services.consent_cache import ConsentCache
 from experiments.services.ports import Clock, Journal, Known, OpenUnitOfWork, UnitOfWork
 
 MAX_ANSWERS = 10_000
 """What is kept of what the database said of experiments and versions that memory does not hold."""
 AHEAD_SECONDS = 300
 """How far a frontend's clock may be off."""
+MISMATCH = "exposure_mismatch"
 
 Item = Event | ExposureClaim | ItemVerdict
 """What a batch holds; a verdict stands for an item that could not even be read."""
@@ -46,13 +47,13 @@ class Recorder:
         open_unit_of_work: OpenUnitOfWork,
         journal: Journal,
         clock: Clock,
-        consents: ConsentCache,
+        caches: Caches,
     ) -> None:
         self._catalog = catalog
         self._open = open_unit_of_work
         self._journal = journal
         self._clock = clock
-        self.consents = consents
+        self.caches = caches
         self._answers: tuple[Catalog, dict[tuple[str | int, ...], object]] = (catalog.current, {})
 
     def record(self, items: Sequence[Item]) -> list[ItemVerdict]:
@@ -71,7 +72,7 @@ class Recorder:
         if isinstance(item, ItemVerdict):
             return item
         try:
-            if self.consents.is_asked and self.consents.is_known_to_lack(item.unit_id):
+            if self.caches.consents.is_asked and self.caches.consents.is_known_to_lack(item.unit_id):
                 raise NoConsent
             if item.occurred_at > now + timedelta(seconds=AHEAD_SECONDS):
                 raise InvalidInput(
@@ -95,7 +96,7 @@ class Recorder:
             raise InvalidInput("experiment_not_live", f"The experiment is {experiment.status}.", path="/experiment")
         version = self._version(claim)
         check_time(experiment, version, claim)
-        forced = check_claim(version, self._layer(experiment), claim)
+        forced = self._check_shown(version, self._layer(experiment), claim)
         _check_id(claim, version.epoch)
         return Exposure(
             event_id=claim.event_id,
@@ -107,7 +108,24 @@ class Recorder:
             variant=claim.variant,
             occurred_at=claim.occurred_at,
             forced=forced,
+            channel=claim.channel,
         )
+
+    def _check_shown(self, version: Version, layer: Layer | None, claim: ExposureClaim) -> bool:
+        """Do as `check_claim`; what is wrong by the unit's own id may be right by the one its person is bucketed by.
+
+        Both count: who was shown something by its own id, before it was joined or by a process that had not heard of
+        it, was shown it. Where that makes two variants of one person, results count it as mixed.
+        """
+        try:
+            return check_claim(version, layer, claim)
+        except InvalidInput as refusal:
+            if refusal.code != MISMATCH:
+                raise
+            bucketed_as = self.caches.identities.newest(claim.unit_id).bucketed_as
+            if bucketed_as == claim.unit_id:
+                raise
+            return check_claim(version, layer, replace(claim, unit_id=bucketed_as))
 
     def _experiment(self, key: str) -> Experiment:
         entry = self._catalog.current.live.get(key)
@@ -202,7 +220,7 @@ def check_claim(version: Version, layer: Layer | None, claim: ExposureClaim) -> 
         expected = counted_variant(definition, layer, claim.segment, claim.unit_id)
         if expected != claim.variant:
             shown = "is not in the experiment" if expected is None else f"sees {expected!r}"
-            raise InvalidInput("exposure_mismatch", f"In segment {claim.segment!r} this unit {shown}.", path="/variant")
+            raise InvalidInput(MISMATCH, f"In segment {claim.segment!r} this unit {shown}.", path="/variant")
     return False
 
 

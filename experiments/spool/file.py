@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.domain.errors import Unavailable
-from experiments.services.lines import Lines
+from experiments.services.lines import Lines, of_today
 from experiments.spool.hold import Hold
 
 _WAL_PAGES = 2_000
@@ -134,7 +134,9 @@ class SpoolFile:
         with self._reads() as connection, contextlib.closing(connection.execute(wanted, (after,))) as cursor:
             for last, events, event_rows, exposures, exposure_rows in cursor:  # noqa: B007 - the last one is wanted
                 found.append(
-                    Lines(events=events, event_rows=event_rows, exposures=exposures, exposure_rows=exposure_rows)
+                    of_today(
+                        Lines(events=events, event_rows=event_rows, exposures=exposures, exposure_rows=exposure_rows)
+                    )
                 )
                 have_rows += event_rows + exposure_rows
                 have_bytes += len(events) + len(exposures)

@@ -41,6 +41,7 @@ class SqlBehaviourStore:
             cuts=cuts,
             cuts_at=row.cuts_at,
             cuts_customers=row.cuts_customers,
+            identity_revision=row.identity_revision,
         )
 
     def advance(self, followed: Followed) -> None:
@@ -52,6 +53,7 @@ class SqlBehaviourStore:
                 cuts=cuts,
                 cuts_at=followed.cuts_at,
                 cuts_customers=followed.cuts_customers,
+                identity_revision=followed.identity_revision,
             )
         )
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, exists, func, or_, select
+from sqlalchemy import CompoundSelect, Connection, Select, Table, delete, exists, func, or_, select
 
-from experiments.domain.event import Event, Exposure
+from experiments.domain.event import Channel, Event, Exposure
 from experiments.services.customer_ports import UnitRows
 from experiments.services.erased_lines import oldest_received, units_in, without
 from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
@@ -17,6 +17,7 @@ from experiments.services.ports import Watermark
 from experiments.storage import tables
 from experiments.storage.consent_store import SqlConsentStore
 from experiments.storage.erasure_store import SqlErasureStore
+from experiments.storage.identity_store import all_ids
 
 BATCH_ROWS = 10_000
 ERASED_AT_ONCE = 500
@@ -124,13 +125,10 @@ class SqlEventLog(ABC):
 
     def exposures(
         self, experiment: str, watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime, str | None]]]:
         rows = tables.exposures.c
-        return self._batches(
-            _counted(
-                experiment, watermark, rows.unit_id, rows.variant, rows.segment, rows.epoch, rows.occurred_at
-            ).order_by(rows.id)
-        )
+        columns = (rows.unit_id, rows.variant, rows.segment, rows.epoch, rows.occurred_at, rows.channel)
+        return self._batches(_counted(experiment, watermark, *columns).order_by(rows.id))
 
     def events(
         self, experiment: str, names: Collection[str], watermark: Watermark
@@ -216,13 +214,13 @@ def _counted(experiment: str, watermark: Watermark, *columns: Any) -> Select[Any
 
 
 def _outcomes(experiment: str, names: Collection[str], watermark: Watermark, *columns: Any) -> Select[Any]:
-    """Select from the events of the units so exposed; the subquery stands alone, so it is worked out once."""
+    """Select from the events of who was so exposed, by any id; the subquery stands alone, so it is worked out once."""
     rows = tables.events.c
-    return select(*columns).where(
-        rows.name.in_(sorted(names)),
-        rows.id <= watermark.event_id,
-        rows.unit_id.in_(_counted(experiment, watermark, tables.exposures.c.unit_id)),
-    )
+    exposed = _counted(experiment, watermark, tables.exposures.c.unit_id)
+    whose: CompoundSelect[Any] | Select[Any] = exposed
+    if watermark.identity_revision:
+        whose = exposed.union(all_ids(exposed, watermark.identity_revision))
+    return select(*columns).where(rows.name.in_(sorted(names)), rows.id <= watermark.event_id, rows.unit_id.in_(whose))
 
 
 def _exposure_values(exposure: Exposure, received_at: datetime) -> dict[str, Any]:
@@ -235,9 +233,15 @@ def _exposure_values(exposure: Exposure, received_at: datetime) -> dict[str, Any
         "segment": exposure.segment,
         "variant": exposure.variant,
         "forced": exposure.forced,
+        "channel": channel_name(exposure.channel),
         "occurred_at": exposure.occurred_at,
         "received_at": received_at,
     }
+
+
+def channel_name(channel: Channel | None) -> str | None:
+    """Return what is stored of a channel."""
+    return None if channel is None else channel.value
 
 
 def _event_values(event: Event, received_at: datetime) -> dict[str, Any]:
@@ -246,6 +250,7 @@ def _event_values(event: Event, received_at: datetime) -> dict[str, Any]:
         "unit_id": event.unit_id,
         "name": event.name,
         "value": event.value,
+        "channel": channel_name(event.channel),
         "occurred_at": event.occurred_at,
         "received_at": received_at,
     }

@@ -17,9 +17,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from experiments.domain.errors import Unavailable
-from experiments.storage import consent_tables  # noqa: F401 - the model has its table too
 from experiments.storage.engine import make_engine
-from experiments.storage.tables import metadata
+from experiments.storage.model import metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -64,6 +64,7 @@ def _values(snapshot: NewSnapshot) -> dict[str, Any]:
         "version": snapshot.version,
         "exposure_id": snapshot.watermark.exposure_id,
         "event_id": snapshot.watermark.event_id,
+        "identity_revision": snapshot.watermark.identity_revision,
         "watermark_at": snapshot.watermark.at,
         "computed_at": snapshot.computed_at,
         "engine_version": snapshot.engine_version,
@@ -72,6 +73,7 @@ def _values(snapshot: NewSnapshot) -> dict[str, Any]:
         "moments": dict(snapshot.moments),
         "report": dict(snapshot.report),
         "realised": dict(snapshot.realised),
+        "supplement": dict(snapshot.supplement),
     }
 
 
@@ -80,7 +82,12 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         id=row.id,
         experiment=row.experiment_key,
         version=row.version,
-        watermark=Watermark(exposure_id=row.exposure_id, event_id=row.event_id, at=row.watermark_at),
+        watermark=Watermark(
+            exposure_id=row.exposure_id,
+            event_id=row.event_id,
+            at=row.watermark_at,
+            identity_revision=row.identity_revision,
+        ),
         computed_at=row.computed_at,
         engine_version=row.engine_version,
         input_sha256=row.input_sha256,
@@ -88,4 +95,5 @@ def _snapshot(row: Row[Any]) -> Snapshot:
         moments=row.moments,
         report=row.report,
         realised=row.realised,
+        supplement=row.supplement,
     )

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from experiments.storage.columns import Instant, Key, Number, RowId
 
-SCHEMA_REVISION = "0008"
+SCHEMA_REVISION = "0009"
 """The migration that this model belongs to; a test holds it to the newest script."""
 
 IS_OPEN = "state IN ('proposed', 'approved', 'ramping', 'held')"
@@ -123,6 +123,7 @@ behaviour_followed = Table(
     Column("cuts", JSON(none_as_null=True)),
     Column("cuts_at", Instant),
     Column("cuts_customers", BigInteger, nullable=False),
+    Column("identity_revision", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("id = 1", name="one_row"),
 )
 
@@ -138,10 +139,12 @@ exposures = Table(
     Column("segment", Key, nullable=False),
     Column("variant", Key, nullable=False),
     Column("forced", Boolean, nullable=False),
+    Column("channel", Key),
     Column("occurred_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     UniqueConstraint("event_id"),
     Index(None, "experiment_key", "id"),
+    Index(None, "unit_id"),
     sqlite_autoincrement=True,
 )
 
@@ -153,6 +156,7 @@ events = Table(
     Column("unit_id", Key, nullable=False),
     Column("name", Key, nullable=False),
     Column("value", Number),
+    Column("channel", Key),
     Column("occurred_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
     UniqueConstraint("event_id"),
@@ -190,6 +194,7 @@ snapshots = Table(
     Column("version", BigInteger, nullable=False),
     Column("exposure_id", BigInteger, nullable=False),
     Column("event_id", BigInteger, nullable=False),
+    Column("identity_revision", BigInteger, nullable=False, server_default="0"),
     Column("watermark_at", Instant, nullable=False),
     Column("computed_at", Instant, nullable=False),
     Column("engine_version", Text, nullable=False),
@@ -198,6 +203,7 @@ snapshots = Table(
     Column("moments", JSON, nullable=False),
     Column("report", JSON, nullable=False),
     Column("realised", JSON, nullable=False, server_default="{}"),
+    Column("supplement", JSON, nullable=False, server_default="{}"),
     Index(None, "experiment_key", "id"),
     sqlite_autoincrement=True,
 )

@@ -17,7 +17,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, ports, retention_ports
+from experiments.services import consent_ports, customer_ports, identity_ports, ports, retention_ports
 from experiments.services.consent_picture import ConsentPicture
 from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
@@ -30,6 +30,7 @@ from experiments.storage.event_log import SqlEventLog
 from experiments.storage.event_log_postgres import PostgresEventLog
 from experiments.storage.event_log_sqlite import SqliteEventLog
 from experiments.storage.experiment_store import SqlExperimentStore
+from experiments.storage.identity_store import SqlIdentityStore
 from experiments.storage.key_store import SqlKeyStore
 from experiments.storage.lease_store import SqlLeaseStore
 from experiments.storage.library import ATTRIBUTES, LAYERS, METRICS, SEGMENTS, SOURCES, SqlLibrary
@@ -95,6 +96,7 @@ class SqlUnitOfWork:
     erasures: customer_ports.ErasureStore
     consents: consent_ports.ConsentStore
     aged: retention_ports.AgedRows
+    identities: identity_ports.IdentityStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -129,6 +131,7 @@ class SqlUnitOfWork:
         self.behaviour = SqlBehaviourStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
         self.aged = SqlAgedRows(self._connection)
+        self.identities = SqlIdentityStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)

@@ -37,6 +37,7 @@ VIEWS = [
     ("GET", "/v1/segment-templates/x", "read"),
     ("POST", "/v1/segment-templates/x", "read"),
     ("POST", "/v1/units/batch", "profiles"),
+    ("POST", "/v1/identify", "ingest"),
     ("GET", "/v1/units/u1", "profiles"),
     ("PATCH", "/v1/units/u1", "profiles"),
     ("DELETE", "/v1/units/u1", "profiles"),
@@ -66,7 +67,9 @@ VIEWS = [
 ]
 
 
-OPEN_TO_CLIENTS = {("POST", "/v1/assignments"), ("POST", "/v1/assignments/batch"), ("POST", "/v1/events")}
+OPEN_TO_CLIENTS = {("POST", "/v1/assignments"), ("POST", "/v1/assignments/batch"), ("POST", "/v1/events")} | {
+    ("POST", "/v1/identify")
+}
 
 
 def test_the_table_above_knows_every_view(api: Caller) -> None:

@@ -282,7 +282,7 @@ def test_other_processes_hear_of_it_with_their_next_look_and_keep_it_while_the_d
         return database.unit_of_work(read_only=read_only)
 
     here, there = opened(caller(database.unit_of_work, clock)), caller(found, clock)
-    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, consents=there.winnow.consent_cache)
+    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, caches=[there.winnow.caches.consents])
 
     def reasons() -> set[str]:
         answer = there.post("/v1/assignments", {"unit_id": PERSON})
@@ -310,7 +310,7 @@ def test_before_anything_was_heard_nobody_is_known_to_consent(clock: FakeClock) 
             raise Unavailable("database_unavailable", "Gone.")
         return database.unit_of_work(read_only=read_only)
 
-    cache = build(SETTINGS, open_unit_of_work=found, clock=clock).consent_cache
+    cache = build(SETTINGS, open_unit_of_work=found, clock=clock).caches.consents
     assert cache.lacks("u1") is True
     assert cache.is_known_to_lack("u1") is False, "recording waits for no database: it is decided on the way in"
     away.clear()

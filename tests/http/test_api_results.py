@@ -31,13 +31,15 @@ def test_the_latest_report_with_what_it_saw(running: Caller, snapshots: list[Sna
             "id": last.id,
             "experiment": "banner",
             "version": 1,
-            "watermark": {"exposure_id": 0, "event_id": 0, "at": "2026-01-05T12:00:00+00:00"},
+            "watermark": {"exposure_id": 0, "event_id": 0, "identity_revision": 0, "at": "2026-01-05T12:00:00+00:00"},
             "computed_at": "2026-01-05T12:00:00+00:00",
             "engine_version": "test",
             "input_sha256": "0" * 64,
             "report_sha256": last.report_sha256,
         },
         "report": last.report,
+        "identities": None,
+        "channels": [],
     }
     assert list(answer.json["report"]) == list(last.report)
     assert answer.headers["Cache-Control"] == "no-cache"

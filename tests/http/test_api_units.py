@@ -326,7 +326,7 @@ def test_while_the_database_is_away_the_request_is_all_there_is(clock: FakeClock
     assert len(away) == asked + 1, "a database that is away is not asked again by every request"
     assert b'"loyal"' in lanes.same("/v1/assignments", b'{"unit_id":"u2","attributes":{"orders":4}}').body
     away.clear()
-    house.winnow.profile_cache.follow()
+    house.winnow.caches.profiles.follow()
     assert b'"loyal"' in lanes.same("/v1/assignments", b'{"unit_id":"u2"}').body
 
 
@@ -357,8 +357,8 @@ def test_the_poller_brings_what_another_process_wrote(clock: FakeClock) -> None:
     opened = MemoryDatabase().unit_of_work
     here = run_loyal(registered(caller(opened, clock)))
     there = caller(opened, clock)
-    profiles = there.winnow.profile_cache
-    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, profiles=profiles)
+    profiles = there.winnow.caches.profiles
+    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, caches=(profiles,))
     poller.look()
     for orders, seen in ((3, "loyal"), (1, "everyone")):
         before = segment(there)

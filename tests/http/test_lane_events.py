@@ -73,8 +73,8 @@ def spooled(tmp_path: Path, clock: FakeClock) -> Iterator[Spooled]:
     winnow = replace(
         plain,
         spool=spool,
-        recorder=Recorder(plain.catalog, opened, spool, clock, plain.consent_cache),
-        assigner=Assigner(plain.sight, ImpliedExposures(spool), clock, plain.profile_cache, plain.consent_cache),
+        recorder=Recorder(plain.catalog, opened, spool, clock, plain.caches),
+        assigner=Assigner(plain.sight, ImpliedExposures(spool), clock, plain.caches),
     )
     key = winnow.keys.create("root", frozenset({"admin"}), actor="test").text
     caller = run_banner(Caller(client=create_app(winnow=winnow).test_client(), winnow=winnow, key=key))

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from experiments.domain.event import Channel
 from experiments.services.ports import Watermark
 
 
@@ -44,7 +45,7 @@ def test_rows_come_back_in_the_order_of_their_calls(open_unit_of_work, now, expo
         events=[event("a", "u2", value=None, occurred_at=later)],
     )
     exposures, events = _read(open_unit_of_work, now)
-    assert exposures == [("u1", "a", "everyone", 2, now), ("u2", "b", "vip", 4, later)]
+    assert exposures == [("u1", "a", "everyone", 2, now, None), ("u2", "b", "vip", 4, later, None)]
     assert events == [("u1", "purchase", 12.5, now), ("u2", "purchase", None, later)]
 
 
@@ -55,11 +56,20 @@ def test_rows_are_plain_tuples_with_instants_in_utc(open_unit_of_work, now, expo
         open_unit_of_work, now, exposures=[exposure("x", occurred_at=there)], events=[event("x", occurred_at=there)]
     )
     exposures, events = _read(open_unit_of_work, now)
-    for row in (*exposures, *events):
+    for row, at in ((exposures[0], exposures[0][4]), (events[0], events[0][-1])):
         assert type(row) is tuple
-        assert row[-1] == there
-        assert row[-1].utcoffset() == timedelta(0)
-    assert exposures[0][-1] == datetime(2026, 3, 28, 21, 0, 0, 1, tzinfo=UTC)
+        assert at == there
+        assert at.utcoffset() == timedelta(0)
+    assert exposures[0][4] == datetime(2026, 3, 28, 21, 0, 0, 1, tzinfo=UTC)
+
+
+def test_a_channel_is_kept_and_so_is_that_none_was_said(open_unit_of_work, now, exposure, event):
+    shown = [exposure(f"{n}", channel=channel) for n, channel in enumerate([*Channel, None])]
+    happened = [event(f"{n}", channel=channel) for n, channel in enumerate([*Channel, None])]
+    _append(open_unit_of_work, now, exposures=shown, events=happened)
+    found = [row[5] for row in _read(open_unit_of_work, now)[0]]
+    assert found == ["email", "web", "app", "store", "call_centre", "other", None]
+    assert all(type(one) is str for one in found[:-1])
 
 
 @pytest.mark.parametrize("value", [0.1, -0.0, 5e-324, 999_999_999_999_999.9, 3, 0.1 + 0.2])

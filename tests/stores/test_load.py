@@ -29,7 +29,9 @@ def postgres_work(postgres_url: str) -> OpenUnitOfWork:
 def test_of_rows_with_one_id_the_first_is_stored(sql_work, now, exposure):
     """Sorting by id must leave those with the same id as they came."""
     ids = [f"{number % 1_700:05}" for number in range(40_000)]
-    lines = b"".join(b"%b\tu\tvisit\t%d.0\t%b\t%b\n" % (one.encode(), place, AT, AT) for place, one in enumerate(ids))
+    lines = b"".join(
+        b"%b\tu\tvisit\t%d.0\t\\N\t%b\t%b\n" % (one.encode(), place, AT, AT) for place, one in enumerate(ids)
+    )
     with sql_work() as unit:
         unit.log.append_exposures([exposure("x", "u")], received_at=now)
         unit.log.load(Lines(events=lines, event_rows=len(ids)))
@@ -46,9 +48,9 @@ AT = b"2026-01-05 09:00:00.000000"
 @pytest.mark.parametrize(
     "bad",
     [
-        b"\xff\tu1\tvisit\t1.0\t%b\t%b\n" % (AT, AT),
-        b"x\tu1\tvisit\tmuch\t%b\t%b\n" % (AT, AT),
-        b"x\tu1\tvisit\t1.0\t%b\n" % AT,
+        b"\xff\tu1\tvisit\t1.0\t\\N\t%b\t%b\n" % (AT, AT),
+        b"x\tu1\tvisit\tmuch\t\\N\t%b\t%b\n" % (AT, AT),
+        b"x\tu1\tvisit\t1.0\t\\N\t%b\n" % AT,
     ],
     ids=["no text", "no number", "a column missing"],
 )
@@ -66,7 +68,7 @@ def test_rows_that_cannot_be_read_are_refused_for_good_and_others_go_on(sql_work
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "bad",
-    [b"x\x00\tu1\tvisit\t1.0\t%b\t%b\n" % (AT, AT), b"x\tu1\tvisit\t1.0\tsoon\t%b\n" % AT],
+    [b"x\x00\tu1\tvisit\t1.0\t\\N\t%b\t%b\n" % (AT, AT), b"x\tu1\tvisit\t1.0\t\\N\tsoon\t%b\n" % AT],
     ids=["nul", "no instant"],
 )
 def test_postgres_refuses_more_than_sqlite(postgres_work, bad):

@@ -286,7 +286,7 @@ def test_membership_follows_an_event(
 
     def segment() -> str | None:
         web.catalog.catch_up()
-        web.profile_cache.follow()
+        web.caches.profiles.follow()
         return web.assigner.assign([Unit(unit_id="ada", attributes={})], "banner")[0][0].segment
 
     stop = threading.Event()
@@ -334,3 +334,31 @@ def test_following_leaves_time_for_others(winnow: Winnow) -> None:
 
     Worker(winnow, FakeAnalyst(winnow), holder="me", stop=threading.Event(), follow=endless).round()
     assert len(done) == worker.FOLLOW_STEPS
+
+
+def test_purchases_of_every_id_are_the_persons(shop: Winnow, clock: FakeClock) -> None:
+    """Bought before both were known to be one, by either id, and after: the person has all of it, the ids nothing."""
+    record(shop, [purchase("dev", 10.0, clock() - 40 * DAY), purchase("ann", 5.0, clock() - DAY)])
+    record(shop, [purchase("bob", 1.0, clock())])
+    following = follower(shop)
+    while following.step():
+        pass
+    assert shop.profiles.get("dev").laid.attributes["orders"] == 1
+    shop.identifier.identify("dev", "ann", trusted=True)
+    shop.identifier.identify("tab", "cyd", trusted=True)
+    record(shop, [purchase("dev", 2.5, clock()), purchase("tab", 7.0, clock())])
+    while following.step():
+        pass
+    known = {unit: shop.profiles.get(unit).laid.attributes for unit in ("ann", "bob", "cyd")}
+    assert {unit: (one["orders"], one["total_spent"]) for unit, one in known.items()} == {
+        "ann": (3, 17.5),
+        "bob": (1, 1.0),
+        "cyd": (1, 7.0),
+    }
+    assert known["ann"]["last_purchase_on"] == clock().date().isoformat()
+    assert shop.profiles.get("dev").laid.attributes == {}
+    with shop.open_unit_of_work(read_only=True) as work:
+        rows = work.behaviour.some(["ann", "bob", "cyd", "dev", "tab"])
+    assert set(rows) == {"ann", "bob", "cyd"}
+    assert rows["ann"].first_at == clock() - 40 * DAY
+    assert not following.step()

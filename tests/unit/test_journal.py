@@ -16,6 +16,7 @@ from experiments.domain.errors import Unauthenticated, Unavailable
 from experiments.domain.event import Event, Exposure, ItemStatus
 from experiments.services.assign import Assigner, Unit
 from experiments.services.catalog import CatalogHolder
+from experiments.services.identity_cache import IdentityCache
 from experiments.services.implied import ImpliedExposures
 from experiments.services.journal import DirectJournal
 from experiments.services.keys import Keys
@@ -103,7 +104,7 @@ def test_what_is_remembered_is_short_whatever_units_are_called(noted: Noted) -> 
 
 def test_an_assignment_waits_for_its_exposure(winnow: Winnow, wish: ExperimentWish, noted: Noted) -> None:
     start(winnow, replace(wish, exposure_policy=ExposurePolicy.ON_ASSIGNMENT))
-    assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock, winnow.profile_cache, winnow.consent_cache)
+    assigner = Assigner(winnow.sight, ImpliedExposures(noted), winnow.clock, winnow.caches)
     noted.full = True
     with pytest.raises(Unavailable):
         assigner.assign([Unit(unit_id="u1", attributes={})])
@@ -126,7 +127,7 @@ def test_claims_of_all_versions_are_checked_without_the_database(
     edited(winnow, wish)
     catalog = CatalogHolder(winnow.open_unit_of_work)
     catalog.refresh()
-    recorder = Recorder(catalog, away, noted, winnow.clock, winnow.consent_cache)
+    recorder = Recorder(catalog, away, noted, winnow.clock, replace(winnow.caches, identities=IdentityCache(away)))
     verdicts = recorder.record([claim("u1"), claim("u1", event_id="x2", version=1, variant="c")])
     assert [(one.status.value, one.code) for one in verdicts] == [("accepted", None), ("rejected", "variant_unknown")]
     assert [(one.version, one.epoch) for one in noted.exposures] == [(1, 1)]
@@ -137,7 +138,9 @@ def test_what_memory_cannot_decide_is_unavailable_and_not_refused(
     winnow: Winnow, wish: ExperimentWish, noted: Noted, changes: dict[str, object]
 ) -> None:
     edited(winnow, wish)
-    recorder = Recorder(winnow.catalog, away, noted, winnow.clock, winnow.consent_cache)
+    recorder = Recorder(
+        winnow.catalog, away, noted, winnow.clock, replace(winnow.caches, identities=IdentityCache(away))
+    )
     with pytest.raises(Unavailable):
         recorder.record([claim("u1"), claim("u2", **changes)])
     assert noted.exposures == []

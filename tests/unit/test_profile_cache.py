@@ -181,11 +181,11 @@ def test_memory_is_bounded_and_keeps_who_comes_often(opened: Counting, other: Wi
 
 
 def test_this_process_hears_of_its_own_writes(opened: Counting, other: Winnow) -> None:
-    assert other.profile_cache.merged("u1", {}) == {}
+    assert other.caches.profiles.merged("u1", {}) == {}
     write(other, "u1", mens=1)
-    assert other.profile_cache.merged("u1", {}) == {"mens": 1}
+    assert other.caches.profiles.merged("u1", {}) == {"mens": 1}
     other.profiles.upsert_many([ProfileChange(unit_id="u1", source="crm", attributes={"mens": None})])
-    assert other.profile_cache.merged("u1", {}) == {}
+    assert other.caches.profiles.merged("u1", {}) == {}
 
 
 def test_an_edit_that_asks_for_nothing_else_forgets_nothing(

@@ -22,15 +22,16 @@ from experiments.services.lines import (
     instant_of,
 )
 from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
-from experiments.storage.event_log import BATCH_ROWS
+from experiments.storage.event_log import BATCH_ROWS, channel_name
 from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore
+from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
 from experiments.storage.memory.stores import page_newest_first
 from experiments.storage.snapshot_store import numbered
 
 Item = TypeVar("Item", Event, Exposure)
-_NO_EXPOSURE: ExposureRow = ("", "", "", "", 0, datetime(1970, 1, 1, tzinfo=UTC), True)
+_NO_EXPOSURE: ExposureRow = ("", "", "", "", 0, datetime(1970, 1, 1, tzinfo=UTC), True, None)
 _NO_EVENT: EventRow = ("", "", None, datetime(1970, 1, 1, tzinfo=UTC))
 """Of no experiment and of no name, so nobody counts them."""
 
@@ -48,7 +49,7 @@ class MemorySnapshotStore:
     def add(self, snapshot: NewSnapshot) -> Snapshot:
         row_id = len(self._rows) + 1
         documents: dict[str, Any] = {
-            name: as_stored(getattr(snapshot, name)) for name in ("moments", "report", "realised")
+            name: as_stored(getattr(snapshot, name)) for name in ("moments", "report", "realised", "supplement")
         }
         kept = replace(snapshot, **documents)
         self._rows[row_id] = numbered(kept, row_id)
@@ -98,6 +99,7 @@ class MemoryEventLog:
         self._events = events
         self.erasures = erasures
         self.consents = consents
+        self.identities: MemoryIdentityStore | None = None
         self._to_erase = UnitRows(exposures=(), events=())
         self._new_exposures: dict[str, ExposureRow] = {}
         self._new_events: dict[str, EventRow] = {}
@@ -151,9 +153,9 @@ class MemoryEventLog:
 
     def exposures(
         self, experiment: str, watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime]]]:
+    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime, str | None]]]:
         rows = iter(self._counted(experiment, watermark))
-        while batch := [row[1:6] for row in islice(rows, BATCH_ROWS)]:
+        while batch := [(*row[1:6], row[7]) for row in islice(rows, BATCH_ROWS)]:
             yield batch
 
     def events(
@@ -175,7 +177,7 @@ class MemoryEventLog:
 
     def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
         first: dict[str, datetime] = {}
-        for _, unit_id, _, _, _, occurred_at, forced in self._exposures.rows[: watermark.exposure_id]:
+        for _, unit_id, _, _, _, occurred_at, forced, _ in self._exposures.rows[: watermark.exposure_id]:
             if not forced and occurred_at >= since:
                 first[unit_id] = min(occurred_at, first.get(unit_id, occurred_at))
         rows = iter(first.items())
@@ -202,6 +204,8 @@ class MemoryEventLog:
 
     def _outcomes(self, experiment: str, names: Collection[str], watermark: Watermark) -> list[EventRow]:
         exposed = {row[1] for row in self._counted(experiment, watermark)}
+        if self.identities is not None and watermark.identity_revision:
+            exposed |= self.identities.all_ids(exposed, watermark.identity_revision)
         return [row for row in self._events.rows[: watermark.event_id] if row[1] in names and row[0] in exposed]
 
 
@@ -220,6 +224,7 @@ def _exposure_row(one: Exposure) -> ExposureRow:
         one.epoch,
         one.occurred_at.astimezone(UTC),
         one.forced,
+        channel_name(one.channel),
     )
 
 
@@ -228,10 +233,10 @@ def _event_row(one: Event) -> EventRow:
 
 
 def _loaded_exposure(row: ExposureValues) -> ExposureRow:
-    _, unit_id, experiment, _, epoch, segment, variant, forced, occurred_at, _ = row
-    return experiment, unit_id, variant, segment, epoch, instant_of(occurred_at), forced
+    _, unit_id, experiment, _, epoch, segment, variant, forced, channel, occurred_at, _ = row
+    return experiment, unit_id, variant, segment, epoch, instant_of(occurred_at), forced, channel
 
 
 def _loaded_event(row: EventValues) -> EventRow:
-    _, unit_id, name, value, occurred_at, _ = row
+    _, unit_id, name, value, _, occurred_at, _ = row
     return unit_id, name, value, instant_of(occurred_at)

@@ -16,6 +16,7 @@ from experiments.domain.delivery import Delivery
 from experiments.domain.epoch import Version
 from experiments.domain.erasure import Erasure
 from experiments.domain.experiment import Experiment
+from experiments.domain.identity import Identity
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
@@ -28,8 +29,8 @@ from experiments.services.customer_ports import StoredProfile
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
 
 Row = TypeVar("Row")
-ExposureRow = tuple[str, str, str, str, int, datetime, bool]
-"""(experiment, unit_id, variant, segment, epoch, occurred_at, forced)"""
+ExposureRow = tuple[str, str, str, str, int, datetime, bool, str | None]
+"""(experiment, unit_id, variant, segment, epoch, occurred_at, forced, channel)"""
 EventRow = tuple[str, str, float | None, datetime]
 """(unit_id, name, value, occurred_at)"""
 
@@ -61,6 +62,9 @@ class State:
     followed: Followed = field(default_factory=Followed)
     erasures: tuple[Erasure, ...] = ()
     consents: dict[str, tuple[int, Consent]] = field(default_factory=dict)
+    identities: dict[str, tuple[Identity, int]] = field(default_factory=dict)
+    identity_revision: int = 0
+    identities_removed_at: int = 0
     erasure_salt: bytes = field(default_factory=partial(secrets.token_bytes, 32))
 
     def copy(self) -> State:
@@ -89,6 +93,9 @@ class State:
             followed=self.followed,
             erasures=self.erasures,
             consents=dict(self.consents),
+            identities=dict(self.identities),
+            identity_revision=self.identity_revision,
+            identities_removed_at=self.identities_removed_at,
             erasure_salt=self.erasure_salt,
         )
 

@@ -14,12 +14,13 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, ports, retention_ports
+from experiments.services import consent_ports, customer_ports, identity_ports, ports, retention_ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore
+from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.profiles import MemoryProfileStore
@@ -66,6 +67,7 @@ class MemoryUnitOfWork:
     erasures: customer_ports.ErasureStore
     consents: consent_ports.ConsentStore
     aged: retention_ports.AgedRows
+    identities: identity_ports.IdentityStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -110,6 +112,7 @@ class MemoryUnitOfWork:
         self.erasures = self._log.erasures = MemoryErasureStore(state)
         self.consents = self._log.consents = MemoryConsentStore(state, self.consent_mode)
         self.aged = MemoryAgedRows(self._database.exposures, self._database.events)
+        self.identities = self._log.identities = MemoryIdentityStore(state, self._database.exposures)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)

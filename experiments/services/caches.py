@@ -1,0 +1,18 @@
+"""What a process remembers of units: assignment and recording ask for it with every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.services.consent_cache import ConsentCache
+from experiments.services.identity_cache import IdentityCache
+from experiments.services.profile_cache import ProfileCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caches:
+    """Whether they consent, who they are, and what is known of them: asked in this order."""
+
+    consents: ConsentCache
+    identities: IdentityCache
+    profiles: ProfileCache

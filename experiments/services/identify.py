@@ -1,0 +1,69 @@
+"""Identify: join an anonymous id to a known unit, once and for good. Of those who do so at once, one decides."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from experiments.domain.errors import NoConsent, Taken
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.identity import Identity, Joined, bucketed_by, check_pair, join
+from experiments.services.catalog import CatalogHolder
+from experiments.services.identity_cache import IdentityCache
+from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
+
+
+class Identifier:
+    """Nothing of it is audited or logged: both ids are of a person."""
+
+    def __init__(
+        self, open_unit_of_work: OpenUnitOfWork, clock: Clock, catalog: CatalogHolder, identities: IdentityCache
+    ) -> None:
+        self._open = open_unit_of_work
+        self._clock = clock
+        self._catalog = catalog
+        self._identities = identities
+
+    def identify(self, anonymous_id: str, unit_id: str, *, trusted: bool) -> Joined:
+        """Join the ids; again changes nothing. Who is not `trusted` can join no id that sources speak of.
+
+        Raises InvalidInput; Taken where the anonymous id is somebody else's; NoConsent where one of them does not
+        consent; Unavailable. Then nothing was stored.
+        """
+        check_pair(anonymous_id, unit_id)
+        with self._open(read_only=True) as work:
+            held = work.identities.get(anonymous_id)
+        if held is None or held.person_id != unit_id:
+            held = self._join(anonymous_id, unit_id, trusted=trusted)
+        return Joined(anonymous_id=anonymous_id, unit_id=unit_id, bucketed_by=bucketed_by(held))
+
+    def _join(self, anonymous_id: str, unit_id: str, *, trusted: bool) -> Identity:
+        with self._open() as work:
+            work.identities.take()
+            found = work.identities.some([anonymous_id, unit_id])
+            said = work.consents.of([anonymous_id, unit_id])
+            if said.lacks(anonymous_id) or said.lacks(unit_id):
+                raise NoConsent
+            known = {one.unit_id: one for one in (*found.values(), *work.identities.of_person(unit_id))}
+            is_bucketed = unit_id not in found and self._is_bucketed(work, unit_id)
+            rows = join(anonymous_id, unit_id, tuple(known.values()), is_bucketed=is_bucketed, now=self._clock())
+            if not rows:
+                return known[anonymous_id]
+            if not trusted and work.profiles.get(anonymous_id) is not None:
+                raise Taken(
+                    "anonymous_id_known", "Sources speak of this id: it is not anonymous.", path="/anonymous_id"
+                )
+            work.identities.add(rows)
+            work.commit()
+        self._identities.forget([anonymous_id, unit_id])
+        return rows[-1]
+
+    def _is_bucketed(self, work: UnitOfWork, unit_id: str) -> bool:
+        """Say whether the unit sees something by its own id that would change: it was exposed, or it is a tester."""
+        live = [entry.experiment for entry in self._catalog.current.live.values()]
+        if any(unit_id in experiment.definition.forced for experiment in live):
+            return True
+        return work.identities.is_exposed(unit_id, _splitting(live))
+
+
+def _splitting(live: Collection[Experiment]) -> list[str]:
+    return [experiment.key for experiment in live if experiment.status is not Status.STOPPED]

@@ -1,0 +1,9 @@
+"""The whole model: all tables, whichever module they stand in. Migrations are held to it."""
+
+from __future__ import annotations
+
+from experiments.storage import consent_tables, identity_tables, tables
+
+metadata = tables.metadata
+
+__all__ = ["consent_tables", "identity_tables", "metadata", "tables"]
