@@ -75,7 +75,7 @@ OPEN_TO_CLIENTS = {("POST", "/v1/assignments"), ("POST", "/v1/assignments/batch"
 def test_the_table_above_knows_every_view(api: Caller) -> None:
     with api.client.application.app_context():
         rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
-    # A fixed address comes before one with a place to fill, and what goes on behind that place before what ends with it.
+    # A fixed address comes before one with a place to fill, and what goes on behind that place before what ends there.
     rules.sort(key=lambda rule: (len(rule.arguments), -len(rule.rule)))
     known = {
         next((method, rule.rule) for rule in rules if method in (rule.methods or ()) and _matches(rule.rule, path))
