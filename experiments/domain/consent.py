@@ -78,10 +78,6 @@ class Said:
     mode: ConsentMode
     by_unit: Mapping[str, Consent]
 
-    def __bool__(self) -> bool:
-        """Say whether it makes a difference to anybody."""
-        return self.mode is ConsentMode.REQUIRED or bool(self.by_unit)
-
     def lacks(self, unit_id: str) -> bool:
         """Say whether nothing of the unit may be stored now."""
         said = self.by_unit.get(unit_id)

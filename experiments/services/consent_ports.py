@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from experiments.domain.consent import Consent, ConsentMode, Said
+from experiments.domain.consent import Consent, ConsentMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +26,8 @@ class ConsentStore(Protocol):
 
     mode: ConsentMode
 
-    def of(self, unit_ids: Collection[str]) -> Said:
-        """What these have said that makes a difference in this mode: costs next to nothing where nobody has."""
+    def lacking(self, unit_ids: Collection[str]) -> frozenset[str]:
+        """Those of whom nothing may be stored now: costs next to nothing where that is nobody."""
 
     def get(self, unit_digest: str) -> Consent | None:
         """One read by primary key."""
@@ -45,7 +45,7 @@ class ConsentStore(Protocol):
         """Return what digests are made with, as `erasures.salt`."""
 
     def revision(self) -> int:
-        """Return a number that grows whenever something is said; no lower one is committed after it."""
+        """Return the highest revision of what was said; no lower one is committed after it."""
 
     def latest_grant(self) -> datetime | None:
         """Return since when the latest of those consents before which a unit did not; None where there is none."""

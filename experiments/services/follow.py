@@ -173,8 +173,8 @@ class Follower:
 
 
 def _consenting(found: Mapping[str, History], work: UnitOfWork) -> Mapping[str, History]:
-    said = work.consents.of(found.keys())
-    return {unit_id: one for unit_id, one in found.items() if not said.lacks(unit_id)} if said else found
+    lacking = work.consents.lacking(found.keys())
+    return {unit_id: one for unit_id, one in found.items() if unit_id not in lacking} if lacking else found
 
 
 def _histories(

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from experiments.domain.consent import Said
 from experiments.domain.erasure import Erased
 from experiments.domain.errors import DomainError, InvalidInput, NoConsent, NotFound
 from experiments.domain.names import check_id, check_instant, check_key, pointer
@@ -100,7 +99,7 @@ class Profiles:
             registry = read_registry(work)
             check_change(change, registry, now)
             stored = work.profiles.to_change([change.unit_id]).get(change.unit_id)
-            if work.consents.of([change.unit_id]).lacks(change.unit_id):
+            if work.consents.lacking([change.unit_id]):
                 raise NoConsent
             before = stored.profile if stored else Profile(unit_id=change.unit_id)
             after = _amended(before, change, now, _erased(work, [change], now))
@@ -137,7 +136,7 @@ class _Batch:
         self._profiles: dict[str, Profile] = {}
         self._changed: dict[str, Profile] = {}
         self._erased: Erased | None = None
-        self._said: Said | None = None
+        self._lacking: frozenset[str] = frozenset()
 
     def judge(self, items: Sequence[ProfileChange | ProfileVerdict]) -> list[ProfileVerdict]:
         checked = [self._check(item) for item in items]
@@ -145,7 +144,7 @@ class _Batch:
         if changes:
             units = {change.unit_id for change in changes}
             held = self._work.profiles.to_change(units)
-            self._said = self._work.consents.of(units)
+            self._lacking = self._work.consents.lacking(units)
             self._erased = _erased(self._work, changes, self._now)
             self._profiles = {unit_id: stored.profile for unit_id, stored in held.items()}
         return [item if isinstance(item, ProfileVerdict) else self._apply(item) for item in checked]
@@ -159,7 +158,7 @@ class _Batch:
         return item
 
     def _apply(self, change: ProfileChange) -> ProfileVerdict:
-        if self._said is not None and self._said.lacks(change.unit_id):
+        if change.unit_id in self._lacking:
             return refused(change.unit_id, NoConsent())
         before = self._profiles.get(change.unit_id) or Profile(unit_id=change.unit_id)
         after = _amended(before, change, self._now, self._erased)

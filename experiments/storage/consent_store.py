@@ -6,27 +6,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
-from experiments.domain.consent import Consent, ConsentMode, ConsentState, Said
-from experiments.domain.erasure import unit_digest
+from experiments.domain.consent import Consent, ConsentMode, ConsentState
 from experiments.services.consent_picture import ConsentPicture, NotStored, not_stored, number_of
 from experiments.services.consent_ports import ConsentChanges
-from experiments.storage.columns import storable_number
 from experiments.storage.consent_tables import consents
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.log_lock import stop_writers
 from experiments.storage.profile_store import join_queue
 from experiments.storage.statements import insert_for
-from experiments.storage.tables import profile_revision
 
 READ_AT_ONCE = 5_000
 """Digests named in one statement, and read in one batch."""
-BINDING = {
-    ConsentMode.ASSUMED: (ConsentState.REFUSED, ConsentState.GRANTED_AGAIN),
-    ConsentMode.REQUIRED: (ConsentState.GRANTED, ConsentState.GRANTED_AGAIN),
-}
-"""What makes a unit unlike those that have said nothing."""
 GRANTS = {
     ConsentMode.ASSUMED: (ConsentState.GRANTED_AGAIN,),
     ConsentMode.REQUIRED: (ConsentState.GRANTED, ConsentState.GRANTED_AGAIN),
@@ -36,7 +28,7 @@ EXCEPTIONS = {
     ConsentMode.ASSUMED: (ConsentState.REFUSED,),
     ConsentMode.REQUIRED: (ConsentState.GRANTED, ConsentState.GRANTED_AGAIN),
 }
-"""The same for what arrives from now on."""
+"""What makes a unit unlike those that have said nothing."""
 
 _columns = consents.c
 
@@ -66,20 +58,11 @@ class SqlConsentStore:
             late = {number_of(digest): since for digest, since in self._connection.execute(newer)}
         return not_stored(unit_ids, self._picture, late)
 
-    def _binds(self) -> bool:
-        """Say whether units have to be looked up at all: one look at an index."""
-        if self.mode is ConsentMode.REQUIRED:
-            return True
-        return bool(self._connection.execute(select(exists().where(_columns.state.in_(BINDING[self.mode])))).scalar())
-
-    def of(self, unit_ids: Collection[str]) -> Said:
-        if not unit_ids or not self._binds():
-            return Said(mode=self.mode, by_unit={})
-        salt = self.salt()
-        units = {unit_digest(salt, unit_id): unit_id for unit_id in unit_ids}
-        bound = select(consents).where(_columns.state.in_(BINDING[self.mode]))
-        found = self._named(bound, list(units))
-        return Said(mode=self.mode, by_unit={units[one.unit_digest]: one for one in found})
+    def lacking(self, unit_ids: Collection[str]) -> frozenset[str]:
+        self._picture.follow(self)
+        if not self._picture.is_asked:
+            return frozenset()
+        return frozenset(unit_id for unit_id in unit_ids if self._picture.lacks(unit_id))
 
     def get(self, digest: str) -> Consent | None:
         return next(self._named(select(consents), [digest]), None)
@@ -128,7 +111,7 @@ class SqlConsentStore:
         return SqlErasureStore(self._connection).salt()
 
     def revision(self) -> int:
-        number: int = self._connection.execute(select(profile_revision.c.number)).scalar_one()
+        number: int = self._connection.execute(select(func.coalesce(func.max(_columns.revision), 0))).scalar_one()
         return number
 
     def latest_grant(self) -> datetime | None:
@@ -137,12 +120,12 @@ class SqlConsentStore:
         return max((since for since in found if since is not None), default=None)
 
     def changed_since(self, revision: int, *, most: int) -> ConsentChanges:
-        present = self.revision()
-        if present == revision or not storable_number(revision):
-            return ConsentChanges(revision=present, said=())
         newer = select(consents).where(_columns.revision > revision).order_by(_columns.revision).limit(most + 1)
-        found = tuple(map(_consent, self._connection.execute(newer)))
-        return ConsentChanges(revision=present, said=found if len(found) <= most else None)
+        rows = self._connection.execute(newer).all()
+        return ConsentChanges(
+            revision=rows[-1].revision if rows else revision,
+            said=tuple(map(_consent, rows)) if len(rows) <= most else None,
+        )
 
     def _named(self, wanted: Select[Any], digests: Sequence[str]) -> Iterator[Consent]:
         for start in range(0, len(digests), READ_AT_ONCE):

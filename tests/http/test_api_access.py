@@ -41,6 +41,9 @@ VIEWS = [
     ("GET", "/v1/units/u1", "profiles"),
     ("PATCH", "/v1/units/u1", "profiles"),
     ("DELETE", "/v1/units/u1", "profiles"),
+    ("GET", "/v1/units/u1/consent", "profiles"),
+    ("PUT", "/v1/units/u1/consent", "profiles"),
+    ("POST", "/v1/units/consents", "profiles"),
     ("GET", "/v1/audit", "read"),
     ("POST", "/v1/keys", "admin"),
     ("GET", "/v1/keys", "admin"),
@@ -75,7 +78,8 @@ OPEN_TO_CLIENTS = {("POST", "/v1/assignments"), ("POST", "/v1/assignments/batch"
 def test_the_table_above_knows_every_view(api: Caller) -> None:
     with api.client.application.app_context():
         rules = [rule for rule in current_app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
-    rules.sort(key=lambda rule: len(rule.arguments))  # a fixed address comes before one with a place to fill
+    # A fixed address comes before one with a place to fill, and what goes on behind that place before what ends there.
+    rules.sort(key=lambda rule: (len(rule.arguments), -len(rule.rule)))
     known = {
         next((method, rule.rule) for rule in rules if method in (rule.methods or ()) and _matches(rule.rule, path))
         for method, path, _ in VIEWS

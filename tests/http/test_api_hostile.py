@@ -49,6 +49,8 @@ WRITES = [
     ),
     ("POST", "/v1/sources", {"key": "s", "name": "S", "kind": "own", "precedence": 3}),
     ("PATCH", "/v1/units/u1", {"source": "s", "attributes": {"a": ["x"]}, "at": "2026-01-05T09:00:00Z"}),
+    ("PUT", "/v1/units/u1/consent", {"granted": False, "at": "2026-01-05T09:00:00Z", "erase": True}),
+    ("POST", "/v1/units/consents", {"consents": [{"unit_id": "u", "granted": True, "at": "2026-01-05T09:00:00Z"}]}),
     ("POST", "/v1/units/batch", {"source": "s", "units": [{"unit_id": "u", "attributes": {"a": "x"}}]}),
     ("POST", "/v1/identify", {"anonymous_id": "d", "unit_id": "u"}),
     ("POST", "/v1/layers", {"key": "l", "name": "L", "salt": "s", "holdout_bp": 10}),

@@ -113,6 +113,18 @@ def test_many_units_are_told_apart(*, open_unit_of_work, consents, clock, arrive
     assert stored(open_unit_of_work, clock()) == sorted(units[1::2])
 
 
+def test_what_was_rolled_back_was_never_said(*, open_unit_of_work, consents, clock, arrive) -> None:
+    arrive(open_unit_of_work, "load", ["u3"], clock(), "first")
+    with open_unit_of_work() as work:
+        digest = unit_digest(work.erasures.salt(), "u1")
+        work.consents.to_change([digest])
+        work.consents.put([first_word(digest, granted=False, at=clock(), by="test")])
+        assert work.consents.lacking(["u1", "u2"]) == {"u1"}
+    say(consents, "u2", granted=False)
+    arrive(open_unit_of_work, "load", ["u1", "u2"], clock(), "second")
+    assert stored(open_unit_of_work, clock()) == ["u1", "u3"]
+
+
 def test_digests_alone_are_kept_with_when_and_by_whom(open_unit_of_work, consents, clock) -> None:
     then = clock()
     say(consents, "u1", granted=False)

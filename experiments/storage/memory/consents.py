@@ -8,7 +8,7 @@ from datetime import datetime
 from experiments.domain.consent import Consent, ConsentMode, Said
 from experiments.domain.erasure import unit_digest
 from experiments.services.consent_ports import ConsentChanges
-from experiments.storage.consent_store import BINDING, EXCEPTIONS, GRANTS
+from experiments.storage.consent_store import EXCEPTIONS, GRANTS
 from experiments.storage.memory.state import State
 
 
@@ -17,12 +17,16 @@ class MemoryConsentStore:
         self._state = state
         self.mode = mode
 
-    def of(self, unit_ids: Collection[str]) -> Said:
+    def lacking(self, unit_ids: Collection[str]) -> frozenset[str]:
+        said = self.said_by(unit_ids)
+        return frozenset(unit_id for unit_id in unit_ids if said.lacks(unit_id))
+
+    def said_by(self, unit_ids: Collection[str]) -> Said:
+        """Return what these units have said."""
         if not self._state.consents:
             return Said(mode=self.mode, by_unit={})
         found = {unit_id: self.get(unit_digest(self._state.erasure_salt, unit_id)) for unit_id in unit_ids}
-        bound = {unit_id: one for unit_id, one in found.items() if one is not None and one.state in BINDING[self.mode]}
-        return Said(mode=self.mode, by_unit=bound)
+        return Said(mode=self.mode, by_unit={unit_id: one for unit_id, one in found.items() if one is not None})
 
     def get(self, digest: str) -> Consent | None:
         found = self._state.consents.get(digest)
@@ -44,7 +48,7 @@ class MemoryConsentStore:
         return self._state.erasure_salt
 
     def revision(self) -> int:
-        return self._state.profile_revision
+        return max((number for number, _ in self._state.consents.values()), default=0)
 
     def latest_grant(self) -> datetime | None:
         said = (one for _, one in self._state.consents.values())
@@ -52,4 +56,4 @@ class MemoryConsentStore:
 
     def changed_since(self, revision: int, *, most: int) -> ConsentChanges:
         said = tuple(one for number, one in self._state.consents.values() if number > revision)
-        return ConsentChanges(revision=self._state.profile_revision, said=said if len(said) <= most else None)
+        return ConsentChanges(revision=max(revision, self.revision()), said=said if len(said) <= most else None)

@@ -113,15 +113,14 @@ class MemoryEventLog:
         return _append(self._events, self._new_events, {one.event_id: _event_row(one) for one in kept})
 
     def _to_keep(self, items: Sequence[Item], received_at: datetime) -> list[Item]:
-        unwanted = self.erasures.since(received_at), self.consents.of({one.unit_id for one in items})
+        unwanted = self.erasures.since(received_at), self.consents.said_by({one.unit_id for one in items})
         return [one for one in items if not any(some.covers(one.unit_id, received_at) for some in unwanted)]
 
     def load(self, lines: Lines) -> None:
         erased = self.erasures.since(None)
         if erased:
             lines = without(lines, erased)
-        if said := self.consents.of(units_in(lines)):
-            lines = without(lines, said)
+        lines = without(lines, self.consents.said_by(units_in(lines)))
         _append(
             self._exposures,
             self._new_exposures,
