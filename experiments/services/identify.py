@@ -55,7 +55,7 @@ class Identifier:
 
     def _is_bucketed(self, work: UnitOfWork, unit_id: str) -> bool:
         """Say whether the unit sees something by its own id that would change: it was exposed, or it is a tester."""
-        live = [entry.experiment for entry in self._catalog.current.live.values()]
+        live = [entry.experiment for entry in self._catalog.loaded().live.values()]
         if any(unit_id in experiment.definition.forced for experiment in live):
             return True
         return work.identities.is_exposed(unit_id, _splitting(live))

@@ -66,6 +66,8 @@ class IdentityCache:
 
     def bucketed(self, unit_ids: Collection[str]) -> list[str]:
         """Return for each unit by which id it is bucketed, nothing of which is remembered. Raises Unavailable."""
+        if self._followed is None:
+            self.follow()
         if not self.active:
             return list(unit_ids)
         with self._open(read_only=True) as work:
