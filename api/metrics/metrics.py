@@ -20,6 +20,7 @@ GAUGES: Mapping[str, tuple[str, Callable[..., float]]] = {
     "catalog_age_seconds": ("Seconds since the stored catalog version was last looked at; the longest.", HIGHEST),
     "profiles_remembered": ("Units whose profile, or that they have none, is in memory.", SUM),
     "consents_held": ("Units in memory whose consent is not as that of those who have said nothing.", SUM),
+    "identities_remembered": ("Units in memory of whom it is known whether they are somebody's other id.", SUM),
     "spool_items": ("Accepted items that are not yet in the database.", SUM),
     "spool_bytes": ("Bytes that they take on the disk.", SUM),
     "spool_oldest_seconds": ("Age of the oldest of them.", HIGHEST),

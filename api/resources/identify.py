@@ -17,7 +17,8 @@ def identify(body: dict[str, Any]) -> object:
     """Join an anonymous id to a known unit, once and for good; asked again, nothing changes.
 
     A person who was exposed by its own id keeps its variants; otherwise what the anonymous visitor saw stays, on every
-    device. An id that is somebody else's already is refused. A key for browsers can join no id that sources speak of.
+    device. An id that is somebody else's already is refused. A key for browsers can join no id that a first-party
+    source speaks of.
     """
     joined = winnow().identifier.identify(body["anonymous_id"], body["unit_id"], trusted=not principal().is_public)
     return joined, {"Cache-Control": "no-store"}

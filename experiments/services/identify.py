@@ -7,6 +7,7 @@ from collections.abc import Collection
 from experiments.domain.errors import NoConsent, Taken
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.identity import Identity, Joined, bucketed_by, check_pair, join
+from experiments.domain.source import SourceKind
 from experiments.services.catalog import CatalogHolder
 from experiments.services.identity_cache import IdentityCache
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
@@ -24,7 +25,7 @@ class Identifier:
         self._identities = identities
 
     def identify(self, anonymous_id: str, unit_id: str, *, trusted: bool) -> Joined:
-        """Join the ids; again changes nothing. Who is not `trusted` can join no id that sources speak of.
+        """Join the ids; again changes nothing. Who is not `trusted` can join no id of a customer's.
 
         Raises InvalidInput; Taken where the anonymous id is somebody else's; NoConsent where one of them does not
         consent; Unavailable. Then nothing was stored.
@@ -48,10 +49,9 @@ class Identifier:
             rows = join(anonymous_id, unit_id, tuple(known.values()), is_bucketed=is_bucketed, now=self._clock())
             if not rows:
                 return known[anonymous_id]
-            if not trusted and work.profiles.get(anonymous_id) is not None:
-                raise Taken(
-                    "anonymous_id_known", "Sources speak of this id: it is not anonymous.", path="/anonymous_id"
-                )
+            if not trusted and _is_customer(work, anonymous_id):
+                told = "This id is a customer's: it is not anonymous."
+                raise Taken("anonymous_id_known", told, path="/anonymous_id")
             work.identities.add(rows)
             work.commit()
         self._identities.forget([anonymous_id, unit_id])
@@ -59,10 +59,17 @@ class Identifier:
 
     def _is_bucketed(self, work: UnitOfWork, unit_id: str) -> bool:
         """Say whether the unit sees something by its own id that would change: it was exposed, or it is a tester."""
-        live = [entry.experiment for entry in self._catalog.current.live.values()]
+        live = [entry.experiment for entry in self._catalog.loaded().live.values()]
         if any(unit_id in experiment.definition.forced for experiment in live):
             return True
         return work.identities.is_exposed(unit_id, _splitting(live))
+
+
+def _is_customer(work: UnitOfWork, unit_id: str) -> bool:
+    """Say whether a system of the house speaks of the unit; others speak of visitors whom nobody knows."""
+    stored = work.profiles.get(unit_id)
+    speaking = [] if stored is None else [source for source, said in stored.profile.said.items() if said]
+    return any(work.sources.get(source).value.kind is SourceKind.FIRST_PARTY for source in speaking)
 
 
 def _splitting(live: Collection[Experiment]) -> list[str]:

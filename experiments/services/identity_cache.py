@@ -66,6 +66,8 @@ class IdentityCache:
 
     def bucketed(self, unit_ids: Collection[str]) -> list[str]:
         """Return for each unit by which id it is bucketed, nothing of which is remembered. Raises Unavailable."""
+        if self._followed is None:
+            self.follow()
         if not self.active:
             return list(unit_ids)
         with self._open(read_only=True) as work:
@@ -83,6 +85,7 @@ class IdentityCache:
 
     def follow(self) -> None:
         """Forget who was joined or erased by other processes since the last look. Raises Unavailable."""
+        heard = self._changes
         with self._open(read_only=True) as work:
             if self._followed is None:
                 revision, changed = work.identities.revision(), None
@@ -90,6 +93,9 @@ class IdentityCache:
                 changes = work.identities.changed_since(self._followed, most=MOST_FOLLOWED)
                 revision, changed = changes.revision, changes.unit_ids
         self._away_until = 0.0
+        with self._changing:
+            if revision > 0 or heard == self._changes:  # else somebody was joined here since the look
+                self.active = revision > 0
         if changed is None:
             with self._changing:
                 self._changes += 1
@@ -97,7 +103,6 @@ class IdentityCache:
         elif changed:
             self.forget(changed)
         self._followed = revision
-        self.active = revision > 0
 
     def newest(self, unit_id: str) -> Who:
         """Return who this is, having looked what others did up to now. Raises Unavailable."""

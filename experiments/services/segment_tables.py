@@ -121,15 +121,21 @@ def _value(value: Any) -> Any:
 def purchases_table(
     work: UnitOfWork, names: Collection[str], since: datetime, watermark: Watermark, progress: Progress
 ) -> pa.Table:
-    """Events of these names since an instant."""
-    batches, done = [], 0
+    """Events of these names since an instant, each its person's."""
+    batches, done, whose = [], 0, _persons(work)
     for rows in work.log.events_since(since, names, watermark):
         unit_ids, values = zip(*rows, strict=True)
-        arrays = [pa.array(unit_ids, pa.string()), pa.array(values, pa.float64())]
+        persons = [whose.get(unit_id, unit_id) for unit_id in unit_ids] if whose else unit_ids
+        arrays = [pa.array(persons, pa.string()), pa.array(values, pa.float64())]
         batches.append(pa.RecordBatch.from_arrays(arrays, schema=_PURCHASES))
         done += len(rows)
         progress(done, None, "Reading purchases")
     return pa.Table.from_batches(batches, _PURCHASES)
+
+
+def _persons(work: UnitOfWork) -> Mapping[str, str]:
+    """Whose every id is that was joined to another one: profiles are of persons."""
+    return {one.unit_id: one.person_id for one in work.identities.added(above=0, upto=work.identities.revision())}
 
 
 def with_outcome(units: pa.Table, purchases: pa.Table) -> pa.Table:
@@ -145,7 +151,9 @@ def arrivals(
 
     Where the first exposure is younger than `since`, the weeks are counted from there: at least one.
     """
-    shown = [row for rows in work.log.exposed_since(since, watermark) for row in rows]
+    whose = _persons(work)
+    found = (row for rows in work.log.exposed_since(since, watermark) for row in rows)
+    shown = [(whose.get(unit_id, unit_id), at) for unit_id, at in found]
     if not shown:
         return None
     weeks = max((watermark.at - min(at for _, at in shown)) / _WEEK, 1.0)

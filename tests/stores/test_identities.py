@@ -124,7 +124,9 @@ def test_a_snapshot_keeps_how_far_identities_went(open_unit_of_work, snapshot, n
 
 @pytest.fixture
 def winnow(open_unit_of_work, clock: FakeClock) -> Winnow:
-    return build(Settings(), open_unit_of_work=open_unit_of_work, clock=clock)
+    made = build(Settings(), open_unit_of_work=open_unit_of_work, clock=clock)
+    made.catalog.refresh()
+    return made
 
 
 def test_two_devices_of_one_person_leave_one_bucket(winnow, at_once):
@@ -176,6 +178,8 @@ def test_two_processes_join_and_both_answer_alike(sql_url, clock, at_once):
     """Two databases opened apart are two processes as far as memory goes; after a look both know the same."""
     databases = [open_database(sql_url) for _ in range(2)]
     both = [build(Settings(), open_unit_of_work=one.unit_of_work, clock=clock) for one in databases]
+    for one in both:
+        one.catalog.refresh()
     at_once(lambda place: both[place].identifier.identify(f"dev{place}", "ann", trusted=False), range(2))
     for one in both:
         one.caches.identities.follow()

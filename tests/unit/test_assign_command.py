@@ -549,11 +549,11 @@ def test_when_the_database_goes_away_the_next_run_exposes_the_rest(shop: Shop, m
     file = shop.csv(CSV)
     expose, calls = type(shop.winnow.assigner).expose, []
 
-    def failing(self: Any, shown: Sequence[Any]) -> None:
+    def failing(self: Any, shown: Sequence[Any], channel: Any) -> None:
         calls.append(len(shown))
         if len(calls) == 4:
             raise Unavailable("database_unavailable", "Gone.")
-        expose(self, shown)
+        expose(self, shown, channel)
 
     monkeypatch.setattr(type(shop.winnow.assigner), "expose", failing)
     assert shop(file, "out.csv", "--batch", "50", "--expose").stderr == "winnow: database_unavailable: Gone.\n"

@@ -210,14 +210,20 @@ def test_the_profile_is_the_persons_on_every_device(start: Start) -> None:
     assert refused.value.code == "identity_chain"
 
 
-def test_a_key_for_browsers_joins_no_id_that_sources_speak_of(winnow: Winnow) -> None:
-    winnow.author.sources.create(Source(key="crm", name="CRM", kind=SourceKind.FIRST_PARTY, precedence=1), actor="ann")
+@pytest.mark.parametrize(
+    ("kind", "refused"), [(SourceKind.FIRST_PARTY, True), (SourceKind.THIRD_PARTY, False), (SourceKind.OWN, False)]
+)
+def test_a_key_for_browsers_joins_no_id_that_the_house_knows(start: Start, kind: SourceKind, refused: bool) -> None:
+    winnow = start()
+    winnow.author.sources.create(Source(key="s", name="S", kind=kind, precedence=1), actor="ann")
     winnow.author.attributes.create(Attribute(key="city", name="City", type=AttributeType.TEXT), actor="ann")
-    winnow.profiles.patch(ProfileChange(unit_id="victim", source="crm", attributes={"city": "Bonn"}))
-    with pytest.raises(Taken) as refused:
-        winnow.identifier.identify("victim", "attacker", trusted=False)
-    assert refused.value.code == "anonymous_id_known"
-    assert winnow.identifier.identify("victim", "attacker", trusted=True).unit_id == "attacker"
+    winnow.profiles.patch(ProfileChange(unit_id="victim", source="s", attributes={"city": "Bonn"}))
+    if refused:
+        with pytest.raises(Taken) as found:
+            winnow.identifier.identify("victim", "attacker", trusted=False)
+        assert found.value.code == "anonymous_id_known"
+    joined = winnow.identifier.identify("victim", "attacker", trusted=refused)
+    assert joined.bucketed_by is BucketedBy.ANONYMOUS_ID
 
 
 def test_lists_say_what_the_api_says(start: Start) -> None:

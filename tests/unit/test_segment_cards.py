@@ -214,6 +214,26 @@ def test_what_only_requests_bring_is_told(cards: Cards) -> None:
     assert [one.code for one in cards.book.card("visitors").warnings] == ["empty"]
 
 
+def test_what_other_ids_of_a_customer_did_is_the_customers(cards: Cards, clock: FakeClock) -> None:
+    """The same as when every second customer had bought, and been exposed, by the id that profiles have."""
+    there = build(Settings(), open_unit_of_work=open_database("memory://").unit_of_work, clock=clock)
+    settle(there)
+    there.catalog.refresh()
+    devices = {f"u{number}": f"device-{number}" for number in range(0, 100, 2)}
+    now = clock()
+    with there.open_unit_of_work() as work:
+        happened = [replace(one, unit_id=devices.get(one.unit_id, one.unit_id)) for one in ordered(now)]
+        shown = [replace(one, unit_id=devices.get(one.unit_id, one.unit_id)) for one in exposed(now)]
+        work.log.append_events(happened, received_at=now)
+        work.log.append_exposures(shown, received_at=now)
+        work.commit()
+    made = SegmentCards(there.open_unit_of_work, clock)
+    assert made.make(ORDERS, silent) != cards
+    for customer, device in devices.items():
+        there.identifier.identify(device, customer, trusted=True)
+    assert made.make(ORDERS, silent) == cards
+
+
 def test_asked_alone_a_segment_stands_beside_all_others(cards: Cards, make: Callable[..., Cards]) -> None:
     alone = make(replace(ORDERS, keys=("web",)))
     assert alone.book.cards == (cards.book.card("web"),)

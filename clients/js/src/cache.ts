@@ -25,6 +25,11 @@ export class Cache {
     return found && Math.abs(Date.now() - found.at) < maxAgeMs ? found.answer : undefined;
   }
 
+  clear(): void {
+    this.kept.clear();
+    write(this.store, NAME, []);
+  }
+
   set(question: string, answer: Assignment): void {
     this.kept.delete(question);
     this.kept.set(question, { at: Date.now(), answer });

@@ -7,12 +7,16 @@ import { localStore, type Store } from "./store.js";
 
 export type { Assignment, Attributes, Json, Sent, Store, Tell, UnitId };
 
+export type Channel = "email" | "web" | "app" | "store" | "call_centre" | "other";
+
 export interface Options {
   /** Where Winnow is, and a key: one for browsers where it stands in a page. */
   url: string;
   key: string;
   /** How long a page may wait for an answer; then the cache or the default answers. */
   timeoutMs?: number;
+  /** Where this runs, for results by channel. */
+  channel?: Channel;
   /** An answer this young is given without asking again. */
   freshMs?: number;
   /** An answer this young is given where the server does not answer. */
@@ -39,10 +43,13 @@ export class Winnow {
   private readonly unfit: () => void;
   private readonly asking = new Map<string, Promise<Assignment | null>>();
   private readonly exposed = new Set<string>();
+  private readonly where: { channel?: Channel };
+  private era = 0;
 
   constructor(private readonly options: Options) {
     this.tell = quietly(options.onProblem);
     this.unfit = unfitId(this.tell);
+    this.where = options.channel === undefined ? {} : { channel: options.channel };
     const store = options.store === undefined ? localStore() : options.store;
     const fetcher: typeof fetch = (...request) => (options.fetch ?? fetch)(...request);
     this.ask = server(options.url, options.key, options.timeoutMs ?? 2_000, fetcher);
@@ -90,6 +97,24 @@ export class Winnow {
     }
   }
 
+  /**
+   * Join the id that a visitor had before to who it is now known to be; call it at every sign-in, then go on with
+   * `unitId`. What was answered before is asked for again. False where it was refused, or no answer came.
+   */
+  async identify(anonymousId: UnitId, unitId: UnitId): Promise<boolean> {
+    const [before, now] = [this.unit(anonymousId), this.unit(unitId)];
+    if (before === null || now === null) return false;
+    const reply = await this.ask("/v1/identify", { body: JSON.stringify({ anonymous_id: before, unit_id: now }) });
+    if (reply.status !== 200) {
+      this.tell(`not identified, the server answers ${(reply.body as { code?: string } | null)?.code ?? reply.status}`);
+      return false;
+    }
+    this.era++;
+    this.asking.clear();
+    this.cache.clear();
+    return true;
+  }
+
   /** Report that the unit was shown it; once for each version, however often it is called. */
   expose(unitId: UnitId, shown: Assignment): boolean {
     const { experiment, version, segment, variant } = shown;
@@ -131,18 +156,20 @@ export class Winnow {
 
   private put(type: string, unitId: string, fields: object, eventId?: string): boolean {
     return this.outbox.put({
-      type, event_id: eventId ?? newId(), unit_id: unitId, ...fields, occurred_at: new Date().toISOString(),
+      type, event_id: eventId ?? newId(), unit_id: unitId, ...fields, ...this.where, occurred_at: new Date().toISOString(),
     });
   }
 
   private async question(
     name: string, experiment: string, unitId: string, attributes: Attributes,
   ): Promise<Assignment | null> {
-    const body = JSON.stringify({ unit_id: unitId, attributes, experiment });
+    const body = JSON.stringify({ unit_id: unitId, attributes, experiment, ...this.where });
+    const era = this.era;
     const reply = await this.ask("/v1/assignments", { body });
     const answer = (reply.body as { assignments?: Assignment[] } | null)?.assignments?.[0];
     if (reply.status === 200 && answer?.experiment === experiment) {
-      this.cache.set(name, answer);
+      // An answer from before the visitor was known is given to who asked for it, and to nobody else.
+      if (era === this.era) this.cache.set(name, answer);
       return answer;
     }
     this.tell(`no answer for ${experiment}, the server answers ${reply.status || "nothing"}`);

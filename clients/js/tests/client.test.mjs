@@ -67,6 +67,48 @@ test("an experiment that is gone is not answered from the cache", async () => {
   assert.equal((await winnow.assign("u1", {}, "headline", "mine")).content, "mine");
 });
 
+test("who is identified is asked about again, also where an answer was under way", async () => {
+  const store = new FakeStore();
+  const winnow = client({ store });
+  await winnow.assign("customer", {}, "headline");
+  server.delayMs = 100;
+  const underWay = winnow.assign("customer", { late: 1 }, "headline");
+  await until(() => server.asked.length === 2);
+  server.delayMs = 0;
+  assert.equal(await winnow.identify("device", 42), true);
+  assert.deepEqual(server.posted("/v1/identify"), [{ anonymous_id: "device", unit_id: "42" }]);
+  await underWay;
+  server.assignments.headline = { ...SHOWN, variant: "plain" };
+  for (const attributes of [{}, { late: 1 }]) {
+    assert.equal((await winnow.assign("customer", attributes, "headline")).variant, "plain");
+  }
+  assert.ok(!JSON.stringify([...store.kept]).includes("bold"));
+});
+
+test("who is refused is told, and nothing is forgotten", async () => {
+  const winnow = client();
+  await winnow.assign("customer", {}, "headline");
+  server.identified = [409, {}, { code: "identity_taken" }];
+  assert.equal(await winnow.identify("device", "customer"), false);
+  assert.equal(await winnow.identify("device", ""), false);
+  await server.stop();
+  assert.equal(await winnow.identify("device", "customer"), false);
+  assert.equal(told[0], "not identified, the server answers identity_taken");
+  assert.equal(told.at(-1), "not identified, the server answers 0");
+  assert.equal((await winnow.assign("customer", {}, "headline")).variant, "bold");
+  await server.start();
+});
+
+test("the channel goes on questions, exposures and events", async () => {
+  const winnow = client({ channel: "app" });
+  const shown = await winnow.assign("u1", {}, "headline");
+  winnow.expose("u1", shown);
+  winnow.track("u1", "visit");
+  await winnow.flush();
+  assert.deepEqual(server.posted("/v1/assignments").map((body) => body.channel), ["app"]);
+  assert.deepEqual(server.posted().flatMap((body) => body.items).map((item) => item.channel), ["app", "app"]);
+});
+
 test("a slow server is not waited for", async () => {
   server.delayMs = 2_000;
   const started = Date.now();

@@ -12,6 +12,7 @@ export class FakeServer {
   status = 200;
   assignments = {};
   catalog = null;
+  identified = [200, {}, { bucketed_by: "anonymous_id" }];
   asked = [];
   stored = new Map();
 
@@ -53,6 +54,7 @@ export class FakeServer {
       if (request.headers["if-none-match"] === tag) return [304, { ETag: tag }, null];
       return [200, { ETag: tag }, this.catalog];
     }
+    if (request.url === "/v1/identify") return this.identified;
     const found = this.assignments[body.experiment];
     return found ? [200, {}, { assignments: [found] }] : [404, {}, { status: 404 }];
   }

@@ -423,3 +423,20 @@ def test_instants_are_of_now_in_utc(server: FakeServer) -> None:
         client.flush()
     (item,) = server.stored.values()
     assert abs(datetime.fromisoformat(item["occurred_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_the_channel_goes_on_all_that_is_reported(server: FakeServer) -> None:
+    server.catalog = catalog(experiment(forced={}))
+    with made(server, channel="store") as client:
+        assert client.ready()
+        shown = client.assign("ann", {}, "banner")
+        assert shown.counted
+        client.expose("ann", shown)
+        client.track("ann", "visit")
+        assert client.flush()
+    items = [item for asked in server.requests("/v1/events") for item in asked.body["items"]]
+    assert len(items) >= 2
+    assert {item["type"] for item in items} == {"exposure", "event"}
+    assert {item["channel"] for item in items} == {"store"}
+    with pytest.raises(ValueError, match="call_centre"):
+        Client(server.url, KEY, channel="fax")

@@ -32,6 +32,7 @@ _ID_BITS = 1_700
 """A whole number with more has more than 512 digits."""
 _UNFIT_FOR_ID = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _REMEMBERED = 100_000
+CHANNELS = ("email", "web", "app", "store", "call_centre", "other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +60,19 @@ class Client:
         interval_seconds: float = 1.0,
         capacity: int = 10_000,
         close_seconds: float = 5.0,
+        channel: str | None = None,
         on_problem: Callable[[str], None] | None = None,
     ) -> None:
         """`catalog_file` is read at the start and written after each change, so that a start needs no server.
 
+        `channel` goes on all that is reported: email, web, app, store, call_centre or other.
         `on_problem` is told in words what went wrong; without it the logger `winnow_client` warns.
         """
         self._on_problem = on_problem
         self._close_seconds = close_seconds
+        if channel is not None and channel not in CHANNELS:
+            raise ValueError(f"A channel is one of {', '.join(CHANNELS)}.")
+        self._where: Item = {} if channel is None else {"channel": channel}
         transport = Transport(url, key, timeout_seconds=timeout_seconds)
         self._outbox = Outbox(
             lambda items: transport.post("/v1/events", {"items": items}),
@@ -128,7 +134,7 @@ class Client:
             self._tell_unfit(unit_id)
         if not shown.counted or unit is None:
             return False
-        return self._outbox.put(_exposure(unit, shown, str(uuid4()), occurred_at))
+        return self._outbox.put({**_exposure(unit, shown, str(uuid4()), occurred_at), **self._where})
 
     def track(
         self,
@@ -148,7 +154,7 @@ class Client:
         item: Item = {"type": "event", "event_id": event_id or str(uuid4()), "unit_id": unit, "name": name}
         if value is not None:
             item["value"] = value
-        return self._outbox.put({**item, "occurred_at": at})
+        return self._outbox.put({**item, **self._where, "occurred_at": at})
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Send what is queued; say whether all of it was settled in time."""
@@ -205,7 +211,7 @@ class Client:
                 self._exposed.clear()
             self._exposed.add(text)
         event_id = "assigned-" + hashlib.sha256(text.encode()).hexdigest()
-        if not self._outbox.put(_exposure(unit_id, answer, event_id, None)):
+        if not self._outbox.put({**_exposure(unit_id, answer, event_id, None), **self._where}):
             self._exposed.discard(text)
 
     def _tell_unfit(self, unit_id: object) -> None:
