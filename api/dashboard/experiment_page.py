@@ -8,6 +8,7 @@ from datetime import datetime
 
 from api.dashboard import format as say
 from api.dashboard.adaptive import AdaptiveSplit, adaptive_split
+from api.dashboard.drift import DriftView, drift_view
 from api.dashboard.figures import Figures, figures_of
 from api.dashboard.heading import Freshness, State, freshness_of, state_of
 from api.dashboard.history import Entry, history_of
@@ -68,6 +69,7 @@ class ExperimentPage:
     by_day: tuple[ByDay, ...]
     adaptive: AdaptiveSplit | None
     quality: Quality | None
+    drift: DriftView | None
 
     @property
     def untrustworthy(self) -> bool:
@@ -115,6 +117,7 @@ def experiment_page(
         by_day=by_day(report, names) if report else (),
         adaptive=adaptive_split(report, names) if report else None,
         quality=quality_of(report, names) if report else None,
+        drift=drift_view(overview.drift, names) if is_latest else None,
     )
 
 

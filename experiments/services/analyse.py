@@ -182,10 +182,7 @@ def _compute(
 ) -> NewSnapshot:
     key = versions[-1].definition.key
     plan = plan_of(versions, stopped_at, watermark.at, looks or NO_LOOKS)
-    names = versions[-1].definition.event_names
-    count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
-    exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
-    events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
+    exposures, events = read_tables(work, versions[-1], watermark, progress)
     moments = aggregate(ibis.memtable(exposures), ibis.memtable(events), plan)
     report = report_bytes(build(plan, moments))
     document = moments.to_dict()
@@ -201,6 +198,16 @@ def _compute(
         report=json.loads(report),
         realised={promotion.id: _realised(plan, promotion, epoch, exposures, events) for promotion, epoch in live},
     )
+
+
+def read_tables(
+    work: UnitOfWork, version: Version, watermark: Watermark, progress: Progress | None
+) -> tuple[pa.Table, pa.Table]:
+    """Read exposures and events of an experiment below a watermark, as `aggregate` takes them."""
+    key, names = version.definition.key, version.definition.event_names
+    count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
+    exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
+    return exposures, _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
 
 
 def _realised(plan: Plan, promotion: Promotion, since_epoch: int, exposures: pa.Table, events: pa.Table) -> Any:

@@ -21,6 +21,7 @@ from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
+from experiments.services.drift_ports import DriftStore
 from experiments.services.lines import Lines
 
 T = TypeVar("T")
@@ -382,6 +383,7 @@ class UnitOfWork(Protocol):
     erasures: ErasureStore
     log: EventLog
     snapshots: SnapshotStore
+    drifts: DriftStore
     promotions: PromotionStore
     audit: AuditLog
     keys: KeyStore

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.domain.errors import NoResults
+from experiments.domain.errors import NoDrift, NoResults
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion
+from experiments.services.drift_ports import Drift
 from experiments.services.ports import AuditEntry, OpenUnitOfWork, Page, Snapshot
 
 
@@ -17,6 +18,7 @@ class Overview:
     experiment: Experiment
     snapshot: Snapshot | None
     promotions: tuple[Promotion, ...]
+    drift: Drift | None = None
 
 
 class Results:
@@ -32,6 +34,7 @@ class Results:
                 experiment=work.experiments.get(experiment),
                 snapshot=work.snapshots.latest(experiment),
                 promotions=work.promotions.page(experiment=experiment, after=None, limit=100).items,
+                drift=work.drifts.latest(experiment),
             )
 
     def latest(self, experiment: str) -> Snapshot:
@@ -42,6 +45,15 @@ class Results:
         if snapshot is None:
             raise NoResults(experiment)
         return snapshot
+
+    def drift(self, experiment: str) -> Drift:
+        """Who has moved to another segment since exposure. Raises NotFound, also before it was computed."""
+        with self._open(read_only=True) as work:
+            work.experiments.get(experiment)
+            drift = work.drifts.latest(experiment)
+        if drift is None:
+            raise NoDrift(experiment)
+        return drift
 
     def get(self, experiment: str, snapshot_id: int) -> Snapshot:
         """Raise NotFound."""

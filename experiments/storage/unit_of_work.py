@@ -15,10 +15,11 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import customer_ports, drift_ports, ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
+from experiments.storage.drift_store import SqlDriftStore
 from experiments.storage.engine import make_engine, reading, unavailable
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.event_log import SqlEventLog
@@ -88,6 +89,7 @@ class SqlUnitOfWork:
     erasures: customer_ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
+    drifts: drift_ports.DriftStore
     promotions: ports.PromotionStore
     audit: ports.AuditLog
     keys: ports.KeyStore
@@ -113,6 +115,7 @@ class SqlUnitOfWork:
         self.behaviour = SqlBehaviourStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
+        self.drifts = SqlDriftStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)
         self.keys = SqlKeyStore(self._connection)

@@ -13,9 +13,10 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import customer_ports, drift_ports, ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
+from experiments.storage.memory.drifts import MemoryDriftStore
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
@@ -63,6 +64,7 @@ class MemoryUnitOfWork:
     erasures: customer_ports.ErasureStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
+    drifts: drift_ports.DriftStore
     promotions: ports.PromotionStore
     audit: ports.AuditLog
     keys: ports.KeyStore
@@ -102,6 +104,7 @@ class MemoryUnitOfWork:
         self.behaviour = MemoryBehaviourStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)
         self.snapshots = MemorySnapshotStore(state)
+        self.drifts = MemoryDriftStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
         self.keys = MemoryKeyStore(state)
