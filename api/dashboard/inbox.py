@@ -94,10 +94,8 @@ def _after(experiment: Experiment, promotion: Promotion, present_bp: int, names:
     plan, share = definition.plan_of(promotion.segment), definition.promotion.next_share_bp(present_bp)
     if plan is None:
         return _split(experiment, None, names)
-    is_final = share == definition.promotion.shares_bp[-1]
-    after = share_plan(
-        plan, promotion.variant, definition.control.key, share, promotion=promotion.id, is_final=is_final
-    )
+    is_final = share == definition.promotion.last_share_bp
+    after = share_plan(definition, plan, promotion.variant, share, promotion=promotion.id, is_final=is_final)
     return split_of(experiment, after.allocation, names, after.promoted)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from experiments.domain.allocation import Allocation
-from experiments.domain.bucketing import BUCKETS
 from experiments.domain.decide import decide
 from experiments.domain.decision import Action, Decision
 from experiments.domain.definition import SegmentPlan
@@ -61,7 +60,15 @@ def plan_with_next_share(
     """Return the segment's plan with the variant's next share, that share, and whether it is the last one."""
     definition, plan = look.experiment.definition, look.plan_of(segment)
     policy = definition.promotion
-    share = policy.next_share_bp(plan.allocation.weights_bp.get(variant, 0))
-    is_final = share >= BUCKETS - policy.holdback_bp
-    after = share_plan(plan, variant, definition.control.key, share, promotion=promotion, is_final=is_final)
+    share = policy.next_share_bp(_present_share(look, plan, variant))
+    is_final = share >= policy.last_share_bp
+    after = share_plan(definition, plan, variant, share, promotion=promotion, is_final=is_final)
     return after, share, is_final
+
+
+def _present_share(look: Look, plan: SegmentPlan, variant: str) -> int:
+    """What the variant was given; its part of the exploration is no step on its way."""
+    under_way = look.open_in(plan.segment.key)
+    if under_way is not None and under_way.is_live and under_way.variant == variant:
+        return under_way.shares[-1].share_bp or 0
+    return plan.allocation.weights_bp.get(variant, 0)
