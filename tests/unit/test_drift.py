@@ -433,3 +433,29 @@ def test_the_command_prints_moves_and_both_lifts(sqlite_url: str, tmp_path: Path
     assert "visit: lift by segment" in told.stdout
     stored = json.loads(winnow("segments", "drift", "banner", "--stored", "--json").stdout)
     assert (stored["schema"], stored["units"]) == ("winnow.drift/1", 60)
+
+
+def test_the_example_of_the_page_on_drift(shop: Shop) -> None:
+    """Of 1,000 new customers each 100 visit, whatever they see; fresh makes half of these loyal, and nothing else."""
+    shop.start()
+    people = [
+        Customer(
+            unit_id=f"{variant}{number}",
+            variant=variant,
+            then="new",
+            now="loyal" if variant == "b" and number < 50 else "new",
+            visited=number < 100,
+        )
+        for variant in "ab"
+        for number in range(1_000)
+    ]
+    play(shop, people)
+    document = shop.drift()
+    lifts = [
+        scope["metrics"][0]["comparisons"][0]["lift"]["value"]
+        for report in ("at_exposure", "at_present")
+        for scope in document[report]
+        if scope["segment"] == "new"
+    ]
+    assert lifts == [0.0, pytest.approx(50 / 950 / 0.1 - 1)]
+    assert "variant_moves_units" in codes(document)
