@@ -5,14 +5,19 @@ Without it a segment sees for ever what it once liked, and nobody learns that it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from experiments.domain.bucketing import BUCKETS
 
 
-def explored(variants: Sequence[str], offered: Mapping[str, int], winner: str, control: str) -> tuple[str, ...]:
-    """Return the variants that share the exploration: those that the split offers. What nobody sees stays unseen."""
-    return tuple(key for key in variants if key in (winner, control) or offered.get(key))
+def explored(
+    variants: Sequence[str], offered: Mapping[str, int], winner: str, control: str, *, harmful: Collection[str]
+) -> tuple[str, ...]:
+    """Return the variants that share the exploration, the winner and the control among them.
+
+    What the split offers to nobody stays unseen, and what is shown to do harm leaves.
+    """
+    return tuple(key for key in variants if key in (winner, control) or (offered.get(key) and key not in harmful))
 
 
 def promoted_weights(

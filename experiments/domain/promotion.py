@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -163,18 +164,26 @@ class Promotion:
 
 
 def share_plan(
-    definition: Definition, plan: SegmentPlan, variant: str, share_bp: int, *, promotion: str | None, is_final: bool
+    definition: Definition,
+    plan: SegmentPlan,
+    variant: str,
+    share_bp: int,
+    *,
+    promotion: str | None,
+    is_final: bool,
+    harmful: Collection[str] = (),
 ) -> SegmentPlan:
     """Return the segment's plan with that share for the winner, the exploration for all and the rest for the control.
 
-    It moves the fewest units. Only at its last share is the winner what stays on show when the experiment stops.
+    It moves the fewest units; `harmful` variants are not explored. Only at its last share is the winner what stays on
+    show when the experiment stops.
     """
     control, variants = definition.control.key, [one.key for one in definition.variants]
     weights = promoted_weights(
         variant,
         control,
         share_bp,
-        variants=explored(variants, plan.allocation.weights_bp, variant, control),
+        variants=explored(variants, plan.allocation.weights_bp, variant, control, harmful=harmful),
         exploration_bp=definition.promotion.exploration_bp,
     )
     return replace(

@@ -83,7 +83,7 @@ def move(
 
 def give_share(work: UnitOfWork, look: Look, promotion: Promotion, proposal: Proposal, actor: Actor) -> Promotion:
     """Give the variant its next share of exactly that segment."""
-    plan, share, is_final = plan_with_next_share(look, promotion.segment, promotion.variant, promotion=promotion.id)
+    plan, share, is_final = plan_with_next_share(look, proposal.evidence, promotion.variant, promotion=promotion.id)
     state = PromotionState.HELD if is_final else PromotionState.RAMPING
     after = _replan(work, look.experiment, plan, actor)
     step = _step(look.experiment, state, actor, proposal=proposal, share_bp=share, version_after=after.current.number)

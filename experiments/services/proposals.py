@@ -42,7 +42,7 @@ def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Pro
     decision = decide(evidence, definition.promotion, definition.analysis, now, unattended=unattended)
     after = None
     if decision.action in (Action.PROMOTE, Action.RAMP) and decision.variant is not None:
-        after = plan_with_next_share(look, segment, decision.variant, promotion=None)[0].allocation
+        after = plan_with_next_share(look, evidence, decision.variant, promotion=None)[0].allocation
     return Proposal(
         experiment=look.experiment.key,
         segment=segment,
@@ -55,14 +55,16 @@ def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Pro
 
 
 def plan_with_next_share(
-    look: Look, segment: str, variant: str, *, promotion: str | None
+    look: Look, evidence: Evidence, variant: str, *, promotion: str | None
 ) -> tuple[SegmentPlan, int, bool]:
     """Return the segment's plan with the variant's next share, that share, and whether it is the last one."""
-    definition, plan = look.experiment.definition, look.plan_of(segment)
+    definition, plan = look.experiment.definition, look.plan_of(evidence.segment)
     policy = definition.promotion
     share = policy.next_share_bp(_present_share(look, plan, variant))
     is_final = share >= policy.last_share_bp
-    after = share_plan(definition, plan, variant, share, promotion=promotion, is_final=is_final)
+    after = share_plan(
+        definition, plan, variant, share, promotion=promotion, is_final=is_final, harmful=evidence.harmful
+    )
     return after, share, is_final
 
 

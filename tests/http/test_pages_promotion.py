@@ -72,9 +72,8 @@ def test_who_explores_is_said_wherever_a_winner_is_live(winnow: Winnow, clock: F
     page = site.read(address(made))
     exploring = "6% of this segment still see any content, on purpose."
     assert f"89% see it; 5% are held back with No e-mail until 23 Feb 2026, 09:00 UTC. {exploring}" in page
-    assert "7% No e-mail (holdback)" in page
-    assert "91% Men’s e-mail" in page
-    assert "2% Women’s e-mail" in page
+    # What harms a guardrail, as women's e-mail does, is not explored.
+    assert "8% No e-mail (holdback) 92% Men’s e-mail Does it keep" in page
     assert "89% of Bought men’s goods, 6% any content" in page
     assert exploring in site.read(PAGE)
     clock.advance(days=29)

@@ -107,6 +107,14 @@ def test_what_the_split_offers_to_nobody_is_not_explored() -> None:
     assert made.allocation.weights_bp == {"a": 700, "b": 9_100, "c": 200}
 
 
+def test_what_does_harm_is_not_explored() -> None:
+    whole = definition(variants=variants(4), promotion=PromotionPolicy(exploration_bp=600))
+    before = plan(weights=dict.fromkeys("abcd", 1))
+    made = share_plan(whole, before, "b", 8_900, promotion="p", is_final=True, harmful={"c"})
+    assert made.allocation.weights_bp == {"a": 700, "b": 9_100, "d": 200}
+    assert reverted_plan(replace(made, promotion="p1"), before, promotion(S.APPROVED, S.HELD)).weights == before.weights
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "path"),
     [
