@@ -25,6 +25,7 @@ from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
 from experiments.domain.metric import MetricRole
 from experiments.domain.names import plural
+from experiments.services.drift_ports import Drift
 from experiments.services.ports import Snapshot
 from experiments.services.proposals import Proposal
 from experiments.services.results import Overview
@@ -83,6 +84,7 @@ def experiment_page(
     metric: str | None,
     proposals: Mapping[str, Proposal],
     now: datetime,
+    drift: Drift | None,
 ) -> ExperimentPage:
     """Build the page on one snapshot, which may be an earlier one than `overview.snapshot`."""
     experiment = overview.experiment
@@ -117,7 +119,7 @@ def experiment_page(
         by_day=by_day(report, names) if report else (),
         adaptive=adaptive_split(report, names) if report else None,
         quality=quality_of(report, names) if report else None,
-        drift=drift_view(overview.drift, names) if is_latest else None,
+        drift=drift_view(drift, names) if is_latest else None,
     )
 
 

@@ -18,7 +18,6 @@ class Overview:
     experiment: Experiment
     snapshot: Snapshot | None
     promotions: tuple[Promotion, ...]
-    drift: Drift | None = None
 
 
 class Results:
@@ -34,7 +33,6 @@ class Results:
                 experiment=work.experiments.get(experiment),
                 snapshot=work.snapshots.latest(experiment),
                 promotions=work.promotions.page(experiment=experiment, after=None, limit=100).items,
-                drift=work.drifts.latest(experiment),
             )
 
     def latest(self, experiment: str) -> Snapshot:
@@ -50,10 +48,15 @@ class Results:
         """Who has moved to another segment since exposure. Raises NotFound, also before it was computed."""
         with self._open(read_only=True) as work:
             work.experiments.get(experiment)
-            drift = work.drifts.latest(experiment)
+        drift = self.known_drift(experiment)
         if drift is None:
             raise NoDrift(experiment)
         return drift
+
+    def known_drift(self, experiment: str) -> Drift | None:
+        """Return the same, or None before it was computed."""
+        with self._open(read_only=True) as work:
+            return work.drifts.latest(experiment)
 
     def get(self, experiment: str, snapshot_id: int) -> Snapshot:
         """Raise NotFound."""

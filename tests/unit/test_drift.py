@@ -14,14 +14,20 @@ from typing import Any
 import pytest
 
 from experiments.bootstrap import Winnow, build, utc_now
+from experiments.domain.adaptive import AdaptivePolicy
+from experiments.domain.assignment import compile_experiment
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.definition import Randomisation, Variant
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, ExposureClaim
 from experiments.domain.metric import MetricRole
-from experiments.domain.segment import Segment
+from experiments.domain.policy import AnalysisPlan, Family, StoppingRule
+from experiments.domain.present import present_segments
+from experiments.domain.promotion_policy import PromotionPolicy, WinnerRule
+from experiments.domain.segment import Segment, everyone
 from experiments.domain.source import Source, SourceKind
 from experiments.services.analyse import Analyst
+from experiments.services.assign import Unit
 from experiments.services.drift import Drifter
 from experiments.services.drift_ports import Drift
 from experiments.services.ports import OpenUnitOfWork
@@ -31,7 +37,7 @@ from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
-from tests.unit.builders import VISIT
+from tests.unit.builders import VISIT, plan, running
 from tests.unit.test_cli import Winnow as Commands
 
 NEW, LOYAL = {"stage": "new"}, {"stage": "loyal"}
@@ -375,7 +381,8 @@ def test_it_is_due_once_a_day_and_not_before_there_are_results(shop: Shop) -> No
     made = drifter.step("banner")
     assert made is not None
     assert shop.winnow.results.drift("banner") == made
-    assert shop.winnow.results.overview("banner").drift == made
+    assert shop.winnow.results.known_drift("banner") == made
+    assert shop.winnow.results.known_drift("other") is None
     assert drifter.step("banner") is None
     shop.clock.advance(hours=24)
     again = drifter.step("banner")
@@ -459,3 +466,66 @@ def test_the_example_of_the_page_on_drift(shop: Shop) -> None:
     ]
     assert lifts == [0.0, pytest.approx(50 / 950 / 0.1 - 1)]
     assert "variant_moves_units" in codes(document)
+
+
+PLANS = {
+    "group_sequential": {
+        "analysis": AnalysisPlan(stopping_rule=StoppingRule.GROUP_SEQUENTIAL, planned_units=1_000),
+        "promotion": PromotionPolicy(winner=WinnerRule.BOUNDARY),
+    },
+    "one look": {"analysis": AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON, family=Family.DUNNETT)},
+    "adaptive": {"adaptive": AdaptivePolicy()},
+}
+
+
+@pytest.mark.parametrize("changes", PLANS.values(), ids=PLANS)
+def test_it_comes_out_under_every_plan(shop: Shop, changes: dict[str, Any]) -> None:
+    shop.start(randomisation=Randomisation.WINNOW, **changes)
+    for number in range(400):
+        known = {"stage": "new" if number % 2 else "lost"}
+        [[answer]] = shop.winnow.assigner.assign([Unit(unit_id=f"u{number}", attributes=known)], "banner")
+        assert answer.segment is not None
+        shop.show(f"u{number}", answer.variant, answer.segment)
+    shop.clock.advance(hours=1)
+    shop.know({f"u{number}": LOYAL for number in range(0, 400, 4)})
+    document = shop.drift()
+    present = {scope["segment"]: scope["units"] for scope in document["at_present"]}
+    assert present == {"new": 200, "loyal": 100, "everyone": 100}
+
+
+def test_a_look_for_drift_is_no_look_at_results(shop: Shop) -> None:
+    shop.start(**PLANS["group_sequential"])
+    play(shop, customers(10, 90))
+    shop.drift()
+    shop.drift()
+    with shop.winnow.open_unit_of_work(read_only=True) as work:
+        assert len(list(work.snapshots.reports("banner"))) == 2
+
+
+def test_the_present_segment_is_what_assignment_says() -> None:
+    draw = random.Random(12)
+    parts = [
+        Segment(key="old", name="Old", condition={"age": {"$gte": 60}}),
+        Segment(key="south", name="South", condition={"city": {"$in": ["Ulm", "Graz"]}, "vip": {"$ne": True}}),
+        Segment(key="rest", name="Rest", condition={"$or": [{"age": {"$exists": False}}, {"city": "Kiel"}]}),
+        everyone(),
+    ]
+    made = running(segments=tuple(plan(part) for part in parts))
+    assign = compile_experiment(made)
+    present = present_segments(parts, {"age", "city", "vip", "other"})
+    assert present.attributes == {"age", "city", "vip"}
+    seen: Counter[str | None] = Counter()
+    for _ in range(400):
+        known = {
+            key: value
+            for key, value in (
+                ("age", draw.choice([20, 59, 60, 61.5, "70"])),
+                ("city", draw.choice(["Ulm", "Graz", "Kiel", "Bonn"])),
+                ("vip", draw.choice([True, False])),
+            )
+            if draw.random() < 0.8
+        }
+        found = present.of(known)
+        assert found == assign("u", known).segment
+        seen[found] += 1
+    assert seen.keys() == {part.key for part in parts}

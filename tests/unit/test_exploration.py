@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.bootstrap import build
+from experiments.bootstrap import Winnow, build
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import Definition, SegmentPlan, Variant
 from experiments.domain.errors import InvalidInput
 from experiments.domain.exploration import promoted_weights
+from experiments.domain.few_events import highest_ratio_of_rates
 from experiments.domain.metric import MetricRole
 from experiments.domain.policy import DAY_SECONDS
 from experiments.domain.promotion import PromotionState, reverted_plan, share_plan
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment
+from experiments.services.live_evidence import FEW_EVENTS_SHARE, gain_of_few
+from experiments.services.look import look_at
 from experiments.services.ports import OpenUnitOfWork
 from experiments.services.verify_promotion import verify_promotion
 from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
@@ -213,3 +216,25 @@ def test_a_policy_that_explores_more_in_the_middle_of_a_ramp_leaves_room() -> No
     assert share == policy.last_share_bp == 7_500
     made = share_plan(replace(whole, promotion=policy), ramping, "b", share, promotion="p", is_final=True)
     assert made.allocation.weights_bp == {"a": 1_500, "b": 8_500}
+
+
+def test_bounds_of_few_events_know_who_sees_what(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> None:
+    """Of 9,800 who see b or a, 9,100 see b: of 7 visits at a none at b is bounded by that share, not by 89%."""
+    winnow.author.create(replace(wish, variants=variants(3), promotion=replace(POLICY, ramp_bp=())), actor="t")
+    winnow.author.step("banner", "start", actor="t")
+    clock.advance(days=15)
+    segments = scope("mens"), scope("new", "undecided", -0.1, 0.2)
+    store(winnow.open_unit_of_work, "banner", report(*segments), at=clock.now)
+    while winnow.advancer.step("banner", "mens") is not None:
+        pass
+    (live,) = winnow.promoter.history(experiment="banner", after=None, limit=1).items
+    with winnow.open_unit_of_work(read_only=True) as work:
+        look = look_at(work, "banner")
+    arms = [{"variant": "a", "units": 70, "total": 7.0}, {"variant": "b", "units": 910, "total": 0.0}]
+    metric = {"kind": "conversion", "direction": "increase", "role": "primary", "arms": arms}
+    wanted = highest_ratio_of_rates(0.0, 7.0, share=9_100 / 9_800, alpha=0.05 * FEW_EVENTS_SHARE)
+    assert wanted is not None
+    assert gain_of_few(metric, live, look) == pytest.approx(wanted - 1, abs=1e-12)
+    assert wanted != pytest.approx(
+        highest_ratio_of_rates(0.0, 7.0, share=0.89, alpha=0.05 * FEW_EVENTS_SHARE), abs=1e-6
+    )
