@@ -26,6 +26,7 @@ from experiments.services.adapt import Adapter
 from experiments.services.advance import MACHINE, MOST_STEPS
 from experiments.services.analyse import Analyst
 from experiments.services.behaviour import register
+from experiments.services.drift import Drifter
 from experiments.services.follow import Follower
 from experiments.services.ports import Snapshot
 from experiments.services.retention import Retention
@@ -74,6 +75,7 @@ class Worker:
         adapt: Callable[[str], object] = lambda key: None,
         follow: Callable[[], bool] = lambda: False,
         retain: Callable[[], bool] = lambda: False,
+        drift: Callable[[str, Callable[[int, int], None]], object] = lambda key, progress: None,
     ) -> None:
         self._winnow = winnow
         self._analyst = analyst
@@ -84,6 +86,7 @@ class Worker:
         self._adapt = adapt
         self._follow = follow
         self._retain = retain
+        self._drift = drift
         self._renewed_at: datetime | None = None
         self._acted_at: dict[str, datetime] = {}
 
@@ -214,6 +217,10 @@ class Worker:
         if is_due or self._is_long_ago(key):
             self._act(experiment, running=running)
             self._acted_at[key] = self._winnow.clock()
+            # Last, and once a day: it describes, and nothing waits for it.
+            self._renew()
+            if self._drift(key, self._keep_lease) is not None:
+                log.info("drift_computed", experiment=key)
 
     def _is_long_ago(self, key: str) -> bool:
         acted_at = self._acted_at.get(key)
@@ -298,6 +305,7 @@ def worker(once: bool, interval: float | None) -> None:
         retain=partial(
             _retain, Retention(winnow.open_unit_of_work, winnow.clock, settings.retention_days, actor=MACHINE)
         ),
+        drift=Drifter(winnow.open_unit_of_work, winnow.clock).step,
     )
     log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
     if not once:

@@ -52,7 +52,7 @@ def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[P
     promoted = plan.promoted if plan else None
     after, policy = proposal.allocation_after, experiment.definition.promotion
     present_bp = 0 if variant is None else proposal.allocation_before.weights_bp.get(variant, 0)
-    is_first = policy.next_share_bp(present_bp) != policy.shares_bp[-1]
+    is_first = policy.next_share_bp(present_bp) != policy.last_share_bp
     return Confirmation(
         key=experiment.key,
         experiment=experiment.definition.name,

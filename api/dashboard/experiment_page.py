@@ -9,6 +9,7 @@ from datetime import datetime
 from api.dashboard import format as say
 from api.dashboard.adaptive import AdaptiveSplit, adaptive_split
 from api.dashboard.channels import Channels, channels_of, identities_of
+from api.dashboard.drift import DriftView, drift_view
 from api.dashboard.figures import Figures, figures_of
 from api.dashboard.heading import Freshness, State, freshness_of, state_of
 from api.dashboard.history import Entry, history_of
@@ -25,6 +26,7 @@ from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
 from experiments.domain.metric import MetricRole
 from experiments.domain.names import plural
+from experiments.services.drift_ports import Drift
 from experiments.services.ports import Snapshot
 from experiments.services.proposals import Proposal
 from experiments.services.results import Overview
@@ -71,6 +73,7 @@ class ExperimentPage:
     quality: Quality | None
     channels: Channels | None
     identities: str
+    drift: DriftView | None
 
     @property
     def untrustworthy(self) -> bool:
@@ -84,6 +87,7 @@ def experiment_page(
     metric: str | None,
     proposals: Mapping[str, Proposal],
     now: datetime,
+    drift: Drift | None,
 ) -> ExperimentPage:
     """Build the page on one snapshot, which may be an earlier one than `overview.snapshot`."""
     experiment = overview.experiment
@@ -120,6 +124,7 @@ def experiment_page(
         quality=quality_of(report, names) if report else None,
         channels=channels_of(snapshot.supplement, definition.control.key, names) if snapshot else None,
         identities=identities_of(snapshot.supplement, names) if snapshot else "",
+        drift=drift_view(drift, names) if is_latest else None,
     )
 
 

@@ -16,6 +16,7 @@ from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import Standing, person_of, standing_of
 from experiments.domain.allocation import Allocation
 from experiments.domain.decision import Action
+from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion, PromotionState, share_plan
 from experiments.services.proposals import Proposal
@@ -69,7 +70,7 @@ def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal |
         facts=facts_of(definition, evidence, names, measure_of(definition, names)),
         guardrails=guardrails_of_evidence(evidence, names),
         before=_split(experiment, now, names),
-        after=_after(experiment, promotion, present_bp, names),
+        after=_after(experiment, promotion, evidence, present_bp, names),
         coming=coming(experiment, names, present_bp),
         obstacles=_obstacles(promotion, present),
         outdated=not speaks,
@@ -88,15 +89,21 @@ def _split(experiment: Experiment, allocation: Allocation | None, names: Names) 
     return split_of(experiment, allocation, names, None)
 
 
-def _after(experiment: Experiment, promotion: Promotion, present_bp: int, names: Names) -> Split:
+def _after(experiment: Experiment, promotion: Promotion, evidence: Evidence, present_bp: int, names: Names) -> Split:
     """The split of its next share, whatever the policy says of it now."""
     definition = experiment.definition
     plan, share = definition.plan_of(promotion.segment), definition.promotion.next_share_bp(present_bp)
     if plan is None:
         return _split(experiment, None, names)
-    is_final = share == definition.promotion.shares_bp[-1]
+    is_final = share == definition.promotion.last_share_bp
     after = share_plan(
-        plan, promotion.variant, definition.control.key, share, promotion=promotion.id, is_final=is_final
+        definition,
+        plan,
+        promotion.variant,
+        share,
+        promotion=promotion.id,
+        is_final=is_final,
+        harmful=evidence.harmful,
     )
     return split_of(experiment, after.allocation, names, after.promoted)
 

@@ -48,6 +48,7 @@ def experiment(key: str) -> ResponseReturnValue:
         metric=request.args.get("metric"),
         proposals=_proposals(overview),
         now=winnow().clock(),
+        drift=winnow().results.known_drift(key),
     )
     return render_template("dashboard/experiment.html", page=page, may_write=may_write())
 

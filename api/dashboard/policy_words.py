@@ -55,6 +55,8 @@ def _rules(definition: Definition, measure: Measure) -> Iterator[tuple[str, str]
     yield "Approval", approval(definition)
     yield "On the way", ramp(policy, 0) + (" A share that it has already is skipped." if policy.ramp_bp else "")
     yield "Held back", holdback(policy, measure.control)
+    if policy.exploration_bp:
+        yield "Exploring", exploring(policy)
     yield "Taken back", f"By itself, {taken_back(policy, measure)}"
     yield "Quiet hours", quiet_hours(policy) or "None: winners go live at any hour."
 
@@ -128,6 +130,16 @@ def holdback(policy: PromotionPolicy, control: str) -> str:
     )
 
 
+def exploring(policy: PromotionPolicy) -> str:
+    """Who goes on seeing any content, and what for; nothing where nobody does."""
+    if not policy.exploration_bp:
+        return ""
+    return (
+        f"{say.basis_points(policy.exploration_bp)} still see any content, on purpose: evenly split between all "
+        "variants, so that none is lost from sight. That goes on after the hold, as long as the winner is live."
+    )
+
+
 def coming(experiment: Experiment, names: Names, present_bp: int) -> tuple[str, ...]:
     """Say what follows once a variant with that share is approved."""
     definition = experiment.definition
@@ -138,6 +150,7 @@ def coming(experiment: Experiment, names: Names, present_bp: int) -> tuple[str, 
             (
                 ramp(policy, present_bp),
                 holdback(policy, measure.control),
+                exploring(policy),
                 f"It is taken back by itself, {taken_back(policy, measure)}",
                 quiet_hours(policy),
             ),

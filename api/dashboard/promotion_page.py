@@ -135,7 +135,7 @@ def _step(step: PromotionStep, segment: str, *, note: str, reasons: tuple[str, .
         word=_DONE.get(step.state, WORDS[step.state]),
         when=say.instant(step.at),
         who=person_of(step),
-        share="" if step.share_bp is None else f"{say.basis_points(step.share_bp)} of {segment}",
+        share=_share(step, segment),
         note=note,
         reasons=reasons,
         evidence=sha256,
@@ -143,6 +143,13 @@ def _step(step: PromotionStep, segment: str, *, note: str, reasons: tuple[str, .
         snapshot_id=step.evidence.snapshot_id if step.evidence else None,
         version=f"version {step.version_after}" if step.version_after is not None else "",
     )
+
+
+def _share(step: PromotionStep, segment: str) -> str:
+    if step.share_bp is None:
+        return ""
+    exploring = f", {say.basis_points(step.exploration_bp)} any content" if step.exploration_bp else ""
+    return f"{say.basis_points(step.share_bp)} of {segment}{exploring}"
 
 
 def _looks(promotion: Promotion, present: Proposal | None) -> Iterator[Evidence]:

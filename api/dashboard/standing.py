@@ -10,6 +10,7 @@ from api.dashboard import format as say
 from api.dashboard.live import live_of
 from api.dashboard.names import Names
 from api.dashboard.reasons import in_words
+from experiments.domain.bucketing import BUCKETS
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 
@@ -111,15 +112,27 @@ def _sentence(experiment: Experiment, promotion: Promotion, names: Names) -> str
         case PromotionState.RAMPING:
             until = last.at + timedelta(seconds=policy.soak_seconds)
             share = say.basis_points(last.share_bp or 0)
-            return f"{share} see it since {say.instant(last.at)}; watched until {say.instant(until)} at least."
+            watched = f"{share} see it since {say.instant(last.at)}; watched until {say.instant(until)} at least."
+            return watched + _exploring(last)
         case PromotionState.HELD:
             until = last.at + timedelta(seconds=policy.hold_seconds)
-            held = say.basis_points(10_000 - (last.share_bp or 0))
-            return f"{share_of(promotion)} see it; {held} are held back with {control} until {say.instant(until)}."
+            held = f"{_held(last)} are held back with {control} until {say.instant(until)}."
+            return f"{share_of(promotion)} see it; {held}{_exploring(last)}"
         case PromotionState.KEPT:
-            held = say.basis_points(10_000 - (promotion.shares[-1].share_bp or 0))
-            return f"Kept since {say.instant(last.at)}; {held} still see {control}."
+            final = promotion.shares[-1]
+            return f"Kept since {say.instant(last.at)}; {_held(final)} still see {control}.{_exploring(final)}"
     return _over(last)
+
+
+def _held(step: PromotionStep) -> str:
+    return say.basis_points(BUCKETS - (step.share_bp or 0) - step.exploration_bp)
+
+
+def _exploring(step: PromotionStep) -> str:
+    """On the way and for good: who sees something else is no fault."""
+    if not step.exploration_bp:
+        return ""
+    return f" {say.basis_points(step.exploration_bp)} of this segment still see any content, on purpose."
 
 
 def _over(last: PromotionStep) -> str:

@@ -11,6 +11,7 @@ from api.current import winnow
 from api.paging import PageQuery, page_of, paged
 from api.preconditions import has_already
 from api.routes import IF_NONE_MATCH, Routes
+from api.schemas.drift import DriftSchema
 from api.schemas.results import ResultsSchema, SnapshotSchema
 from experiments.domain.event import Channel
 from experiments.services.keys import Scope
@@ -44,6 +45,22 @@ def read(key: str, snapshot_id: int) -> object:
 def walk(query: dict[str, Any], key: str) -> object:
     """List snapshots without their reports, newest first."""
     return paged(query, lambda **asked: winnow().results.page(key, **asked))
+
+
+@routes.get("/experiments/<key:key>/drift", scope=Scope.READ, out=DriftSchema, refuses=(404,))
+def drift(key: str) -> object:
+    """Read how many units have moved to another segment since they were exposed, and results by present segment.
+
+    The latter describe and decide nothing: a variant can move units, so that the same segment holds different ones in
+    each arm.
+    """
+    found = winnow().results.drift(key)
+    return {
+        "experiment": found.experiment,
+        "snapshot_id": found.snapshot_id,
+        "computed_at": found.computed_at,
+        "drift": found.document,
+    }
 
 
 def _told(snapshot: Snapshot) -> object:

@@ -130,6 +130,7 @@ class StepSchema(Body):
     evidence = fields.Nested(EvidenceSchema, allow_none=True)
     evidence_sha256 = Text(allow_none=True)
     share_bp = Whole(allow_none=True)
+    exploration_bp = Whole(metadata={"description": "Who sees any variant from then on, beside that share."})
     version_after = Whole(allow_none=True)
 
 

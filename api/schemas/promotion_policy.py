@@ -10,6 +10,7 @@ from marshmallow import fields
 from api.schemas.base import Built
 from api.schemas.fields import Flag, Number, Several, Text, Whole, choice, seconds
 from experiments.domain.promotion_policy import (
+    MAX_EXPLORATION_BP,
     MAX_RAMP_STEPS,
     GuardrailRule,
     PromotionPolicy,
@@ -71,6 +72,11 @@ class PromotionPolicySchema(Built):
     )
     soak_seconds = seconds(metadata={"description": "How long each of these is watched, at least."})
     holdback_bp = Whole(metadata={"description": "The control's share while the winner is live."})
+    exploration_bp = Whole(
+        metadata={
+            "description": f"Who goes on seeing any variant while a winner is live; {MAX_EXPLORATION_BP} at most."
+        }
+    )
     hold_seconds = seconds(metadata={"description": "How long the holdback measures."})
     revert_below_lift = Number(
         metadata={"description": "The winner is taken back when the realised lift is surely below this."}

@@ -20,6 +20,7 @@ COMMANDS = {
     "templates": Entry("experiments.cli.segments:templates", "List all templates, or say what one of them wants."),
     "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
     "card": Entry("experiments.cli.segment_cards:card", "Show what segments are worth, and can they be tested in."),
+    "drift": Entry("experiments.cli.segment_drift:drift", "Show who moved to another segment since exposure."),
     "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
 }
 

@@ -147,6 +147,12 @@ class Definition:
         self._check_forced()
         if self.adaptive is not None:
             _check_adaptive(self, self.adaptive)
+        if 0 < self.promotion.exploration_bp < len(self.variants):
+            raise InvalidInput(
+                "exploration_too_small",
+                f"Split over {len(self.variants)} variants it leaves each less than a basis point.",
+                path="/promotion/exploration_bp",
+            )
 
     def _check_variants(self) -> None:
         if not 2 <= len(self.variants) <= MAX_VARIANTS:

@@ -41,6 +41,14 @@ class NoResults(NotFound):
         )
 
 
+class NoDrift(NotFound):
+    """An experiment of which nobody has looked yet whether its units have moved."""
+
+    def __init__(self, experiment: str) -> None:
+        told = f"Who of {experiment!r} has moved to another segment is not known yet; the worker looks once a day."
+        DomainError.__init__(self, "drift_not_found", told)
+
+
 class AlreadyExists(DomainError):
     """Something of that kind has that key already."""
 

@@ -139,5 +139,10 @@ class Evidence:
         """Return the hash that the audit trail keeps."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
+    @property
+    def harmful(self) -> frozenset[str]:
+        """Variants that are shown to harm a guardrail beyond its margin."""
+        return frozenset(one.variant for one in self.guardrails if one.state is GuardrailState.HARMED)
+
     def belief_in(self, variant: str | None) -> ArmBelief | None:
         return next((belief for belief in self.beliefs if belief.variant == variant), None)

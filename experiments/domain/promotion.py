@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from experiments.domain.allocation import Allocation
-from experiments.domain.bucketing import BUCKETS
 from experiments.domain.decision import DecisionReason
-from experiments.domain.definition import SegmentPlan
+from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.evidence import Evidence
+from experiments.domain.exploration import explored, promoted_weights
 
 
 class PromotionState(StrEnum):
@@ -66,7 +67,8 @@ class PromotionStep:
     """One step, and what it rests on: `evidence` where a decision made it, and `version` of the experiment then.
 
     `share_bp` is the variant's share of the segment from here on, where this step moved it; `version_after` is the
-    experiment's version that did so. `unattended`: no person asked for it. `note` is the person's own reason.
+    experiment's version that did so. `exploration_bp` see any variant from then on, the winner among them: on purpose,
+    and beside its share. `unattended`: no person asked for it. `note` is the person's own reason.
     """
 
     state: PromotionState
@@ -79,6 +81,7 @@ class PromotionStep:
     evidence: Evidence | None = None
     evidence_sha256: str | None = None
     share_bp: int | None = None
+    exploration_bp: int = 0
     version_after: int | None = None
 
 
@@ -161,13 +164,28 @@ class Promotion:
 
 
 def share_plan(
-    plan: SegmentPlan, variant: str, control: str, share_bp: int, *, promotion: str | None, is_final: bool
+    definition: Definition,
+    plan: SegmentPlan,
+    variant: str,
+    share_bp: int,
+    *,
+    promotion: str | None,
+    is_final: bool,
+    harmful: Collection[str] = (),
 ) -> SegmentPlan:
-    """Return the segment's plan with that share for the winner and the rest for the control, moving the fewest units.
+    """Return the segment's plan with that share for the winner, the exploration for all and the rest for the control.
 
-    Only at its last share is the winner what stays on show when the experiment stops.
+    It moves the fewest units; `harmful` variants are not explored. Only at its last share is the winner what stays on
+    show when the experiment stops.
     """
-    weights = {variant: share_bp, control: BUCKETS - share_bp}
+    control, variants = definition.control.key, [one.key for one in definition.variants]
+    weights = promoted_weights(
+        variant,
+        control,
+        share_bp,
+        variants=explored(variants, plan.allocation.weights_bp, variant, control, harmful=harmful),
+        exploration_bp=definition.promotion.exploration_bp,
+    )
     return replace(
         plan,
         weights=weights,

@@ -15,6 +15,7 @@ from experiments.domain.policy import DAY_SECONDS, AnalysisPlan, StoppingRule
 
 WEEK_SECONDS = 7 * DAY_SECONDS
 MAX_RAMP_STEPS = 10
+MAX_EXPLORATION_BP = 2_000
 MAX_WEEKS = 5_200
 """A hundred years, as of other durations: what lasts much longer ends where there are no dates any more."""
 
@@ -89,7 +90,8 @@ class PromotionPolicy:
     `maximum_weeks` without a winner the answer is to stop. `minimum_lift` is the practical threshold.
 
     The winner's share goes up in steps of `ramp_bp`, each of which lasts at least `soak_seconds`, to everybody but the
-    control's `holdback_bp`. The holdback measures for `hold_seconds`; as soon as the realised lift is surely below
+    control's `holdback_bp` and the `exploration_bp` who go on seeing any variant, evenly, as long as the winner is
+    live. The holdback measures for `hold_seconds`; as soon as the realised lift is surely below
     `revert_below_lift`, or a guardrail breaks, the winner is taken back. Evidence older than `maximum_age_seconds` is
     stale: nothing is done on it.
     """
@@ -106,6 +108,7 @@ class PromotionPolicy:
     ramp_bp: tuple[int, ...] = ()
     soak_seconds: int = DAY_SECONDS
     holdback_bp: int = 500
+    exploration_bp: int = 0
     hold_seconds: int = 4 * WEEK_SECONDS
     revert_below_lift: float = 0.0
     quiet_hours: QuietHours | None = None
@@ -145,10 +148,23 @@ class PromotionPolicy:
             raise InvalidInput(
                 "holdback_invalid", f"A holdback is 1 to {BUCKETS - 1} basis points.", path="/holdback_bp"
             )
-        shares = (0, *self.ramp_bp, BUCKETS - self.holdback_bp)
-        if any(later <= earlier for earlier, later in pairwise(shares)):
+        most = min(MAX_EXPLORATION_BP, BUCKETS - self.holdback_bp - 1)
+        if not 0 <= self.exploration_bp <= most:
             raise InvalidInput(
-                "ramp_invalid", "The steps of a ramp grow, and end below all but the holdback.", path="/ramp_bp"
+                "exploration_invalid",
+                f"Beside this holdback an exploration is 0 to {most} basis points.",
+                path="/exploration_bp",
+            )
+        if any(later <= earlier for earlier, later in pairwise((0, *self.shares_bp))):
+            raise InvalidInput(
+                "ramp_invalid",
+                "The steps of a ramp grow, and end below "
+                + (
+                    f"the {self.last_share_bp} that holdback and exploration leave."
+                    if self.exploration_bp
+                    else "all but the holdback."
+                ),
+                path="/ramp_bp",
             )
         if len(self.ramp_bp) > MAX_RAMP_STEPS:
             raise InvalidInput("ramp_invalid", f"A ramp has at most {MAX_RAMP_STEPS} steps.", path="/ramp_bp")
@@ -177,11 +193,16 @@ class PromotionPolicy:
     @property
     def shares_bp(self) -> tuple[int, ...]:
         """Every share of the winner on its way, the last one included."""
-        return (*self.ramp_bp, BUCKETS - self.holdback_bp)
+        return (*self.ramp_bp, self.last_share_bp)
+
+    @property
+    def last_share_bp(self) -> int:
+        """All but the holdback and the exploration; of the latter the winner has its part besides."""
+        return BUCKETS - self.holdback_bp - self.exploration_bp
 
     def next_share_bp(self, present_bp: int) -> int:
         """Return the next step's share: the first that gives the winner more than it has, or the last."""
-        return next((share for share in self.shares_bp if share > present_bp), self.shares_bp[-1])
+        return next((share for share in self.shares_bp if share > present_bp), self.last_share_bp)
 
     def is_quiet(self, now: datetime) -> bool:
         return self.quiet_hours is not None and self.quiet_hours.contain(now)

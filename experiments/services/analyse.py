@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import pyarrow as pa
@@ -194,15 +194,8 @@ def _compute(
 ) -> NewSnapshot:
     key = versions[-1].definition.key
     plan = plan_of(versions, stopped_at, watermark.at, looks or NO_LOOKS)
-    names = versions[-1].definition.event_names
-    count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
-    exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
-    events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
-    persons = persons_of(work, key, watermark)
-    supplement: dict[str, Any] = {}
-    if persons is not None:
-        supplement["identities"] = told(exposures, persons, plan)
-        exposures, events = persons.own(exposures), persons.own(events)
+    exposures, events, identities = read_rows(work, versions[-1], plan, watermark, progress)
+    supplement: dict[str, Any] = {} if identities is None else {"identities": identities}
     if channels := by_channel(plan, exposures, events):
         supplement["channels"] = channels
     moments = aggregate(ibis.memtable(exposures), ibis.memtable(events), plan)
@@ -221,6 +214,29 @@ def _compute(
         realised={promotion.id: _realised(plan, promotion, epoch, exposures, events) for promotion, epoch in live},
         supplement=supplement,
     )
+
+
+class Rows(NamedTuple):
+    """Exposures and events below a watermark, as `aggregate` takes them: all ids of a person are one unit.
+
+    `identities` tells what that changed; None where nobody is joined.
+    """
+
+    exposures: pa.Table
+    events: pa.Table
+    identities: dict[str, Any] | None
+
+
+def read_rows(work: UnitOfWork, version: Version, plan: Plan, watermark: Watermark, progress: Progress | None) -> Rows:
+    """Read what the log has of an experiment."""
+    key, names = version.definition.key, version.definition.event_names
+    count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
+    exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
+    events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
+    persons = persons_of(work, key, watermark)
+    if persons is None:
+        return Rows(exposures, events, None)
+    return Rows(persons.own(exposures), persons.own(events), told(exposures, persons, plan))
 
 
 def _realised(plan: Plan, promotion: Promotion, since_epoch: int, exposures: pa.Table, events: pa.Table) -> Any:

@@ -94,7 +94,13 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         srm_p_value=number(scope["srm"]["p_value"]),
         critical=tuple(dict.fromkeys(critical_of(snapshot.report, scope, own))),
         guardrails=(*_guardrails(own, scope, control), *_not_looked_at(seen.definition, definition, variant)),
-        holdback=_forecast(experiment, own, max(since, experiment.started_at or since), snapshot.watermark.at),
+        holdback=_forecast(
+            experiment,
+            own,
+            max(since, experiment.started_at or since),
+            snapshot.watermark.at,
+            offered=len(offered),
+        ),
         live=None if promotion is None else live_evidence(promotion, look),
     )
 
@@ -166,8 +172,8 @@ def _best_high(metric: Doc, offered: Sequence[str], control: str, direction: Dir
     return max(known) if known and len(known) == len(highs) else None
 
 
-def _forecast(experiment: Experiment, own: Doc, since: datetime, until: datetime) -> Forecast | None:
-    """At the segment's traffic so far, by the end of the hold."""
+def _forecast(experiment: Experiment, own: Doc, since: datetime, until: datetime, *, offered: int) -> Forecast | None:
+    """At the segment's traffic so far, by the end of the hold; so many variants that are offered explore."""
     policy, plan = experiment.definition.promotion, experiment.definition.analysis
     spread = relative_spread(own, experiment.definition.control.key)
     seconds = (until - since).total_seconds()
@@ -175,11 +181,13 @@ def _forecast(experiment: Experiment, own: Doc, since: datetime, until: datetime
     if not spread or seconds <= 0 or not units or not policy.hold_seconds:
         return None
     coming = units / seconds * policy.hold_seconds
-    held = coming * policy.holdback_bp / BUCKETS
+    part = policy.exploration_bp // max(offered, 2)
+    held = coming * (policy.holdback_bp + part) / BUCKETS
+    elsewhere = coming * (part * max(offered - 2, 0)) / BUCKETS
     lift = detectable_lift(
         relative_spread=spread,
         held_units=held,
-        live_units=coming - held,
+        live_units=coming - held - elsewhere,
         alpha=plan.alpha,
         tuned_for_units=plan.tuned_for_units,
     )

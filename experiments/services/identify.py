@@ -41,8 +41,7 @@ class Identifier:
         with self._open() as work:
             work.identities.take()
             found = work.identities.some([anonymous_id, unit_id])
-            said = work.consents.of([anonymous_id, unit_id])
-            if said.lacks(anonymous_id) or said.lacks(unit_id):
+            if work.consents.lacking([anonymous_id, unit_id]):
                 raise NoConsent
             known = {one.unit_id: one for one in (*found.values(), *work.identities.of_person(unit_id))}
             is_bucketed = unit_id not in found and self._is_bucketed(work, unit_id)

@@ -9,7 +9,7 @@ from experiments.domain.evidence import GuardrailEvidence, GuardrailState, Live
 from experiments.domain.few_events import Counted, highest_ratio_of_means, highest_ratio_of_rates
 from experiments.domain.metric import Direction, MetricKind, MetricRole
 from experiments.domain.policy import AnalysisPlan
-from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.services.look import Look, paused_between
 from experiments.services.stored_report import (
     Doc,
@@ -92,7 +92,7 @@ def gain_of_few(metric: Doc, promotion: Promotion, look: Look) -> float | None:
     """
     control = look.experiment.definition.control.key
     live = promotion.shares if promotion.state is PromotionState.RAMPING else promotion.shares[-1:]
-    shares = [(step.share_bp or 0) / BUCKETS for step in live]
+    shares = [_share_of_both(promotion, step, look) for step in live]
     increase = metric["direction"] == Direction.INCREASE
     few, others = (promotion.variant, control) if increase else (control, promotion.variant)
     ratio = _highest_ratio(
@@ -101,6 +101,17 @@ def gain_of_few(metric: Doc, promotion: Promotion, look: Look) -> float | None:
     if ratio is None:
         return None
     return ratio - 1 if increase else 1 - 1 / max(ratio, LEAST_RATIO)
+
+
+def _share_of_both(promotion: Promotion, step: PromotionStep, look: Look) -> float:
+    """The winner's share of those who see it or the control: exploration gives both of them more, and others some."""
+    then = next((one.definition for one in look.versions if one.number == step.version_after), None)
+    plan = None if then is None else then.plan_of(promotion.segment)
+    if plan is None or not step.exploration_bp:
+        return (step.share_bp or 0) / BUCKETS
+    weights = plan.allocation.weights_bp
+    shown = weights.get(promotion.variant, 0)
+    return shown / (shown + weights.get(look.experiment.definition.control.key, 0))
 
 
 def _highest_ratio(metric: Doc, few: str, others: str, shares: list[float], plan: AnalysisPlan) -> float | None:

@@ -23,6 +23,7 @@ from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.consent_ports import ConsentStore
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
+from experiments.services.drift_ports import DriftStore
 from experiments.services.identity_ports import IdentityStore
 from experiments.services.lines import Lines
 from experiments.services.retention_ports import AgedRows
@@ -403,6 +404,7 @@ class UnitOfWork(Protocol):
     identities: IdentityStore
     log: EventLog
     snapshots: SnapshotStore
+    drifts: DriftStore
     promotions: PromotionStore
     audit: AuditLog
     keys: KeyStore

@@ -83,11 +83,12 @@ def move(
 
 def give_share(work: UnitOfWork, look: Look, promotion: Promotion, proposal: Proposal, actor: Actor) -> Promotion:
     """Give the variant its next share of exactly that segment."""
-    plan, share, is_final = plan_with_next_share(look, promotion.segment, promotion.variant, promotion=promotion.id)
+    plan, share, is_final = plan_with_next_share(look, proposal.evidence, promotion.variant, promotion=promotion.id)
     state = PromotionState.HELD if is_final else PromotionState.RAMPING
     after = _replan(work, look.experiment, plan, actor)
     step = _step(look.experiment, state, actor, proposal=proposal, share_bp=share, version_after=after.current.number)
-    return _advance(work, promotion, promotion.step(step))
+    exploring = replace(step, exploration_bp=look.experiment.definition.promotion.exploration_bp)
+    return _advance(work, promotion, promotion.step(exploring))
 
 
 def take_back(
@@ -169,6 +170,8 @@ def _record(work: UnitOfWork, promotion: Promotion, *, is_told: bool = True) -> 
         detail["snapshot"] = step.evidence.snapshot_id
     if step.share_bp is not None:
         detail["share_bp"] = step.share_bp
+    if step.exploration_bp:
+        detail["exploration_bp"] = step.exploration_bp
     work.audit.append(
         AuditEntry(
             at=step.at,
@@ -210,6 +213,7 @@ def _tell(work: UnitOfWork, promotion: Promotion, step: PromotionStep) -> None:
             "by": step.by,
             "note": step.note,
             "share_bp": step.share_bp,
+            "exploration_bp": step.exploration_bp,
             "predicted_gain": shown.predicted_gain,
             "gain_low": shown.gain_low,
             "gain_high": shown.gain_high,

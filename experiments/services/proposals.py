@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from experiments.domain.allocation import Allocation
-from experiments.domain.bucketing import BUCKETS
 from experiments.domain.decide import decide
 from experiments.domain.decision import Action, Decision
 from experiments.domain.definition import SegmentPlan
@@ -43,7 +42,7 @@ def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Pro
     decision = decide(evidence, definition.promotion, definition.analysis, now, unattended=unattended)
     after = None
     if decision.action in (Action.PROMOTE, Action.RAMP) and decision.variant is not None:
-        after = plan_with_next_share(look, segment, decision.variant, promotion=None)[0].allocation
+        after = plan_with_next_share(look, evidence, decision.variant, promotion=None)[0].allocation
     return Proposal(
         experiment=look.experiment.key,
         segment=segment,
@@ -56,12 +55,22 @@ def propose(look: Look, segment: str, now: datetime, *, unattended: bool) -> Pro
 
 
 def plan_with_next_share(
-    look: Look, segment: str, variant: str, *, promotion: str | None
+    look: Look, evidence: Evidence, variant: str, *, promotion: str | None
 ) -> tuple[SegmentPlan, int, bool]:
     """Return the segment's plan with the variant's next share, that share, and whether it is the last one."""
-    definition, plan = look.experiment.definition, look.plan_of(segment)
+    definition, plan = look.experiment.definition, look.plan_of(evidence.segment)
     policy = definition.promotion
-    share = policy.next_share_bp(plan.allocation.weights_bp.get(variant, 0))
-    is_final = share >= BUCKETS - policy.holdback_bp
-    after = share_plan(plan, variant, definition.control.key, share, promotion=promotion, is_final=is_final)
+    share = policy.next_share_bp(_present_share(look, plan, variant))
+    is_final = share >= policy.last_share_bp
+    after = share_plan(
+        definition, plan, variant, share, promotion=promotion, is_final=is_final, harmful=evidence.harmful
+    )
     return after, share, is_final
+
+
+def _present_share(look: Look, plan: SegmentPlan, variant: str) -> int:
+    """What the variant was given; its part of the exploration is no step on its way."""
+    under_way = look.open_in(plan.segment.key)
+    if under_way is not None and under_way.is_live and under_way.variant == variant:
+        return under_way.shares[-1].share_bp or 0
+    return plan.allocation.weights_bp.get(variant, 0)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.domain.errors import NoResults
+from experiments.domain.errors import NoDrift, NoResults
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion
+from experiments.services.drift_ports import Drift
 from experiments.services.ports import AuditEntry, OpenUnitOfWork, Page, Snapshot
 
 
@@ -42,6 +43,20 @@ class Results:
         if snapshot is None:
             raise NoResults(experiment)
         return snapshot
+
+    def drift(self, experiment: str) -> Drift:
+        """Who has moved to another segment since exposure. Raises NotFound, also before it was computed."""
+        with self._open(read_only=True) as work:
+            work.experiments.get(experiment)
+        drift = self.known_drift(experiment)
+        if drift is None:
+            raise NoDrift(experiment)
+        return drift
+
+    def known_drift(self, experiment: str) -> Drift | None:
+        """Return the same, or None before it was computed."""
+        with self._open(read_only=True) as work:
+            return work.drifts.latest(experiment)
 
     def get(self, experiment: str, snapshot_id: int) -> Snapshot:
         """Raise NotFound."""

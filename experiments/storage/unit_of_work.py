@@ -17,13 +17,14 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, identity_ports, ports, retention_ports
+from experiments.services import consent_ports, customer_ports, drift_ports, identity_ports, ports, retention_ports
 from experiments.services.consent_picture import ConsentPicture
 from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
 from experiments.storage.consent_store import SqlConsentStore
+from experiments.storage.drift_store import SqlDriftStore
 from experiments.storage.engine import make_engine, reading, unavailable
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.event_log import SqlEventLog
@@ -99,6 +100,7 @@ class SqlUnitOfWork:
     identities: identity_ports.IdentityStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
+    drifts: drift_ports.DriftStore
     promotions: ports.PromotionStore
     audit: ports.AuditLog
     keys: ports.KeyStore
@@ -133,6 +135,7 @@ class SqlUnitOfWork:
         self.aged = SqlAgedRows(self._connection)
         self.identities = SqlIdentityStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
+        self.drifts = SqlDriftStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)
         self.keys = SqlKeyStore(self._connection)

@@ -24,6 +24,7 @@ VIEWS = [
     ("POST", "/v1/experiments/banner/start", "write"),
     ("GET", "/v1/experiments/banner/results", "read"),
     ("GET", "/v1/experiments/banner/results/1", "read"),
+    ("GET", "/v1/experiments/banner/drift", "read"),
     ("GET", "/v1/experiments/banner/snapshots", "read"),
     ("GET", "/v1/experiments/banner/proposals", "read"),
     ("POST", "/v1/experiments/banner/promotions", "write"),

@@ -61,6 +61,27 @@ def test_the_head_says_what_is_shown_to_how_many(ramping: Site) -> None:
     assert "As of now: 50% are watched until 27 Jan 2026, 09:00 UTC." in page
 
 
+def test_who_explores_is_said_wherever_a_winner_is_live(winnow: Winnow, clock: FakeClock) -> None:
+    site = running(Site(winnow), replace(AT_ONCE, exploration_bp=600))
+    site.sign_in("read", "write")
+    inbox = proposed(site)
+    coming = "6% still see any content, on purpose: evenly split between all variants"
+    assert coming in site.read(address(inbox))
+    assert coming in site.read("/inbox")
+    made = site.winnow.promoter.approve(inbox.id, actor="key:Ada", note="")
+    page = site.read(address(made))
+    exploring = "6% of this segment still see any content, on purpose."
+    assert f"89% see it; 5% are held back with No e-mail until 23 Feb 2026, 09:00 UTC. {exploring}" in page
+    # What harms a guardrail, as women's e-mail does, is not explored.
+    assert "8% No e-mail (holdback) 92% Men’s e-mail Does it keep" in page
+    assert "89% of Bought men’s goods, 6% any content" in page
+    assert exploring in site.read(PAGE)
+    clock.advance(days=29)
+    site.store(full_report(), realised=realised(made, 0.4, (0.1, 0.8)))
+    assert site.winnow.advancer.step("mail", "men") is not None
+    assert f"5% still see No e-mail. {exploring}" in site.read(address(made))
+
+
 def test_every_step_says_who_when_why_on_what_and_for_how_many(ramping: Site) -> None:
     ramping.sign_in("read", "write")
     made = proposed(ramping)

@@ -82,10 +82,20 @@ def test_who_wins_by_each_rule() -> None:
         ),
         ({"soak_seconds": 0, "ramp_bp": (500, 2_500)}, "It is shown to 5% and 25% first; then to 95%."),
         ({"holdback_bp": 1_000}, "It is shown to 90% at once."),
+        ({"holdback_bp": 1_000, "exploration_bp": 500}, "It is shown to 85% at once."),
     ],
 )
 def test_the_way_up(changes: dict[str, Any], said: str) -> None:
     assert said in rule("On the way", PromotionPolicy(**changes))
+
+
+def test_who_explores_is_said_where_somebody_does() -> None:
+    assert rule("Exploring") == ""
+    policy = PromotionPolicy(exploration_bp=600)
+    said = "6% still see any content, on purpose: evenly split between all variants"
+    assert rule("Exploring", policy).startswith(said)
+    experiment = draft(mail(promotion=policy), by="test", now=FakeClock().now)
+    assert [one for one in coming(experiment, names_of(experiment), 3_333) if one.startswith(said)]
 
 
 def test_a_step_below_the_present_share_is_none_to_come() -> None:

@@ -197,7 +197,9 @@ def policies(draw):
     minimum_lift = draw(st.floats(0, 10))
     minimum_weeks = draw(st.integers(0, 52))
     holdback_bp = draw(st.integers(1, 9_999))
-    shares = st.lists(st.integers(1, max(1, 9_999 - holdback_bp)), max_size=10, unique=True).map(sorted)
+    exploration_bp = draw(st.just(0) | st.integers(8, 2_000)) if holdback_bp < 7_000 else 0
+    most = 9_999 - holdback_bp - exploration_bp
+    shares = st.lists(st.integers(1, max(1, most)), max_size=10, unique=True).map(sorted)
     return PromotionPolicy(
         automatic=draw(st.booleans()),
         winner=winner,
@@ -211,6 +213,7 @@ def policies(draw):
         ramp_bp=tuple(draw(shares)) if holdback_bp < 9_999 else (),
         soak_seconds=draw(st.integers(0, 10**7)),
         holdback_bp=holdback_bp,
+        exploration_bp=exploration_bp,
         hold_seconds=draw(st.integers(0, 10**8)),
         revert_below_lift=draw(st.floats(-1, minimum_lift, exclude_min=True)),
         quiet_hours=draw(st.none() | quiet_hours()),
@@ -330,6 +333,7 @@ def steps(draw):
         evidence=seen,
         evidence_sha256=None if seen is None else seen.sha256(),
         share_bp=draw(st.none() | st.integers(0, 10_000)),
+        exploration_bp=draw(st.integers(0, 2_000)),
         version_after=draw(st.none() | st.integers(1, 99)),
     )
 
@@ -489,7 +493,7 @@ def test_a_definition_of_the_second_release_keeps_its_policy_and_gets_what_nobod
     assert definitions.definition_from_document(again) == definition
 
 
-def test_policies_are_written_as_they_always_were():
+def test_policies_are_written_as_they_always_were_and_say_who_explores():
     policy = PromotionPolicy(
         automatic=True,
         winner=WinnerRule.EXPECTED_LOSS,
@@ -509,13 +513,14 @@ def test_policies_are_written_as_they_always_were():
         expires_after_seconds=172_800,
         maximum_age_seconds=3_600,
     )
-    assert promotion_policy.policy_to_document(policy) == POLICY_OF_DEFINITION_3
+    assert promotion_policy.policy_to_document(policy) == POLICY_OF_DEFINITION_3 | {"exploration_bp": 0}
     assert promotion_policy.policy_from_document(POLICY_OF_DEFINITION_3) == policy
 
 
-def test_promotions_are_written_as_they_always_were():
+def test_promotions_are_written_as_they_always_were_and_say_who_explores():
     ramping = built.promotion("p1", PromotionState.RAMPING)
-    assert promotions.promotion_to_document(ramping) == RAMPING_2
+    steps = [step | {"exploration_bp": 0} for step in RAMPING_2["steps"]]
+    assert promotions.promotion_to_document(ramping) == RAMPING_2 | {"steps": steps}
     assert promotions.promotion_from_document(RAMPING_2) == ramping
 
 

@@ -277,7 +277,7 @@ def test_one_look_and_always_valid_remain() -> None:
 
 def test_a_promoted_segment_keeps_its_holdback_below_the_floor() -> None:
     made = running(adaptive=AdaptivePolicy(floor_bp=1_000))
-    promoted = share_plan(made.definition.segments[0], "b", "a", 9_500, promotion="p", is_final=True)
+    promoted = share_plan(made.definition, made.definition.segments[0], "b", 9_500, promotion="p", is_final=True)
     after = made.replan(promoted, by="ann", now=NOW)
     assert after.definition.segments[0].allocation.weights_bp == {"a": 500, "b": 9_500}
 

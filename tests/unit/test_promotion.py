@@ -9,14 +9,16 @@ from itertools import product
 import pytest
 
 from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionReason
+from experiments.domain.definition import Variant
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.next_step import lapse, next_state
 from experiments.domain.promotion import PromotionState, reverted_plan, share_plan
 from experiments.domain.promotion_policy import PromotionPolicy
-from tests.unit.builders import plan
+from tests.unit.builders import definition, plan
 from tests.unit.promotions import GOOD, LOOK, promotion, step
 
 S = PromotionState
+THREE = (Variant(key="a", name="A", is_control=True), Variant(key="b", name="B"), Variant(key="c", name="C"))
 PATHS = {
     S.PROPOSED: (),
     S.APPROVED: (S.APPROVED,),
@@ -85,7 +87,7 @@ def test_what_is_open_and_what_is_live(state: S, is_open: bool, is_live: bool) -
 
 def test_the_winner_goes_live_for_all_but_the_holdback_and_comes_back_bucket_for_bucket() -> None:
     before = plan(weights={"a": 1, "b": 1, "c": 1})
-    after = share_plan(before, "b", "a", 9_500, promotion="p1", is_final=True)
+    after = share_plan(definition(variants=THREE), before, "b", 9_500, promotion="p1", is_final=True)
     assert after.allocation.weights_bp == {"a": 500, "b": 9_500}
     assert after.promoted == "b"
     kept = [after.allocation.variant_at(n) for n in range(10_000) if before.allocation.variant_at(n) == "b"]
@@ -97,7 +99,9 @@ def test_the_winner_goes_live_for_all_but_the_holdback_and_comes_back_bucket_for
 
 
 def test_a_share_on_the_way_is_no_winner_yet() -> None:
-    after = share_plan(plan(weights={"a": 1, "b": 1, "c": 1}), "b", "a", 5_000, promotion="p1", is_final=False)
+    after = share_plan(
+        definition(variants=THREE), plan(weights={"a": 1, "b": 1, "c": 1}), "b", 5_000, promotion="p1", is_final=False
+    )
     assert after.allocation.weights_bp == {"a": 5_000, "b": 5_000}
     assert (after.promoted, after.promotion) == (None, "p1")
 

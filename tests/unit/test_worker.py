@@ -265,3 +265,27 @@ def test_a_step_that_fails_in_one_segment_keeps_no_other_from_its_own(
     monkeypatch.setattr(winnow.advancer, "step", fail)
     worker.round()
     assert (live_in(winnow, "mens"), live_in(winnow, "new")) == (None, "b")
+
+
+def test_drift_is_looked_at_last_and_its_trouble_is_its_own(
+    winnow: Winnow, wish: ExperimentWish, analyst: FakeAnalyst, clock: FakeClock
+) -> None:
+    start(winnow, wish, "banner", automatic=True)
+    start(winnow, wish, "button")
+    clock.advance(days=15)
+    asked: list[tuple[str, str | None]] = []
+
+    def drift(key: str, progress: Callable[[int, int], None]) -> None:
+        progress(1, 2)
+        asked.append((key, live_in(winnow, "mens")))
+        raise ValueError("no profile can be read")
+
+    worker = Worker(winnow, analyst, holder="me", stop=threading.Event(), drift=drift)
+    assert worker.round() is True
+    assert asked == [("banner", "b"), ("button", "b")]
+    analyst.due = False
+    worker.round()
+    assert len(asked) == 2
+    clock.advance(seconds=LOOK_AGAIN_SECONDS)
+    worker.round()
+    assert len(asked) == 4

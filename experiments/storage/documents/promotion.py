@@ -55,6 +55,7 @@ def _step_to(step: PromotionStep) -> Document:
         "evidence": None if step.evidence is None else evidence_to_document(step.evidence),
         "evidence_sha256": step.evidence_sha256,
         "share_bp": step.share_bp,
+        "exploration_bp": step.exploration_bp,
         "version_after": step.version_after,
     }
 
@@ -71,6 +72,7 @@ def _step_from(document: Mapping[str, Any]) -> PromotionStep:
         evidence=None if document["evidence"] is None else evidence_from_document(document["evidence"]),
         evidence_sha256=document["evidence_sha256"],
         share_bp=document["share_bp"],
+        exploration_bp=document.get("exploration_bp", 0),
         version_after=document["version_after"],
     )
 

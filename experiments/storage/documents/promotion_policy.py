@@ -24,6 +24,7 @@ _PLAIN = (
     "maximum_weeks",
     "soak_seconds",
     "holdback_bp",
+    "exploration_bp",
     "hold_seconds",
     "revert_below_lift",
     "expires_after_seconds",

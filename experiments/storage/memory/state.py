@@ -26,6 +26,7 @@ from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import StoredProfile
+from experiments.services.drift_ports import Drift
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
 
 Row = TypeVar("Row")
@@ -49,6 +50,7 @@ class State:
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     purchases: dict[str, Purchases] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
+    drifts: dict[tuple[str, int], Drift] = field(default_factory=dict)
     promotions: dict[int, Promotion] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class State:
             profiles=dict(self.profiles),
             purchases=dict(self.purchases),
             snapshots=dict(self.snapshots),
+            drifts=dict(self.drifts),
             promotions=dict(self.promotions),
             audit=dict(self.audit),
             keys=dict(self.keys),

@@ -14,11 +14,12 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, identity_ports, ports, retention_ports
+from experiments.services import consent_ports, customer_ports, drift_ports, identity_ports, ports, retention_ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.consents import MemoryConsentStore
+from experiments.storage.memory.drifts import MemoryDriftStore
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
@@ -70,6 +71,7 @@ class MemoryUnitOfWork:
     identities: identity_ports.IdentityStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
+    drifts: drift_ports.DriftStore
     promotions: ports.PromotionStore
     audit: ports.AuditLog
     keys: ports.KeyStore
@@ -114,6 +116,7 @@ class MemoryUnitOfWork:
         self.aged = MemoryAgedRows(self._database.exposures, self._database.events)
         self.identities = self._log.identities = MemoryIdentityStore(state, self._database.exposures)
         self.snapshots = MemorySnapshotStore(state)
+        self.drifts = MemoryDriftStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
         self.keys = MemoryKeyStore(state)
