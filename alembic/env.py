@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from experiments.settings import Settings
+from experiments.storage import report_tables  # noqa: F401  (its tables belong to the model)
 from experiments.storage.engine import make_engine
 from experiments.storage.tables import metadata
 

@@ -25,6 +25,7 @@ from experiments.services.promote import Promoter
 from experiments.services.published import Publisher
 from experiments.services.record import Recorder
 from experiments.services.results import Results
+from experiments.services.segment_reports import SegmentReports
 from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
 from experiments.services.webhooks import Webhooks
@@ -55,6 +56,7 @@ class Winnow:
     remote_evaluator: RemoteEvaluator
     recorder: Recorder
     results: Results
+    segment_reports: SegmentReports
     promoter: Promoter
     advancer: Advancer
     alerter: Alerter
@@ -105,6 +107,7 @@ def build(
         remote_evaluator=RemoteEvaluator(sight, assigner),
         recorder=Recorder(catalog, opened, journal, clock),
         results=Results(opened),
+        segment_reports=SegmentReports(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
         alerter=Alerter(opened, clock),

@@ -41,6 +41,13 @@ class NoResults(NotFound):
         )
 
 
+class NoReport(NotFound):
+    """A segment, or all customers, of which the worker has made no report yet."""
+
+    def __init__(self, sentence: str) -> None:
+        DomainError.__init__(self, "report_not_made", f"{sentence}; the worker makes it.")
+
+
 class AlreadyExists(DomainError):
     """Something of that kind has that key already."""
 

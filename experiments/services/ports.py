@@ -22,6 +22,7 @@ from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
 from experiments.services.lines import Lines
+from experiments.services.report_ports import SegmentReportStore
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -380,6 +381,7 @@ class UnitOfWork(Protocol):
     profiles: ProfileStore
     behaviour: BehaviourStore
     erasures: ErasureStore
+    reports: SegmentReportStore
     log: EventLog
     snapshots: SnapshotStore
     promotions: PromotionStore

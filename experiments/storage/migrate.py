@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from experiments.domain.errors import Unavailable
+from experiments.storage import report_tables  # noqa: F401  (its tables belong to the model)
 from experiments.storage.engine import make_engine
 from experiments.storage.tables import metadata
 

@@ -15,7 +15,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import customer_ports, ports, report_ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
@@ -32,6 +32,7 @@ from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.notice_outbox import SqlNoticeOutbox
 from experiments.storage.profile_store import SqlProfileStore
 from experiments.storage.promotion_store import SqlPromotionStore
+from experiments.storage.report_store import SqlSegmentReportStore
 from experiments.storage.snapshot_store import SqlSnapshotStore
 from experiments.storage.tables import SCHEMA_REVISION, catalog_version
 from experiments.storage.webhook_store import SqlWebhookStore
@@ -86,6 +87,7 @@ class SqlUnitOfWork:
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
+    reports: report_ports.SegmentReportStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -112,6 +114,7 @@ class SqlUnitOfWork:
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
+        self.reports = SqlSegmentReportStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)
         self.audit = SqlAuditLog(self._connection)

@@ -16,6 +16,7 @@ from experiments.domain.epoch import Version
 from experiments.domain.erasure import Erasure
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer
+from experiments.domain.membership import Members, MemberWeek
 from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
 from experiments.domain.promotion import Promotion
@@ -25,6 +26,7 @@ from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import StoredProfile
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
+from experiments.services.report_ports import SegmentReport
 
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool]
@@ -46,6 +48,9 @@ class State:
     sources: dict[str, Stored[Source]] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     purchases: dict[str, Purchases] = field(default_factory=dict)
+    segment_reports: dict[str, tuple[SegmentReport, ...]] = field(default_factory=dict)
+    segment_members: dict[str, Members] = field(default_factory=dict)
+    segment_weeks: dict[str, tuple[MemberWeek, ...]] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     promotions: dict[int, Promotion] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
@@ -73,6 +78,9 @@ class State:
             sources=dict(self.sources),
             profiles=dict(self.profiles),
             purchases=dict(self.purchases),
+            segment_reports=dict(self.segment_reports),
+            segment_members=dict(self.segment_members),
+            segment_weeks=dict(self.segment_weeks),
             snapshots=dict(self.snapshots),
             promotions=dict(self.promotions),
             audit=dict(self.audit),

@@ -13,13 +13,14 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports
+from experiments.services import customer_ports, ports, report_ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.profiles import MemoryProfileStore
+from experiments.storage.memory.reports import MemorySegmentReportStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, State
 from experiments.storage.memory.stores import (
     MemoryExperimentStore,
@@ -61,6 +62,7 @@ class MemoryUnitOfWork:
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
     erasures: customer_ports.ErasureStore
+    reports: report_ports.SegmentReportStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     promotions: ports.PromotionStore
@@ -101,6 +103,7 @@ class MemoryUnitOfWork:
         self.profiles = MemoryProfileStore(state)
         self.behaviour = MemoryBehaviourStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)
+        self.reports = MemorySegmentReportStore(state)
         self.snapshots = MemorySnapshotStore(state)
         self.promotions = MemoryPromotionStore(state)
         self.audit = MemoryAuditLog(state)
