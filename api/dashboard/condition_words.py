@@ -91,7 +91,7 @@ def _joined(document: Doc, names: Mapping[str, str], level: int) -> Clause:
     lines = tuple(_document(document, names, level))
     if len(lines) == 1:
         return lines[0]
-    if all(not line.parts for line in lines):
+    if len(lines) == 2 and not any(line.parts for line in lines):
         return Clause(text=", and ".join(line.text for line in lines))
     return Clause(text="All of these are so:", parts=lines)
 

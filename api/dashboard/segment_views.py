@@ -1,0 +1,76 @@
+"""Pages of segments to read: the list with the map of all customers, and the card of one segment."""
+
+from __future__ import annotations
+
+import json
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from api.current import winnow
+from api.dashboard import format as say
+from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.condition_words import condition_clauses
+from api.dashboard.heat import SHARE_LEGEND
+from api.dashboard.overlap_matrix import overlap_matrix
+from api.dashboard.rfm_section import rfm_section
+from api.dashboard.segment_listing import counted, segment_row
+from api.dashboard.segment_page import card_page
+from api.dashboard.segment_reads import (
+    attribute_names,
+    customers_report,
+    every_experiment,
+    segment_names,
+    stored_card,
+)
+from api.dashboard.segment_uses import uses_of
+from api.dashboard.session import require_sign_in
+
+ROWS_PER_PAGE = 50
+
+pages = pages_blueprint("segment_views", require_sign_in)
+
+
+@pages.get("/segments")
+def segments() -> ResponseReturnValue:
+    """List all segments, by key; below them everybody who bought, and which segments share customers."""
+    after, now = request.args.get("after", ""), winnow().clock()
+    found = [one for one in winnow().segment_reports.all_newest() if one.segment.value.key > after]
+    shown, names = found[:ROWS_PER_PAGE], segment_names()
+    everybody = customers_report()
+    return render_template(
+        "dashboard/segments.html",
+        rows=[
+            segment_row(one.segment.value, stored_card(one), names, outdated=one.state == "outdated") for one in shown
+        ],
+        next_after=shown[-1].segment.value.key if len(found) > len(shown) else None,
+        is_first=not after,
+        everybody=everybody,
+        counted=counted(everybody.made_at, now) if everybody else "",
+        rfm=rfm_section(everybody.rfm) if everybody else None,
+        matrix=overlap_matrix(everybody.overlaps) if everybody else None,
+        share_legend=SHARE_LEGEND,
+    )
+
+
+@pages.get("/segments/<key>")
+def segment(key: str) -> ResponseReturnValue:
+    """Show what a segment is, what is known of it and what is doubtful about it."""
+    reported = winnow().segment_reports.of(key)
+    shown, report = reported.segment.value, stored_card(reported)
+    attributes = attribute_names()
+    page = None
+    if report is not None and report.card is not None:
+        page = card_page(report, report.card, segments=segment_names(), attributes=attributes)
+    return render_template(
+        "dashboard/segment.html",
+        segment=shown,
+        page=page,
+        report=report,
+        state=reported.state,
+        counted=counted(report.made_at, winnow().clock()) if report else "",
+        since=say.day(report.since) if report else "",
+        clauses=condition_clauses(shown.condition, attributes),
+        written=json.dumps(shown.condition, indent=2, ensure_ascii=False),
+        uses=uses_of(shown, every_experiment()),
+    )
