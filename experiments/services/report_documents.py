@@ -67,10 +67,12 @@ def _persona(drawn: Persona) -> dict[str, Any]:
 
 
 def _doubts(made: Cards, key: str, card: SegmentCard | None) -> list[Any]:
-    found = [] if card is None else plain(card.warnings)
+    """That nobody is in it is not known where requests may bring what it looks at."""
+    found: list[Any] = [] if card is None else plain(card.warnings)
     if unknown := made.unregistered.get(key):
-        found.append(dict(unregistered_doubt(unknown)))
-    return list(found)
+        found = [one for one in found if one["code"] != "empty"]
+        found.append(dict(unregistered_doubt(unknown, is_registry_used=made.is_registry_used)))
+    return found
 
 
 def customers_document(made: Cards, rfm: CustomerPicture | Undefined) -> dict[str, Any]:

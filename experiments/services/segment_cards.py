@@ -55,6 +55,7 @@ class Cards:
     names: Mapping[str, str]
     revisions: Mapping[str, int]
     unregistered: Mapping[str, tuple[str, ...]]
+    is_registry_used: bool
     won: Mapping[str, tuple[Won, ...]]
     notes: tuple[str, ...]
 
@@ -94,6 +95,7 @@ def cards_of(look: Look, wish: CardWish, *, without: Collection[str] = ()) -> Ca
         names={one.key: one.name for one in segments},
         revisions={one.value.key: one.revision for one in look.segments},
         unregistered={key: tuple(sorted(names)) for key, names in looked_at.items() if names},
+        is_registry_used=bool(look.registry.attributes),
         won=look.won,
         notes=tuple(_notes(look, wish)),
     )

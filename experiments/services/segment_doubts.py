@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.domain.condition import attributes_of
@@ -13,13 +13,18 @@ Doubt = Mapping[str, Any]
 """`code`, `severity`, `sentence`, and `other` where it speaks of another segment."""
 
 
-def unregistered_doubt(names: Sequence[str]) -> Doubt:
-    """Return the doubt about a condition that looks at what no profile can have."""
-    sentence = f"It looks at {', '.join(names)}, which no profile has: only requests can bring it."
-    return {"code": "unregistered", "severity": "warning", "sentence": sentence}
+def unregistered_doubt(names: Sequence[str], *, is_registry_used: bool) -> Doubt:
+    """Return the doubt about a condition that looks at what no profile can have.
+
+    Where nothing is registered requests bring everything, and it is no more than a remark.
+    """
+    told = (
+        f"It looks at {', '.join(names)}, which no profile has: only requests can bring it, and nobody can be counted."
+    )
+    return {"code": "unregistered", "severity": "warning" if is_registry_used else "info", "sentence": told}
 
 
-def doubts_at_once(segments: Sequence[Segment], attributes: Mapping[str, object]) -> Mapping[str, tuple[Doubt, ...]]:
+def doubts_at_once(segments: Sequence[Segment], attributes: Collection[str]) -> Mapping[str, tuple[Doubt, ...]]:
     """Return by segment what is known at once: attributes that nobody registered, a condition that is there already."""
     by_condition: dict[str, list[str]] = {}
     for one in segments:
@@ -27,10 +32,10 @@ def doubts_at_once(segments: Sequence[Segment], attributes: Mapping[str, object]
     return {one.key: tuple(_doubts(one, by_condition[condition_digest(one.condition)], attributes)) for one in segments}
 
 
-def _doubts(segment: Segment, alike: Sequence[str], attributes: Mapping[str, object]) -> Iterator[Doubt]:
+def _doubts(segment: Segment, alike: Sequence[str], attributes: Collection[str]) -> Iterator[Doubt]:
     for other in alike:
         if other != segment.key:
             sentence = f"The same as {other}: both have the same condition."
             yield {"code": "redundant", "severity": "warning", "sentence": sentence, "other": other}
-    if unknown := sorted(attributes_of(segment.condition) - attributes.keys()):
-        yield unregistered_doubt(unknown)
+    if unknown := sorted(attributes_of(segment.condition).difference(attributes)):
+        yield unregistered_doubt(unknown, is_registry_used=bool(attributes))

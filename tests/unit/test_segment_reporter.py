@@ -250,6 +250,9 @@ def test_what_is_not_known_is_a_reason_and_nothing_personal_is_told(shop: Winnow
     assert (first.customers().document["rfm"]["undefined"], first.customers().document["units"]) == ("not_followed", 0)
     twin = new_shop(clock)
     for one in (shop, twin):
+        fax = Segment(key="fax", name="By fax", condition={"channel": "fax"})
+        one.author.segments.create(fax, actor="t")
+    for one in (shop, twin):
         say(one, drawn(5))
     clock.advance(days=1)
     for one in (shop, twin):
@@ -258,14 +261,15 @@ def test_what_is_not_known_is_a_reason_and_nothing_personal_is_told(shop: Winnow
     for one in (shop, twin):
         reports = [item.report for item in one.segment_reports.all_newest()] + [one.segment_reports.customers()]
         documents = [report.document for report in reports if report is not None]
-        assert len(documents) == 4
+        assert len(documents) == 5
         assert not [leaf for leaf in leaves(documents) if leaf is None]
         texts.append(json.dumps(documents))
     assert texts[0] == texts[1]
     assert "x.example" not in texts[0]
     doubts = shop.segment_reports.newest("nobody").document["doubts"]
-    assert [one["code"] for one in doubts] == ["empty", "unregistered"]
-    assert "device" in doubts[1]["sentence"]
+    assert [(one["code"], one["severity"]) for one in doubts] == [("unregistered", "warning")]
+    assert "device" in doubts[0]["sentence"]
+    assert [one["code"] for one in shop.segment_reports.newest("fax").document["doubts"]] == ["empty"]
 
 
 def test_one_that_fails_does_not_stop_the_others(
