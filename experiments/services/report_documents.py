@@ -9,8 +9,9 @@ from typing import Any
 
 from analysis.estimate import Undefined
 from experiments.services.customer_picture import CustomerPicture
-from experiments.services.segment_cards import NO_PROFILES, NO_SEGMENTS, Cards
+from experiments.services.segment_cards import NO_PROFILES, Cards
 from experiments.services.segment_doubts import unregistered_doubt
+from experiments.services.segment_reports import NO_SEGMENTS
 from segmentation.card import Persona, SegmentCard
 
 SCHEMA = 1

@@ -12,6 +12,7 @@ from experiments.domain.errors import InvalidInput
 from experiments.domain.membership import MemberWeek
 from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.segment_look import PURCHASE, CardWish, Look, look_at
+from experiments.services.segment_reports import NO_SEGMENTS
 from experiments.services.segment_tables import OUTCOME, Progress, column_of, with_outcome
 from segmentation.card import (
     CardBook,
@@ -32,7 +33,6 @@ __all__ = ["PURCHASE", "CardWish", "Cards", "SegmentCards", "cards_of"]
 
 WEEKS_TOLD = 12
 """Of those that were counted, so many make a segment's steadiness."""
-NO_SEGMENTS = "There are no segments: `winnow segments make TEMPLATE --save KEY` makes one."
 NO_PROFILES = (
     "There are no profiles, so nothing is known of any customer: `winnow import customers FILE` takes them over."
 )

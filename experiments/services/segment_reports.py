@@ -13,6 +13,7 @@ from experiments.services.registry_read import every, every_stored
 from experiments.services.report_ports import CUSTOMERS, SegmentReport
 from experiments.services.segment_doubts import Doubt, doubts_at_once
 
+NO_SEGMENTS = "There are no segments: `winnow segments make TEMPLATE --save KEY` makes one."
 State = Literal["pending", "outdated", "made"]
 
 
