@@ -32,7 +32,8 @@ class Settings:
     often as it likes, a burst of 0 is what one second gives. `metrics_folder`: where the processes of one server put
     what they counted; `winnow serve` makes one. `stream_url`: where browsers reach the change streams on `stream_port`;
     without it there are none. `stream_limit`: how many may be open. `purchase_events`: the events that are purchases,
-    of which the worker makes attributes of customers; none: it makes none. `cuts_hours`: how old cuts of scores become.
+    of which the worker makes attributes of customers; none: it makes none. `cuts_hours`: how old cuts of scores become,
+    `segments_hours`: how old reports of segments.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -62,6 +63,7 @@ class Settings:
     stream_limit: int = 5_000
     purchase_events: tuple[str, ...] = ()
     cuts_hours: float = 24.0
+    segments_hours: float = 24.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -95,6 +97,7 @@ class Settings:
             stream_limit=int(read.number("STREAM_LIMIT", default.stream_limit, least=1)),
             purchase_events=read.keys("PURCHASE_EVENTS"),
             cuts_hours=read.number("CUTS_HOURS", default.cuts_hours, least=0.1),
+            segments_hours=read.number("SEGMENTS_HOURS", default.segments_hours, least=0.1),
         )
 
     def __post_init__(self) -> None:

@@ -27,6 +27,8 @@ from experiments.services.analyse import Analyst
 from experiments.services.behaviour import register
 from experiments.services.follow import Follower
 from experiments.services.ports import Snapshot
+from experiments.services.segment_reporter import SegmentReporter
+from experiments.services.segment_tables import Progress
 from experiments.settings import Settings
 
 LEASE = "worker"
@@ -51,6 +53,10 @@ class LeaseLost(Exception):
     """Not an error: another worker has the lease."""
 
 
+class Stopping(Exception):
+    """Not an error: the worker was told to stop in the middle of something long."""
+
+
 class Computes(Protocol):
     """What the worker needs of the analyst."""
 
@@ -73,6 +79,7 @@ class Worker:
         deliver: Callable[[], int] = lambda: 0,
         adapt: Callable[[str], object] = lambda key: None,
         follow: Callable[[], bool] = lambda: False,
+        report: Callable[[Progress], bool] = lambda progress: False,
     ) -> None:
         self._winnow = winnow
         self._analyst = analyst
@@ -82,7 +89,9 @@ class Worker:
         self._deliver = deliver
         self._adapt = adapt
         self._follow = follow
+        self._report = report
         self._renewed_at: datetime | None = None
+        self._followed_at = 0.0
         self._acted_at: dict[str, datetime] = {}
 
     def run(self, interval_seconds: float) -> None:
@@ -106,6 +115,7 @@ class Worker:
         try:
             self._keep_lease(0, 0)
             self._follow_log()
+            self._report_segments()
         except LeaseLost:
             log.info("lease_held_by_another", holder=self._holder)
         except Exception:
@@ -129,6 +139,7 @@ class Worker:
                     break
                 self._renew()
                 self._guarded(experiment)
+            self._report_segments()
         except LeaseLost:
             log.info("lease_held_by_another", holder=self._holder)
             return False
@@ -136,6 +147,7 @@ class Worker:
 
     def _follow_log(self) -> None:
         """Bring profiles up to the log, as far as there is time; the rest comes next time."""
+        self._followed_at = monotonic()
         try:
             for _ in range(FOLLOW_STEPS):
                 if self._stop.is_set() or not self._follow():
@@ -147,6 +159,27 @@ class Worker:
             log.warning("follow_failed", code=trouble.code, message=trouble.message)
         except Exception:
             log.exception("follow_failed")
+
+    def _report_segments(self) -> None:
+        """Look at everybody where a report of a segment is due."""
+        try:
+            self._report(self._mind)
+        except LeaseLost:
+            raise
+        except Stopping:
+            log.info("reports_left_for_later", holder=self._holder)
+        except DomainError as trouble:
+            log.warning("reports_failed", code=trouble.code, message=trouble.message)
+        except Exception:
+            log.exception("reports_failed")
+
+    def _mind(self, done: int, total: int | None, label: str | None = None) -> None:
+        """In the middle of a long look: stop where told to, keep the lease, and go on following the log."""
+        if self._stop.is_set():
+            raise Stopping
+        self._keep_lease(done, total or 0)
+        if monotonic() - self._followed_at >= FOLLOW_SECONDS:
+            self._follow_log()
 
     def deliver(self) -> None:
         """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""
@@ -281,6 +314,13 @@ def worker(once: bool, interval: float | None) -> None:
         register=partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work),
         cuts_seconds=3_600 * settings.cuts_hours,
     )
+    reporter = SegmentReporter(
+        winnow.open_unit_of_work,
+        winnow.clock,
+        failed=_segment_failed,
+        purchases=settings.purchase_events,
+        hours=settings.segments_hours,
+    )
     working = Worker(
         winnow,
         analyst,
@@ -289,6 +329,7 @@ def worker(once: bool, interval: float | None) -> None:
         deliver=lambda: deliver(DELIVERIES),
         adapt=lambda key: adapter.step(key, actor=MACHINE),
         follow=follower.step,
+        report=reporter.step,
     )
     log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
     if not once:
@@ -296,6 +337,11 @@ def worker(once: bool, interval: float | None) -> None:
     elif not _round(working):
         raise SystemExit(1)
     log.info("ended")
+
+
+def _segment_failed(segment: str, trouble: Exception) -> None:
+    code = getattr(trouble, "code", "unexpected")
+    log.warning("segment_report_failed", segment=segment, code=code, message=str(trouble), exc_info=trouble)
 
 
 def _log_as(settings: Settings) -> None:

@@ -65,10 +65,13 @@ def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -
         segment = Segment(
             key=save, name=name or found.name, condition=condition, description=found.sentence, kind=found.kind
         )
-        stored = wired().author.segments.create(segment, actor=ACTOR)
+        winnow = wired()
+        stored = winnow.author.segments.create(segment, actor=ACTOR)
         err().print(f"Segment {stored.value.key} is stored.")
         told = f"`winnow segments card {stored.value.key}` tells whether it can be tested in."
         err().print(told, markup=False, soft_wrap=True)
+        for doubt in winnow.segment_reports.of(stored.value.key).doubts:
+            err().print(f"{doubt['severity']}: {doubt['sentence']}", markup=False, soft_wrap=True)
     click.echo(json.dumps(condition, ensure_ascii=False))
 
 

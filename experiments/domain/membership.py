@@ -5,14 +5,18 @@ A member is 63 bits of its unit's digest: nobody can be found by it who does not
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import sys
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+
+from experiments.domain.canonical import canonical_json
 
 _BYTES = 8
 _DIGITS = 2 * _BYTES
@@ -59,6 +63,11 @@ class MemberWeek:
     @property
     def left(self) -> int:
         return self.before - self.stayed
+
+
+def condition_digest(condition: Mapping[str, Any]) -> str:
+    """Return what tells whether two sets were taken by the same condition."""
+    return hashlib.sha256(canonical_json(condition).encode()).hexdigest()
 
 
 def pieces(hashes: array[int]) -> Iterator[array[int]]:

@@ -33,6 +33,8 @@ VIEWS = [
     ("POST", "/v1/promotions/x/approve", "write"),
     ("POST", "/v1/promotions/x/reject", "write"),
     ("POST", "/v1/promotions/x/revert", "write"),
+    *(("GET", f"/v1/segments/x/{part}", "read") for part in ("card", "card.csv", "persona", "persona.csv", "history")),
+    ("GET", "/v1/customers/summary", "read"),
     ("GET", "/v1/segment-templates", "read"),
     ("GET", "/v1/segment-templates/x", "read"),
     ("POST", "/v1/segment-templates/x", "read"),

@@ -31,6 +31,7 @@ from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT
 from tests.unit.test_cli import Winnow
+from tests.unit.test_segment_reporter import reporter
 
 CUSTOMERS = 400
 ORDERS = CardWish(purchases=("order",))
@@ -302,7 +303,6 @@ def test_the_card_is_printed(settled: Winnow) -> None:
         "Can it be tested in? In 4 weeks, with ",
         "warning: Too small to test in. In 4 weeks, with ",
         "warning: It looks at device, which no profile has",
-        "critical: Nobody is in this segment.",
         "Steadiness is not known",
         "Left out, as they are personal: email, expecting.",
     ):
@@ -314,12 +314,13 @@ def test_the_card_is_printed(settled: Winnow) -> None:
 
 def test_the_card_as_json(settled: Winnow) -> None:
     told = json.loads(settled("segments", "card", "--purchases", "order", "--json").stdout)
-    assert told["units"] == 400
-    assert [card["segment"] for card in told["cards"]] == [segment.key for segment in SEGMENTS]
-    nobody, web = told["cards"][1], told["cards"][4]
-    assert nobody["value"]["revenue_per_unit"]["undefined"] == "no_units"
-    assert (web["name"], web["value"]["index"], web["stability"]) == ("From the web", 4.0, None)
-    assert told["cards"][3]["unregistered"] == ["device"]
+    assert [report["segment"] for report in told["reports"]] == [segment.key for segment in SEGMENTS]
+    nobody, web = told["reports"][1], told["reports"][4]
+    assert (web["units"], web["purchases"], told["pending"]) == (400, ["order"], [])
+    assert nobody["card"]["value"]["revenue_per_unit"]["undefined"] == "no_units"
+    assert (web["name"], web["card"]["value"]["index"]) == ("From the web", 4.0)
+    assert web["card"]["stability"]["undefined"] == "no_week_yet"
+    assert [doubt["code"] for doubt in told["reports"][3]["doubts"]] == ["unregistered"]
     assert "private.example" not in json.dumps(told)
 
 
@@ -342,9 +343,32 @@ def test_an_empty_database_says_so(winnow: Winnow) -> None:
     empty = winnow("segments", "card")
     assert empty.exit_code == 0
     assert empty.stdout.startswith("There are no segments: ")
-    assert "There are no profiles, so nothing is known of any customer: " in empty.stdout
-    assert json.loads(winnow("segments", "card", "--json").stdout)["cards"] == []
+    assert "There are no profiles, so nothing is known of any customer: " in winnow("segments", "card", "--now").stdout
+    assert json.loads(winnow("segments", "card", "--json").stdout) == {"reports": [], "pending": []}
     winnow("segments", "make", "bought_within", "most=3", "--save", "recent")
-    assert winnow("segments", "card", "recent").stdout.startswith("There are no profiles")
-    refused = winnow("segments", "persona", "recent")
+    assert "There are no profiles" in winnow("segments", "card", "recent", "--now").stdout
+    refused = winnow("segments", "persona", "recent", "--now")
     assert (refused.exit_code, refused.stderr[:22]) == (1, "winnow: no_profiles: T")
+
+
+def test_what_the_worker_stored_is_shown(settled: Winnow, sqlite_url: str) -> None:
+    pending = settled("segments", "card", "visitors")
+    assert pending.exit_code == 0
+    assert pending.stdout.startswith("visitors · On a phone\nIts report is not made yet: ")
+    assert "warning: It looks at device, which no profile has" in pending.stdout
+    assert json.loads(settled("segments", "card", "web", "--json").stdout) == {"reports": [], "pending": ["web"]}
+    refused = settled("segments", "persona", "web")
+    assert (refused.exit_code, refused.stderr[:24]) == (1, "winnow: report_not_made:")
+    services = build(Settings(database_url=sqlite_url))
+    assert reporter(services, purchases=("order",)).step(silent)
+    stored = settled("segments", "card", "big", "--json").stdout
+    assert json.loads(stored)["reports"] == [services.segment_reports.newest("big").document]
+    shown, now = settled("segments", "card", "big").stdout, settled("segments", "card", "big", "--purchases", "order")
+    assert "Revenue 600.00 (54.5% of all)" in " ".join(shown.split())
+    assert shown == now.stdout
+    drawn = settled("segments", "persona", "big").stdout
+    assert drawn == settled("segments", "persona", "big", "--purchases", "order").stdout
+    big = services.author.segments.get("big")
+    services.author.segments.edit("big", replace(big.value, name="B"), expected_revision=1, actor="t")
+    assert "It was edited since this report was made" in settled("segments", "card", "big").stdout
+    assert settled("segments", "card", "else").stderr.startswith("winnow: segment_not_found")
