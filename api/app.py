@@ -25,6 +25,7 @@ from api.resources import (
     promotions,
     results,
     segment_templates,
+    studies,
     units,
     webhooks,
 )
@@ -44,6 +45,8 @@ ROUTES = (
     experiments.routes,
     library.segments,
     segment_templates.routes,
+    studies.clusterings,
+    studies.discoveries,
     library.metrics,
     library.layers,
     library.attributes,

@@ -36,7 +36,8 @@ def templates(key: str | None, kind: str | None) -> None:
     if key is not None:
         _describe(template(key))
         return
-    for one in [SegmentKind(kind)] if kind else SegmentKind:
+    ready = dict.fromkeys(found.kind for found in TEMPLATES.values())
+    for one in [SegmentKind(kind)] if kind else ready:
         click.echo(f"{one}: {KIND_SENTENCES[one]}")
         table = Table("template", "what it holds", "wants", box=SIMPLE_HEAD)
         for found in TEMPLATES.values():

@@ -22,6 +22,7 @@ from experiments.domain.source import Source
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
 from experiments.services.lines import Lines
+from experiments.services.study_ports import ListStore, StudyStore
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -379,6 +380,8 @@ class UnitOfWork(Protocol):
     sources: Library[Source]
     profiles: ProfileStore
     behaviour: BehaviourStore
+    studies: StudyStore
+    lists: ListStore
     erasures: ErasureStore
     log: EventLog
     snapshots: SnapshotStore

@@ -22,9 +22,11 @@ from experiments.domain.promotion import Promotion
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
+from experiments.domain.study import Adoption, Study, StudyKind
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import StoredProfile
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
+from experiments.services.study_ports import ImportedList
 
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool]
@@ -46,6 +48,9 @@ class State:
     sources: dict[str, Stored[Source]] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     purchases: dict[str, Purchases] = field(default_factory=dict)
+    studies: dict[tuple[StudyKind, str, int], Study] = field(default_factory=dict)
+    adoptions: dict[str, Adoption] = field(default_factory=dict)
+    imported_lists: dict[str, ImportedList] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     promotions: dict[int, Promotion] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
@@ -73,6 +78,9 @@ class State:
             sources=dict(self.sources),
             profiles=dict(self.profiles),
             purchases=dict(self.purchases),
+            studies=dict(self.studies),
+            adoptions=dict(self.adoptions),
+            imported_lists=dict(self.imported_lists),
             snapshots=dict(self.snapshots),
             promotions=dict(self.promotions),
             audit=dict(self.audit),
