@@ -19,7 +19,6 @@ from experiments.domain.study import StudyKind
 from experiments.services.keys import Scope
 from experiments.services.studies import AdoptWish
 
-
 _PAGE = page_of(StudySchema)
 
 

@@ -20,6 +20,10 @@ COMMANDS = {
     "templates": Entry("experiments.cli.segments:templates", "List all templates, or say what one of them wants."),
     "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
     "card": Entry("experiments.cli.segment_cards:card", "Show what segments are worth, and can they be tested in."),
+    "learn": Entry("experiments.cli.segment_studies:learn", "Look for customers who are alike."),
+    "refit": Entry("experiments.cli.segment_studies:refit", "Look again: which clusters are left, and who moved."),
+    "clusters": Entry("experiments.cli.segment_studies:clusters", "List clusterings, and what one of them found."),
+    "adopt": Entry("experiments.cli.segment_studies:adopt", "Make a segment of what was found."),
     "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
 }
 

@@ -145,11 +145,12 @@ def adopted_segments(work: UnitOfWork, kind: StudyKind, name: str) -> tuple[Adop
     Leaves of a discovery are no other discovery's: these are held against their own version alone.
     """
     found = work.studies.adoptions(kind, name)
-    newest = _newest_with_groups(work, kind, name) if found and kind is StudyKind.CLUSTERING else None
+    newest = newest_with_groups(work, kind, name) if found and kind is StudyKind.CLUSTERING else None
     return tuple(_standing(work, one, newest) for one in found)
 
 
-def _newest_with_groups(work: UnitOfWork, kind: StudyKind, name: str) -> Study | None:
+def newest_with_groups(work: UnitOfWork, kind: StudyKind, name: str) -> Study | None:
+    """Return the newest version that found anything."""
     after: str | None = None
     while True:
         page = work.studies.versions(kind, name, after=after, limit=10)

@@ -107,7 +107,7 @@ REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [
     ({"cluster": "c1", "segment": "everyone"}, (422, "key_reserved", "/key")),
     ({"leaf": "c1", "segment": "s"}, (422, "invalid_body", None)),
 ]
-"""A group that is not there, without a rule, of no such version; a segment of somebody else, of another cluster, ours."""
+"""No such group, no rule, no such version; a segment of somebody else, of another cluster, of our own."""
 
 
 def test_refusals(habits: Caller) -> None:
