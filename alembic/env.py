@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, text
 
+import experiments.storage.study_tables  # noqa: F401 - its tables are of the model too
 from experiments.settings import Settings
 from experiments.storage import report_tables  # noqa: F401  (its tables belong to the model)
 from experiments.storage.engine import make_engine

@@ -26,6 +26,7 @@ from api.resources import (
     results,
     segment_reports,
     segment_templates,
+    studies,
     units,
     webhooks,
 )
@@ -46,6 +47,8 @@ ROUTES = (
     library.segments,
     segment_reports.routes,
     segment_templates.routes,
+    studies.clusterings,
+    studies.discoveries,
     library.metrics,
     library.layers,
     library.attributes,

@@ -28,6 +28,7 @@ from experiments.services.results import Results
 from experiments.services.segment_reports import SegmentReports
 from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
+from experiments.services.studies import Studies
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
 from experiments.spool.folder import spool_folder, spool_path
@@ -52,6 +53,7 @@ class Winnow:
     profiles: Profiles
     profile_cache: ProfileCache
     eraser: Eraser
+    studies: Studies
     publisher: Publisher
     remote_evaluator: RemoteEvaluator
     recorder: Recorder
@@ -103,6 +105,7 @@ def build(
         profiles=Profiles(opened, clock, profile_cache.forget),
         profile_cache=profile_cache,
         eraser=Eraser(opened, clock, profile_cache.forget, spools),
+        studies=Studies(opened, clock),
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
         recorder=Recorder(catalog, opened, journal, clock),

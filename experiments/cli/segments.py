@@ -20,6 +20,11 @@ COMMANDS = {
     "templates": Entry("experiments.cli.segments:templates", "List all templates, or say what one of them wants."),
     "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
     "card": Entry("experiments.cli.segment_cards:card", "Show what segments are worth, and can they be tested in."),
+    "learn": Entry("experiments.cli.segment_studies:learn", "Look for customers who are alike."),
+    "refit": Entry("experiments.cli.segment_studies:refit", "Look again: which clusters are left, and who moved."),
+    "clusters": Entry("experiments.cli.segment_studies:clusters", "List clusterings, and what one of them found."),
+    "discover": Entry("experiments.cli.segment_discovery:discover", "Look for whom a treatment did something else."),
+    "adopt": Entry("experiments.cli.segment_studies:adopt", "Make a segment of what was found."),
     "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
 }
 
@@ -36,7 +41,8 @@ def templates(key: str | None, kind: str | None) -> None:
     if key is not None:
         _describe(template(key))
         return
-    for one in [SegmentKind(kind)] if kind else SegmentKind:
+    ready = dict.fromkeys(found.kind for found in TEMPLATES.values())
+    for one in [SegmentKind(kind)] if kind else ready:
         click.echo(f"{one}: {KIND_SENTENCES[one]}")
         table = Table("template", "what it holds", "wants", box=SIMPLE_HEAD)
         for found in TEMPLATES.values():

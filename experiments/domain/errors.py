@@ -63,7 +63,7 @@ class IllegalTransition(DomainError):
 
 
 class StateConflict(DomainError):
-    """A step that the present state of a webhook or a delivery does not allow; the code says which."""
+    """A step that the present state of a webhook, a delivery, a study or a list does not allow; the code says which."""
 
 
 class Taken(DomainError):

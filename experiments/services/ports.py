@@ -23,6 +23,7 @@ from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
 from experiments.services.lines import Lines
 from experiments.services.report_ports import SegmentReportStore
+from experiments.services.study_ports import ListStore, StudyStore
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -380,6 +381,8 @@ class UnitOfWork(Protocol):
     sources: Library[Source]
     profiles: ProfileStore
     behaviour: BehaviourStore
+    studies: StudyStore
+    lists: ListStore
     erasures: ErasureStore
     reports: SegmentReportStore
     log: EventLog

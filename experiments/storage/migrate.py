@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+import experiments.storage.study_tables  # noqa: F401 - its tables are of the model too
 from experiments.domain.errors import Unavailable
 from experiments.storage import report_tables  # noqa: F401  (its tables belong to the model)
 from experiments.storage.engine import make_engine

@@ -15,7 +15,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports, report_ports
+from experiments.services import customer_ports, ports, report_ports, study_ports
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
 from experiments.storage.changes import change_feed
@@ -34,6 +34,7 @@ from experiments.storage.profile_store import SqlProfileStore
 from experiments.storage.promotion_store import SqlPromotionStore
 from experiments.storage.report_store import SqlSegmentReportStore
 from experiments.storage.snapshot_store import SqlSnapshotStore
+from experiments.storage.study_store import SqlListStore, SqlStudyStore
 from experiments.storage.tables import SCHEMA_REVISION, catalog_version
 from experiments.storage.webhook_store import SqlWebhookStore
 
@@ -86,6 +87,8 @@ class SqlUnitOfWork:
     sources: ports.Library[Source]
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
+    studies: study_ports.StudyStore
+    lists: study_ports.ListStore
     erasures: customer_ports.ErasureStore
     reports: report_ports.SegmentReportStore
     log: ports.EventLog
@@ -113,6 +116,8 @@ class SqlUnitOfWork:
         self.sources = SqlLibrary(self._connection, SOURCES)
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
+        self.studies = SqlStudyStore(self._connection)
+        self.lists = SqlListStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
         self.reports = SqlSegmentReportStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)

@@ -23,10 +23,12 @@ from experiments.domain.promotion import Promotion
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
+from experiments.domain.study import Adoption, Study, StudyKind
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import StoredProfile
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
 from experiments.services.report_ports import SegmentReport
+from experiments.services.study_ports import ImportedList
 
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool]
@@ -51,6 +53,9 @@ class State:
     segment_reports: dict[str, tuple[SegmentReport, ...]] = field(default_factory=dict)
     segment_members: dict[str, Members] = field(default_factory=dict)
     segment_weeks: dict[str, tuple[MemberWeek, ...]] = field(default_factory=dict)
+    studies: dict[tuple[StudyKind, str, int], Study] = field(default_factory=dict)
+    adoptions: dict[str, Adoption] = field(default_factory=dict)
+    imported_lists: dict[str, ImportedList] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     promotions: dict[int, Promotion] = field(default_factory=dict)
     audit: dict[int, AuditEntry] = field(default_factory=dict)
@@ -81,6 +86,9 @@ class State:
             segment_reports=dict(self.segment_reports),
             segment_members=dict(self.segment_members),
             segment_weeks=dict(self.segment_weeks),
+            studies=dict(self.studies),
+            adoptions=dict(self.adoptions),
+            imported_lists=dict(self.imported_lists),
             snapshots=dict(self.snapshots),
             promotions=dict(self.promotions),
             audit=dict(self.audit),

@@ -13,7 +13,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import customer_ports, ports, report_ports
+from experiments.services import customer_ports, ports, report_ports, study_ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
 from experiments.storage.memory.erasures import MemoryErasureStore
@@ -29,6 +29,7 @@ from experiments.storage.memory.stores import (
     MemoryLibrary,
     MemoryPromotionStore,
 )
+from experiments.storage.memory.studies import MemoryListStore, MemoryStudyStore
 
 BUSY_SECONDS = 5.0
 
@@ -61,6 +62,8 @@ class MemoryUnitOfWork:
     sources: ports.Library[Source]
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
+    studies: study_ports.StudyStore
+    lists: study_ports.ListStore
     erasures: customer_ports.ErasureStore
     reports: report_ports.SegmentReportStore
     log: ports.EventLog
@@ -102,6 +105,8 @@ class MemoryUnitOfWork:
         self.sources = MemoryLibrary("source", state.sources, changed=self._bump)
         self.profiles = MemoryProfileStore(state)
         self.behaviour = MemoryBehaviourStore(state)
+        self.studies = MemoryStudyStore(state)
+        self.lists = MemoryListStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)
         self.reports = MemorySegmentReportStore(state)
         self.snapshots = MemorySnapshotStore(state)
