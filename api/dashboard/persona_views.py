@@ -7,13 +7,13 @@ from flask.typing import ResponseReturnValue
 
 from api.current import winnow
 from api.dashboard.blueprint import pages_blueprint
-from api.dashboard.persona_csv import persona_csv
 from api.dashboard.persona_drawing import persona_drawing
 from api.dashboard.persona_page import PersonaNames, PersonaPage, persona_page
 from api.dashboard.segment_reads import attribute_names, stored_card
 from api.dashboard.session import require_sign_in
 from api.dashboard.stored.portrait import Portrait
 from experiments.domain.errors import NotFound
+from experiments.services.report_csv import persona_csv
 from experiments.services.segment_reports import Reported
 
 pages = pages_blueprint("persona_views", require_sign_in)
@@ -49,11 +49,8 @@ def picture(key: str) -> ResponseReturnValue:
 @pages.get("/segments/<key>/persona.csv")
 def table(key: str) -> ResponseReturnValue:
     """Download the figures."""
-    report = stored_card(winnow().segment_reports.of(key))
-    if report is None or report.portrait is None:
-        raise NotFound("persona", key)
     return Response(
-        persona_csv(key, report.portrait),
+        persona_csv(winnow().segment_reports.newest(key).document),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{key}-persona.csv"'},
     )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from api.dashboard import format as say
 from api.dashboard.doubt_words import ShownDoubt, doubts_of
 from api.dashboard.heat import FEWEST
-from api.dashboard.overlap_matrix import few_or, whole_share
+from api.dashboard.overlap_matrix import whole_share
 from api.dashboard.segment_figures import Figure, per_customer, revenue_share, size_sentence
+from api.dashboard.segment_neighbours import OverlapRow, ReachRow, overlap_row, reach_rows, reach_sentence
+from api.dashboard.segment_testing import Testing, testing_of
 from api.dashboard.stay_plot import NARROW, WIDE, StayPlot, stay_plot, week_words
-from api.dashboard.stored.card_values import Card, Doubt, Outlook, Overlap, Reached, Steadiness, Worth
+from api.dashboard.stored.card_values import Card, Doubt, Steadiness, Worth
 from api.dashboard.stored.customers import StoredCard
 from api.dashboard.trait_words import Contrast, Typical, contrast_of, typical_of
 
@@ -33,48 +35,6 @@ class Stays:
     narrow: StayPlot | None
     sentence: str
     weeks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverlapRow:
-    """With one other segment; lengths are fractions."""
-
-    key: str
-    name: str
-    both: str
-    of_this: str
-    of_other: str
-    of_this_length: float
-    of_other_length: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReachRow:
-    channel: str
-    customers: str
-    share: str
-    length: float
-    beside: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestRow:
-    """What so many weeks can show."""
-
-    weeks: str
-    customers: str
-    lift: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Testing:
-    """`verdict` is yes, no or unknown, in words that begin the sentence."""
-
-    tone: str
-    verdict: str
-    sentence: str
-    rows: tuple[TestRow, ...]
-    baseline: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +71,11 @@ def card_page(
         value_missing=card.reasons.get("value", ""),
         doubts=doubts_of(_told_apart(report, card), segments),
         stays=stays_of(card),
-        overlaps=tuple(_overlap(one, card, segments) for one in shared[:MOST_OVERLAPS]),
+        overlaps=tuple(overlap_row(one, card, segments) for one in shared[:MOST_OVERLAPS]),
         more_overlaps=max(0, len(shared) - MOST_OVERLAPS),
         apart_from=len(card.overlaps) - len(shared),
-        reach=_reach(card.reached),
-        reach_sentence=_reach_sentence(card),
+        reach=reach_rows(card),
+        reach_sentence=reach_sentence(card),
         contrasts=tuple(others[:MOST_CONTRASTS]),
         by_definition=tuple(contrast_of(trait, attributes) for trait in telling if trait.by_definition),
         typical=tuple(one for profile in card.profiles if (one := typical_of(profile, attributes))),
@@ -185,54 +145,6 @@ def _percent(share: float) -> str:
     return whole_share(share) if share <= 1 else f"{share:.0%}"
 
 
-def _overlap(overlap: Overlap, card: Card, names: Mapping[str, str]) -> OverlapRow:
-    of_this, of_other = overlap.share_of_this.value, overlap.share_of_other.value
-    few = card.units < FEWEST
-    return OverlapRow(
-        key=overlap.other,
-        name=names.get(overlap.other, overlap.other),
-        both=few_or(overlap.both),
-        of_this="too few to say" if few else "not known" if of_this is None else whole_share(of_this),
-        of_other="not known" if of_other is None else whole_share(of_other),
-        of_this_length=0.0 if few else of_this or 0.0,
-        of_other_length=of_other or 0.0,
-    )
-
-
-def _reach(reached: Reached | None) -> tuple[ReachRow, ...]:
-    if reached is None:
-        return ()
-    return tuple(
-        ReachRow(
-            channel=one.channel,
-            customers=say.count(one.units) if one.units >= FEWEST else f"under {FEWEST}",
-            share="not known" if one.share.value is None else whole_share(one.share.value),
-            length=one.share.value or 0.0,
-            beside=_index(one.index.value),
-        )
-        for one in reached.channels
-    )
-
-
-def _index(index: float | None) -> str:
-    if index is None:
-        return ""
-    if 0.95 <= index < 1.05:
-        return "as among all customers"
-    return f"{say.times(index)} as often as among all customers"
-
-
-def _reach_sentence(card: Card) -> str:
-    reached = card.reached
-    if reached is None:
-        return f"Not known. {card.reasons.get('reached', '')}"
-    if reached.by_none.value is None:
-        return reached.by_none.missing or "Not known."
-    if reached.by_none.value == 0:
-        return "Every one of them can be reached."
-    return f"{whole_share(reached.by_none.value)} of them were seen in no channel."
-
-
 def _differences(card: Card, found: int) -> str:
     if card.units < FEWEST:
         return f"Nothing is told of fewer than {FEWEST} customers: chance would speak, and of single people."
@@ -244,41 +156,3 @@ def _differences(card: Card, found: int) -> str:
         "Beside all customers who are not in the segment. Listed is only what is no chance, and large enough to "
         "matter. It says how they differ, not why."
     )
-
-
-def testing_of(report: StoredCard, card: Card) -> Testing:
-    """Whether an experiment in the segment would come to an answer."""
-    outlook = card.outlook
-    if outlook is None:
-        reason = card.reasons.get("testability", "")
-        return Testing(tone="open", verdict="Not known", sentence=reason, rows=(), baseline="")
-    tone, verdict = _verdict(report, outlook)
-    return Testing(
-        tone=tone,
-        verdict=verdict,
-        sentence=outlook.sentence,
-        rows=tuple(
-            TestRow(
-                weeks=say.amount(one.weeks, "week"),
-                customers=say.count(one.units),
-                lift="none, however large" if one.lift.value is None else f"{say.lift(one.lift.value)} or more",
-            )
-            for one in outlook.shown
-        ),
-        baseline=_baseline(outlook),
-    )
-
-
-def _verdict(report: StoredCard, outlook: Outlook) -> tuple[str, str]:
-    """A tone and a word: whether the lift worth acting on can be shown, or at least a larger one."""
-    if outlook.baseline.value is None:
-        return "open", "Not known"
-    if not any(doubt.code in ("too_small", "empty") for doubt in report.doubts):
-        return "better", "Yes"
-    larger = any(one.lift.value is not None for one in outlook.shown)
-    return "worse", "Only for large effects" if larger else "No"
-
-
-def _baseline(outlook: Outlook) -> str:
-    share = outlook.baseline.value
-    return "" if share is None else f"{say.part(share)} of them bought in the weeks looked at"

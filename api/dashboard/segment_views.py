@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from flask import render_template, request
+from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.current import winnow
@@ -25,6 +25,7 @@ from api.dashboard.segment_reads import (
 )
 from api.dashboard.segment_uses import uses_of
 from api.dashboard.session import require_sign_in
+from experiments.services.report_csv import card_csv
 
 ROWS_PER_PAGE = 50
 
@@ -73,4 +74,14 @@ def segment(key: str) -> ResponseReturnValue:
         clauses=condition_clauses(shown.condition, attributes),
         written=json.dumps(shown.condition, indent=2, ensure_ascii=False),
         uses=uses_of(shown, every_experiment()),
+    )
+
+
+@pages.get("/segments/<key>/card.csv")
+def table(key: str) -> ResponseReturnValue:
+    """Download the figures of the card."""
+    return Response(
+        card_csv(winnow().segment_reports.newest(key).document),
+        mimetype="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{key}-card.csv"'},
     )
