@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 
-from api.dashboard import pages, persona_views, promotion_views, promotions, segment_views, sign_in
+from api.dashboard import pages, persona_views, promotion_views, promotions, segment_views, sign_in, study_views
 from api.dashboard.blueprint import lost_page
 from api.dashboard.session import PagesOnly, signed_in
 from api.errors import is_api
@@ -47,6 +47,7 @@ def register(app: Flask, winnow: Winnow) -> None:
         promotions.pages,
         segment_views.pages,
         persona_views.pages,
+        study_views.pages,
     ):
         app.register_blueprint(blueprint)
     app.after_request(_page_for_lost)

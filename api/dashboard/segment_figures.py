@@ -10,6 +10,7 @@ from api.dashboard.stored.card_values import Card, Worth
 from api.dashboard.stored.values import Interval
 
 TOO_FEW = "too few"
+NOBODY = "–"
 NOT_ASKED = "not known"
 
 
@@ -34,7 +35,7 @@ def per_customer(card: Card) -> Figure:
     if worth is None:
         return Figure(text=NOT_ASKED)
     if card.units < FEWEST:
-        return Figure(text=TOO_FEW)
+        return Figure(text=TOO_FEW if card.units else NOBODY)
     if worth.per_customer.value is None:
         return Figure(text=NOT_ASKED, note=worth.per_customer.missing)
     if worth.interval is None:
@@ -45,7 +46,7 @@ def per_customer(card: Card) -> Figure:
 def _between(interval: Interval) -> str:
     """An interval of a sum of money; one that reaches below 0 says how little is known, and no more than that."""
     high = say.money(interval.high)
-    return f"up to {high}: hardly known" if interval.low < 0 else f"between {say.money(interval.low)} and {high}"
+    return f"up to {high}: hardly known" if interval.low < 0 else f"{say.money(interval.low)} to {high}"
 
 
 def revenue_share(card: Card) -> Figure:
@@ -54,7 +55,7 @@ def revenue_share(card: Card) -> Figure:
     if worth is None or worth.revenue_share.value is None:
         return Figure(text=NOT_ASKED, note=worth.revenue_share.missing if worth else "")
     if card.units < FEWEST:
-        return Figure(text=TOO_FEW)
+        return Figure(text=TOO_FEW if card.units else NOBODY)
     return Figure(text=say.part(worth.revenue_share.value), note=_beside(worth))
 
 

@@ -39,12 +39,16 @@ class Stays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardPage:
-    """Everything of a card, in words. `more_overlaps` segments share customers with it and are not listed."""
+    """Everything of a card, in words. `more_overlaps` segments share customers with it and are not listed.
+
+    `lies_in`: what is for information, the segments that hold it.
+    """
 
     size: str
     facts: tuple[Fact, ...]
     value_missing: str
     doubts: tuple[ShownDoubt, ...]
+    lies_in: tuple[ShownDoubt, ...]
     stays: Stays
     overlaps: tuple[OverlapRow, ...]
     more_overlaps: int
@@ -62,6 +66,7 @@ def card_page(
     report: StoredCard, card: Card, *, segments: Mapping[str, str], attributes: Mapping[str, str]
 ) -> CardPage:
     """`segments` and `attributes`: names by key."""
+    doubts = doubts_of(_told_apart(report, card), segments)
     telling = [trait for trait in card.traits if trait.distinguishing]
     others = [contrast_of(trait, attributes) for trait in telling if not trait.by_definition]
     shared = sorted((one for one in card.overlaps if one.both), key=lambda one: (-one.both, one.other))
@@ -69,7 +74,8 @@ def card_page(
         size=size_sentence(card, report.units),
         facts=_facts(card),
         value_missing=card.reasons.get("value", ""),
-        doubts=doubts_of(_told_apart(report, card), segments),
+        doubts=tuple(one for one in doubts if one.severity != "info"),
+        lies_in=tuple(one for one in doubts if one.severity == "info"),
         stays=stays_of(card),
         overlaps=tuple(overlap_row(one, card, segments) for one in shared[:MOST_OVERLAPS]),
         more_overlaps=max(0, len(shared) - MOST_OVERLAPS),

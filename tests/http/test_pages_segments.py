@@ -56,7 +56,7 @@ def test_a_row_tells_size_value_and_the_worst_doubt(two: Site) -> None:
     made.store(two.winnow, "recent", made.report("recent", AT, doubts=doubts))
     said = two.read("/segments")
     row = said[said.index("Bought lately") :]
-    assert "recent · behavioural 22,393 35.0% 1.41 between 1.18 and 1.64 47.0%" in row
+    assert "recent · behavioural 22,393 35.0% 1.41 1.18 to 1.64 47.0%" in row
     assert "Too small to test in, and 1 more" in row
     assert "Buys on the web web Not counted yet" in row
 
@@ -123,7 +123,7 @@ def test_a_card_in_words(two: Site) -> None:
     said = two.read("/segments/recent")
     assert "22,393 customers, 35.0% of all 64,000" in said
     assert "Months since the last purchase is at most 3, or is not known" in said
-    assert "Spent per customer 1.41 between 1.18 and 1.64" in said
+    assert "Spent per customer 1.41 1.18 to 1.64" in said
     assert "Part of all revenue 47.0% each spends 1.3 times what all customers do" in said
     assert "Lies in “Buys on the web” 97% of its customers are there too. Look at it" in said
     assert "Can it be tested in? Only for large effects. In 4 weeks, with 11,196 customers" in said
