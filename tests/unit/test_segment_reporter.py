@@ -19,6 +19,7 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import NoReport, NotFound, Unavailable
 from experiments.domain.event import Event
 from experiments.domain.membership import member_of
+from experiments.domain.promotion import PromotionState
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
@@ -32,6 +33,7 @@ from experiments.settings import Settings
 from experiments.storage.unit_of_work import Database, open_database
 from experiments.worker import Worker
 from tests.conftest import FakeClock
+from tests.stores.promotions import promotion
 from tests.unit.test_worker import FakeAnalyst
 
 UNITS = [f"u{number}" for number in range(100)]
@@ -272,6 +274,24 @@ def test_what_is_not_known_is_a_reason_and_nothing_personal_is_told(shop: Winnow
     assert [(one["code"], one["severity"]) for one in doubts] == [("unregistered", "warning")]
     assert "device" in doubts[0]["sentence"]
     assert [one["code"] for one in shop.segment_reports.newest("fax").document["doubts"]] == ["empty"]
+
+
+def test_content_that_is_live_because_it_won_is_in_the_portrait(shop: Winnow, clock: FakeClock) -> None:
+    say(shop, drawn(1))
+    with shop.open_unit_of_work() as work:
+        for key, state, segment in (
+            ("p1", PromotionState.HELD, "web"),
+            ("p2", PromotionState.REVERTED, "big"),
+            ("p3", PromotionState.KEPT, "big"),
+        ):
+            work.promotions.add(promotion(key, state, segment=segment, experiment=f"of-{key}"))
+        work.commit()
+    assert reporter(shop).step(silent)
+    gain = promotion().evidence.predicted_gain
+    for segment, experiment in (("web", "of-p1"), ("big", "of-p3")):
+        won = shop.segment_reports.newest(segment).document["persona"]["won"]
+        assert won == [{"experiment": experiment, "variant": "b", "lift": gain}]
+    assert shop.segment_reports.newest("nobody").document["persona"]["won"] == []
 
 
 def test_one_that_fails_does_not_stop_the_others(
