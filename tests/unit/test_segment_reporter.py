@@ -31,7 +31,7 @@ from experiments.services.segment_reporter import FAILED_FOR, PAUSE, SegmentRepo
 from experiments.services.segment_tables import Progress
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import Database, open_database
-from experiments.worker import Worker
+from experiments.worker import FOLLOW_STEPS, Worker
 from tests.conftest import FakeClock
 from tests.stores.promotions import promotion
 from tests.unit.test_worker import FakeAnalyst
@@ -432,7 +432,9 @@ def test_after_a_look_it_rests_as_long_as_the_look_took(shop: Winnow, clock: Fak
     assert making.step(silent)
 
 
-def test_the_worker_makes_them_and_stops_where_told_to(shop: Winnow, clock: FakeClock) -> None:
+def test_the_worker_makes_them_and_stops_where_told_to(
+    shop: Winnow, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     say(shop, drawn(1))
     stop = threading.Event()
 
@@ -449,10 +451,15 @@ def test_the_worker_makes_them_and_stops_where_told_to(shop: Winnow, clock: Fake
         holder="me",
         stop=threading.Event(),
         report=reporter(shop).step,
-        follow=lambda: bool(followed.append(1)),
+        follow=lambda: followed.append(1) is None,  # type: ignore[func-returns-value]
     )
     worker.round()
-    assert (shop.segment_reports.of("web").state, followed) == ("made", [1])
+    assert (shop.segment_reports.of("web").state, followed) == ("made", [1] * FOLLOW_STEPS)
+    # In the middle of a long look the log is followed a step at a time: profiles, and three reports.
+    monkeypatch.setattr("experiments.worker.FOLLOW_SECONDS", 0.0)
+    clock.advance(days=1)
+    worker.round()
+    assert len(followed) == 2 * FOLLOW_STEPS + 4
 
 
 def both_at_once(shop: Winnow) -> None:
