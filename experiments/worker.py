@@ -145,11 +145,11 @@ class Worker:
             return False
         return True
 
-    def _follow_log(self) -> None:
+    def _follow_log(self, most_steps: int = FOLLOW_STEPS) -> None:
         """Bring profiles up to the log, as far as there is time; the rest comes next time."""
         self._followed_at = monotonic()
         try:
-            for _ in range(FOLLOW_STEPS):
+            for _ in range(most_steps):
                 if self._stop.is_set() or not self._follow():
                     break
                 self._keep_lease(0, 0)
@@ -174,12 +174,15 @@ class Worker:
             log.exception("reports_failed")
 
     def _mind(self, done: int, total: int | None, label: str | None = None) -> None:
-        """In the middle of a long look: stop where told to, keep the lease, and go on following the log."""
+        """In the middle of a long look: stop where told to, keep the lease, and follow the log a little further.
+
+        One step at a time: what is being read must not wait for long, or the database ends it.
+        """
         if self._stop.is_set():
             raise Stopping
         self._keep_lease(done, total or 0)
         if monotonic() - self._followed_at >= FOLLOW_SECONDS:
-            self._follow_log()
+            self._follow_log(most_steps=1)
 
     def deliver(self) -> None:
         """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -18,6 +19,7 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import NoReport, NotFound, Unavailable
 from experiments.domain.event import Event
 from experiments.domain.membership import member_of
+from experiments.domain.promotion import PromotionState
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
@@ -28,9 +30,10 @@ from experiments.services.segment_cards import Cards, cards_of
 from experiments.services.segment_reporter import FAILED_FOR, PAUSE, SegmentReporter
 from experiments.services.segment_tables import Progress
 from experiments.settings import Settings
-from experiments.storage.unit_of_work import open_database
-from experiments.worker import Worker
+from experiments.storage.unit_of_work import Database, open_database
+from experiments.worker import FOLLOW_STEPS, Worker
 from tests.conftest import FakeClock
+from tests.stores.promotions import promotion
 from tests.unit.test_worker import FakeAnalyst
 
 UNITS = [f"u{number}" for number in range(100)]
@@ -47,8 +50,9 @@ def silent(done: int, total: int | None, label: str | None = None) -> None:
     """Progress for nobody."""
 
 
-def new_shop(clock: FakeClock) -> Winnow:
-    shop = build(Settings(), open_unit_of_work=open_database("memory://").unit_of_work, clock=clock)
+def new_shop(clock: FakeClock, database: Database | None = None) -> Winnow:
+    opened = (database or open_database("memory://")).unit_of_work
+    shop = build(Settings(database_url="memory://"), open_unit_of_work=opened, clock=clock)
     shop.author.attributes.create(Attribute(key="channel", name="C", type=AttributeType.TEXT), actor="t")
     shop.author.attributes.create(Attribute(key="spend", name="S", type=AttributeType.NUMBER), actor="t")
     shop.author.attributes.create(Attribute(key="mail", name="M", type=AttributeType.TEXT, personal=True), actor="t")
@@ -272,6 +276,24 @@ def test_what_is_not_known_is_a_reason_and_nothing_personal_is_told(shop: Winnow
     assert [one["code"] for one in shop.segment_reports.newest("fax").document["doubts"]] == ["empty"]
 
 
+def test_content_that_is_live_because_it_won_is_in_the_portrait(shop: Winnow, clock: FakeClock) -> None:
+    say(shop, drawn(1))
+    with shop.open_unit_of_work() as work:
+        for key, state, segment in (
+            ("p1", PromotionState.HELD, "web"),
+            ("p2", PromotionState.REVERTED, "big"),
+            ("p3", PromotionState.KEPT, "big"),
+        ):
+            work.promotions.add(promotion(key, state, segment=segment, experiment=f"of-{key}"))
+        work.commit()
+    assert reporter(shop).step(silent)
+    gain = promotion().evidence.predicted_gain
+    for segment, experiment in (("web", "of-p1"), ("big", "of-p3")):
+        won = shop.segment_reports.newest(segment).document["persona"]["won"]
+        assert won == [{"experiment": experiment, "variant": "b", "lift": gain}]
+    assert shop.segment_reports.newest("nobody").document["persona"]["won"] == []
+
+
 def test_one_that_fails_does_not_stop_the_others(
     shop: Winnow, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -410,7 +432,9 @@ def test_after_a_look_it_rests_as_long_as_the_look_took(shop: Winnow, clock: Fak
     assert making.step(silent)
 
 
-def test_the_worker_makes_them_and_stops_where_told_to(shop: Winnow, clock: FakeClock) -> None:
+def test_the_worker_makes_them_and_stops_where_told_to(
+    shop: Winnow, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     say(shop, drawn(1))
     stop = threading.Event()
 
@@ -427,7 +451,55 @@ def test_the_worker_makes_them_and_stops_where_told_to(shop: Winnow, clock: Fake
         holder="me",
         stop=threading.Event(),
         report=reporter(shop).step,
-        follow=lambda: bool(followed.append(1)),
+        follow=lambda: followed.append(1) is None,  # type: ignore[func-returns-value]
     )
     worker.round()
-    assert (shop.segment_reports.of("web").state, followed) == ("made", [1])
+    assert (shop.segment_reports.of("web").state, followed) == ("made", [1] * FOLLOW_STEPS)
+    # In the middle of a long look the log is followed a step at a time: profiles, and three reports.
+    monkeypatch.setattr("experiments.worker.FOLLOW_SECONDS", 0.0)
+    clock.advance(days=1)
+    worker.round()
+    assert len(followed) == 2 * FOLLOW_STEPS + 4
+
+
+def both_at_once(shop: Winnow) -> None:
+    """Two workers look one after the other, as DuckDB wants it within a process, and then store at the same time."""
+    looking, storing = threading.Lock(), threading.Barrier(2, timeout=20)
+
+    def work() -> bool:
+        looking.acquire()
+        looked: list[bool] = []
+
+        def progress(done: int, total: int | None, label: str | None = None) -> None:
+            if label == "Storing reports" and not looked:
+                looked.append(True)
+                looking.release()
+                storing.wait()
+
+        return reporter(shop).step(progress)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [one.result() for one in [pool.submit(work), pool.submit(work)]] == [True, True]
+
+
+def test_in_every_database_two_workers_at_once(database: Database, clock: FakeClock) -> None:
+    """Each report is stored once, a week is counted once, and what comes back is what was made."""
+    shop = new_shop(clock, database)
+    say(shop, drawn(1))
+    inside = [on_web(drawn(1)), on_web(drawn(2))]
+    both_at_once(shop)
+    clock.advance(days=7)
+    say(shop, drawn(2))
+    both_at_once(shop)
+    (week,) = shop.segment_reports.newest("web").document["card"]["stability"]["weeks"]
+    gone, come = inside[0] - inside[1], inside[1] - inside[0]
+    assert (week["before"], week["left"], week["entered"]) == (len(inside[0]), len(gone), len(come))
+    for one in shop.segment_reports.all_newest():
+        assert [report.number for report in shop.segment_reports.history(one.segment.value.key)] == [2, 1]
+    with shop.open_unit_of_work(read_only=True) as work:
+        assert len(work.reports.weeks("web")) == 1
+    person = min(inside[1])
+    shop.eraser.erase(person, actor="t")
+    with shop.open_unit_of_work(read_only=True) as work:
+        salt = work.erasures.salt()
+        assert list(work.reports.members("web")) == sorted(member_of(salt, unit) for unit in inside[1] - {person})
