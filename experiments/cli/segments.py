@@ -25,6 +25,7 @@ COMMANDS = {
     "refit": Entry("experiments.cli.segment_studies:refit", "Look again: which clusters are left, and who moved."),
     "clusters": Entry("experiments.cli.segment_studies:clusters", "List clusterings, and what one of them found."),
     "discover": Entry("experiments.cli.segment_discovery:discover", "Look for whom a treatment did something else."),
+    "discoveries": Entry("experiments.cli.segment_discovery:discoveries", "List discoveries, and what one proposed."),
     "adopt": Entry("experiments.cli.segment_studies:adopt", "Make a segment of what was found."),
     "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
 }
