@@ -48,7 +48,7 @@ class _AdoptSchema(Body):
     """`segment`: the key of a new one, or of one that was made of the same group before."""
 
     segment = Key(required=True)
-    version = Whole(metadata={"description": "The newest where it is left out."})
+    version = Whole(metadata={"description": "The newest that found anything, where it is left out."})
     name = Text(metadata={"description": "Of the segment, for people."})
 
 

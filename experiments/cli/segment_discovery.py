@@ -1,4 +1,4 @@
-"""`winnow segments discover`: for whom a treatment did something else, as proposals for the next experiment."""
+"""`winnow segments discover` and `discoveries`: for whom a treatment did something else, as proposals."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from rich.text import Text
 
 from experiments.cli.console import out, progress_bar
 from experiments.cli.rule_words import rule_words
-from experiments.cli.segment_studies import attributes_option, json_option
+from experiments.cli.segment_studies import attributes_option, json_option, list_studies, tell_adopted
 from experiments.cli.wired import ACTOR, wired
-from experiments.domain.study import Study
-from experiments.services.discover import Discoverer, DiscoverWish
+from experiments.domain.study import Study, StudyKind
 
 
 @click.command()
@@ -44,6 +43,8 @@ def discover(
     What comes of it is a proposal for the next experiment, never a winner of this one. Every look counts: the error
     rate holds for one.
     """
+    from experiments.services.discover import Discoverer, DiscoverWish  # noqa: PLC0415 - it needs the numbers
+
     winnow = wired()
     wish = DiscoverWish(
         experiment=experiment,
@@ -57,6 +58,21 @@ def discover(
     with progress_bar("Reading exposures and events") as tell:
         study = Discoverer(winnow.open_unit_of_work, winnow.clock).discover(wish, tell, actor=ACTOR)
     _show(study, as_json=as_json)
+
+
+@click.command()
+@click.argument("experiment", required=False)
+@click.option("--version", "look", type=click.IntRange(1), help="That look in place of the newest.")
+@json_option
+def discoveries(experiment: str | None, look: int | None, *, as_json: bool) -> None:
+    """List all discoveries; of one its newest look, and the segments that were made of it."""
+    studies, kind = wired().studies, StudyKind.DISCOVERY
+    if experiment is None:
+        list_studies(kind)
+        return
+    _show(studies.get(kind, experiment, look), as_json=as_json)
+    if not as_json:
+        tell_adopted(studies.adopted(kind, experiment))
 
 
 def _show(study: Study, *, as_json: bool) -> None:

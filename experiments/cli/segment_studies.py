@@ -1,4 +1,4 @@
-"""`winnow segments learn`, `refit`, `clusters`, `discover` and `adopt`. The numbers are imported by who needs them."""
+"""`winnow segments learn`, `refit`, `clusters` and `adopt`. The numbers are imported by who needs them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def clusters(name: str | None, version: int | None, *, as_json: bool) -> None:
     """List all clusterings; of one its newest version, its versions, and the segments that were made of it."""
     studies, kind = wired().studies, StudyKind.CLUSTERING
     if name is None:
-        _list(kind)
+        list_studies(kind)
         return
     study = studies.get(kind, name, version)
     _show(study, studies.adopted(kind, name), as_json=as_json)
@@ -115,7 +115,7 @@ def clusters(name: str | None, version: int | None, *, as_json: bool) -> None:
 @click.option("--leaf", metavar="KEY", help="A proposed leaf of the discovery in experiment NAME.")
 @click.option("--as", "segment", required=True, metavar="SEGMENT", help="Key of the segment.")
 @click.option("--name", "segment_name", metavar="TEXT", help="Name of the segment, for people.")
-@click.option("--version", type=click.IntRange(1), help="Of that version; else of the newest.")
+@click.option("--version", type=click.IntRange(1), help="Of that version; else of the newest that found anything.")
 def adopt(
     *, name: str, cluster: str | None, leaf: str | None, segment: str, segment_name: str | None, version: int | None
 ) -> None:
@@ -140,7 +140,8 @@ def adopt(
     click.echo(f"now: {rule_words(now.condition)}" if made.before is not None else rule_words(now.condition))
 
 
-def _list(kind: StudyKind) -> None:
+def list_studies(kind: StudyKind) -> None:
+    """Print the newest version of each."""
     table = Table("name", "version", "made", "outcome", "message", box=SIMPLE_HEAD)
     after: str | None = None
     while True:
@@ -167,11 +168,18 @@ def _show(study: Study, adopted: tuple[AdoptedSegment, ...], *, as_json: bool) -
             f"Exactly the right rule holds for {document['rules_right']:.1%} of customers that were kept aside."
         )
     else:
-        click.echo("There is no structure to go by: no clusters are stored, and none can be adopted.")
+        if document["outcome"] != "too_few_units":
+            click.echo("There is no structure to go by.")
+        click.echo("That is stored as the answer; there are no clusters to adopt.")
     for note in document["notes"]:
         click.echo(note)
     if document["movement"]:
         _movement(document["movement"], {one["key"]: one["share"] for one in document["groups"]})
+    tell_adopted(adopted)
+
+
+def tell_adopted(adopted: tuple[AdoptedSegment, ...]) -> None:
+    """Say of each segment how it stands to what it was made of."""
     for one in adopted:
         click.echo(f"Segment {one.adoption.segment} ({one.adoption.group}) {_STANDINGS[one.standing]}")
 

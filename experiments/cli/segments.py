@@ -20,10 +20,12 @@ COMMANDS = {
     "templates": Entry("experiments.cli.segments:templates", "List all templates, or say what one of them wants."),
     "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
     "card": Entry("experiments.cli.segment_cards:card", "Show what segments are worth, and can they be tested in."),
+    "import": Entry("experiments.cli.segment_list:import_list", "Put customers on a list, which is a segment."),
     "learn": Entry("experiments.cli.segment_studies:learn", "Look for customers who are alike."),
     "refit": Entry("experiments.cli.segment_studies:refit", "Look again: which clusters are left, and who moved."),
     "clusters": Entry("experiments.cli.segment_studies:clusters", "List clusterings, and what one of them found."),
     "discover": Entry("experiments.cli.segment_discovery:discover", "Look for whom a treatment did something else."),
+    "discoveries": Entry("experiments.cli.segment_discovery:discoveries", "List discoveries, and what one proposed."),
     "adopt": Entry("experiments.cli.segment_studies:adopt", "Make a segment of what was found."),
     "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
 }

@@ -18,7 +18,8 @@ from experiments.services.ports import Clock, OpenUnitOfWork, Page, Stored, Unit
 class AdoptWish:
     """Which group becomes which segment.
 
-    `version` None: the newest. `segment_name` None: that of the segment, where there is one already, or a plain one.
+    `version` None: the newest that found anything. `segment_name` None: that of the segment, where there is one
+    already, or a plain one.
     """
 
     kind: StudyKind
@@ -95,7 +96,7 @@ class Studies:
         Raises NotFound, InvalidInput; AlreadyExists where the segment is of another making.
         """
         with self._open(read_only=True) as work:
-            study = work.studies.get(wish.kind, wish.name, wish.version)
+            study = _meant(work, wish)
             condition = study.adoptable(wish.group)
             before = _segment(work, wish.segment)
             made_of = work.studies.adoption(wish.segment)
@@ -137,6 +138,13 @@ class _Adopting(LibraryAuthor[Segment]):
 
     def _check(self, work: UnitOfWork, value: Segment) -> None:
         work.studies.adopt(self._adoption)
+
+
+def _meant(work: UnitOfWork, wish: AdoptWish) -> Study:
+    newest = work.studies.get(wish.kind, wish.name, wish.version)
+    if wish.version is not None:
+        return newest
+    return newest_with_groups(work, wish.kind, wish.name) or newest
 
 
 def adopted_segments(work: UnitOfWork, kind: StudyKind, name: str) -> tuple[AdoptedSegment, ...]:

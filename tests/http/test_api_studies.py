@@ -96,6 +96,8 @@ def test_what_is_not_found_any_more_and_what_was_edited(habits: Caller) -> None:
     assert adopted(habits) == {"s-c1": "edited", "s-c2": "gone"}
     store(habits, 3, outcome="no_structure")
     assert adopted(habits) == {"s-c1": "edited", "s-c2": "gone"}, "finding nothing takes nothing away"
+    late = habits.post("/v1/clusterings/habits/adopt", {"cluster": "c4", "segment": "late"}).json
+    assert (late["version"], late["segment"]["definition"]["condition"]) == (2, SLEEPERS)
 
 
 REFUSALS: list[tuple[dict[str, Any], tuple[int, str, str | None]]] = [

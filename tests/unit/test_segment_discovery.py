@@ -187,6 +187,10 @@ def check_adopting(house: House, document: dict[str, Any], best: str) -> None:
     segment = house.services.author.segments.get("young_city").value
     assert segment.condition == next(leaf["condition"] for leaf in document["groups"] if leaf["key"] == best)
     assert segment.kind == "discovered"
+    shown = house.winnow("segments", "discoveries", "banner", "--version", "1").stdout
+    assert best in shown
+    assert f"Segment young_city ({best}) asks what the newest version says." in shown
+    assert "banner" in house.winnow("segments", "discoveries").stdout
     (made,) = house.services.studies.adopted(StudyKind.DISCOVERY, "banner")
     assert (made.adoption.group, made.standing) == (best, "current")
 

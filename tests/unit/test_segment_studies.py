@@ -23,7 +23,7 @@ from tests.unit.test_cli import Winnow
 
 CUSTOMERS = 420
 NAMES = ("recency_days", "orders", "total_spent")
-QUICK = ("--attributes", ",".join(NAMES), "--seed", "3", "--sample", "250", "--most-clusters", "4")
+QUICK = ("--attributes", ",".join(NAMES), "--seed", "3", "--sample", "150", "--most-clusters", "4")
 CENTRES = np.array([[30.0, 20.0, 500.0], [200.0, 4.0, 90.0], [60.0, 6.0, 900.0]])
 SPREAD = np.array([8.0, 1.2, 40.0])
 
