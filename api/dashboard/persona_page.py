@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from api.dashboard import format as say
 from api.dashboard.heat import FEWEST
 from api.dashboard.overlap_matrix import whole_share
-from api.dashboard.stored.card_values import Reach
+from api.dashboard.segment_figures import per_customer
+from api.dashboard.stored.card_values import Card, Reach
 from api.dashboard.stored.customers import StoredCard
 from api.dashboard.stored.portrait import Habit, Portrait, TypicalMiddle, TypicalShare, Won
 from api.dashboard.trait_words import Contrast, Typical, attribute_name, category_words, contrast_of
@@ -75,7 +76,7 @@ def persona_page(name: str, report: StoredCard, portrait: Portrait, names: Perso
         apart=() if few else tuple(contrast_of(trait, names.attributes) for trait in portrait.distinguishing),
         apart_none=_nothing(portrait),
         by_definition=() if few else tuple(contrast_of(trait, names.attributes) for trait in portrait.by_definition),
-        habits=() if few else tuple(map(_habit, portrait.habits)),
+        habits=() if few else tuple(_habit(one, report.card) for one in portrait.habits),
         channels=() if few else tuple(map(_channel, portrait.channels)),
         won=tuple(_winner(one, names) for one in portrait.won),
         won_none="" if portrait.won else "Nothing has won with them yet.",
@@ -99,18 +100,24 @@ def _typical(one: TypicalShare | TypicalMiddle, names: Mapping[str, str]) -> Typ
     return Typical(label=label, value=say.plain_number(one.median), note=middle)
 
 
-def _habit(habit: Habit) -> Contrast:
+def _habit(habit: Habit, card: Card | None) -> Contrast:
+    """Beside all customers; where the card knows how sure it is of a mean, the label says the range."""
     label, words = _HABITS.get(habit.name, (habit.name.replace("_", " ").capitalize(), say.plain_number))
     largest = 1.0 if habit.name == "buyer_share" else max(habit.inside, habit.everybody)
     drawn = largest > 0 and min(habit.inside, habit.everybody) >= 0
     return Contrast(
-        label=label,
+        label=label if habit.name != "revenue_per_unit" else f"{label}{_range(card)}",
         here=words(habit.inside),
         elsewhere=words(habit.everybody),
         how_much="",
         here_length=habit.inside / largest if drawn else None,
         elsewhere_length=habit.everybody / largest if drawn else None,
     )
+
+
+def _range(card: Card | None) -> str:
+    note = "" if card is None else per_customer(card).note
+    return f" (here {note})" if note else ""
 
 
 def _channel(reach: Reach) -> Channel:

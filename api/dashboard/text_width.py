@@ -66,16 +66,23 @@ def _lines(text: str, size: float, width: float, *, bold: bool) -> Iterator[str]
 def _words(text: str, size: float, width: float, *, bold: bool) -> Iterator[str]:
     """Words, the ones that are too long for a line in pieces."""
     for word in text.split():
-        piece = ""
-        for character in word:
-            if piece and width_of(piece + character, size, bold=bold) > width:
-                yield piece
-                piece = ""
-            piece += character
-        yield piece
+        rest = word
+        while rest:
+            fits = max(1, _fitting(rest, size, width, bold=bold))
+            yield rest[:fits]
+            rest = rest[fits:]
+
+
+def _fitting(text: str, size: float, width: float, *, bold: bool) -> int:
+    """How many characters from the beginning fit."""
+    used = 0.0
+    for place, character in enumerate(text):
+        used += _em(character) * size * (_BOLD if bold else 1.0)
+        if used > width:
+            return place
+    return len(text)
 
 
 def _cut(text: str, size: float, width: float, *, bold: bool) -> str:
-    while text and width_of(f"{text}…", size, bold=bold) > width:
-        text = text[:-1]
-    return f"{text.rstrip()}…"
+    room = width - width_of("…", size, bold=bold)
+    return f"{text[: _fitting(text, size, room, bold=bold)].rstrip()}…"

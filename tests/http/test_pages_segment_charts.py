@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import sqrt
+from pathlib import Path
 
 import pytest
 
+import api.dashboard
 from api.dashboard.heat import count_legend, share_step, step_of
 from api.dashboard.overlap_matrix import overlap_matrix, whole_share
 from api.dashboard.rfm_map import NARROW, WIDE, MapFrame, rfm_map
@@ -187,3 +190,19 @@ def test_fifty_segments_are_twelve_and_a_sentence() -> None:
 def test_one_segment_is_no_square() -> None:
     assert overlap_matrix(_overlaps({"a": "A"}, [10], [[10]])) is None
     assert overlap_matrix(None) is None
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.1 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_numbers_on_colours_can_be_read(scheme: int) -> None:
+    sheet = (Path(api.dashboard.__file__).parent / "static" / "segments.css").read_text()
+    colours = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", sheet.split(":root")[scheme + 1]))
+    for step in range(6):
+        ground, words = (_luminance(colours[name]) for name in (f"heat-{step}", "on-high" if step > 3 else "on-low"))
+        assert (max(ground, words) + 0.05) / (min(ground, words) + 0.05) >= 4.5, step
