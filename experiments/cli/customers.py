@@ -1,4 +1,4 @@
-"""`winnow customers`: what is kept of single people."""
+"""`winnow customers`: what is kept of people."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from dataclasses import asdict
 
 import click
 
+from experiments.cli.customer_summary import summary
 from experiments.cli.wired import ACTOR, wired
 
 
 @click.group()
 def customers() -> None:
-    """Erase people."""
+    """Erase people, and see what all of them come to."""
+
+
+customers.add_command(summary)
 
 
 @customers.command()

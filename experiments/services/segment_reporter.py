@@ -37,6 +37,8 @@ FEW_UNITS = 1_000
 """While there are fewer, reports are made anew when profiles have changed: who begins wants to see what he did."""
 PAUSE = timedelta(seconds=60)
 """Between such looks, and after a look that failed."""
+UNKNOWN = -1
+"""No revision of profiles."""
 FAILED_FOR = timedelta(hours=1)
 """A segment that failed is tried again after so long, or when it is edited."""
 SKEW = timedelta(hours=1)
@@ -79,6 +81,7 @@ class SegmentReporter:
         self._rest_until: datetime | None = None
         self._failures: dict[tuple[str, int], datetime] = {}
         self._few: tuple[int, datetime] | None = None
+        self._is_new = True
 
     def step(self, progress: Progress) -> bool:
         """Make what is due; False where nothing is. What `progress` raises ends it; reports stored until then stay."""
@@ -111,6 +114,11 @@ class SegmentReporter:
         return head is None or head.revision != revision or abs(now - head.made_at) >= self._age
 
     def _few_have_changed(self, work: UnitOfWork, now: datetime) -> bool:
+        """A process that has just begun does not know whether they have, and looks."""
+        if self._is_new:
+            newest, self._is_new = work.reports.newest(CUSTOMERS), False
+            if newest is not None and newest.document["units"] < FEW_UNITS:
+                self._few = (UNKNOWN, newest.made_at)
         if self._few is None:
             return False
         revision, at = self._few

@@ -19,6 +19,7 @@ from experiments.bootstrap import build, utc_now
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput, NotFound
 from experiments.domain.event import Event, Exposure
+from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
 from experiments.services import segment_tables
@@ -372,3 +373,49 @@ def test_what_the_worker_stored_is_shown(settled: Winnow, sqlite_url: str) -> No
     services.author.segments.edit("big", replace(big.value, name="B"), expected_revision=1, actor="t")
     assert "It was edited since this report was made" in settled("segments", "card", "big").stdout
     assert settled("segments", "card", "else").stderr.startswith("winnow: segment_not_found")
+
+
+def test_everybody_is_shown(settled: Winnow, sqlite_url: str) -> None:
+    refused = settled("customers", "summary")
+    assert (refused.exit_code, refused.stderr[:24]) == (1, "winnow: report_not_made:")
+    services = build(Settings(database_url=sqlite_url))
+    bought = [("u1", 40, 3_000), ("u2", 1, 500)]
+    with services.open_unit_of_work() as work:
+        now = services.clock()
+        work.behaviour.put(
+            [
+                Purchases(
+                    unit_id=unit,
+                    first_at=now - timedelta(days=days),
+                    last_at=now - timedelta(days=days),
+                    previous_at=None,
+                    frequency=1,
+                    unvalued=0,
+                    monetary_cents=cents,
+                    due_at=now,
+                )
+                for unit, days, cents in bought
+            ]
+        )
+        cuts = {
+            "recency_days": (7, 14, 30, 90),
+            "frequency": (1, 2, 3, 4),
+            "monetary_cents": (1_000, 2_000, 4_000, 8_000),
+        }
+        work.behaviour.advance(Followed(names=("order",), cuts=cuts))
+        work.commit()
+    assert reporter(services, purchases=("order",)).step(silent)
+    told = " ".join(settled("customers", "summary").stdout.split())
+    for part in (
+        "400 profiles, as of ",
+        "2 customers bought 2 times for 35.00; 2 of them once",
+        "recency \\ frequency 1 2 3 4 5",
+        "5 1 0 0 0 0 4 0 0 0 0 0 3 0 0 0 0 0 2 1 0 0 0 0 1 0 0 0 0 0",
+        "new 1 50.0% 5.00 14.3%",
+        "hibernating 1 50.0% 30.00 85.7%",
+        "big 100.0% 0.0% 50.0% 0.0% 50.0% 100",
+        "nobody – – – – – 0",
+    ):
+        assert part in told, part
+    document = json.loads(settled("customers", "summary", "--json").stdout)
+    assert document == services.segment_reports.customers().document

@@ -182,12 +182,16 @@ def test_when_reports_are_made(shop: Winnow, clock: FakeClock) -> None:
     say(shop, {"another": {"channel": "web"}})
     assert making.step(silent)
     assert reports.newest("big").document["units"] == len(UNITS) + 1
+    assert not reporter(shop).step(silent)
+    clock.advance(seconds=PAUSE.total_seconds())
+    assert not making.step(silent)
+    assert reporter(shop).step(silent)
     clock.advance(hours=23.9)
     assert not making.step(silent)
     clock.advance(hours=0.1)
     assert making.step(silent)
     # Of a day the last one stays.
-    assert [(one.number, one.made_at.day) for one in reports.history("big")] == [(3, 6), (2, 5)]
+    assert [(one.number, one.made_at.day) for one in reports.history("big")] == [(4, 6), (3, 5)]
 
 
 def test_the_reports_against_a_count_by_hand(shop: Winnow, clock: FakeClock) -> None:
