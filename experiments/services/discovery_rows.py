@@ -90,7 +90,8 @@ def _table(batches: Iterable[Sequence[Sequence[Any]]], schema: pa.Schema) -> pa.
 
 
 def _batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
+    """What more a row tells is not looked at here."""
+    columns = list(zip(*rows, strict=True))[: len(schema)]
     arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from experiments.domain.errors import InvalidInput, StateConflict
 from experiments.domain.names import check_instant
@@ -126,13 +127,15 @@ class ListImporter:
         return before, mine
 
     def _stop_if_superseded(self, mine: ImportedList, attribute: str) -> None:
-        """Whoever finds that another file has come takes off what he put on since: that file counts."""
         with self._open(read_only=True) as work:
             now = work.lists.get(mine.key)
-        if now is None or now.at == mine.at:
-            return
+        if now is not None and now.at != mine.at:
+            self._give_way(now, attribute)
+
+    def _give_way(self, now: ImportedList, attribute: str) -> NoReturn:
+        """Take off what was put on since another file came, and say that that one counts."""
         self._take_off(attribute, now.at, lambda done, total, label=None: None)
-        raise StateConflict("list_superseded", f"Somebody imports another file as {mine.key!r}: that one counts.")
+        raise StateConflict("list_superseded", f"Somebody imports another file as {now.key!r}: that one counts.")
 
     def _store(self, chunk: Chunk, run: _Run) -> None:
         with self._open(read_only=True) as work:
@@ -168,13 +171,17 @@ class ListImporter:
             progress(looked_at, None, "Taking off")
 
     def _finish(self, mine: ImportedList, run: _Run, taken_off: int, actor: str) -> None:
-        self._stop_if_superseded(mine, run.attribute)
         now = self._clock()
         detail = {"units": run.on_list, "taken_off": taken_off, "sha256": mine.digest}
         with self._open() as work:
-            work.lists.put(replace(mine, units=run.on_list, finished_at=now))
-            work.audit.append(AuditEntry(at=now, actor=actor, action="list.import", subject=mine.key, detail=detail))
-            work.commit()
+            held = work.lists.take(mine.key)
+            if held is None or held.at == mine.at:
+                work.lists.put(replace(mine, units=run.on_list, finished_at=now))
+                entry = AuditEntry(at=now, actor=actor, action="list.import", subject=mine.key, detail=detail)
+                work.audit.append(entry)
+                work.commit()
+                return
+        self._give_way(held, run.attribute)
 
 
 class _Run:

@@ -127,15 +127,16 @@ def test_a_run_that_was_ended_goes_on(
     assert members(services) == [f"u{n}" for n in range(7)]
 
 
+@pytest.mark.parametrize("moment", [(2, "Importing"), (2, "Taking off")], ids=["rows", "taking-off"])
 def test_of_two_files_at_once_the_one_that_began_later_counts(
-    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: tuple[int, str]
 ) -> None:
     monkeypatch.setattr(import_list, "BATCH", 2)
     run(services, csv(tmp_path, "before"))
     slow, quick = csv(tmp_path, "a", "b", "c", "d", "e", name="s.csv"), csv(tmp_path, "b", "z", name="q.csv")
 
     def interfere(done: int, total: int | None, label: str | None = None) -> None:
-        if done == 2:
+        if (done, label) == moment:
             run(services, quick)
 
     with pytest.raises(StateConflict) as refusal:
