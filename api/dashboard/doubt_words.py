@@ -27,6 +27,7 @@ _WORST_FIRST = ("critical", "warning", "info")
 class ShownDoubt:
     """`short` stands in lists; `other` is the key of a segment to look at."""
 
+    code: str
     severity: str
     short: str
     sentence: str
@@ -43,6 +44,7 @@ def _shown(doubt: Doubt, names: Mapping[str, str]) -> ShownDoubt:
     other = "" if doubt.other is None else names.get(doubt.other, doubt.other)
     short = _SHORT.get(doubt.code) or doubt.code.replace("_", " ").capitalize()
     return ShownDoubt(
+        code=doubt.code,
         severity=doubt.severity if doubt.severity in _WORST_FIRST else "warning",
         short=short.replace("{other}", f"“{other}”"),
         sentence=_rest(doubt, short),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from api.dashboard import format as say
-from api.dashboard.doubt_words import ShownDoubt, doubts_of
+from api.dashboard.doubt_words import ShownDoubt
 from api.dashboard.segment_figures import Figure, per_customer, revenue_share
 from api.dashboard.stored.customers import StoredCard
 from experiments.domain.segment import Segment
@@ -33,8 +33,11 @@ class SegmentRow:
     state: str
 
 
-def segment_row(segment: Segment, report: StoredCard | None, names: Mapping[str, str], *, outdated: bool) -> SegmentRow:
-    """Return the row of one segment, with a card or without."""
+def segment_row(
+    segment: Segment, report: StoredCard | None, doubts: Sequence[ShownDoubt], *, outdated: bool
+) -> SegmentRow:
+    """Return the row of one segment, with a card or without; of the doubts those that are no mere information."""
+    grave = [doubt for doubt in doubts if doubt.severity != "info"]
     kind = segment.kind.value.replace("_", " ") if segment.kind else ""
     card = report.card if report else None
     if report is None or card is None:
@@ -47,11 +50,10 @@ def segment_row(segment: Segment, report: StoredCard | None, names: Mapping[str,
             share_length=0.0,
             per_customer=None,
             revenue_share=None,
-            worst=None,
-            more_doubts=0,
+            worst=grave[0] if grave else None,
+            more_doubts=max(0, len(grave) - 1),
             state=report.missing if report else PENDING,
         )
-    doubts = [doubt for doubt in doubts_of(report.doubts, names) if doubt.severity != "info"]
     return SegmentRow(
         key=segment.key,
         name=segment.name,
@@ -61,8 +63,8 @@ def segment_row(segment: Segment, report: StoredCard | None, names: Mapping[str,
         share_length=card.share,
         per_customer=per_customer(card),
         revenue_share=revenue_share(card),
-        worst=doubts[0] if doubts else None,
-        more_doubts=max(0, len(doubts) - 1),
+        worst=grave[0] if grave else None,
+        more_doubts=max(0, len(grave) - 1),
         state=OUTDATED if outdated else "",
     )
 

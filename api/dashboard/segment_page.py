@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.doubt_words import ShownDoubt, doubts_of
 from api.dashboard.heat import FEWEST
 from api.dashboard.overlap_matrix import whole_share
 from api.dashboard.segment_figures import Figure, per_customer, revenue_share, size_sentence
 from api.dashboard.segment_neighbours import OverlapRow, ReachRow, overlap_row, reach_rows, reach_sentence
 from api.dashboard.segment_testing import Testing, testing_of
 from api.dashboard.stay_plot import NARROW, WIDE, StayPlot, stay_plot, week_words
-from api.dashboard.stored.card_values import Card, Doubt, Steadiness, Worth
+from api.dashboard.stored.card_values import Card, Steadiness, Worth
 from api.dashboard.stored.customers import StoredCard
 from api.dashboard.trait_words import Contrast, Typical, contrast_of, typical_of
 
@@ -39,16 +38,11 @@ class Stays:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardPage:
-    """Everything of a card, in words. `more_overlaps` segments share customers with it and are not listed.
-
-    `lies_in`: what is for information, the segments that hold it.
-    """
+    """Everything of a card, in words. `more_overlaps` segments share customers with it and are not listed."""
 
     size: str
     facts: tuple[Fact, ...]
     value_missing: str
-    doubts: tuple[ShownDoubt, ...]
-    lies_in: tuple[ShownDoubt, ...]
     stays: Stays
     overlaps: tuple[OverlapRow, ...]
     more_overlaps: int
@@ -66,7 +60,6 @@ def card_page(
     report: StoredCard, card: Card, *, segments: Mapping[str, str], attributes: Mapping[str, str]
 ) -> CardPage:
     """`segments` and `attributes`: names by key."""
-    doubts = doubts_of(_told_apart(report, card), segments)
     telling = [trait for trait in card.traits if trait.distinguishing]
     others = [contrast_of(trait, attributes) for trait in telling if not trait.by_definition]
     shared = sorted((one for one in card.overlaps if one.both), key=lambda one: (-one.both, one.other))
@@ -74,8 +67,6 @@ def card_page(
         size=size_sentence(card, report.units),
         facts=_facts(card),
         value_missing=card.reasons.get("value", ""),
-        doubts=tuple(one for one in doubts if one.severity != "info"),
-        lies_in=tuple(one for one in doubts if one.severity == "info"),
         stays=stays_of(card),
         overlaps=tuple(overlap_row(one, card, segments) for one in shared[:MOST_OVERLAPS]),
         more_overlaps=max(0, len(shared) - MOST_OVERLAPS),
@@ -88,11 +79,6 @@ def card_page(
         differences_sentence=_differences(card, len(others)),
         testing=testing_of(report, card),
     )
-
-
-def _told_apart(report: StoredCard, card: Card) -> tuple[Doubt, ...]:
-    """The doubts, but for the one that is the answer to whether it can be tested in, where that is given."""
-    return tuple(one for one in report.doubts if card.outlook is None or one.code != "too_small")
 
 
 def _facts(card: Card) -> tuple[Fact, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from api.current import winnow
+from api.dashboard.doubt_words import ShownDoubt, doubts_of
+from api.dashboard.stored.cards import read_doubt
 from api.dashboard.stored.customers import CustomersReport, StoredCard, read_customers, read_segment_report
 from experiments.domain.errors import NotFound
 from experiments.domain.experiment import Experiment
@@ -18,6 +20,11 @@ _AT_ONCE = 100
 def stored_card(reported: Reported) -> StoredCard | None:
     """Return the newest report of a segment; None until there is one."""
     return None if reported.report is None else read_segment_report(reported.report.document)
+
+
+def shown_doubts(reported: Reported, names: Mapping[str, str]) -> tuple[ShownDoubt, ...]:
+    """Return what is doubtful about a segment as it is now; before it is counted, what is known at once."""
+    return doubts_of([read_doubt(one) for one in reported.doubts], names)
 
 
 def customers_report() -> CustomersReport | None:
