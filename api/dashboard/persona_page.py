@@ -16,7 +16,7 @@ from api.dashboard.trait_words import Contrast, Typical, attribute_name, categor
 
 _HABITS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "revenue_per_unit": ("Spent per customer", say.money),
-    "buyer_share": ("Bought at least once", say.share),
+    "buyer_share": ("Bought at least once", say.part),
     "purchase_value": ("Spent per purchase", say.money),
 }
 ALL = "all customers"
@@ -94,7 +94,7 @@ def _nothing(portrait: Portrait) -> str:
 def _typical(one: TypicalShare | TypicalMiddle, names: Mapping[str, str]) -> Typical:
     label = attribute_name(one.attribute, names)
     if isinstance(one, TypicalShare):
-        note = f"{say.share(one.share)} of those of whom it is known"
+        note = f"{say.part(one.share)} of those of whom it is known"
         return Typical(label=label, value=category_words(one.value), note=note)
     middle = f"half of them between {say.plain_number(one.lower)} and {say.plain_number(one.upper)}"
     return Typical(label=label, value=say.plain_number(one.median), note=middle)

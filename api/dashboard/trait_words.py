@@ -43,8 +43,8 @@ def contrast_of(trait: Trait, names: Mapping[str, str]) -> Contrast:
     if trait.value is not None:
         return Contrast(
             label=f"{name}: {category_words(trait.value)}",
-            here=say.share(trait.inside),
-            elsewhere=say.share(trait.elsewhere),
+            here=say.part(trait.inside),
+            elsewhere=say.part(trait.elsewhere),
             how_much=size_words(trait.size),
             here_length=trait.inside,
             elsewhere_length=trait.elsewhere,
@@ -77,7 +77,7 @@ def typical_of(profile: Spread | Commonest, names: Mapping[str, str]) -> Typical
     if not profile.shares:
         return None
     value, share = profile.shares[0]
-    return Typical(label=label, value=category_words(value), note=f"{say.share(share)} of those of whom it is known")
+    return Typical(label=label, value=category_words(value), note=f"{say.part(share)} of those of whom it is known")
 
 
 def category_words(value: str) -> str:

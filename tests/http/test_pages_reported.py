@@ -66,7 +66,7 @@ def test_what_the_worker_stores_is_what_the_pages_show(winnow: Winnow) -> None:
     assert "Spends much big 40 20.0%" in site.read("/segments")
     assert "Of Spends much, 100% are in From the web too: 40 customers" in site.get("/segments")
     portrait = site.read("/segments/web/persona")
-    assert "Channel web 100.0% of those of whom it is known" in portrait
+    assert "Channel web 100% of those of whom it is known" in portrait
     assert "Bought at least once 50.0% here 25.0% all customers" in portrait
     assert site.client.get("/segments/web/persona.svg").status_code == 200
     assert "web,size,units,,100" in site.client.get("/segments/web/persona.csv").text

@@ -79,7 +79,9 @@ def test_of_a_handful_no_money_is_told(two: Site) -> None:
 
 def test_an_edited_segment_says_that_its_figures_are_of_before(two: Site) -> None:
     made.store(two.winnow, "recent", made.report("recent", AT), revision=0)
-    assert "Changed since it was counted" in two.read("/segments")
+    listed = two.read("/segments")
+    assert "Changed since it was counted" in listed
+    assert "nothing found" not in listed
     assert "The segment was changed after it was counted" in two.read("/segments/recent")
 
 
