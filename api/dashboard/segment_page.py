@@ -14,7 +14,7 @@ from api.dashboard.segment_testing import Testing, testing_of
 from api.dashboard.stay_plot import NARROW, WIDE, StayPlot, stay_plot, week_words
 from api.dashboard.stored.card_values import Card, Steadiness, Worth
 from api.dashboard.stored.customers import StoredCard
-from api.dashboard.trait_words import Contrast, Typical, contrast_of, typical_of
+from api.dashboard.trait_words import Contrast, contrast_of
 
 MOST_OVERLAPS = 10
 MOST_CONTRASTS = 12
@@ -51,7 +51,6 @@ class CardPage:
     reach_sentence: str
     contrasts: tuple[Contrast, ...]
     by_definition: tuple[Contrast, ...]
-    typical: tuple[Typical, ...]
     differences_sentence: str
     testing: Testing
 
@@ -75,7 +74,6 @@ def card_page(
         reach_sentence=reach_sentence(card),
         contrasts=tuple(others[:MOST_CONTRASTS]),
         by_definition=tuple(contrast_of(trait, attributes) for trait in telling if trait.by_definition),
-        typical=tuple(one for profile in card.profiles if (one := typical_of(profile, attributes))),
         differences_sentence=_differences(card, len(others)),
         testing=testing_of(report, card),
     )

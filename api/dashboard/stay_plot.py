@@ -23,24 +23,10 @@ class StayFrame:
     lower: int
     bottom: int
     most_words: int
-    most_numbers: int
 
 
-WIDE = StayFrame(
-    width=1000,
-    height=370,
-    left=90,
-    right=990,
-    top=30,
-    middle=170,
-    lower=214,
-    bottom=330,
-    most_words=13,
-    most_numbers=16,
-)
-NARROW = StayFrame(
-    width=340, height=370, left=58, right=334, top=30, middle=170, lower=214, bottom=330, most_words=4, most_numbers=0
-)
+WIDE = StayFrame(width=1000, height=370, left=90, right=990, top=30, middle=170, lower=214, bottom=330, most_words=13)
+NARROW = StayFrame(width=340, height=370, left=58, right=334, top=30, middle=170, lower=214, bottom=330, most_words=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +46,6 @@ class WeekBars:
     came_height: float
     left_height: float
     label: str
-    came: str
-    gone: str
     title: str
 
 
@@ -118,8 +102,6 @@ def stay_plot(weeks: Sequence[Week], frame: StayFrame) -> StayPlot | None:
                 came_height=round(flow_y(0) - flow_y(week.entered), 1),
                 left_height=round(flow_y(-week.left) - flow_y(0), 1),
                 label=_short_day(week) if place % every == 0 else "",
-                came=say.count(week.entered) if len(weeks) <= frame.most_numbers else "",
-                gone=say.count(week.left) if len(weeks) <= frame.most_numbers else "",
                 title=week_words(week),
             )
             for place, week in enumerate(weeks)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.stored.card_values import Commonest, Spread, Trait
+from api.dashboard.stored.card_values import Trait
 
 OTHERS = "everybody else"
 
@@ -66,18 +66,6 @@ def size_words(size: float) -> str:
     extent = abs(size)
     words = "large" if extent >= 0.8 else "middling" if extent >= 0.5 else "small" if extent >= 0.2 else "trifling"
     return f"{words}, {'more' if size > 0 else 'less'} here"
-
-
-def typical_of(profile: Spread | Commonest, names: Mapping[str, str]) -> Typical | None:
-    """The commonest value, or the median; None where every value is too rare to be named."""
-    label = attribute_name(profile.attribute, names)
-    if isinstance(profile, Spread):
-        middle = f"half of them between {say.plain_number(profile.lower)} and {say.plain_number(profile.upper)}"
-        return Typical(label=label, value=say.plain_number(profile.median), note=middle)
-    if not profile.shares:
-        return None
-    value, share = profile.shares[0]
-    return Typical(label=label, value=category_words(value), note=f"{say.part(share)} of those of whom it is known")
 
 
 def category_words(value: str) -> str:

@@ -13,7 +13,6 @@ from api.dashboard.stored.values import Interval, Number
 class Worth:
     """What a group bought; `index` is revenue per customer over everybody's."""
 
-    revenue: float
     purchases: int
     buyers: int
     per_customer: Number
@@ -29,7 +28,6 @@ class Week:
     """Members at its beginning and end, and who came and left."""
 
     starts_at: datetime
-    ends_at: datetime
     before: int
     after: int
     entered: int
@@ -51,7 +49,6 @@ class Overlap:
 
     other: str
     both: int
-    jaccard: Number
     share_of_this: Number
     share_of_other: Number
 
@@ -75,26 +72,6 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """A number among the `known` customers."""
-
-    attribute: str
-    known: int
-    lower: float
-    median: float
-    upper: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commonest:
-    """Values of a category with their shares among the `known` customers, commonest first."""
-
-    attribute: str
-    known: int
-    shares: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Trait:
     """One difference from everybody else; `value` None: of a number, whose means are compared."""
 
@@ -102,9 +79,7 @@ class Trait:
     value: str | None
     inside: float
     elsewhere: float
-    lift: Number
     size: float
-    p_value: float
     distinguishing: bool
     by_definition: bool
 
@@ -123,9 +98,7 @@ class Outlook:
     """Can it be tested in?"""
 
     baseline: Number
-    units_per_week: float
     shown: tuple[Shown, ...]
-    weeks_needed: Number
     sentence: str
 
 
@@ -149,7 +122,6 @@ class Card:
     steadiness: Steadiness | None
     overlaps: tuple[Overlap, ...]
     reached: Reached | None
-    profiles: tuple[Spread | Commonest, ...]
     traits: tuple[Trait, ...]
     outlook: Outlook | None
     reasons: Mapping[str, str]

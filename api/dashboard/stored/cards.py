@@ -6,14 +6,12 @@ from datetime import datetime
 
 from api.dashboard.stored.card_values import (
     Card,
-    Commonest,
     Doubt,
     Outlook,
     Overlap,
     Reach,
     Reached,
     Shown,
-    Spread,
     Steadiness,
     Trait,
     Week,
@@ -29,23 +27,20 @@ def read_card(doc: Doc) -> Card:
     return Card(
         units=doc["size"]["units"],
         share=doc["size"]["share"],
-        worth=read_worth(doc["value"]),
+        worth=_worth(doc["value"]),
         steadiness=_steadiness(doc["stability"]),
         overlaps=tuple(map(_overlap, doc["overlaps"])),
         reached=_reached(doc["reached"]),
-        profiles=tuple(map(_profile, doc["profiles"])),
         traits=tuple(map(read_trait, doc["traits"])),
         outlook=_outlook(doc["testability"]),
         reasons={part: number_of(doc[part]).missing for part in _PARTS if not is_defined(doc[part])},
     )
 
 
-def read_worth(doc: Doc) -> Worth | None:
-    """What a group bought; None where nothing is known of purchases."""
+def _worth(doc: Doc) -> Worth | None:
     if not is_defined(doc):
         return None
     return Worth(
-        revenue=doc["revenue"],
         purchases=doc["purchases"],
         buyers=doc["buyers"],
         per_customer=number_of(doc["revenue_per_unit"]),
@@ -70,7 +65,6 @@ def _steadiness(doc: Doc) -> Steadiness | None:
 def _week(doc: Doc) -> Week:
     return Week(
         starts_at=datetime.fromisoformat(doc["starts_at"]),
-        ends_at=datetime.fromisoformat(doc["ends_at"]),
         before=doc["before"],
         after=doc["after"],
         entered=doc["entered"],
@@ -82,7 +76,6 @@ def _overlap(doc: Doc) -> Overlap:
     return Overlap(
         other=doc["other"],
         both=doc["both"],
-        jaccard=number_of(doc["jaccard"]),
         share_of_this=number_of(doc["share_of_this"]),
         share_of_other=number_of(doc["share_of_other"]),
     )
@@ -101,19 +94,6 @@ def read_reach(doc: Doc) -> Reach:
     )
 
 
-def _profile(doc: Doc) -> Spread | Commonest:
-    if "shares" in doc:
-        shares = tuple((value, share) for value, share in doc["shares"])
-        return Commonest(attribute=doc["attribute"], known=doc["known"], shares=shares)
-    return Spread(
-        attribute=doc["attribute"],
-        known=doc["known"],
-        lower=doc["lower"],
-        median=doc["median"],
-        upper=doc["upper"],
-    )
-
-
 def read_trait(doc: Doc) -> Trait:
     """One difference from everybody else."""
     return Trait(
@@ -121,9 +101,7 @@ def read_trait(doc: Doc) -> Trait:
         value=doc.get("value"),
         inside=doc["inside"],
         elsewhere=doc["elsewhere"],
-        lift=number_of(doc["lift"]),
         size=doc["size"],
-        p_value=doc["p_value"],
         distinguishing=doc["distinguishing"],
         by_definition=doc["by_definition"],
     )
@@ -134,9 +112,7 @@ def _outlook(doc: Doc) -> Outlook | None:
         return None
     return Outlook(
         baseline=number_of(doc["baseline"]),
-        units_per_week=doc["units_per_week"],
         shown=tuple(Shown(weeks=one["weeks"], units=one["units"], lift=number_of(one["lift"])) for one in doc["shown"]),
-        weeks_needed=number_of(doc["weeks_needed"]),
         sentence=doc["sentence"],
     )
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from api.dashboard.stored.card_values import Card, Doubt, Worth
-from api.dashboard.stored.cards import read_card, read_doubt, read_worth
+from api.dashboard.stored.card_values import Card, Doubt
+from api.dashboard.stored.cards import read_card, read_doubt
 from api.dashboard.stored.portrait import Portrait, read_portrait
 from api.dashboard.stored.rfm import RfmReport, read_rfm
 from api.dashboard.stored.values import Doc, Number, is_defined, number_of
@@ -17,11 +17,9 @@ from api.dashboard.stored.values import Doc, Number, is_defined, number_of
 class StoredCard:
     """The report of one segment; `missing` says why there is no card, `no_portrait` why there is no persona."""
 
-    segment: str
     made_at: datetime
     since: datetime
     units: int
-    everybody: Worth | None
     card: Card | None
     missing: str
     portrait: Portrait | None
@@ -56,11 +54,9 @@ def read_segment_report(doc: Doc) -> StoredCard:
     """Raise KeyError where the document is no report of a segment."""
     card, portrait = doc["card"], doc["persona"]
     return StoredCard(
-        segment=doc["segment"],
         made_at=datetime.fromisoformat(doc["made_at"]),
         since=datetime.fromisoformat(doc["since"]),
         units=doc["units"],
-        everybody=read_worth(doc["everybody"]),
         card=read_card(card) if is_defined(card) else None,
         missing=number_of(card).missing,
         portrait=read_portrait(portrait) if is_defined(portrait) else None,
