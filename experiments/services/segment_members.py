@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,23 +46,30 @@ def needs_step(taken: Taken | None, segment: Segment, now: datetime) -> bool:
     return is_step_due(taken, now) or (taken is not None and taken.condition != condition_digest(segment.condition))
 
 
-@dataclass(slots=True)
 class Everybody:
-    """The units of a look, as hashes in rising order: computed when the first segment asks."""
+    """The units of a look as hashes, which are computed when the first segment asks."""
 
-    look: Look
-    salt: bytes = field(repr=False)
-    _hashes: NDArray[np.uint64] | None = None
-    _order: NDArray[np.intp] | None = None
+    def __init__(self, look: Look, salt: bytes) -> None:
+        self.look = look
+        self._salt = salt
 
     def within(self, place: int) -> array[int]:
         """Return the members of the segment at that place, rising."""
-        if self._hashes is None or self._order is None:
-            units = self.look.units["unit_id"].to_pylist()
-            self._hashes = np.array([member_of(self.salt, unit_id) for unit_id in units], dtype=np.uint64)
-            self._order = np.argsort(self._hashes, kind="stable")
         flags = self.look.units[column_of(place)].to_numpy()
-        return array("Q", self._hashes[self._order][flags[self._order]].tobytes())
+        return array("Q", self._hashes[flags[self._order]].tobytes())
+
+    @cached_property
+    def _order(self) -> NDArray[np.intp]:
+        return np.argsort(self._unsorted, kind="stable")
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.uint64]:
+        return self._unsorted[self._order]
+
+    @cached_property
+    def _unsorted(self) -> NDArray[np.uint64]:
+        units = self.look.units["unit_id"].to_pylist()
+        return np.array([member_of(self._salt, unit_id) for unit_id in units], dtype=np.uint64)
 
 
 def step_of(work: UnitOfWork, everybody: Everybody, place: int, taken: Taken | None) -> Step:
@@ -107,15 +115,5 @@ def store_step(work: UnitOfWork, step: Step, erased: Erased) -> None:
     if step.week is not None:
         work.reports.add_week(step.week, keep=WEEKS_KEPT)
     gone = {member_of_digest(digest) for digest in erased.at}
-    work.reports.take(
-        Members(
-            segment=members.segment,
-            taken_at=members.taken_at,
-            condition=members.condition,
-            hashes=_left(members.hashes, gone),
-        )
-    )
-
-
-def _left(hashes: array[int], gone: set[int]) -> array[int]:
-    return array("Q", [one for one in hashes if one not in gone]) if gone else hashes
+    left = array("Q", [one for one in members.hashes if one not in gone]) if gone else members.hashes
+    work.reports.take(replace(members, hashes=left))

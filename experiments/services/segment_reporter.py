@@ -192,7 +192,7 @@ class SegmentReporter:
 
 
 def _steps(work: UnitOfWork, look: Look, due: _Due) -> dict[str, Step]:
-    everybody = Everybody(look=look, salt=work.erasures.salt())
+    everybody = Everybody(look, work.erasures.salt())
     return {
         one.value.key: step_of(work, everybody, place, due.taken.get(one.value.key))
         for place, one in enumerate(look.segments)
