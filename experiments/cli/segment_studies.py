@@ -89,6 +89,9 @@ def refit(name: str, *, as_json: bool) -> None:
     with progress_bar("Reading profiles", "steps") as tell:
         made = Learner(winnow.open_unit_of_work, winnow.clock).refit(name, tell, actor=ACTOR)
     _show(made.study, made.adopted, as_json=as_json)
+    for segment, change in made.changes.items() if not as_json else ():
+        told = f"Segment {segment} has {change.now:,} customers today, and would have {change.then:,} by its new rule"
+        click.echo(f"{told}, {change.both:,} of them the same.")
 
 
 @click.command()

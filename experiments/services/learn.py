@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 
 from experiments.domain.attribute import AttributeType
+from experiments.domain.condition import compile_condition
 from experiments.domain.errors import InvalidInput, NotFound, StateConflict
 from experiments.domain.names import check_key
 from experiments.domain.study import Study, StudyKind
 from experiments.services.clustering_document import clustering_document
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.registry_read import read_registry
-from experiments.services.segment_tables import Progress, units_table
-from experiments.services.studies import AdoptedSegment, adopted_segments, newest_with_groups
+from experiments.services.segment_tables import AT_ONCE, Progress, units_table
+from experiments.services.studies import AdoptedSegment, Standing, adopted_segments, newest_with_groups
 from experiments.services.study_attributes import study_attributes, told_as_input
 from segmentation.learnt import Learning, from_document, learn, refit
 
@@ -50,11 +51,21 @@ class LearnWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleChange:
+    """Today's customers of a segment's present condition, of the rule that `adopt` would give it, and of both."""
+
+    now: int
+    then: int
+    both: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
-    """The version that was stored, and how the segments of earlier ones stand to it."""
+    """The version that was stored, how the segments of earlier ones stand to it, and of which it has another rule."""
 
     study: Study
     adopted: tuple[AdoptedSegment, ...] = ()
+    changes: Mapping[str, RuleChange] = field(default_factory=dict)
 
 
 class Learner:
@@ -102,7 +113,9 @@ class Learner:
                 learning=before.learning,
                 previous=(previous.version, before),
             )
-        return self._store(name, latest + 1, document, actor)
+        learnt = self._store(name, latest + 1, document, actor)
+        differing = [one for one in learnt.adopted if one.standing is Standing.DIFFERS]
+        return replace(learnt, changes={one.adoption.segment: _change(one, table) for one in differing})
 
     def _before(self, name: str) -> tuple[int, Study | None]:
         """Return the number of the latest version (0: none), and the newest that found clusters."""
@@ -142,6 +155,18 @@ def store(work: UnitOfWork, study: Study) -> None:
             at=study.made_at, actor=study.made_by, action=f"{study.kind}.make", subject=study.name, detail=detail
         )
     )
+
+
+def _change(adopted: AdoptedSegment, table: pa.Table) -> RuleChange:
+    """Decided by the conditions of assignment, row by row."""
+    tests = [compile_condition(one or {}) for one in (adopted.condition, adopted.rule)]
+    now = then = both = 0
+    for batch in table.to_batches(max_chunksize=AT_ONCE):
+        for row in batch.to_pylist():
+            known = {name: value for name, value in row.items() if value is not None}
+            inside, after = (test(known) for test in tests)
+            now, then, both = now + inside, then + after, both + (inside and after)
+    return RuleChange(now=now, then=then, both=both)
 
 
 def _labelled(progress: Progress) -> Callable[[int, int], None]:

@@ -135,10 +135,10 @@ def check_learning_again(winnow: Winnow, services: Services, known: Known) -> No
     crossed = [[int(((keys[0] == a) & (keys[1] == b)).sum()) for b in new.keys] for a in old.keys]
     assert document["movement"]["table"] == crossed
     assert sorted(new.keys) == ["c1", "c2", "c3"], "matched clusters keep their keys"
-    check_nothing_changed_by_itself(winnow, services, told.stdout)
+    check_nothing_changed_by_itself(winnow, services, later, told.stdout)
 
 
-def check_nothing_changed_by_itself(winnow: Winnow, services: Services, told: str) -> None:
+def check_nothing_changed_by_itself(winnow: Winnow, services: Services, known: Known, told: str) -> None:
     versions = [services.studies.get(StudyKind.CLUSTERING, "habits", number) for number in (1, 2)]
     changed = 0
     for place, group in enumerate(versions[0].groups):
@@ -147,6 +147,9 @@ def check_nothing_changed_by_itself(winnow: Winnow, services: Services, told: st
         assert segment.condition == group.condition
         assert (f"Segment {segment.key} ({group.key}) asks something else" in told) is (rule != group.condition)
         changed += rule != group.condition
+        now, then = members(known, group.condition), members(known, rule)
+        sentence = f"Segment {segment.key} has {len(now)} customers today, and would have {len(then)} by its new rule"
+        assert (f"{sentence}, {len(now & then)} of them the same." in told) is (rule != group.condition)
     assert changed
     shown = winnow("segments", "clusters", "habits").stdout
     assert "version 1" in shown
