@@ -31,8 +31,10 @@ from experiments.services.promote import Promoter
 from experiments.services.published import Publisher
 from experiments.services.record import Recorder
 from experiments.services.results import Results
+from experiments.services.segment_reports import SegmentReports
 from experiments.services.sight import Sight
 from experiments.services.sign_in import SignInLinks
+from experiments.services.studies import Studies
 from experiments.services.webhooks import Webhooks
 from experiments.settings import Settings
 from experiments.spool.folder import spool_folder, spool_path
@@ -59,10 +61,12 @@ class Winnow:
     identifier: Identifier
     eraser: Eraser
     consents: Consents
+    studies: Studies
     publisher: Publisher
     remote_evaluator: RemoteEvaluator
     recorder: Recorder
     results: Results
+    segment_reports: SegmentReports
     promoter: Promoter
     advancer: Advancer
     alerter: Alerter
@@ -115,10 +119,12 @@ def build(
         identifier=Identifier(opened, clock, catalog, caches.identities),
         eraser=Eraser(opened, clock, caches.profiles.forget, spools, caches.identities.forget),
         consents=Consents(opened, clock, caches.consents.catch_up),
+        studies=Studies(opened, clock),
         publisher=Publisher(catalog),
         remote_evaluator=RemoteEvaluator(sight, assigner),
         recorder=Recorder(catalog, opened, journal, clock, caches),
         results=Results(opened),
+        segment_reports=SegmentReports(opened),
         promoter=Promoter(catalog, opened, clock),
         advancer=Advancer(catalog, opened, clock),
         alerter=Alerter(opened, clock),

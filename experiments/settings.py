@@ -33,9 +33,9 @@ class Settings:
     often as it likes, a burst of 0 is what one second gives. `metrics_folder`: where the processes of one server put
     what they counted; `winnow serve` makes one. `stream_url`: where browsers reach the change streams on `stream_port`;
     without it there are none. `stream_limit`: how many may be open. `purchase_events`: the events that are purchases,
-    of which the worker makes attributes of customers; none: it makes none. `cuts_hours`: how old cuts of scores become.
-    `consent`: what holds for who has not said whether they consent. `retention_days`: how long rows of the log are
-    kept; 0: for ever.
+    of which the worker makes attributes of customers; none: it makes none. `cuts_hours`: how old cuts of scores become,
+    `segments_hours`: how old reports of segments. `consent`: what holds for who has not said whether they consent.
+    `retention_days`: how long rows of the log are kept; 0: for ever.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -67,6 +67,7 @@ class Settings:
     cuts_hours: float = 24.0
     consent: ConsentMode = ConsentMode.ASSUMED
     retention_days: float = 0.0
+    segments_hours: float = 24.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -102,6 +103,7 @@ class Settings:
             cuts_hours=read.number("CUTS_HOURS", default.cuts_hours, least=0.1),
             retention_days=read.number("RETENTION_DAYS", default.retention_days, least=0),
             consent=ConsentMode(read.one_of("CONSENT", default.consent, tuple(ConsentMode))),
+            segments_hours=read.number("SEGMENTS_HOURS", default.segments_hours, least=0.1),
         )
 
     def __post_init__(self) -> None:

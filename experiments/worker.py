@@ -30,6 +30,8 @@ from experiments.services.drift import Drifter
 from experiments.services.follow import Follower
 from experiments.services.ports import Snapshot
 from experiments.services.retention import Retention
+from experiments.services.segment_reporter import SegmentReporter
+from experiments.services.segment_tables import Progress
 from experiments.settings import Settings
 
 LEASE = "worker"
@@ -50,6 +52,10 @@ log = structlog.get_logger("winnow.worker")
 
 class LeaseLost(Exception):
     """Not an error: another worker has the lease."""
+
+
+class Stopping(Exception):
+    """Not an error: the worker was told to stop in the middle of something long."""
 
 
 class Computes(Protocol):
@@ -76,6 +82,7 @@ class Worker:
         follow: Callable[[], bool] = lambda: False,
         retain: Callable[[], bool] = lambda: False,
         drift: Callable[[str, Callable[[int, int], None]], object] = lambda key, progress: None,
+        report: Callable[[Progress], bool] = lambda progress: False,
     ) -> None:
         self._winnow = winnow
         self._analyst = analyst
@@ -87,7 +94,9 @@ class Worker:
         self._follow = follow
         self._retain = retain
         self._drift = drift
+        self._report = report
         self._renewed_at: datetime | None = None
+        self._followed_at = 0.0
         self._acted_at: dict[str, datetime] = {}
 
     def run(self, interval_seconds: float) -> None:
@@ -111,6 +120,7 @@ class Worker:
         try:
             self._keep_lease(0, 0)
             self._follow_log()
+            self._report_segments()
         except LeaseLost:
             log.info("lease_held_by_another", holder=self._holder)
         except Exception:
@@ -135,18 +145,20 @@ class Worker:
                 self._renew()
                 self._guarded(experiment)
             self._step_by_step(self._retain, "retention_failed")
+            self._report_segments()
         except LeaseLost:
             log.info("lease_held_by_another", holder=self._holder)
             return False
         return True
 
-    def _follow_log(self) -> None:
+    def _follow_log(self, most_steps: int = FOLLOW_STEPS) -> None:
         """Bring profiles up to the log, as far as there is time; the rest comes next time."""
-        self._step_by_step(self._follow, "follow_failed")
+        self._followed_at = monotonic()
+        self._step_by_step(self._follow, "follow_failed", most_steps)
 
-    def _step_by_step(self, step: Callable[[], bool], failed: str) -> None:
+    def _step_by_step(self, step: Callable[[], bool], failed: str, most_steps: int = FOLLOW_STEPS) -> None:
         try:
-            for _ in range(FOLLOW_STEPS):
+            for _ in range(most_steps):
                 if self._stop.is_set() or not step():
                     break
                 self._keep_lease(0, 0)
@@ -156,6 +168,30 @@ class Worker:
             log.warning(failed, code=trouble.code, message=trouble.message)
         except Exception:
             log.exception(failed)
+
+    def _report_segments(self) -> None:
+        """Look at everybody where a report of a segment is due."""
+        try:
+            self._report(self._mind)
+        except LeaseLost:
+            raise
+        except Stopping:
+            log.info("reports_left_for_later", holder=self._holder)
+        except DomainError as trouble:
+            log.warning("reports_failed", code=trouble.code, message=trouble.message)
+        except Exception:
+            log.exception("reports_failed")
+
+    def _mind(self, done: int, total: int | None, label: str | None = None) -> None:
+        """In the middle of a long look: stop where told to, keep the lease, and follow the log a little further.
+
+        One step at a time: what is being read must not wait for long, or the database ends it.
+        """
+        if self._stop.is_set():
+            raise Stopping
+        self._keep_lease(done, total or 0)
+        if monotonic() - self._followed_at >= FOLLOW_SECONDS:
+            self._follow_log(most_steps=1)
 
     def deliver(self) -> None:
         """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""
@@ -294,6 +330,13 @@ def worker(once: bool, interval: float | None) -> None:
         register=partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work),
         cuts_seconds=3_600 * settings.cuts_hours,
     )
+    reporter = SegmentReporter(
+        winnow.open_unit_of_work,
+        winnow.clock,
+        failed=_segment_failed,
+        purchases=settings.purchase_events,
+        hours=settings.segments_hours,
+    )
     working = Worker(
         winnow,
         analyst,
@@ -306,6 +349,7 @@ def worker(once: bool, interval: float | None) -> None:
             _retain, Retention(winnow.open_unit_of_work, winnow.clock, settings.retention_days, actor=MACHINE)
         ),
         drift=Drifter(winnow.open_unit_of_work, winnow.clock).step,
+        report=reporter.step,
     )
     log.info("started", interval_seconds=interval or settings.worker_interval_seconds)
     if not once:
@@ -323,6 +367,11 @@ def _retain(retention: Retention) -> bool:
     if going is not None and going.deleted != before:
         log.info("expired", deleted_rows=going.deleted, of_rows=going.rows, looked_ids=going.looked, of_ids=going.ids)
     return is_going_on
+
+
+def _segment_failed(segment: str, trouble: Exception) -> None:
+    code = getattr(trouble, "code", "unexpected")
+    log.warning("segment_report_failed", segment=segment, code=code, message=str(trouble), exc_info=trouble)
 
 
 def _log_as(settings: Settings) -> None:

@@ -76,21 +76,21 @@ class Outcomes:
         return named & (rows.occurred_at < rows.exposed_at + ibis.interval(seconds=source.window_seconds))
 
     @contextmanager
-    def by_unit(self) -> Iterator[ir.Table]:
+    def by_unit(self, *, keyed: bool = False) -> Iterator[ir.Table]:
         """One row per unit with any event: `arm`, x, y, covariates and missing values of each metric.
 
-        Null where a metric's window is not complete.
+        Null where a metric's window is not complete. `keyed`: with the unit's `key`.
         """
-        with staged(self._by_unit()) as rows:
+        with staged(self._by_unit(keyed)) as rows:
             busiest = rows.events.max().to_pyarrow().as_py() or 0
             if busiest <= self._busiest:
                 yield rows
                 return
         self._busiest = busiest
-        with staged(self._by_unit()) as rows:
+        with staged(self._by_unit(keyed)) as rows:
             yield rows
 
-    def _by_unit(self) -> ir.Table:
+    def _by_unit(self, keyed: bool) -> ir.Table:
         asked: dict[str, Any] = {"events": self.joined.count()}
         for index, metric in enumerate(self._plan.metrics):
             for source in self._sources[index]:
@@ -100,7 +100,7 @@ class Outcomes:
         columns: dict[str, Any] = {"arm": self._key.arm(grouped.key), "events": grouped.events}
         for index, metric in enumerate(self._plan.metrics):
             columns |= self._numbers(grouped, metric, index)
-        return grouped.select(**columns)
+        return grouped.select(*(["key"] if keyed else []), **columns)
 
     def by_unit_and_day(self, day: Any, complete_days: Any) -> ir.Table:
         """`arm`, `day`, x and y of the primary metric, one row per unit and day that is complete."""

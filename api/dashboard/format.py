@@ -30,6 +30,28 @@ def plain_number(value: float) -> str:
     return _signed(value, text, plus=False)
 
 
+def money(value: float) -> str:
+    """A sum of money without its currency, which nobody told us: 3.94, 612.50, 12,345."""
+    size = abs(value)
+    return _signed(value, f"{size:,.{0 if size >= 1_000 else 2}f}", plus=False)
+
+
+def part(value: float) -> str:
+    """A share of people: 0%, under 0.1%, 0.56%, 12.3%, 100%. Only nobody is 0, and only all are 100."""
+    if value <= 0:
+        return "0%"
+    if value >= 1:
+        return "100%"
+    if value < 0.001:
+        return "under 0.1%"
+    return f"{100 * value:.{2 if value < 0.01 else 1}f}%" if value < 0.999 else "over 99.9%"
+
+
+def times(value: float) -> str:
+    """How many times as much: 1.3 times, 0.45 times."""
+    return f"{value:.{2 if value < 1 else 1 if value < 100 else 0}f} times"
+
+
 def share(value: float) -> str:
     """A conversion rate in per cent, three significant digits: 0.168968 -> 16.9%, 0.00573 -> 0.573%."""
     percent = abs(100 * value)

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, request
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFProtect
 
-from api.dashboard import pages, promotion_views, promotions, sign_in
+from api.dashboard import pages, persona_views, promotion_views, promotions, segment_views, sign_in, study_views
 from api.dashboard.blueprint import lost_page
 from api.dashboard.session import PagesOnly, signed_in
 from api.errors import is_api
@@ -40,7 +40,15 @@ def register(app: Flask, winnow: Winnow) -> None:
     app.register_blueprint(
         Blueprint("assets", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")
     )
-    for blueprint in (sign_in.pages, pages.pages, promotion_views.pages, promotions.pages):
+    for blueprint in (
+        sign_in.pages,
+        pages.pages,
+        promotion_views.pages,
+        promotions.pages,
+        segment_views.pages,
+        persona_views.pages,
+        study_views.pages,
+    ):
         app.register_blueprint(blueprint)
     app.after_request(_page_for_lost)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flask import url_for
@@ -21,9 +22,11 @@ from api.schemas.library import (
     SegmentSchema,
 )
 from api.schemas.registry import AttributeBodySchema, AttributeSchema, SourceBodySchema, SourceSchema
+from api.schemas.segment_reports import ReportedSegmentSchema
 from experiments.services.author import Author
 from experiments.services.keys import Scope
 from experiments.services.library_author import LibraryAuthor
+from experiments.services.ports import Stored
 
 Choose = Callable[[Author], LibraryAuthor[Any]]
 
@@ -32,40 +35,57 @@ _COPIED = "Experiments keep the copy that they were written with."
 
 
 def library_routes(
-    noun: str, choose: Choose, body: type[Schema], out: type[Schema], description: str, *, edited: str = _COPIED
+    noun: str,
+    choose: Choose,
+    body: type[Schema],
+    out: type[Schema],
+    description: str,
+    *,
+    edited: str = _COPIED,
+    out_one: type[Schema] | None = None,
+    told: Callable[[Stored[Any]], object] = lambda stored: stored,
 ) -> Routes:
-    """Return create, list, read and edit for one kind of named thing."""
+    """Return create, list, read and edit for one kind of named thing; of a single one more may be `told`."""
+    one_schema = out_one or out
     plural = f"{noun}s"
     routes = Routes(plural.capitalize(), description)
     one = f"/{plural}/<key:key>"
 
-    @routes.post(f"/{plural}", scope=Scope.WRITE, body=body, out=out, status=201, refuses=(409,))
+    @routes.post(f"/{plural}", scope=Scope.WRITE, body=body, out=one_schema, status=201, refuses=(409,))
     def create(body: Any) -> object:
         """Add one."""
         made = choose(winnow().author).create(body, actor=actor())
         location = url_for(f"{plural.capitalize()}.read", key=made.value.key)
-        return made, 201, {"Location": location, **etag(made.revision)}
+        return told(made), 201, {"Location": location, **etag(made.revision)}
 
     @routes.get(f"/{plural}", scope=Scope.READ, query=PageQuery, out=page_of(out))
     def walk(query: dict[str, Any]) -> object:
         """List in order of key."""
         return paged(query, choose(winnow().author).page)
 
-    @routes.get(one, scope=Scope.READ, out=out, refuses=(404,))
+    @routes.get(one, scope=Scope.READ, out=one_schema, refuses=(404,))
     def read(key: str) -> object:
         """Read one."""
         found = choose(winnow().author).get(key)
-        return found, etag(found.revision)
+        return told(found), etag(found.revision)
 
     def edit(body: Any, key: str) -> object:
         revision = expected_revision(noun, key)
         after = choose(winnow().author).edit(key, body, expected_revision=revision, actor=actor())
-        return after, etag(after.revision)
+        return told(after), etag(after.revision)
 
     edit.__doc__ = f"Replace one. {edited}"
-    editing = routes.put(one, scope=Scope.WRITE, body=body, out=out, refuses=(404, 409, 412, 428), headers=(IF_MATCH,))
+    editing = routes.put(
+        one, scope=Scope.WRITE, body=body, out=one_schema, refuses=(404, 409, 412, 428), headers=(IF_MATCH,)
+    )
     editing(edit)
     return routes
+
+
+def _reported(stored: Stored[Any]) -> object:
+    """Return the segment with what is doubtful about it, and whether its report is made."""
+    found = replace(winnow().segment_reports.of(stored.value.key), segment=stored)
+    return {"segment": found.segment, "report": found.state, "doubts": found.doubts}
 
 
 segments = library_routes(
@@ -74,6 +94,8 @@ segments = library_routes(
     SegmentBodySchema,
     SegmentSchema,
     "Audiences, by a condition on attributes.",
+    out_one=ReportedSegmentSchema,
+    told=_reported,
 )
 metrics = library_routes(
     "metric",

@@ -1,4 +1,4 @@
-"""`winnow customers`: what is kept of single people."""
+"""`winnow customers`: what is kept of people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from experiments.cli.console import progress_bar
+from experiments.cli.customer_summary import summary
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.erasure import Receipt
 from experiments.domain.identity import BucketedBy
@@ -17,7 +18,10 @@ from experiments.services.retention import Retention
 
 @click.group()
 def customers() -> None:
-    """Say who is who and who consents, erase people, and delete old rows."""
+    """See what all of them come to, say who is who and who consents, erase people, and delete old rows."""
+
+
+customers.add_command(summary)
 
 
 @customers.command()

@@ -1,41 +1,53 @@
-"""`winnow segments card` and `winnow segments persona`: what a segment is worth knowing for."""
+"""`winnow segments card` and `winnow segments persona`: what a segment is worth knowing for.
+
+Both tell what the worker stored; only what is computed on the spot needs the numbers, and imports them then.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from analysis.estimate import Undefined
-from experiments.cli.card_document import document
+from experiments.bootstrap import Winnow
+from experiments.cli.card_told import Document, is_reason, rows
 from experiments.cli.console import err, out, progress_bar
 from experiments.cli.wired import wired
-from experiments.services.segment_cards import PURCHASE, Cards, CardWish, SegmentCards
-from segmentation.card import SegmentCard, persona_csv
-from segmentation.card.card import Overlap, Stability, Trait, TrialOutlook, Value
+from experiments.domain.errors import InvalidInput, NoReport
+from experiments.services.report_csv import persona_csv
+from experiments.services.segment_reports import NO_SEGMENTS, Reported
 
-Row = tuple[str, str]
-MOST_OVERLAPS = 3
-MOST_TRAITS = 5
+PENDING = "Its report is not made yet: the worker makes it, and --now does so here."
+OUTDATED = "It was edited since this report was made: the worker makes another, and --now does so here."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """Reports in order; `pending`: segments that have none. `notes` are told once, below all."""
+
+    reports: tuple[Document, ...]
+    pending: tuple[Reported, ...] = ()
+    outdated: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
 
 
 def _what_from(command: Callable[..., None]) -> Callable[..., None]:
     """The options of both commands."""
     for option in (
-        click.option("--weeks", type=int, default=8, show_default=True, help="How far back purchases are looked at."),
+        click.option("--now", is_flag=True, help="Compute it on the spot, as all options do that say from what."),
+        click.option("--weeks", type=int, help="How far back purchases are looked at.  [default: 8]"),
         click.option(
             "--purchases",
             multiple=True,
-            default=(PURCHASE,),
-            show_default=True,
             metavar="EVENT",
-            help="An event that is a purchase, its value the money; may be repeated.",
+            help="An event that is a purchase, its value the money; may be repeated.  [default: purchase]",
         ),
     ):
         command = option(command)
@@ -48,27 +60,23 @@ def _what_from(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--units-per-week", type=float, help="Customers that an experiment will reach, in all segments; else as measured."
 )
-@click.option("--lift", type=float, default=0.05, show_default=True, help="The smallest lift worth acting on.")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole cards as JSON.")
-def card(
-    keys: tuple[str, ...],
-    purchases: tuple[str, ...],
-    weeks: int,
-    units_per_week: float | None,
-    lift: float,
-    *,
-    as_json: bool,
-) -> None:
+@click.option("--lift", "minimum_lift", type=float, help="The smallest lift worth acting on.  [default: 0.05]")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole reports as JSON.")
+def card(keys: tuple[str, ...], *, now: bool, as_json: bool, **asked: Any) -> None:
     """Show the cards of segments, of all where none is named: size, value, overlaps, and can they be tested in."""
-    made = _make(
-        CardWish(keys=keys, purchases=purchases, weeks=weeks, units_per_week=units_per_week, minimum_lift=lift)
-    )
+    told = _told(tuple(dict.fromkeys(keys)), asked, now=now)
     if as_json:
-        click.echo(json.dumps(document(made), ensure_ascii=False, indent=2, allow_nan=False))
+        shown = {"reports": list(told.reports), "pending": [one.segment.value.key for one in told.pending]}
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2, allow_nan=False))
         return
-    for one in made.book.cards:
-        _print(made, one, weeks)
-    for note in made.notes:
+    for report in told.reports:
+        _print(report)
+        if report["segment"] in told.outdated:
+            click.echo(OUTDATED)
+    for one in told.pending:
+        click.echo(f"{one.segment.value.key} · {one.segment.value.name}\n{PENDING}")
+        _print_doubts(one.doubts)
+    for note in told.notes:
         click.echo(note)
 
 
@@ -76,103 +84,68 @@ def card(
 @click.argument("key")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A CSV file; else stdout.")
 @_what_from
-def draw(key: str, output: Path | None, purchases: tuple[str, ...], weeks: int) -> None:
+def draw(key: str, output: Path | None, *, now: bool, **asked: Any) -> None:
     """Draw the portrait of a segment as CSV: who they typically are, what sets them apart, what they buy."""
-    made = _make(CardWish(keys=(key,), purchases=purchases, weeks=weeks))
-    text = persona_csv(made.persona(key))
+    told = _told((key,), asked, now=now)
+    if told.pending:
+        raise NoReport(f"Segment {key!r} has no report yet")
+    (report,) = told.reports
+    if is_reason(report["persona"]):
+        raise InvalidInput(report["persona"]["undefined"], report["persona"]["message"])
+    text = persona_csv(report)
     if output is None:
         click.echo(text, nl=False)
     else:
         output.write_text(text, encoding="utf-8", newline="")
-    for note in made.notes:
+    for note in told.notes:
         err().print(note, markup=False, soft_wrap=True)
 
 
-def _make(wish: CardWish) -> Cards:
+def _told(keys: tuple[str, ...], asked: Mapping[str, Any], *, now: bool) -> _Told:
+    given = {name: value for name, value in asked.items() if value not in (None, ())}
     winnow = wired()
+    return _computed(winnow, keys, given) if now or given else _stored(winnow, keys)
+
+
+def _stored(winnow: Winnow, keys: tuple[str, ...]) -> _Told:
+    reports = winnow.segment_reports
+    found = tuple(map(reports.of, keys)) if keys else reports.all_newest()
+    if not found:
+        return _Told(reports=(), notes=(NO_SEGMENTS,))
+    documents = tuple(one.report.document for one in found if one.report is not None)
+    return _Told(
+        reports=documents,
+        pending=tuple(one for one in found if one.report is None),
+        outdated=frozenset(one.segment.value.key for one in found if one.state == "outdated"),
+        notes=_all_notes(documents),
+    )
+
+
+def _computed(winnow: Winnow, keys: tuple[str, ...], given: Mapping[str, Any]) -> _Told:
+    from experiments.services.report_documents import segment_document  # noqa: PLC0415
+    from experiments.services.segment_cards import CardWish, SegmentCards  # noqa: PLC0415
+
+    wish = CardWish(keys=keys, **given)
     with progress_bar("Reading profiles") as tell:
-        return SegmentCards(winnow.open_unit_of_work, winnow.clock).make(
-            replace(wish, keys=tuple(dict.fromkeys(wish.keys))), tell
-        )
+        made = SegmentCards(winnow.open_unit_of_work, winnow.clock).make(wish, tell)
+    documents = tuple(segment_document(made, key) for key in made.names if key in keys or not keys)
+    return _Told(reports=documents, notes=made.notes)
 
 
-def _print(made: Cards, one: SegmentCard, weeks: int) -> None:
-    table = Table(title=Text(f"{one.segment} · {made.names[one.segment]}"), box=SIMPLE_HEAD, show_header=False)
+def _all_notes(documents: Iterable[Document]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note for document in documents for note in document["notes"]))
+
+
+def _print(report: Document) -> None:
+    table = Table(title=Text(f"{report['segment']} · {report['name']}"), box=SIMPLE_HEAD, show_header=False)
     table.add_column("")
     table.add_column("")
-    for label, told in _rows(made, one, weeks):
+    for label, told in rows(report):
         table.add_row(label, Text(told))
     out().print(table)
-    if unknown := made.unregistered.get(one.segment):
-        click.echo(f"warning: It looks at {', '.join(unknown)}, which no profile has: only requests can bring it.")
-    for warning in one.warnings:
-        click.echo(f"{warning.severity}: {warning.sentence}")
+    _print_doubts(report["doubts"])
 
 
-def _rows(made: Cards, one: SegmentCard, weeks: int) -> Iterator[Row]:
-    yield "Customers", f"{one.size.units:,} ({one.size.share:.1%} of {made.book.units:,})"
-    if not one.size.units:
-        return
-    yield from _value(one.value, weeks)
-    if one.stability is not None:
-        yield "Steadiness", _steadiness(one.stability)
-    yield from _overlaps(one.overlaps)
-    yield from _traits("Set apart by", one, by_definition=False)
-    yield from _traits("By definition", one, by_definition=True)
-    yield from _outlook(one.testability)
-
-
-def _value(value: Value | None, weeks: int) -> Iterator[Row]:
-    if value is None:
-        return
-    interval = value.interval
-    between = "" if isinstance(interval, Undefined) else f" ({interval.low:,.2f} … {interval.high:,.2f})"
-    yield "Revenue per customer", f"{_number(value.revenue_per_unit)}{between}, {weeks} weeks"
-    index = "" if isinstance(value.index, Undefined) else f", {value.index:.2f} × everybody's per customer"
-    yield "Revenue", f"{value.revenue:,.2f} ({_share(value.revenue_share)} of all){index}"
-    yield "Buyers", f"{value.buyers:,} ({_share(value.buyer_share)}), {_number(value.purchase_value)} a purchase"
-
-
-def _steadiness(found: Stability) -> str:
-    return f"{_share(found.leaving)} leave and {_share(found.entering)} come each week"
-
-
-def _overlaps(overlaps: tuple[Overlap, ...]) -> Iterator[Row]:
-    shared = [one for one in overlaps if one.both]
-    for place, one in enumerate(shared[:MOST_OVERLAPS]):
-        told = f"{one.other}: {_share(one.share_of_this)} of this, {_share(one.share_of_other)} of the other"
-        yield "" if place else "Overlaps", f"{told} (Jaccard {_number(one.jaccard)})"
-    if len(shared) > MOST_OVERLAPS:
-        yield "", f"and {len(shared) - MOST_OVERLAPS} more"
-
-
-def _traits(label: str, one: SegmentCard, *, by_definition: bool) -> Iterator[Row]:
-    telling = [trait for trait in one.traits if trait.distinguishing and trait.by_definition is by_definition]
-    for place, trait in enumerate(telling[:MOST_TRAITS]):
-        yield "" if place else label, _trait(trait)
-
-
-def _trait(trait: Trait) -> str:
-    if trait.value is None:
-        return f"{trait.attribute}: {trait.inside:,.4g} on average, {trait.elsewhere:,.4g} elsewhere"
-    return f"{trait.attribute} {trait.value}: {trait.inside:.1%}, {trait.elsewhere:.1%} elsewhere"
-
-
-def _outlook(outlook: TrialOutlook | None) -> Iterator[Row]:
-    if outlook is None:
-        yield "Can it be tested in?", "not known"
-        return
-    yield "Can it be tested in?", outlook.sentence
-    now = "" if isinstance(outlook.baseline, Undefined) else f"{outlook.baseline:.2%} have bought; "
-    yield "", f"{now}{outlook.units_per_week:,.0f} customers a week"
-    shown = (f"{one.weeks}: {one.lift:.1%}" for one in outlook.shown if not isinstance(one.lift, Undefined))
-    if lifts := "  ".join(shown):
-        yield "Lift that weeks show", lifts
-
-
-def _number(value: float | Undefined) -> str:
-    return "–" if isinstance(value, Undefined) else f"{value:,.2f}"
-
-
-def _share(value: float | Undefined) -> str:
-    return "–" if isinstance(value, Undefined) else f"{value:.1%}"
+def _print_doubts(doubts: Iterable[Document]) -> None:
+    for doubt in doubts:
+        click.echo(f"{doubt['severity']}: {doubt['sentence']}")

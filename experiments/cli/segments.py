@@ -21,6 +21,13 @@ COMMANDS = {
     "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
     "card": Entry("experiments.cli.segment_cards:card", "Show what segments are worth, and can they be tested in."),
     "drift": Entry("experiments.cli.segment_drift:drift", "Show who moved to another segment since exposure."),
+    "import": Entry("experiments.cli.segment_list:import_list", "Put customers on a list, which is a segment."),
+    "learn": Entry("experiments.cli.segment_studies:learn", "Look for customers who are alike."),
+    "refit": Entry("experiments.cli.segment_studies:refit", "Look again: which clusters are left, and who moved."),
+    "clusters": Entry("experiments.cli.segment_studies:clusters", "List clusterings, and what one of them found."),
+    "discover": Entry("experiments.cli.segment_discovery:discover", "Look for whom a treatment did something else."),
+    "discoveries": Entry("experiments.cli.segment_discovery:discoveries", "List discoveries, and what one proposed."),
+    "adopt": Entry("experiments.cli.segment_studies:adopt", "Make a segment of what was found."),
     "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
 }
 
@@ -37,7 +44,8 @@ def templates(key: str | None, kind: str | None) -> None:
     if key is not None:
         _describe(template(key))
         return
-    for one in [SegmentKind(kind)] if kind else SegmentKind:
+    ready = dict.fromkeys(found.kind for found in TEMPLATES.values())
+    for one in [SegmentKind(kind)] if kind else ready:
         click.echo(f"{one}: {KIND_SENTENCES[one]}")
         table = Table("template", "what it holds", "wants", box=SIMPLE_HEAD)
         for found in TEMPLATES.values():
@@ -66,10 +74,13 @@ def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -
         segment = Segment(
             key=save, name=name or found.name, condition=condition, description=found.sentence, kind=found.kind
         )
-        stored = wired().author.segments.create(segment, actor=ACTOR)
+        winnow = wired()
+        stored = winnow.author.segments.create(segment, actor=ACTOR)
         err().print(f"Segment {stored.value.key} is stored.")
         told = f"`winnow segments card {stored.value.key}` tells whether it can be tested in."
         err().print(told, markup=False, soft_wrap=True)
+        for doubt in winnow.segment_reports.of(stored.value.key).doubts:
+            err().print(f"{doubt['severity']}: {doubt['sentence']}", markup=False, soft_wrap=True)
     click.echo(json.dumps(condition, ensure_ascii=False))
 
 

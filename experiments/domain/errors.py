@@ -49,6 +49,13 @@ class NoDrift(NotFound):
         DomainError.__init__(self, "drift_not_found", told)
 
 
+class NoReport(NotFound):
+    """A segment, or all customers, of which the worker has made no report yet."""
+
+    def __init__(self, sentence: str) -> None:
+        DomainError.__init__(self, "report_not_made", f"{sentence}; the worker makes it.")
+
+
 class AlreadyExists(DomainError):
     """Something of that kind has that key already."""
 
@@ -71,7 +78,7 @@ class IllegalTransition(DomainError):
 
 
 class StateConflict(DomainError):
-    """A step that the present state of a webhook or a delivery does not allow; the code says which."""
+    """A step that the present state of a webhook, a delivery, a study or a list does not allow; the code says which."""
 
 
 class Taken(DomainError):

@@ -17,6 +17,8 @@ class SegmentKind(StrEnum):
     TECHNOGRAPHIC = "technographic"
     JOURNEY = "journey"
     LIST = "list"
+    LEARNT = "learnt"
+    DISCOVERED = "discovered"
 
 
 KIND_SENTENCES: Mapping[SegmentKind, str] = {
@@ -28,4 +30,6 @@ KIND_SENTENCES: Mapping[SegmentKind, str] = {
     SegmentKind.TECHNOGRAPHIC: "What they use: device, browser, operating system, version of the app.",
     SegmentKind.JOURNEY: "How far they have come: prospect, new, repeat customer, lapsed.",
     SegmentKind.LIST: "Who somebody put on a list: imported, not derived.",
+    SegmentKind.LEARNT: "Who is alike: a cluster of customers, as the rule that stands for it.",
+    SegmentKind.DISCOVERED: "For whom a treatment did something else: proposed by an experiment for the next one.",
 }

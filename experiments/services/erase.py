@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from experiments.domain.erasure import Erasure, ForcedIn, Receipt, unit_digest
+from experiments.domain.membership import member_of_digest
 from experiments.domain.names import check_id
 from experiments.services.customer_ports import UnitRows
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
@@ -147,6 +148,7 @@ class Eraser:
         with self._open() as work:
             work.behaviour.take()
             work.behaviour.remove([unit_id])
+            work.reports.forget(member_of_digest(receipt.unit_digest))
             said_since, revision = work.profiles.erase(unit_id)
             if said_since:
                 work.erasures.add(

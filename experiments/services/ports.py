@@ -26,7 +26,9 @@ from experiments.services.customer_ports import BehaviourStore, ErasureStore, Pr
 from experiments.services.drift_ports import DriftStore
 from experiments.services.identity_ports import IdentityStore
 from experiments.services.lines import Lines
+from experiments.services.report_ports import SegmentReportStore
 from experiments.services.retention_ports import AgedRows
+from experiments.services.study_ports import ListStore, StudyStore
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -398,10 +400,13 @@ class UnitOfWork(Protocol):
     sources: Library[Source]
     profiles: ProfileStore
     behaviour: BehaviourStore
+    studies: StudyStore
+    lists: ListStore
     erasures: ErasureStore
     consents: ConsentStore
     aged: AgedRows
     identities: IdentityStore
+    reports: SegmentReportStore
     log: EventLog
     snapshots: SnapshotStore
     drifts: DriftStore

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from experiments.storage import consent_tables, drift_tables, identity_tables, tables
+from experiments.storage import consent_tables, drift_tables, identity_tables, report_tables, study_tables, tables
 
 metadata = tables.metadata
 
-__all__ = ["consent_tables", "drift_tables", "identity_tables", "metadata", "tables"]
+__all__ = [
+    "consent_tables",
+    "drift_tables",
+    "identity_tables",
+    "metadata",
+    "report_tables",
+    "study_tables",
+    "tables",
+]

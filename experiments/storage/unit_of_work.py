@@ -17,7 +17,16 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, drift_ports, identity_ports, ports, retention_ports
+from experiments.services import (
+    consent_ports,
+    customer_ports,
+    drift_ports,
+    identity_ports,
+    ports,
+    report_ports,
+    retention_ports,
+    study_ports,
+)
 from experiments.services.consent_picture import ConsentPicture
 from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
@@ -39,7 +48,9 @@ from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.notice_outbox import SqlNoticeOutbox
 from experiments.storage.profile_store import SqlProfileStore
 from experiments.storage.promotion_store import SqlPromotionStore
+from experiments.storage.report_store import SqlSegmentReportStore
 from experiments.storage.snapshot_store import SqlSnapshotStore
+from experiments.storage.study_store import SqlListStore, SqlStudyStore
 from experiments.storage.tables import SCHEMA_REVISION, catalog_version
 from experiments.storage.webhook_store import SqlWebhookStore
 
@@ -94,10 +105,13 @@ class SqlUnitOfWork:
     sources: ports.Library[Source]
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
+    studies: study_ports.StudyStore
+    lists: study_ports.ListStore
     erasures: customer_ports.ErasureStore
     consents: consent_ports.ConsentStore
     aged: retention_ports.AgedRows
     identities: identity_ports.IdentityStore
+    reports: report_ports.SegmentReportStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     drifts: drift_ports.DriftStore
@@ -131,9 +145,12 @@ class SqlUnitOfWork:
         self.sources = SqlLibrary(self._connection, SOURCES)
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
+        self.studies = SqlStudyStore(self._connection)
+        self.lists = SqlListStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
         self.aged = SqlAgedRows(self._connection)
         self.identities = SqlIdentityStore(self._connection)
+        self.reports = SqlSegmentReportStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.drifts = SqlDriftStore(self._connection)
         self.promotions = SqlPromotionStore(self._connection)

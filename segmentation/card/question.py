@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+    from segmentation.card.card import Stability
+
 AttributeKind = Literal["category", "number"]
 Membership = Any
 """The name of a boolean column of the units, or an Ibis expression of them: `ibis._.recency <= 3`."""
@@ -34,6 +36,8 @@ class Tables:
         is left out; a value that is no finite number adds nothing, and is a purchase all the same.
     memberships
         `unit_id`, `segment`, `entered_at`, `left_at` (null: still in). A stay is [entered_at, left_at).
+    steadiness
+        In place of memberships: what was counted of them before (`stability_of`), by key of segment.
     contacts
         `unit_id`, `channel`: by which channels a unit can be reached. Rows may repeat.
     """
@@ -42,11 +46,14 @@ class Tables:
     segments: Mapping[str, Membership]
     purchases: ir.Table | pa.Table | None = None
     memberships: ir.Table | pa.Table | None = None
+    steadiness: Mapping[str, Stability] | None = None
     contacts: ir.Table | pa.Table | None = None
 
     def __post_init__(self) -> None:
         if not self.segments:
             raise Refused("no_segments", "A card is of a segment, and none is named.")
+        if self.memberships is not None and self.steadiness is not None:
+            raise Refused("question_invalid", "Memberships are counted, or were counted before: not both.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

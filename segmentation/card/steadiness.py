@@ -25,7 +25,7 @@ NOBODY_BEFORE = Undefined(reason="no_members", message="Nobody was in this segme
 def stabilities(tables: Tables, question: Question) -> dict[str, Stability]:
     """By segment; empty where there are no memberships to look at. Raises Refused."""
     if tables.memberships is None:
-        return {}
+        return dict(tables.steadiness or {})
     if question.as_of is None:
         raise Refused("question_invalid", "Memberships are looked at up to an instant: say as of when.")
     stays = as_table(tables.memberships, UNIT, "segment", "entered_at", "left_at")
@@ -62,10 +62,18 @@ def _like(column: Any, instant: datetime) -> Any:
 
 def _stability(row: Mapping[str, Any], ends: Sequence[datetime]) -> Stability:
     week = partial(_week, row)
-    weeks = tuple(week(place, starts, ends_at) for place, (starts, ends_at) in enumerate(pairwise(ends)))
+    return stability_of([week(place, starts, ends_at) for place, (starts, ends_at) in enumerate(pairwise(ends))])
+
+
+def stability_of(weeks: Sequence[Week]) -> Stability:
+    """Sum up weeks that were counted one by one, oldest first.
+
+    `entering` and `leaving` are Σ entered / Σ before and Σ left / Σ before, so that weeks count by their
+    members; undefined where nobody was in at the beginning of any.
+    """
     before = sum(one.before for one in weeks)
     return Stability(
-        weeks=weeks,
+        weeks=tuple(weeks),
         entering=sum(one.entered for one in weeks) / before if before else NOBODY_BEFORE,
         leaving=sum(one.left for one in weeks) / before if before else NOBODY_BEFORE,
     )

@@ -5,11 +5,13 @@ from segmentation.learnt.explain import Fidelity
 from segmentation.learnt.fit import learn
 from segmentation.learnt.mixture import MixtureView
 from segmentation.learnt.preparation import LeftOut, Preparation, Scaled
+from segmentation.learnt.projection import Axis, Place, Projection, project
 from segmentation.learnt.reference import StructureTest, structure_test
 from segmentation.learnt.refit import Movement, Refit, refit
 from segmentation.learnt.result import Candidate, Cluster, Learning, LearntSegments, NoClusters, assign
 
 __all__ = [
+    "Axis",
     "Candidate",
     "Cluster",
     "Fidelity",
@@ -19,7 +21,9 @@ __all__ = [
     "MixtureView",
     "Movement",
     "NoClusters",
+    "Place",
     "Preparation",
+    "Projection",
     "Refit",
     "Scaled",
     "StructureTest",
@@ -27,6 +31,7 @@ __all__ = [
     "canonical_json",
     "from_document",
     "learn",
+    "project",
     "refit",
     "structure_test",
     "to_document",

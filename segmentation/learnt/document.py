@@ -50,7 +50,7 @@ def _segments(document: Mapping[str, Any]) -> LearntSegments:
         "preparation": Preparation(**preparation),
         "structure": StructureTest(**document["structure"]),
         "candidates": tuple(Candidate(**_plain(one)) for one in document["candidates"]),
-        "mixture": MixtureView(**_plain(document["mixture"])),
+        "mixture": None if document["mixture"] is None else MixtureView(**_plain(document["mixture"])),
         "clusters": tuple(_cluster(one) for one in document["clusters"]),
     }
     return LearntSegments(**values)

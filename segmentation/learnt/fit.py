@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import sklearn
 
 from segmentation.learnt.explain import Explanation, explain
-from segmentation.learnt.mixture import mixture_view
+from segmentation.learnt.mixture import MixtureView, mixture_view
 from segmentation.learnt.partition import Partition, nearest, partition, silhouette, single_thread, stability
 from segmentation.learnt.preparation import Preparation, matrix, prepare
 from segmentation.learnt.reference import structure_test
@@ -22,7 +23,9 @@ _SAME_STABILITY = 0.02
 _LIBRARIES = (("numpy", np.__version__), ("scikit-learn", sklearn.__version__))
 
 
-def learn(table: object, learning: Learning | None = None) -> LearntSegments | NoClusters:
+def learn(
+    table: object, learning: Learning | None = None, *, progress: Callable[[int, int], None] | None = None
+) -> LearntSegments | NoClusters:
     """Clusters of units, each with a condition that a person can read.
 
     Parameters
@@ -32,6 +35,8 @@ def learn(table: object, learning: Learning | None = None) -> LearntSegments | N
         a value of a used attribute are left out, and counted.
     learning
         Seed and thresholds.
+    progress
+        Called with the steps that are done, and with all there are.
 
     Returns
     -------
@@ -63,17 +68,38 @@ def learn(table: object, learning: Learning | None = None) -> LearntSegments | N
         message = f"Clusters are looked for among {learning.least_units} complete units or more, not {len(prepared)}."
         return NoClusters(reason="too_few_units", message=message, preparation=preparation)
     with single_thread():
-        return _learn(learning, columns, preparation, prepared, complete)
+        return _learn(learning, columns, preparation, prepared, complete, steps=_Steps(learning, progress))
+
+
+class _Steps:
+    """Of the structure test every partition; each number of clusters then takes as long as a reference or so."""
+
+    def __init__(self, learning: Learning, progress: Callable[[int, int], None] | None) -> None:
+        sizes = learning.most_clusters - 1
+        self._total = sizes * (1 + 2 * learning.references) + sizes * learning.pairs
+        self._done, self._pairs = 0, learning.pairs
+        self._progress = progress or (lambda done, total: None)
+
+    def partitioned(self) -> None:
+        self._step(1)
+
+    def compared(self) -> None:
+        self._step(self._pairs)
+
+    def _step(self, steps: int) -> None:
+        self._done += steps
+        self._progress(self._done, self._total)
 
 
 def _learn(
-    learning: Learning, columns: Columns, preparation: Preparation, prepared: Floats, complete: Flags
+    learning: Learning, columns: Columns, preparation: Preparation, prepared: Floats, complete: Flags, *, steps: _Steps
 ) -> LearntSegments | NoClusters:
     rng = np.random.default_rng(learning.seed)
     sample = _sample(prepared, learning.sample_units, rng)
     fewer = max(1, learning.starts // 2)
 
     def dispersion(values: Floats, clusters: int) -> float:
+        steps.partitioned()
         return partition(values, clusters, seed=learning.seed, starts=fewer).within
 
     structure = structure_test(
@@ -82,7 +108,7 @@ def _learn(
     refused = partial(NoClusters, preparation=preparation, structure=structure)
     if structure.p_value > learning.alpha:
         return refused(reason="no_structure", message="These units look like one lump cut into pieces.")
-    candidates = tuple(_candidate(sample, k, learning, rng) for k in range(2, learning.most_clusters + 1))
+    candidates = tuple(_candidate(sample, k, learning, rng, steps) for k in range(2, learning.most_clusters + 1))
     stable = [one for one in candidates if one.adjusted_rand >= learning.least_stability]
     if not stable:
         message = "Other units of the same kind would have given other clusters, whatever their number."
@@ -112,7 +138,7 @@ def _learn(
         preparation=preparation,
         structure=structure,
         candidates=candidates,
-        mixture=mixture_view(sample, drawn.labels, most=learning.most_clusters, starts=1, seed=learning.seed),
+        mixture=_mixture(sample, drawn, learning),
         clusters=_clusters(whole, present, preparation, explanations, _jaccard(chosen, whole, drawn)),
         rules_right=right,
     )
@@ -132,16 +158,23 @@ def _sample(prepared: Floats, most: int, rng: np.random.Generator) -> Floats:
     return prepared[np.sort(rng.choice(len(prepared), size=most, replace=False))]
 
 
-def _candidate(sample: Floats, clusters: int, learning: Learning, rng: np.random.Generator) -> Candidate:
+def _candidate(sample: Floats, clusters: int, learning: Learning, rng: np.random.Generator, steps: _Steps) -> Candidate:
     starts = max(1, learning.starts // 2)
     cut = partition(sample, clusters, seed=learning.seed, starts=starts)
     found = stability(sample, cut.labels, pairs=learning.pairs, share=0.8, starts=starts, rng=rng)
+    steps.compared()
     return Candidate(
         clusters=clusters,
         silhouette=silhouette(sample, cut.labels),
         adjusted_rand=found.adjusted_rand,
         jaccard=found.jaccard,
     )
+
+
+def _mixture(sample: Floats, drawn: Partition, learning: Learning) -> MixtureView | None:
+    if not learning.mixture:
+        return None
+    return mixture_view(sample, drawn.labels, most=learning.most_clusters, starts=1, seed=learning.seed)
 
 
 def _jaccard(chosen: Candidate, whole: Partition, drawn: Partition) -> tuple[float, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -48,6 +49,7 @@ def refit(
     *,
     before: Labels | None = None,
     least_overlap: float = 0.5,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Refit | NoClusters:
     """Learn from today's table, and give clusters that are still there the keys they had.
 
@@ -63,6 +65,8 @@ def refit(
     least_overlap
         Jaccard index in (0, 1] of two clusters' units that makes them the same one; at .5 or below a cluster counts as
         dissolved (Hennig 2007, see `stability`).
+    progress
+        As for `learn`.
 
     Returns
     -------
@@ -84,7 +88,7 @@ def refit(
         raise ValueError(f"an overlap is in (0, 1]: {least_overlap}")
     placed = assign(previous, table)
     before = placed if before is None else _checked(before, len(placed), len(previous.clusters))
-    fresh = learn(table, learning or previous.learning)
+    fresh = learn(table, learning or previous.learning, progress=progress)
     if isinstance(fresh, NoClusters):
         return fresh
     after, shape = assign(fresh, table), (len(previous.clusters), len(fresh.clusters))

@@ -44,6 +44,8 @@ class Learning:
         Of the explaining tree: ≤ 4, and the share of its units that each leaf holds.
     held_out
         Share of the units that the tree does not see, in (0, 1).
+    mixture
+        Whether mixtures are fitted beside k-means.
     """
 
     seed: int = 0
@@ -61,6 +63,7 @@ class Learning:
     depth: int = 4
     least_leaf: float = 0.01
     held_out: float = 0.3
+    mixture: bool = True
 
     def __post_init__(self) -> None:
         bounded = {
@@ -121,7 +124,7 @@ class LearntSegments:
     preparation: Preparation
     structure: StructureTest
     candidates: tuple[Candidate, ...]
-    mixture: MixtureView
+    mixture: MixtureView | None
     clusters: tuple[Cluster, ...]
     rules_right: float
     schema: str = SCHEMA

@@ -52,6 +52,7 @@ PLANTS = [
     ("No request reaches the numbers", "experiments/storage/tables.py", "import numpy"),
     ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.analyse"),
     ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.segment_cards"),
+    ("No request reaches the numbers", "experiments/services/studies.py", "import experiments.services.learn"),
 ]
 
 

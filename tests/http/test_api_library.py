@@ -54,15 +54,20 @@ KINDS = [
 ]
 
 
+ADDED = {"slots", "report", "doubts"}
+"""What a layer and a segment tell beyond what they are; told elsewhere."""
+
+
 @pytest.mark.parametrize(("noun", "body"), KINDS, ids=[noun for noun, _ in KINDS])
 def test_the_four_views_of_a_kind(api: Caller, noun: str, body: dict[str, Any]) -> None:
     one = f"/v1/{noun}/{body['key']}"
     made = api.post(f"/v1/{noun}", body)
     assert (made.status_code, made.headers["Location"], made.headers["ETag"]) == (201, one, '"1"')
     expected = {"key": body["key"], "revision": 1, "updated_at": "2026-01-05T09:00:00+00:00", "definition": body}
-    assert {name: value for name, value in made.json.items() if name != "slots"} == expected
+    assert {name: value for name, value in made.json.items() if name not in ADDED} == expected
     assert api.get(one).json == made.json
-    assert api.get(f"/v1/{noun}").json == {"items": [made.json], "next_cursor": None}
+    listed = {name: value for name, value in made.json.items() if name not in {"report", "doubts"}}
+    assert api.get(f"/v1/{noun}").json == {"items": [listed], "next_cursor": None}
 
     changed = {**body, "name": "Changed"}
     assert refusal(api.put(one, changed)) == (428, "revision_required", None)

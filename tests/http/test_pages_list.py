@@ -39,7 +39,9 @@ def test_where_the_control_wins_it_is_not_too_early(site: Site) -> None:
 def test_the_list_is_in_the_header(site: Site) -> None:
     site.add(mail())
     assert '<a href="/" aria-current="page">Experiments</a>' in site.get("/")
-    assert '<a href="/">Experiments</a> <a href="/inbox"' in site.get("/experiments/mail")
+    assert '<a href="/">Experiments</a> <a href="/segments">Segments</a> <a href="/inbox"' in site.get(
+        "/experiments/mail"
+    )
 
 
 def test_a_row_tells_state_size_winners_and_freshness(site: Site) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from experiments.domain.condition import check_condition, compile_condition
@@ -19,10 +20,11 @@ from segmentation.learnt import (
     canonical_json,
     from_document,
     learn,
+    project,
     refit,
     to_document,
 )
-from segmentation.learnt.preparation import prepare
+from segmentation.learnt.preparation import matrix, prepare
 from segmentation.refusal import Refused
 from segmentation.rules import columns_of
 
@@ -194,3 +196,46 @@ def test_skewness_decides_about_the_logarithm() -> None:
 def test_learning_outside_its_bounds_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         replace(LEARNING, **wrong)
+
+
+def test_the_map_is_that_of_principal_components(learnt: LearntSegments) -> None:
+    """Beside scikit-learn's: the same shares of variance, the same weights but for signs, the same places."""
+    table = customers(7)[0]
+    prepared, _ = matrix(learnt.preparation, columns_of(table))
+    expected = PCA(n_components=2).fit(prepared)
+    drawn = project(learnt, table, points=len(prepared))
+    assert [axis.share for axis in drawn.axes] == pytest.approx(expected.explained_variance_ratio_)
+    for axis, component in zip(drawn.axes, expected.components_, strict=True):
+        weights = np.array([weight for _, weight in axis.loadings])
+        assert tuple(name for name, _ in axis.loadings) == learnt.preparation.attributes
+        assert np.abs(weights) == pytest.approx(np.abs(component))
+        assert weights[np.abs(weights).argmax()] > 0
+        assert float(np.dot(weights, component)) ** 2 == pytest.approx(1)
+    signs = [
+        np.sign(np.dot([w for _, w in a.loadings], c)) for a, c in zip(drawn.axes, expected.components_, strict=True)
+    ]
+    places = sorted(np.round(expected.transform(prepared) * signs, 2).tolist())
+    assert sorted([one.x, one.y] for one in drawn.points) == pytest.approx(np.array(places), abs=0.011)
+    assert [one.key for one in drawn.centres] == list(learnt.keys)
+    few = project(learnt, table, points=50, seed=4)
+    assert few == project(learnt, table, points=50, seed=4)
+    assert len(few.points) == 50
+    assert {one.key for one in few.points} == set(learnt.keys)
+
+
+def test_of_one_attribute_the_map_is_a_line() -> None:
+    found = learn({"spend": customers(7)[0]["spend"]}, replace(LEARNING, sample_units=200, most_clusters=3))
+    assert isinstance(found, LearntSegments)
+    first, second = project(found, {"spend": customers(7)[0]["spend"]}).axes
+    assert (first.share, second.share) == (pytest.approx(1), 0.0)
+
+
+def test_steps_are_told_to_the_last() -> None:
+    told: list[tuple[int, int]] = []
+    quick = replace(LEARNING, mixture=False, most_clusters=3, sample_units=200)
+    bare = learn(customers(7)[0], quick, progress=lambda done, total: told.append((done, total)))
+    assert isinstance(bare, LearntSegments)
+    assert (bare.mixture, len(bare.clusters)) == (None, 3)
+    assert told[-1][0] == told[-1][1]
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert from_document(to_document(bare)) == bare

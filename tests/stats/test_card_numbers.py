@@ -20,7 +20,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
 from analysis.estimate import Undefined
-from segmentation.card import Question, Tables, Trial, make_cards
+from segmentation.card import Question, Tables, Trial, make_cards, stability_of
 from segmentation.refusal import Refused
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -237,6 +237,9 @@ def test_who_enters_and_leaves(stays: list[tuple[int, str, int, int | None]], na
             assert (found.entering, found.leaving) == (entered_all / before_all, left_all / before_all)
         else:
             assert found.leaving == Undefined(reason="no_members", message=found.leaving.message)
+    counted_before = {key: stability_of(book.card(key).stability.weeks) for key in ("x", "y")}  # type: ignore[union-attr]
+    again = make_cards(Tables(units=units, segments={"x": "x", "y": "y"}, steadiness=counted_before))
+    assert again.cards == book.cards
 
 
 def test_tables_of_a_database_and_arrow_tables_say_the_same(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -272,6 +275,7 @@ TWO = table(unit_id=["a", "b"], s=[True, False], n=[1, 2], text=["x", "y"])
         ("attribute_not_numeric", {}, {"attributes": {"text": "number"}}),
         ("outcome_not_numeric", {}, {"trial": Trial(outcome="text", kind="mean", units_per_week=1)}),
         ("question_invalid", {"memberships": TWO}, {}),
+        ("question_invalid", {"memberships": TWO, "steadiness": {}}, {"as_of": NOW}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

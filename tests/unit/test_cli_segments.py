@@ -51,7 +51,10 @@ def test_what_is_wrong_is_told(winnow: Winnow) -> None:
 def test_a_segment_is_stored_with_its_kind(winnow: Winnow, sqlite_url: str) -> None:
     saved = winnow("segments", "make", "bought_within", "most=3", "--save", "recent", "--name", "Recent")
     told = "Segment recent is stored.\n`winnow segments card recent` tells whether it can be tested in.\n"
-    assert (saved.exit_code, saved.stderr) == (0, told)
+    doubt = "info: It looks at recency, which no profile has: only requests can bring it, and nobody can be counted.\n"
+    assert (saved.exit_code, saved.stderr) == (0, told + doubt)
+    twin = winnow("segments", "make", "bought_within", "most=3", "--save", "twin").stderr
+    assert twin.splitlines()[2] == "warning: The same as recent: both have the same condition."
     stored = build(Settings(database_url=sqlite_url)).author.segments.get("recent").value
     assert stored == Segment(
         key="recent",

@@ -19,6 +19,7 @@ from experiments.bootstrap import build, utc_now
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput, NotFound
 from experiments.domain.event import Event, Exposure
+from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
 from experiments.services import segment_tables
@@ -31,6 +32,7 @@ from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT
 from tests.unit.test_cli import Winnow
+from tests.unit.test_segment_reporter import reporter
 
 CUSTOMERS = 400
 ORDERS = CardWish(purchases=("order",))
@@ -322,7 +324,6 @@ def test_the_card_is_printed(settled: Winnow) -> None:
         "Can it be tested in? In 4 weeks, with ",
         "warning: Too small to test in. In 4 weeks, with ",
         "warning: It looks at device, which no profile has",
-        "critical: Nobody is in this segment.",
         "Steadiness is not known",
         "Left out, as they are personal: email, expecting.",
     ):
@@ -334,12 +335,13 @@ def test_the_card_is_printed(settled: Winnow) -> None:
 
 def test_the_card_as_json(settled: Winnow) -> None:
     told = json.loads(settled("segments", "card", "--purchases", "order", "--json").stdout)
-    assert told["units"] == 400
-    assert [card["segment"] for card in told["cards"]] == [segment.key for segment in SEGMENTS]
-    nobody, web = told["cards"][1], told["cards"][4]
-    assert nobody["value"]["revenue_per_unit"]["undefined"] == "no_units"
-    assert (web["name"], web["value"]["index"], web["stability"]) == ("From the web", 4.0, None)
-    assert told["cards"][3]["unregistered"] == ["device"]
+    assert [report["segment"] for report in told["reports"]] == [segment.key for segment in SEGMENTS]
+    nobody, web = told["reports"][1], told["reports"][4]
+    assert (web["units"], web["purchases"], told["pending"]) == (400, ["order"], [])
+    assert nobody["card"]["value"]["revenue_per_unit"]["undefined"] == "no_units"
+    assert (web["name"], web["card"]["value"]["index"]) == ("From the web", 4.0)
+    assert web["card"]["stability"]["undefined"] == "no_week_yet"
+    assert [doubt["code"] for doubt in told["reports"][3]["doubts"]] == ["unregistered"]
     assert "private.example" not in json.dumps(told)
 
 
@@ -362,9 +364,78 @@ def test_an_empty_database_says_so(winnow: Winnow) -> None:
     empty = winnow("segments", "card")
     assert empty.exit_code == 0
     assert empty.stdout.startswith("There are no segments: ")
-    assert "There are no profiles, so nothing is known of any customer: " in empty.stdout
-    assert json.loads(winnow("segments", "card", "--json").stdout)["cards"] == []
+    assert "There are no profiles, so nothing is known of any customer: " in winnow("segments", "card", "--now").stdout
+    assert json.loads(winnow("segments", "card", "--json").stdout) == {"reports": [], "pending": []}
     winnow("segments", "make", "bought_within", "most=3", "--save", "recent")
-    assert winnow("segments", "card", "recent").stdout.startswith("There are no profiles")
-    refused = winnow("segments", "persona", "recent")
+    assert "There are no profiles" in winnow("segments", "card", "recent", "--now").stdout
+    refused = winnow("segments", "persona", "recent", "--now")
     assert (refused.exit_code, refused.stderr[:22]) == (1, "winnow: no_profiles: T")
+
+
+def test_what_the_worker_stored_is_shown(settled: Winnow, sqlite_url: str) -> None:
+    pending = settled("segments", "card", "visitors")
+    assert pending.exit_code == 0
+    assert pending.stdout.startswith("visitors · On a phone\nIts report is not made yet: ")
+    assert "warning: It looks at device, which no profile has" in pending.stdout
+    assert json.loads(settled("segments", "card", "web", "--json").stdout) == {"reports": [], "pending": ["web"]}
+    refused = settled("segments", "persona", "web")
+    assert (refused.exit_code, refused.stderr[:24]) == (1, "winnow: report_not_made:")
+    services = build(Settings(database_url=sqlite_url))
+    assert reporter(services, purchases=("order",)).step(silent)
+    stored = settled("segments", "card", "big", "--json").stdout
+    assert json.loads(stored)["reports"] == [services.segment_reports.newest("big").document]
+    shown, now = settled("segments", "card", "big").stdout, settled("segments", "card", "big", "--purchases", "order")
+    assert "Revenue 600.00 (54.5% of all)" in " ".join(shown.split())
+    assert shown == now.stdout
+    drawn = settled("segments", "persona", "big").stdout
+    assert drawn == settled("segments", "persona", "big", "--purchases", "order").stdout
+    big = services.author.segments.get("big")
+    services.author.segments.edit("big", replace(big.value, name="B"), expected_revision=1, actor="t")
+    assert "It was edited since this report was made" in settled("segments", "card", "big").stdout
+    assert settled("segments", "card", "else").stderr.startswith("winnow: segment_not_found")
+
+
+def test_everybody_is_shown(settled: Winnow, sqlite_url: str) -> None:
+    refused = settled("customers", "summary")
+    assert (refused.exit_code, refused.stderr[:24]) == (1, "winnow: report_not_made:")
+    services = build(Settings(database_url=sqlite_url))
+    bought = [("u1", 40, 3_000), ("u2", 1, 500)]
+    with services.open_unit_of_work() as work:
+        now = services.clock()
+        work.behaviour.put(
+            [
+                Purchases(
+                    unit_id=unit,
+                    first_at=now - timedelta(days=days),
+                    last_at=now - timedelta(days=days),
+                    previous_at=None,
+                    frequency=1,
+                    unvalued=0,
+                    monetary_cents=cents,
+                    due_at=now,
+                )
+                for unit, days, cents in bought
+            ]
+        )
+        cuts = {
+            "recency_days": (7, 14, 30, 90),
+            "frequency": (1, 2, 3, 4),
+            "monetary_cents": (1_000, 2_000, 4_000, 8_000),
+        }
+        work.behaviour.advance(Followed(names=("order",), cuts=cuts))
+        work.commit()
+    assert reporter(services, purchases=("order",)).step(silent)
+    told = " ".join(settled("customers", "summary").stdout.split())
+    for part in (
+        "400 profiles, as of ",
+        "2 customers bought 2 times for 35.00; 2 of them once",
+        "recency \\ frequency 1 2 3 4 5",
+        "5 1 0 0 0 0 4 0 0 0 0 0 3 0 0 0 0 0 2 1 0 0 0 0 1 0 0 0 0 0",
+        "new 1 50.0% 5.00 14.3%",
+        "hibernating 1 50.0% 30.00 85.7%",
+        "big 100.0% 0.0% 50.0% 0.0% 50.0% 100",
+        "nobody – – – – – 0",
+    ):
+        assert part in told, part
+    document = json.loads(settled("customers", "summary", "--json").stdout)
+    assert document == services.segment_reports.customers().document

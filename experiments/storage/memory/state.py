@@ -18,16 +18,20 @@ from experiments.domain.erasure import Erasure
 from experiments.domain.experiment import Experiment
 from experiments.domain.identity import Identity
 from experiments.domain.layer import Layer
+from experiments.domain.membership import Members, MemberWeek
 from experiments.domain.metric import Metric
 from experiments.domain.notice import Notice
 from experiments.domain.promotion import Promotion
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
+from experiments.domain.study import Adoption, Study, StudyKind
 from experiments.domain.webhook import Webhook
 from experiments.services.customer_ports import StoredProfile
 from experiments.services.drift_ports import Drift
 from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
+from experiments.services.report_ports import SegmentReport
+from experiments.services.study_ports import ImportedList
 
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool, str | None]
@@ -49,6 +53,12 @@ class State:
     sources: dict[str, Stored[Source]] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     purchases: dict[str, Purchases] = field(default_factory=dict)
+    segment_reports: dict[str, tuple[SegmentReport, ...]] = field(default_factory=dict)
+    segment_members: dict[str, Members] = field(default_factory=dict)
+    segment_weeks: dict[str, tuple[MemberWeek, ...]] = field(default_factory=dict)
+    studies: dict[tuple[StudyKind, str, int], Study] = field(default_factory=dict)
+    adoptions: dict[str, Adoption] = field(default_factory=dict)
+    imported_lists: dict[str, ImportedList] = field(default_factory=dict)
     snapshots: dict[int, Snapshot] = field(default_factory=dict)
     drifts: dict[tuple[str, int], Drift] = field(default_factory=dict)
     promotions: dict[int, Promotion] = field(default_factory=dict)
@@ -81,6 +91,12 @@ class State:
             sources=dict(self.sources),
             profiles=dict(self.profiles),
             purchases=dict(self.purchases),
+            segment_reports=dict(self.segment_reports),
+            segment_members=dict(self.segment_members),
+            segment_weeks=dict(self.segment_weeks),
+            studies=dict(self.studies),
+            adoptions=dict(self.adoptions),
+            imported_lists=dict(self.imported_lists),
             snapshots=dict(self.snapshots),
             drifts=dict(self.drifts),
             promotions=dict(self.promotions),

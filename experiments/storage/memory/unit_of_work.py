@@ -14,7 +14,16 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services import consent_ports, customer_ports, drift_ports, identity_ports, ports, retention_ports
+from experiments.services import (
+    consent_ports,
+    customer_ports,
+    drift_ports,
+    identity_ports,
+    ports,
+    report_ports,
+    retention_ports,
+    study_ports,
+)
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
@@ -25,6 +34,7 @@ from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.journals import MemoryAuditLog, MemoryEventLog, MemorySnapshotStore
 from experiments.storage.memory.outbox import MemoryNoticeOutbox, MemoryWebhookStore
 from experiments.storage.memory.profiles import MemoryProfileStore
+from experiments.storage.memory.reports import MemorySegmentReportStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, State
 from experiments.storage.memory.stores import (
     MemoryExperimentStore,
@@ -33,6 +43,7 @@ from experiments.storage.memory.stores import (
     MemoryLibrary,
     MemoryPromotionStore,
 )
+from experiments.storage.memory.studies import MemoryListStore, MemoryStudyStore
 
 BUSY_SECONDS = 5.0
 
@@ -65,10 +76,13 @@ class MemoryUnitOfWork:
     sources: ports.Library[Source]
     profiles: customer_ports.ProfileStore
     behaviour: customer_ports.BehaviourStore
+    studies: study_ports.StudyStore
+    lists: study_ports.ListStore
     erasures: customer_ports.ErasureStore
     consents: consent_ports.ConsentStore
     aged: retention_ports.AgedRows
     identities: identity_ports.IdentityStore
+    reports: report_ports.SegmentReportStore
     log: ports.EventLog
     snapshots: ports.SnapshotStore
     drifts: drift_ports.DriftStore
@@ -111,10 +125,13 @@ class MemoryUnitOfWork:
         self.sources = MemoryLibrary("source", state.sources, changed=self._bump)
         self.profiles = MemoryProfileStore(state)
         self.behaviour = MemoryBehaviourStore(state)
+        self.studies = MemoryStudyStore(state)
+        self.lists = MemoryListStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)
         self.consents = self._log.consents = MemoryConsentStore(state, self.consent_mode)
         self.aged = MemoryAgedRows(self._database.exposures, self._database.events)
         self.identities = self._log.identities = MemoryIdentityStore(state, self._database.exposures)
+        self.reports = MemorySegmentReportStore(state)
         self.snapshots = MemorySnapshotStore(state)
         self.drifts = MemoryDriftStore(state)
         self.promotions = MemoryPromotionStore(state)
