@@ -53,6 +53,8 @@ def replay(file: Path, plan_file: Path, key: str | None, max_errors: int, as_jso
         click.echo(f"{loaded.experiment} is already loaded: {loaded.units:,} units, {loaded.events:,} events.")
     else:
         click.echo(f"{loaded.experiment} is loaded: {loaded.units:,} units, {loaded.events:,} events.")
+        if loaded.without_consent:
+            click.echo(f"Left out, as they do not consent: {loaded.without_consent:,} units.", err=True)
 
 
 def load_plan(path: Path, key: str | None = None) -> ReplayPlan:

@@ -37,12 +37,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """`already`: the same file was loaded by the same plan before, and nothing was stored now."""
+    """`already`: the same file was loaded by the same plan before, and nothing was stored now.
+
+    `without_consent`: how many more units the file has, of which nothing may be stored.
+    """
 
     experiment: str
     units: int
     events: int
     already: bool
+    without_consent: int = 0
 
 
 class BadRows(InvalidInput):
@@ -86,14 +90,16 @@ class Replayer:
         now = self._clock()
         with self._open() as work:
             version = _start(work, plan, actor, now)
-            events = _load(work, source, _Stamp(version=version, file_sha256=checked or "", at=now), tell, rows)
+            units, events = _load(work, source, _Stamp(version=version, file_sha256=checked or "", at=now), tell, rows)
             if source.sha256 != checked:
                 raise InvalidInput("file_changed", "The file changed while it was read; nothing was loaded.")
-            detail = {"file_sha256": checked, "plan_sha256": plan.sha256, "units": rows, "events": events}
+            detail = {"file_sha256": checked, "plan_sha256": plan.sha256, "units": units, "events": events}
             work.audit.append(AuditEntry(at=now, actor=actor, action=ACTION, subject=plan.wish.key, detail=detail))
             work.commit()
         self._catalog.catch_up()
-        return Replayed(experiment=plan.wish.key, units=rows, events=events, already=False)
+        return Replayed(
+            experiment=plan.wish.key, units=units, events=events, already=False, without_consent=rows - units
+        )
 
     def _earlier(self, plan: ReplayPlan, file_sha256: str | None) -> Replayed | None:
         key = plan.wish.key
@@ -166,29 +172,33 @@ def _keep(kind: str, library: Library[L], value: L, now: datetime) -> None:
         )
 
 
-def _load(work: UnitOfWork, source: Source, stamp: _Stamp, tell: Progress, total: int) -> int:
+def _load(work: UnitOfWork, source: Source, stamp: _Stamp, tell: Progress, total: int) -> tuple[int, int]:
+    """Return of how many units something was stored, and how many events."""
     batch: list[Row] = []
-    done = events = 0
+    done = units = events = 0
     for row in source.rows():
         if isinstance(row, BadRow):
             raise BadRows([row], 1)
         batch.append(row)
         done += 1
         if len(batch) == BATCH:
-            events += _store(work, batch, stamp)
+            stored = _store(work, batch, stamp)
+            units, events = units + stored[0], events + stored[1]
             batch.clear()
             tell("load", done, total)
-    events += _store(work, batch, stamp)
+    stored = _store(work, batch, stamp)
     tell("load", done, total)
-    return events
+    return units + stored[0], events + stored[1]
 
 
-def _store(work: UnitOfWork, rows: Sequence[Row], stamp: _Stamp) -> int:
+def _store(work: UnitOfWork, batch: Sequence[Row], stamp: _Stamp) -> tuple[int, int]:
+    lacking = work.consents.lacking({row.unit_id for row in batch})
+    rows = [row for row in batch if row.unit_id not in lacking]
     events = [stamp.event(row, name, value) for row in rows for name, value in row.outcomes]
     events += [stamp.event(row, name, value, before=True) for row in rows for name, value in row.known]
     work.log.append_exposures([stamp.exposure(row) for row in rows], received_at=stamp.at)
     work.log.append_events(events, received_at=stamp.at)
-    return len(events)
+    return len(rows), len(events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from experiments.domain.consent import ConsentMode, ConsentState, first_word
 from experiments.domain.erasure import unit_digest
 from experiments.domain.errors import NoConsent
 from experiments.domain.source import Source, SourceKind
+from experiments.services import consent_picture
 from experiments.services.consent_cache import ConsentCache
 from experiments.services.consents import Consents, ConsentWord
 from experiments.services.erase import Eraser
@@ -165,6 +167,25 @@ def test_changes_are_followed_and_all_is_read_where_there_are_many(open_unit_of_
         assert [digest for batch in work.consents.exceptions() for digest in batch] == []
     with requiring(open_unit_of_work)(read_only=True) as work:
         assert {digest for batch in work.consents.exceptions() for digest in batch} == set(digests.values())
+
+
+@pytest.mark.parametrize("mode", list(ConsentMode))
+def test_a_picture_that_is_followed_and_one_that_is_read_anew_say_the_same(
+    open_unit_of_work, consents, clock, monkeypatch, mode
+) -> None:
+    monkeypatch.setattr(consent_picture, "MOST_FOLLOWED", 4)
+    draw, truth = random.Random(7), dict[str, bool]()
+    opened = requiring(open_unit_of_work) if mode is ConsentMode.REQUIRED else open_unit_of_work
+    followed = ConsentCache(opened, mode)
+    for batch in (2, 1, 3, 6, 1, 2):
+        words = [ConsentWord(unit_id=f"u{draw.randrange(12)}", granted=draw.random() < 0.5) for _ in range(batch)]
+        consents.say_many(words, by="test")
+        truth |= {word.unit_id: word.granted for word in words}
+        followed.follow()
+        anew = ConsentCache(opened, mode)
+        for unit_id in (f"u{number}" for number in range(12)):
+            lacks = not truth.get(unit_id, mode is ConsentMode.ASSUMED)
+            assert (followed.lacks(unit_id), anew.lacks(unit_id)) == (lacks, lacks)
 
 
 def test_a_refusal_waits_for_who_is_storing_and_nothing_slips_in_after_it(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from experiments import worker
 from experiments.bootstrap import build
 from experiments.cli import main
 from experiments.domain.covariate import Covariate
@@ -213,14 +214,39 @@ def test_the_worker_does_it_after_all_else_and_its_trouble_is_nobody_else_s(
 ) -> None:
     winnow = build(Settings(), open_unit_of_work=filled, clock=clock)
     keeper, analyst = retention(filled, clock), FakeAnalyst(winnow)
-    worker = Worker(winnow, analyst, holder="w", stop=threading.Event(), retain=keeper.step)
-    assert worker.round() is True
+    assert Worker(winnow, analyst, holder="w", stop=threading.Event(), retain=keeper.step).round() is True
     assert left(filled, clock)[0]["ended"] == [29, 20]
 
     def fails() -> bool:
         raise RuntimeError("no")
 
     assert Worker(winnow, analyst, holder="w", stop=threading.Event(), retain=fails).round() is True
+
+
+@IN_MEMORY
+def test_the_log_tells_how_far_it_is_and_nothing_where_nothing_goes(
+    filled: OpenUnitOfWork, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, int, int, int]] = []
+
+    class Log:
+        def info(self, event: str, *, deleted_rows: int, of_rows: int, looked_ids: int, of_ids: int) -> None:
+            assert event == "expired"
+            told.append((deleted_rows, of_rows, looked_ids, of_ids))
+
+    monkeypatch.setattr(worker, "log", Log())
+    keeper = retention(filled, clock, ids_at_once=10)
+    while worker._retain(keeper):
+        pass
+    assert told == [(3, 7, 10, 19), (7, 7, 19, 19)]
+    clock.advance(days=1)
+    while worker._retain(keeper):
+        pass
+    assert len(told) == 2
+    clock.advance(days=1)
+    while worker._retain(keeper):
+        pass
+    assert told[-1] == (3, 3, 19, 19)
 
 
 @IN_MEMORY

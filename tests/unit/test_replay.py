@@ -16,6 +16,7 @@ import pytest
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import AlreadyExists, DomainError, InvalidInput, NotFound
 from experiments.domain.experiment import Status
+from experiments.services.consents import ConsentWord
 from experiments.services.ports import OpenUnitOfWork
 from experiments.services.replay import BadRows, Replayed, Replayer
 from experiments.services.replay_file import BadRow, Row, WideFile
@@ -77,6 +78,13 @@ def test_loading_again_stores_nothing_and_says_so(winnow: Winnow, load: Load) ->
     load(*GOOD)
     assert load(*GOOD) == Replayed(experiment="sale", units=3, events=3, already=True)
     assert (len(exposures(winnow)), len(events(winnow))) == (3, 3)
+
+
+def test_who_does_not_consent_is_left_out_and_counted(winnow: Winnow, load: Load) -> None:
+    winnow.consents.say(ConsentWord(unit_id="sale-2", granted=False), by="test")
+    loaded = load(*GOOD)
+    assert (loaded.units, loaded.events, loaded.without_consent) == (2, 2, 1)
+    assert {unit for unit, *_ in exposures(winnow) + events(winnow)} == {"sale-1", "sale-3"}
 
 
 def test_another_file_or_plan_for_the_same_key_is_refused(load: Load) -> None:
