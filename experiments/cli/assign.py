@@ -37,7 +37,9 @@ _STEPS = {"read": "Reading", "assign": "Assigning"}
 @click.option(
     "--expose/--no-expose", default=None, help="Record that they are shown it; by default as the experiment says."
 )
-@click.option("--channel", type=click.Choice(list(Channel)), help="Where they are shown it; of exposures.")
+@click.option(
+    "--channel", type=click.Choice([one.value for one in Channel]), help="Where they are shown it; of exposures."
+)
 @click.option("--batch", type=click.IntRange(1), default=BATCH, show_default=True, help="Rows held in memory.")
 @click.option("--restart", is_flag=True, help="Begin anew, and write over what is there.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")

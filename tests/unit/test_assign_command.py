@@ -392,6 +392,23 @@ def test_where_asking_is_showing_it_is_so_for_lists(shop: Shop, more: tuple[str,
     assert len(shop.stored()) == exposed
 
 
+def test_ids_that_were_joined_see_what_their_person_sees_and_in_which_channel(shop: Shop) -> None:
+    shop.start()
+    alone = {row["unit_id"]: row["variant"] for row in shop.by_api(UNITS)}
+    for number in range(0, 100, 2):
+        shop.winnow.identifier.identify(f"c{number}", f"c{number + 1}", trusted=True)
+    expected = shop.by_api(UNITS)
+    assert sum(alone[row["unit_id"]] != row["variant"] for row in expected) > 10
+    done = shop(shop.csv(CSV), "out.csv", "--expose", "--channel", "email")
+    assert done.exit_code == 0, done.output
+    assert rows_of(shop.folder / "out.csv") == expected
+    engine = create_engine(normalised(shop.url))
+    with engine.connect() as connection:
+        channels = connection.execute(text("SELECT DISTINCT channel FROM exposures")).scalars().all()
+    engine.dispose()
+    assert channels == ["email"]
+
+
 class Interrupted(Exception):
     pass
 
