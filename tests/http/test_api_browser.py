@@ -133,7 +133,7 @@ def _check_operation(path: str, operation: dict[str, Any]) -> None:
     good = [code for code in operation["responses"] if code.startswith("2")]
     assert good, path
     for code in set(good) - {"204"}:
-        media = "text/plain" if path == "/metrics" else "application/json"
+        media = "text/plain" if path == "/metrics" else "text/csv" if path.endswith(".csv") else "application/json"
         assert operation["responses"][code]["content"][media]["schema"], path
     is_open = path in ("/healthz", "/readyz")
     assert ("401" in operation["responses"]) != is_open
