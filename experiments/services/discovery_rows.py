@@ -16,6 +16,7 @@ from analysis.plan import Plan
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
 from experiments.domain.profile import Known, Profile, Registry
+from experiments.services.identified import persons_of
 from experiments.services.ports import UnitOfWork, Watermark
 from experiments.services.segment_tables import AT_ONCE, Progress
 
@@ -69,7 +70,7 @@ def metric_plan(plan: Plan, key: str | None) -> Plan:
 
 
 def units_of(work: UnitOfWork, experiment: str, plan: Plan, watermark: Watermark, progress: Progress) -> pa.Table:
-    """Return the units that count, with their values, as `unit_values` does."""
+    """Return the units that count, with their values, as `unit_values` does; all ids of a person are one unit."""
     names = frozenset(plan.primary.event_names)
     total, done = sum(work.log.counts(experiment, names, watermark)), 0
 
@@ -82,6 +83,9 @@ def units_of(work: UnitOfWork, experiment: str, plan: Plan, watermark: Watermark
 
     exposures = _table(told(work.log.exposures(experiment, watermark)), _EXPOSURES)
     events = _table(told(work.log.events(experiment, names, watermark)), _EVENTS)
+    persons = persons_of(work, experiment, watermark)
+    if persons is not None:
+        exposures, events = persons.own(exposures), persons.own(events)
     return unit_values(ibis.memtable(exposures), ibis.memtable(events), plan)
 
 
