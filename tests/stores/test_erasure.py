@@ -350,6 +350,7 @@ def test_who_follows_profiles_hears_of_it(open_unit_of_work, eraser) -> None:
 def test_every_id_of_a_person_is_found_nowhere(*, sql_url, winnow, gate, fill, folder) -> None:
     ids = [*PERSONS, BYSTANDERS[1]]
     other = fill([BYSTANDERS[0], *ids])
+    winnow.catalog.refresh()
     for device in ids[1:]:
         winnow.identifier.identify(device, ids[0], trusted=True)
     winnow.identifier.identify("phone", BYSTANDERS[0], trusted=True)

@@ -344,6 +344,7 @@ def test_purchases_of_every_id_are_the_persons(shop: Winnow, clock: FakeClock) -
     while following.step():
         pass
     assert shop.profiles.get("dev").laid.attributes["orders"] == 1
+    shop.catalog.refresh()
     shop.identifier.identify("dev", "ann", trusted=True)
     shop.identifier.identify("tab", "cyd", trusted=True)
     record(shop, [purchase("dev", 2.5, clock()), purchase("tab", 7.0, clock())])
