@@ -28,6 +28,7 @@ routes = Routes(
 )
 _ONE = "/units/<unit:unit_id>/consent"
 _UNSTORED = {"Cache-Control": "no-store"}
+_VIEWED = ("unit_id", "mode", "is_stored", "said")
 
 
 @routes.get(_ONE, scope=Scope.PROFILES, out=ConsentSchema, refuses=(503,))
@@ -47,11 +48,9 @@ def say(body: dict[str, Any], unit_id: str) -> object:
     services = winnow()
     word = ConsentWord(unit_id=unit_id, granted=body["granted"], at=body["at"])
     view = services.consents.say(word, by=actor())
-    receipt = services.eraser.erase(unit_id, actor=actor()) if body["erase"] else None
+    is_refused = view.said is not None and not view.said.granted  # unless a later word is known
+    receipt = services.eraser.erase(unit_id, actor=actor()) if body["erase"] and is_refused else None
     return {**{name: getattr(view, name) for name in _VIEWED}, "receipt": receipt}, _UNSTORED
-
-
-_VIEWED = ("unit_id", "mode", "is_stored", "said")
 
 
 @routes.post(

@@ -114,6 +114,8 @@ def test_what_was_said_is_read_again(house: Caller, clock: FakeClock) -> None:
     assert house.get(address(PERSON)).json == {"unit_id": PERSON, **said}
     assert grant(house, at="2026-01-05T08:00:00Z").json["granted"] is False, "an older word changes nothing"
     assert grant(house).json["stored"] is True
+    late = refuse(house, at="2026-01-05T08:00:00Z", erase=True).json
+    assert (late["granted"], late["receipt"]) == (True, None), "who has granted since is not erased by an old message"
 
 
 @pytest.mark.parametrize("unit_id", ["a/b", "consents", "Zoë 🛒", "a/consent"])

@@ -20,7 +20,7 @@ from experiments.domain.definition import Definition, Randomisation
 from experiments.domain.errors import InvalidInput
 from experiments.domain.experiment import draft
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
-from experiments.domain.retention import needed_by
+from experiments.domain.retention import is_measured, needed_by
 from experiments.services.analyse import Analyst
 from experiments.services.ports import AuditEntry, OpenUnitOfWork, Watermark
 from experiments.services.retention import EVERY, Going, Retention
@@ -263,6 +263,28 @@ def test_results_of_what_runs_come_out_again_and_of_what_ended_stay(filled: Open
     with pytest.raises(InvalidInput) as refusal:
         analyst.analyse("ended")
     assert refusal.value.code == "rows_expired"
+
+
+@pytest.mark.parametrize(
+    ("stopped_days", "live_winner", "measured"),
+    [
+        (None, False, True),
+        (0, False, True),
+        (7, False, True),
+        (7.01, False, False),
+        (700, False, False),
+        (700, True, True),
+    ],
+)
+def test_how_long_results_are_still_computed(
+    definition_of: Callable, clock: FakeClock, stopped_days: float | None, live_winner: bool, measured: bool
+) -> None:
+    planned = draft(definition_of("one"), by="ada", now=clock())
+    assert is_measured(planned, clock(), has_live_winner=False) is False
+    one = planned.start(clock() - timedelta(days=1_000))
+    if stopped_days is not None:
+        one = one.stop(clock() - timedelta(days=stopped_days))
+    assert is_measured(one, clock(), has_live_winner=live_winner) is measured
 
 
 def test_what_an_experiment_of_others_needs_has_no_beginning(definition_of: Callable, clock: FakeClock) -> None:
