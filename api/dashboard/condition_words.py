@@ -98,7 +98,7 @@ def _joined(document: Doc, names: Mapping[str, str], level: int) -> Clause:
 
 def _attribute(path: str, test: Any, names: Mapping[str, str]) -> str:
     said = f"{_name(path, names)} {test_words(test)}"
-    return f"{said}, or is not known" if _holds_for_nothing(test) else said
+    return f"{said} (or is not known)" if _holds_for_nothing(test) else said
 
 
 def test_words(test: Any) -> str:
@@ -116,6 +116,8 @@ def _ordered(test: Doc) -> list[tuple[str, Any]]:
 def _operator(name: str, operand: Any) -> str:
     if name == "$not":
         return _denied(test_words(operand))
+    if name == "$size" and isinstance(operand, Mapping):
+        return f"has a number of entries that {test_words(operand)}"
     if name == "$elemMatch":
         return f"has an entry that {_entry(operand)}"
     if name in TESTS:
@@ -136,9 +138,14 @@ def _entry(operand: Any) -> str:
 
 def _holds_for_nothing(test: Any) -> bool:
     """Say whether customers of whom the attribute is not known are in, where the words do not say so themselves."""
-    if isinstance(test, Mapping) and ("$exists" in test or test.get("$eq", ...) is None):
+    if isinstance(test, Mapping) and ("$exists" in test or any(map(_names_nothing, test.values()))):
         return False
     return test is not None and compile_condition({"attribute": test})({})
+
+
+def _names_nothing(operand: Any) -> bool:
+    """Say whether `not known` is among the values that an operator names, and so told already."""
+    return operand is None or (isinstance(operand, list | tuple) and None in operand)
 
 
 def _name(path: str, names: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from api.dashboard import format as say
 from api.dashboard.value_words import choice_words, value_words
 
 ANY_CASE = "(capitals do not matter)"
+NO_VALUE = "no value at all"
 _KINDS = {
     "string": "a text",
     "number": "a number",
@@ -30,7 +31,7 @@ def _version(words: str) -> Callable[[Any], str]:
 
 
 def _chosen(lead: str, word: str, tail: str = "") -> Callable[[Any], str]:
-    return lambda operand: f"{lead} {choice_words(operand, word)}{tail}"
+    return lambda operand: f"{lead} {choice_words(operand, word) or NO_VALUE}{tail}"
 
 
 def _pattern(tail: str = "") -> Callable[[Any], str]:
@@ -57,13 +58,13 @@ def _kind(operand: Any) -> str:
 def _size(operand: Any) -> str:
     if isinstance(operand, int) and not isinstance(operand, bool):
         return f"has {say.count(operand)} {'entry' if operand == 1 else 'entries'}"
-    return "has a number of entries as the condition says"
+    return f"has as many entries as {value_words(operand)}"
 
 
 TESTS: Mapping[str, Callable[[Any], str]] = {
     "$exists": lambda operand: "is known" if operand else "is not known",
     "$eq": lambda operand: f"is {value_words(operand)}",
-    "$ne": _compared("not"),
+    "$ne": lambda operand: "is known" if operand is None else f"is not {value_words(operand)}",
     "$gt": _compared("above"),
     "$gte": _compared("at least"),
     "$lt": _compared("below"),

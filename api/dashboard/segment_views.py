@@ -38,8 +38,10 @@ pages = pages_blueprint("segment_views", require_sign_in)
 def segments() -> ResponseReturnValue:
     """List all segments, by key; below them everybody who bought, and which segments share customers."""
     after, now = request.args.get("after", ""), winnow().clock()
-    found = [one for one in winnow().segment_reports.all_newest() if one.segment.value.key > after]
-    shown, names = found[:ROWS_PER_PAGE], segment_names()
+    every = winnow().segment_reports.all_newest()
+    names = {one.segment.value.key: one.segment.value.name for one in every}
+    found = [one for one in every if one.segment.value.key > after]
+    shown = found[:ROWS_PER_PAGE]
     everybody = customers_report()
     return render_template(
         "dashboard/segments.html",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
@@ -51,6 +52,19 @@ def test_the_page_tells_who_they_are_and_beside_whom(site: Site) -> None:
     assert "So by definition The segment’s condition asks for it" in said
     assert "Spent per customer (here 1.18 to 1.64) 1.41 here 1.05 all customers" in said
     assert "Nothing has won with them yet." in said
+
+
+def test_without_a_script_nothing_is_offered_that_needs_one(site: Site) -> None:
+    made.store(site.winnow, "recent", made.report("recent", AT))
+    page = site.get("/segments/recent/persona")
+    assert '<button class="btn btn-act" type="button" hidden data-picture="/segments/recent/persona.svg"' in page
+    assert 'download="recent-persona.svg"' in page
+    [script] = re.findall(r'<script src="([^"]+)"', page)
+    answer = site.client.get(script)
+    assert (answer.status_code, answer.mimetype) == (200, "text/javascript")
+    policy = site.client.get("/segments/recent/persona").headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy
+    assert "blob:" not in policy  # the picture comes from here, and what is saved is no part of a page
 
 
 def test_content_that_won_has_the_names_that_people_gave_it(site: Site) -> None:

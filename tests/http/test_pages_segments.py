@@ -124,7 +124,7 @@ def test_a_card_in_words(two: Site) -> None:
     made.store(two.winnow, "recent", made.report("recent", AT, doubts=[INSIDE, SMALL]))
     said = two.read("/segments/recent")
     assert "22,393 customers, 35.0% of all 64,000" in said
-    assert "Months since the last purchase is at most 3, or is not known" in said
+    assert "Months since the last purchase is at most 3 (or is not known)" in said
     assert "Spent per customer 1.41 1.18 to 1.64" in said
     assert "Part of all revenue 47.0% each spends 1.3 times what all customers do" in said
     assert "Lies in “Buys on the web” 97% of its customers are there too. Look at it" in said
