@@ -104,10 +104,13 @@ class BehaviourStore(Protocol):
     def put(self, rows: Sequence[Purchases]) -> None:
         """Store rows; units within one call are distinct."""
 
+    def postpone(self, due: Mapping[str, datetime]) -> None:
+        """Say of rows that are there when they are due next."""
+
     def remove(self, unit_ids: Collection[str]) -> None: ...
 
     def due(self, now: datetime, *, most: int) -> tuple[Purchases, ...]:
-        """Rows that are due, the longest due first."""
+        """Rows that are due, the longest due first; of one instant in no order."""
 
     def make_all_due(self, now: datetime) -> None: ...
 

@@ -7,8 +7,7 @@ lost and nothing counted twice, and nobody is written but who bought something o
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,15 +19,15 @@ from analysis.estimate import Undefined
 from experiments.domain.attribute import MAX_WHOLE
 from experiments.domain.profile import Profile, amend
 from experiments.domain.purchases import Followed, Purchases
-from experiments.services.behaviour import SOURCE, cuts_document, history_of, kept, next_due, sayable, values
+from experiments.services.behaviour import SOURCE, cuts_document, history_of, next_due, purchases_of, sayable, values
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.registry_read import read_registry
 from segmentation.behaviour.cuts import Cuts, quantile_cuts
-from segmentation.behaviour.history import History
+from segmentation.behaviour.histories import Histories
 
-EVENTS_AT_ONCE = 50_000
+EVENTS_AT_ONCE = 200_000
 """Purchases counted in one transaction."""
-UNITS_AT_ONCE = 2_000
+UNITS_AT_ONCE = 5_000
 """Profiles written in one: other sources wait for its end."""
 CUTS_SECONDS = 86_400
 """How old cuts become: finding them takes a look at everybody."""
@@ -100,9 +99,9 @@ class Follower:
             followed = work.behaviour.take()
             upto = work.log.watermark(now=now).event_id
             rows = work.log.named(self._names, above=followed.event_id, upto=upto, most=self._events_at_once)
-            found = _histories(rows)
-            before = work.behaviour.some(found)
-            work.behaviour.put([_joined(unit_id, one, before.get(unit_id), now) for unit_id, one in found.items()])
+            new = _histories(rows)
+            before = work.behaviour.some(new.unit_ids)
+            work.behaviour.put(_joined(new, before.values(), now))
             reached = rows[-1][0] if len(rows) == self._events_at_once else upto
             work.behaviour.advance(replace(followed, event_id=max(followed.event_id, reached)))
             work.commit()
@@ -141,22 +140,21 @@ class Follower:
             histories = {row.unit_id: history_of(row) for row in due if row.frequency}
             said = {unit_id: values(one, cuts, now) for unit_id, one in histories.items() if cuts}
             _say(work, {**said, **{unit_id: {} for unit_id in gone}}, now)
-            work.behaviour.put(
-                [kept(unit_id, one, due_at=next_due(one, cuts, now)) for unit_id, one in histories.items() if cuts]
-            )
+            work.behaviour.postpone({unit_id: next_due(one, cuts, now) for unit_id, one in histories.items() if cuts})
             work.behaviour.remove(gone)
             work.commit()
 
 
-def _histories(rows: Sequence[tuple[int, str, float | None, datetime]]) -> dict[str, History]:
-    bought = defaultdict[str, list[tuple[datetime, float | None]]](list)
-    for _, unit_id, value, at in rows:
-        bought[unit_id].append((at, value))
-    return {unit_id: History.of_all(purchases) for unit_id, purchases in bought.items()}
+def _histories(rows: Sequence[tuple[int, str, float | None, datetime]]) -> Histories:
+    _, unit_ids, values, instants = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Histories.of_purchases(unit_ids, instants, values)
 
 
-def _joined(unit_id: str, new: History, before: Purchases | None, now: datetime) -> Purchases:
-    return kept(unit_id, new if before is None or not before.frequency else history_of(before) + new, due_at=now)
+def _joined(new: Histories, before: Iterable[Purchases], now: datetime) -> list[Purchases]:
+    """Add to what was counted before; who bought is due."""
+    counted = [row for row in before if row.frequency]
+    states = Histories.of_states([row.unit_id for row in counted], [history_of(row) for row in counted])
+    return [purchases_of(row, due_at=now) for row in (new + states).rows()]
 
 
 def _cuts(stored: Mapping[str, tuple[int, ...]] | None) -> Cuts | None:
@@ -186,5 +184,5 @@ def _say(work: UnitOfWork, said: Mapping[str, Mapping[str, Any]], now: datetime)
         news = {name: wanted.get(name) for name in sorted(ours) if wanted.get(name) != present.get(name)}
         if news:
             after = amend(before, SOURCE, news, now, just_now=True).profile
-            changed.append((after, registry.lay(after, now=now).attributes))
+            changed.append((after, registry.values(after, now=now)))
     work.profiles.put(changed, now=now)

@@ -162,7 +162,7 @@ class _Batch:
     def store(self) -> Collection[str]:
         if self._changed:
             self._work.profiles.put(
-                [(one, self._registry.lay(one, now=self._now).attributes) for one in self._changed.values()],
+                [(one, self._registry.values(one, now=self._now)) for one in self._changed.values()],
                 now=self._now,
             )
             self._work.commit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,15 +11,13 @@ from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from experiments.domain.profile import Profile
 from experiments.services.customer_ports import ProfileChanges, StoredProfile
+from experiments.storage.bulk_rows import rows_of, upsert
 from experiments.storage.columns import storable_number
 from experiments.storage.documents.registry import profile_from, said_to_document
-from experiments.storage.statements import insert_for
 from experiments.storage.tables import erasures, profile_revision, profiles
 
-READ_AT_ONCE = 500
-"""Units named in one statement."""
-
 _columns = profiles.c
+_to_json = json.JSONEncoder(allow_nan=False).encode
 
 
 class SqlProfileStore:
@@ -36,12 +35,7 @@ class SqlProfileStore:
         return None if row is None else _stored(row)
 
     def some(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
-        wanted, found = list(unit_ids), {}
-        for start in range(0, len(wanted), READ_AT_ONCE):
-            named = _columns.unit_id.in_(wanted[start : start + READ_AT_ONCE])
-            for row in self._connection.execute(select(profiles).where(named)):
-                found[row.unit_id] = _stored(row)
-        return found
+        return {row[0]: _of_text(row) for row in rows_of(self._connection, profiles, unit_ids)}
 
     def to_change(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
         self._queue()
@@ -51,21 +45,14 @@ class SqlProfileStore:
         if not changed:
             return
         revision = self._queue()
-        insert = insert_for(self._connection, profiles)
-        new = {name: insert.excluded[name] for name in ("attributes", "said", "revision", "updated_at")}
-        self._connection.execute(
-            insert.on_conflict_do_update(index_elements=["unit_id"], set_=new),
-            [
-                {
-                    "unit_id": profile.unit_id,
-                    "attributes": dict(attributes),
-                    "said": said_to_document(profile),
-                    "revision": revision,
-                    "updated_at": now,
-                }
-                for profile, attributes in changed
-            ],
-        )
+        columns: dict[str, list[Any]] = {
+            "unit_id": [profile.unit_id for profile, _ in changed],
+            "attributes": [_to_json(attributes) for _, attributes in changed],
+            "said": [_to_json(said_to_document(profile)) for profile, _ in changed],
+            "revision": [revision] * len(changed),
+            "updated_at": [now] * len(changed),
+        }
+        upsert(self._connection, profiles, columns)
 
     def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
         wanted = select(profiles).order_by(_columns.unit_id).limit(limit)
@@ -105,4 +92,14 @@ def _stored(row: Row[Any]) -> StoredProfile:
         attributes=row.attributes,
         revision=row.revision,
         updated_at=row.updated_at,
+    )
+
+
+def _of_text(row: tuple[Any, ...]) -> StoredProfile:
+    unit_id, attributes, said, revision, updated_at = row
+    return StoredProfile(
+        profile=profile_from(unit_id, json.loads(said)),
+        attributes=json.loads(attributes),
+        revision=revision,
+        updated_at=updated_at,
     )

@@ -1,0 +1,122 @@
+"""Many rows at once, in the driver's own words: what SQLAlchemy does per row is most of the time of a large batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import JSON, Column, Connection, Dialect, Table
+
+from experiments.storage.columns import Instant, storable_text
+
+READ_AT_ONCE = 500
+"""Keys that one statement names on SQLite; PostgreSQL takes all of them as one array."""
+
+
+def upsert(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows, or replace those with the same key, which is the table's one column of a primary key.
+
+    `columns`: all of the table's, of equal length, keys distinct; values as they are in Python, JSON as text.
+    """
+    ready = [_driver_values(connection, table, name, values) for name, values in columns.items()]
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_unnest_sql(table, tuple(columns), connection.dialect), tuple(ready))
+    else:
+        connection.exec_driver_sql(_values_sql(table, tuple(columns)), list(zip(*ready, strict=True)))
+
+
+def set_column(connection: Connection, column: Column[Any], values: Mapping[str, Any]) -> None:
+    """Change one column of the rows with these keys."""
+    table = column.table
+    assert isinstance(table, Table)
+    keys = _driver_values(connection, table, _key(table), list(values))
+    ready = _driver_values(connection, table, column.name, list(values.values()))
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_update_from_sql(table, column.name, connection.dialect), (keys, ready))
+    else:
+        sql = f"UPDATE {table.name} SET {column.name} = ? WHERE {_key(table)} = ?"
+        connection.exec_driver_sql(sql, list(zip(ready, keys, strict=True)))
+
+
+def rows_of(connection: Connection, table: Table, keys: Collection[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows with these keys, all columns in the order of the table, JSON as text."""
+    wanted = [key for key in keys if storable_text(key)]
+    instants = [place for place, column in enumerate(table.c) if isinstance(column.type, Instant)]
+    if connection.dialect.name == "postgresql":
+        found = connection.exec_driver_sql(_any_sql(table), (wanted,)) if wanted else ()
+        yield from map(tuple, found)
+        return
+    for start in range(0, len(wanted), READ_AT_ONCE):
+        part = tuple(wanted[start : start + READ_AT_ONCE])
+        for row in connection.exec_driver_sql(_in_sql(table, len(part)), part):
+            values = list(row)
+            for place in instants:
+                values[place] = values[place] and datetime.fromisoformat(values[place]).replace(tzinfo=UTC)
+            yield tuple(values)
+
+
+def _driver_values(connection: Connection, table: Table, name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """What no database can hold becomes null, which no key can be (`columns.Key`)."""
+    column = table.c[name]
+    if column.primary_key:
+        return [value if storable_text(value) else None for value in values]
+    if isinstance(column.type, Instant) and connection.dialect.name != "postgresql":
+        return [None if at is None else instant_text(at) for at in values]
+    return values
+
+
+@lru_cache(maxsize=10_000)
+def instant_text(at: datetime) -> str:
+    """Return the instant as SQLite keeps it."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at!r} has no time zone")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+@lru_cache
+def _values_sql(table: Table, names: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) {_or_update(table)}"
+
+
+@lru_cache
+def _unnest_sql(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    arrays = ", ".join(_array(table, name, dialect) for name in names)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays}) {_or_update(table)}"
+
+
+@lru_cache
+def _update_from_sql(table: Table, name: str, dialect: Dialect) -> str:
+    key = _key(table)
+    news = f"unnest({_array(table, key, dialect)}, {_array(table, name, dialect)}) AS new (key, value)"
+    return f"UPDATE {table.name} SET {name} = new.value FROM {news} WHERE {key} = new.key"
+
+
+def _array(table: Table, name: str, dialect: Dialect) -> str:
+    """Of the column's type, its order of texts left out."""
+    return f"%s::{table.c[name].type.compile(dialect).partition(' COLLATE')[0]}[]"
+
+
+def _or_update(table: Table) -> str:
+    news = ", ".join(f"{column.name} = excluded.{column.name}" for column in table.c if not column.primary_key)
+    return f"ON CONFLICT ({_key(table)}) DO UPDATE SET {news}"
+
+
+@lru_cache
+def _any_sql(table: Table) -> str:
+    return f"SELECT {_selected(table, '::text')} FROM {table.name} WHERE {_key(table)} = ANY(%s::text[])"
+
+
+@lru_cache
+def _in_sql(table: Table, keys: int) -> str:
+    return f"SELECT {_selected(table, '')} FROM {table.name} WHERE {_key(table)} IN ({', '.join('?' * keys)})"
+
+
+def _selected(table: Table, as_text: str) -> str:
+    return ", ".join(f"{one.name}{as_text if isinstance(one.type, JSON) else ''}" for one in table.c)
+
+
+def _key(table: Table) -> str:
+    [key] = table.primary_key
+    return key.name
