@@ -6,11 +6,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
@@ -18,10 +21,10 @@ from experiments.domain.profile import Registry
 from experiments.services.list_file import Chunk, Layout, ListFile, Position, Rejected, open_list
 from experiments.services.list_types import Kind, read_cell, read_value
 from experiments.services.ports import Clock, OpenUnitOfWork
-from experiments.services.profiles import ChangeStatus, ProfileChange, Profiles, ProfileVerdict, check_at
+from experiments.services.profiles import ChangeStatus, Profiles, ProfileVerdict, SaidColumns, check_at
 from experiments.services.registry_read import read_registry
 
-BATCH = 5_000
+BATCH = 20_000
 """Rows that are stored together."""
 _KINDS: Mapping[AttributeType, Kind] = {AttributeType.NUMBER: "number", AttributeType.BOOLEAN: "boolean"}
 
@@ -81,13 +84,15 @@ class CustomerImporter:
         counts: Counter[ChangeStatus] = Counter()
         bad: list[Rejected] = []
         total = file.total()
-        for chunk in _chunks(file, wish, named):
+        for chunk in _ahead(_chunks(file, wish, named)):
             counts[ChangeStatus.REJECTED] += len(chunk.rejected)
-            lines, changes = _changes(chunk, wish.source, named, at)
-            counts[ChangeStatus.UNCHANGED] += len(chunk.ids) - len(changes)
-            verdicts = self._profiles.upsert_many(changes)
-            counts.update(verdict.status for verdict in verdicts)
-            rejected = sorted([*chunk.rejected, *_refusals(lines, verdicts)], key=lambda row: row.line)
+            lines, said = _said(chunk, wish.source, named, at, registry)
+            counts[ChangeStatus.UNCHANGED] += len(chunk.ids) - len(said.unit_ids)
+            verdicts = self._profiles.upsert_columns(said)
+            counts[ChangeStatus.ACCEPTED] += verdicts.new
+            counts[ChangeStatus.UNCHANGED] += verdicts.same
+            counts.update(verdict.status for verdict in verdicts.others.values())
+            rejected = sorted([*chunk.rejected, *_refusals(lines, verdicts.others)], key=lambda row: row.line)
             bad += rejected[: wish.most_bad_rows - len(bad)]
             progress(counts.total(), total)
         return Imported(
@@ -143,6 +148,15 @@ def _chunks(file: ListFile, wish: ImportWish, named: Mapping[str, Attribute]) ->
     return file.chunks(layout, Position(), BATCH)
 
 
+def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Read the next while one is stored: the database does most of the work then, and we wait."""
+    with ThreadPoolExecutor(1) as reading:
+        coming = reading.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reading.submit(next, chunks, None)
+            yield chunk
+
+
 def read_as(attribute: Attribute, cell: Any) -> Any:
     """Return the value of a cell, None for an empty one. Raises InvalidInput, which does not repeat what is there."""
     try:
@@ -172,27 +186,33 @@ def _of_text(kind: AttributeType, text: str) -> Any:
         return text
 
 
-def _changes(
-    chunk: Chunk, source: str, named: Mapping[str, Attribute], at: datetime
-) -> tuple[list[int], list[ProfileChange]]:
+def _said(
+    chunk: Chunk, source: str, named: Mapping[str, Attribute], at: datetime, registry: Registry
+) -> tuple[Sequence[int], SaidColumns]:
     """Return what the rows say, and on which lines; rows that say nothing at all are left out."""
-    columns = [
-        (attribute.key, chunk.columns[column].codes.tolist(), chunk.columns[column].values)
-        for column, attribute in named.items()
-    ]
-    lines, changes = [], []
-    for place, unit_id in enumerate(chunk.ids):
-        said = {key: value for key, codes, values in columns if (value := values[codes[place]]) is not None}
-        if said:
-            lines.append(chunk.lines[place])
-            changes.append(ProfileChange(unit_id=unit_id, source=source, attributes=said, at=at))
-    return lines, changes
+    tells = np.zeros(len(chunk.ids), np.bool_)
+    for column in (chunk.columns[name] for name in named):
+        tells |= np.array([value is not None for value in column.values], np.bool_)[column.codes]
+    places = None if tells.all() else np.flatnonzero(tells)
+    chosen = [] if places is None else places.tolist()
+    columns = {}
+    for name, attribute in named.items():
+        codes = chunk.columns[name].codes
+        columns[attribute.key] = (codes if places is None else codes[places]).tolist(), chunk.columns[name].values
+    said = SaidColumns(
+        source=source,
+        at=at,
+        unit_ids=chunk.ids if places is None else [chunk.ids[place] for place in chosen],
+        columns=columns,
+        checked_by=registry,
+    )
+    return chunk.lines if places is None else [chunk.lines[place] for place in chosen], said
 
 
-def _refusals(lines: Sequence[int], verdicts: Sequence[ProfileVerdict]) -> list[Rejected]:
+def _refusals(lines: Sequence[int], verdicts: Mapping[int, ProfileVerdict]) -> list[Rejected]:
     """Tell of rows that were read and yet not taken: the registry was edited meanwhile."""
     return [
-        Rejected(line=line, column=None, code=verdict.code or "", message=f"{verdict.path}: {verdict.message}")
-        for line, verdict in zip(lines, verdicts, strict=True)
+        Rejected(line=lines[place], column=None, code=verdict.code or "", message=f"{verdict.path}: {verdict.message}")
+        for place, verdict in verdicts.items()
         if verdict.status is ChangeStatus.REJECTED
     ]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
+import psycopg
+from psycopg import sql
 from sqlalchemy import JSON, Column, Connection, Dialect, Table
 
+from experiments.domain.errors import RowsRefused
 from experiments.storage.columns import Instant, storable_text
+from experiments.storage.event_log_postgres import driver_errors
 
 READ_AT_ONCE = 500
 """Keys that one statement names on SQLite; PostgreSQL takes all of them as one array."""
@@ -27,6 +31,32 @@ def upsert(connection: Connection, table: Table, columns: Mapping[str, Sequence[
         connection.exec_driver_sql(_values_sql(table, tuple(columns)), list(zip(*ready, strict=True)))
 
 
+def insert_new_rows(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows of which none is there, the same as `upsert`, quicker: PostgreSQL copies them."""
+    if connection.dialect.name != "postgresql":
+        upsert(connection, table, columns)
+        return
+    if not storable_text("".join(columns[_key(table)])):
+        raise RowsRefused("A key cannot be stored.")
+    texts = [_copied(values) for values in columns.values()]
+    lines = "\n".join(map("\t".join, zip(*texts, strict=True)))
+    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    with driver_errors(connection), driver.cursor() as cursor:
+        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
+        with cursor.copy(statement) as copy:
+            copy.write(lines.replace("\\", "\\\\"))
+
+
+def _copied(values: Sequence[Any]) -> Sequence[str]:
+    """Texts of a column: ids and JSON hold no line breaks and no tabs."""
+    if isinstance(values[0], str):
+        return values
+    if values.count(values[0]) == len(values):
+        return [str(values[0])] * len(values)
+    return list(map(str, values))
+
+
 def set_column(connection: Connection, column: Column[Any], values: Mapping[str, Any]) -> None:
     """Change one column of the rows with these keys."""
     table = column.table
@@ -36,8 +66,8 @@ def set_column(connection: Connection, column: Column[Any], values: Mapping[str,
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_update_from_sql(table, column.name, connection.dialect), (keys, ready))
     else:
-        sql = f"UPDATE {table.name} SET {column.name} = ? WHERE {_key(table)} = ?"
-        connection.exec_driver_sql(sql, list(zip(ready, keys, strict=True)))
+        statement = f"UPDATE {table.name} SET {column.name} = ? WHERE {_key(table)} = ?"
+        connection.exec_driver_sql(statement, list(zip(ready, keys, strict=True)))
 
 
 def rows_of(connection: Connection, table: Table, keys: Collection[str]) -> Iterator[tuple[Any, ...]]:

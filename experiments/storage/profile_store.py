@@ -10,14 +10,20 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from experiments.domain.profile import Profile
-from experiments.services.customer_ports import ProfileChanges, StoredProfile
-from experiments.storage.bulk_rows import rows_of, upsert
+from experiments.services.customer_ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
+from experiments.storage.bulk_rows import insert_new_rows, rows_of, upsert
 from experiments.storage.columns import storable_number
-from experiments.storage.documents.registry import profile_from, said_to_document
+from experiments.storage.documents.registry import (
+    attribute_documents,
+    profile_from,
+    said_documents,
+    said_to_document,
+    to_json,
+)
 from experiments.storage.tables import erasures, profile_revision, profiles
 
 _columns = profiles.c
-_to_json = json.JSONEncoder(allow_nan=False).encode
+_SAID = list(_columns.keys()).index("said")
 
 
 class SqlProfileStore:
@@ -47,12 +53,40 @@ class SqlProfileStore:
         revision = self._queue()
         columns: dict[str, list[Any]] = {
             "unit_id": [profile.unit_id for profile, _ in changed],
-            "attributes": [_to_json(attributes) for _, attributes in changed],
-            "said": [_to_json(said_to_document(profile)) for profile, _ in changed],
+            "attributes": [to_json(attributes) for _, attributes in changed],
+            "said": [to_json(said_to_document(profile)) for profile, _ in changed],
             "revision": [revision] * len(changed),
             "updated_at": [now] * len(changed),
         }
         upsert(self._connection, profiles, columns)
+
+    def to_compare(self, said: SaidAtOnce) -> Compared:
+        """What is stored is compared as text, and read where the two differ: mostly they do not."""
+        self._queue()
+        rows = {row[0]: row for row in rows_of(self._connection, profiles, said.unit_ids)}
+        held = [place for place, unit_id in enumerate(said.unit_ids) if unit_id in rows]
+        texts = said_documents(said.of(held)) if held else []
+        same = [place for place, text in zip(held, texts, strict=True) if rows[said.unit_ids[place]][_SAID] == text]
+        for place in same:
+            del rows[said.unit_ids[place]]
+        return Compared(
+            new=sorted(set(range(len(said.unit_ids))).difference(held)) if held else range(len(said.unit_ids)),
+            same=same,
+            others={unit_id: _of_text(row) for unit_id, row in rows.items()},
+        )
+
+    def add(self, new: SaidAtOnce, *, now: datetime) -> None:
+        if not new.unit_ids:
+            return
+        revision = self._queue()
+        columns: dict[str, Sequence[Any]] = {
+            "unit_id": new.unit_ids,
+            "attributes": attribute_documents(new),
+            "said": said_documents(new),
+            "revision": [revision] * len(new.unit_ids),
+            "updated_at": [now] * len(new.unit_ids),
+        }
+        insert_new_rows(self._connection, profiles, columns)
 
     def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
         wanted = select(profiles).order_by(_columns.unit_id).limit(limit)
