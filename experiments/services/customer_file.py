@@ -1,4 +1,4 @@
-"""A file of customers, taken over into their profiles: one row per unit, typed by the registry."""
+"""Customers from a file or a query, taken over into their profiles: one row per unit, typed by the registry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
 from experiments.domain.profile import Registry
 from experiments.services.list_file import Chunk, Layout, ListFile, Position, Rejected, open_list
+from experiments.services.list_query import Query, QueryList
 from experiments.services.list_types import Kind, read_cell, read_value
 from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.profiles import ChangeStatus, Profiles, ProfileVerdict, SaidColumns, check_at
@@ -34,19 +35,36 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportWish:
-    """`columns`: column -> attribute, where a column is not called like its attribute.
+    """A file or a query is read. `columns`: column -> attribute, where a column is not called like its attribute.
 
     `at`: since when it is so, which does not lie ahead; None: since the file was written, so that the same file again
-    says nothing new.
+    says nothing new; of a query, since now.
     """
 
-    path: Path
     source: str
+    path: Path | None = None
+    query: Query | None = None
     id_column: str = "unit_id"
     columns: Mapping[str, str] = field(default_factory=dict)
     at: datetime | None = None
     delimiter: str = ","
     most_bad_rows: int = 100
+
+    def __post_init__(self) -> None:
+        if (self.path is None) is (self.query is None):
+            raise ValueError("either a file or a query is read")
+
+    @property
+    def name(self) -> str:
+        """What is read, for people."""
+        return "the query" if self.path is None else self.path.name
+
+    def open(self) -> ListFile:
+        """Raises InvalidInput for a file that cannot be read."""
+        if self.query is not None:
+            return QueryList(self.query)
+        assert self.path is not None
+        return open_list(self.path, self.delimiter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +94,7 @@ class CustomerImporter:
 
         A row that is unfit is rejected by itself. An empty cell says nothing about its attribute.
         """
-        file = open_list(wish.path, wish.delimiter)
+        file = wish.open()
         with self._open(read_only=True) as work:
             registry = read_registry(work)
         named = _named(wish, file.header(), registry)
@@ -108,7 +126,10 @@ class CustomerImporter:
 
     def _at(self, wish: ImportWish) -> datetime:
         now = self._clock()
+        if wish.at is None and wish.path is None:
+            return now
         if wish.at is None:
+            assert wish.path is not None
             return min(datetime.fromtimestamp(wish.path.stat().st_mtime, UTC), now)
         check_at(wish.at, now)
         return wish.at
@@ -131,7 +152,7 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
         named[column] = attribute
     keys = [attribute.key for attribute in named.values()]
     if not keys:
-        raise InvalidInput("columns_unknown", f"No column of {wish.path.name} is called like an attribute.")
+        raise InvalidInput("columns_unknown", f"No column of {wish.name} is called like an attribute.")
     if len(set(keys)) < len(keys):
         raise InvalidInput("attribute_repeated", "Two columns are one attribute.", path="/columns")
     return named
@@ -160,12 +181,21 @@ def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
 def read_as(attribute: Attribute, cell: Any) -> Any:
     """Return the value of a cell, None for an empty one. Raises InvalidInput, which does not repeat what is there."""
     try:
-        value = _of_text(attribute.type, cell) if isinstance(cell, str) else read_value(cell)
+        value = _of_text(attribute.type, cell) if isinstance(cell, str) else read_value(_meant(attribute.type, cell))
     except InvalidInput:
         value = _unfit(attribute.type, cell)  # of which the check says what is wrong, without its text
     if value is not None:
         attribute.check(value, "")
     return value
+
+
+def _meant(kind: AttributeType, cell: Any) -> Any:
+    """Databases without booleans say 0 and 1, those without days midnights."""
+    if kind is AttributeType.BOOLEAN and type(cell) is int and cell in (0, 1):
+        return bool(cell)
+    if kind is AttributeType.DATE and isinstance(cell, datetime) and cell.time() == time() and cell.tzinfo is None:
+        return cell.date()
+    return cell
 
 
 def _unfit(kind: AttributeType, cell: Any) -> Any:

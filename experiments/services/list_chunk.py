@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from experiments.domain.errors import DomainError, InvalidInput
 from experiments.domain.names import are_ids, check_id
-from experiments.services.bulk import Column, column_of
+from experiments.services.bulk import Column, Whole, column_of
 from experiments.services.list_types import Kind, kinds_of
 
 
@@ -99,14 +99,20 @@ class Rows:
 def coded(array: pa.Array, read: Callable[[Any], Any]) -> Coded:
     """Read each distinct value once."""
     if pa.types.is_nested(array.type):
-        raw = column_of(array.to_pylist())
-        codes, distinct = raw.codes, raw.values
-    else:
-        encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode(null_encoding="encode")
-        distinct = listed(encoded.dictionary)
-        nowhere = len(distinct)
-        codes = encoded.indices.fill_null(nowhere).to_numpy(zero_copy_only=False).astype(np.int64)
-        distinct = [*distinct, None]
+        return coded_values(array.to_pylist(), read)
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode(null_encoding="encode")
+    distinct = listed(encoded.dictionary)
+    codes = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False).astype(np.int64)
+    return _read(codes, [*distinct, None], read)
+
+
+def coded_values(values: Sequence[Any], read: Callable[[Any], Any]) -> Coded:
+    """The same for values in Python."""
+    raw = column_of(values)
+    return _read(raw.codes, raw.values, read)
+
+
+def _read(codes: Whole, distinct: Sequence[Any], read: Callable[[Any], Any]) -> Coded:
     values, refused = [], {}
     for code, one in enumerate(distinct):
         value = None

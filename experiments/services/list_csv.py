@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -209,7 +210,7 @@ def _plain_chunk(raw: Sequence[bytes], layout: Layout, header: Sequence[str], st
     block = b"".join(raw)
     text = block.replace(b"\r\n", b"\n")
     plain = len(text) < _LONGEST_LINE and not any(one in text for one in (b'"', b"\r", b"\n\n", b"\0"))
-    if not plain or text.startswith(b"\n") or not layout.delimiter.isascii():
+    if not plain or text.startswith((b"\n", BOM_UTF8)) or not layout.delimiter.isascii():
         return None
     try:
         text.decode()
