@@ -14,7 +14,7 @@ from experiments.services.customer_ports import Compared, ProfileChanges, SaidAt
 from experiments.storage.bulk_rows import insert_new_rows, rows_of, upsert
 from experiments.storage.columns import storable_number
 from experiments.storage.documents.registry import (
-    attribute_documents,
+    new_documents,
     profile_from,
     said_documents,
     said_to_document,
@@ -79,10 +79,11 @@ class SqlProfileStore:
         if not new.unit_ids:
             return
         revision = self._queue()
+        attributes, said = new_documents(new)
         columns: dict[str, Sequence[Any]] = {
             "unit_id": new.unit_ids,
-            "attributes": attribute_documents(new),
-            "said": said_documents(new),
+            "attributes": attributes,
+            "said": said,
             "revision": [revision] * len(new.unit_ids),
             "updated_at": [now] * len(new.unit_ids),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -87,32 +88,46 @@ def said_to_document(profile: Profile) -> Document:
     }
 
 
-def attribute_documents(said: SaidAtOnce) -> list[str]:
-    """Return of each unit what counts, as text; each distinct value is written once."""
-    counting = {name: column for name, column in said.columns.items() if name in said.counting}
-    return _joined("{", counting, "", "}", len(said.unit_ids))
-
-
 def said_documents(said: SaidAtOnce) -> list[str]:
-    """Return of each unit what `said_to_document` makes of it, as text."""
-    before, at = f"{{{to_json(said.source)}: {{", f", {to_json(_instant_text(said.at))}]"
-    return _joined(before, said.columns, at, "}}", len(said.unit_ids))
+    """Return of each unit what `said_to_document` makes of it, as text; each distinct value is written once."""
+    return _said(said, _texts(said))
 
 
-def _joined(
-    before: str, columns: Mapping[str, tuple[Sequence[int], Sequence[Any]]], at: str, after: str, rows: int
-) -> list[str]:
+def new_documents(said: SaidAtOnce) -> tuple[list[str], list[str]]:
+    """Return of each unit what counts, and the same as `said_documents`."""
+    texts = _texts(said)
+    parts = [
+        _parts(said.columns[name][0], texts[name], f"{to_json(name)}: ", "") for name in texts if name in said.counting
+    ]
+    return _joined("{", parts, "}", len(said.unit_ids)), _said(said, texts)
+
+
+def _said(said: SaidAtOnce, texts: Mapping[str, Sequence[str]]) -> list[str]:
+    at = f", {to_json(_instant_text(said.at))}]"
+    parts = [_parts(said.columns[name][0], texts[name], f"{to_json(name)}: [", at) for name in texts]
+    return _joined(f"{{{to_json(said.source)}: {{", parts, "}}", len(said.unit_ids))
+
+
+def _texts(said: SaidAtOnce) -> dict[str, list[str]]:
+    """Return the values as JSON; empty where nothing is said."""
+    return {name: ["" if one is None else _text(one) for one in values] for name, (_, values) in said.columns.items()}
+
+
+def _text(value: Any) -> str:
+    """Return the same as `to_json`, which takes its time for numbers."""
+    kind = type(value)
+    return repr(value) if kind is int or (kind is float and math.isfinite(value)) else to_json(value)
+
+
+def _parts(codes: Sequence[int], texts: Sequence[str], before: str, after: str) -> list[str]:
+    forms = [f"{before}{text}{after}" if text else "" for text in texts]
+    return [forms[code] for code in codes]
+
+
+def _joined(before: str, columns: Sequence[Sequence[str]], after: str, rows: int) -> list[str]:
     if not columns:
         return [before + after] * rows
-    parts = [_parts(f"{to_json(name)}: {'[' if at else ''}", *column, at) for name, column in columns.items()]
-    if all(None not in values for _, values in columns.values()):
-        return [before + ", ".join(row) + after for row in zip(*parts, strict=True)]
-    return [before + ", ".join(filter(None, row)) + after for row in zip(*parts, strict=True)]
-
-
-def _parts(key: str, codes: Sequence[int], values: Sequence[Any], at: str) -> list[str]:
-    texts = ["" if value is None else f"{key}{to_json(value)}{at}" for value in values]
-    return [texts[code] for code in codes]
+    return [f"{before}{', '.join(filter(None, row))}{after}" for row in zip(*columns, strict=True)]
 
 
 def profile_from(unit_id: str, said: Mapping[str, Any]) -> Profile:
