@@ -25,7 +25,7 @@ from experiments.services.registry_read import read_registry
 from segmentation.behaviour.cuts import Cuts, quantile_cuts
 from segmentation.behaviour.histories import Histories
 
-EVENTS_AT_ONCE = 200_000
+EVENTS_AT_ONCE = 100_000
 """Purchases counted in one transaction."""
 UNITS_AT_ONCE = 5_000
 """Profiles written in one: other sources wait for its end."""
