@@ -15,7 +15,9 @@ from experiments.domain.errors import RowsRefused
 from experiments.storage.columns import Instant, storable_text
 from experiments.storage.event_log_postgres import driver_errors
 
-_PARTS = "\x1f"
+_PARTS, _NULL = "\x1f", "\x1d"
+COPIED_ROWS = 200
+"""So many are copied into a stage on PostgreSQL; fewer are sent as arrays, which is one statement."""
 READ_AT_ONCE = 500
 """Keys that one statement names on SQLite; PostgreSQL takes all of them as one array."""
 
@@ -26,36 +28,45 @@ def upsert(connection: Connection, table: Table, columns: Mapping[str, Sequence[
     `columns`: all of the table's, of equal length, keys distinct; values as they are in Python, JSON as text.
     """
     ready = [_driver_values(connection, table, name, values) for name, values in columns.items()]
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(_unnest_sql(table, tuple(columns), connection.dialect), tuple(ready))
+    names = tuple(columns)
+    if connection.dialect.name != "postgresql":
+        connection.exec_driver_sql(_values_sql(table, names), list(zip(*ready, strict=True)))
+    elif len(ready[0]) < COPIED_ROWS:
+        connection.exec_driver_sql(_unnest_sql(table, names, connection.dialect), tuple(ready))
     else:
-        connection.exec_driver_sql(_values_sql(table, tuple(columns)), list(zip(*ready, strict=True)))
+        made, moved, emptied = _stage_sql(table, names)
+        connection.exec_driver_sql(made)
+        _copy(connection, f"{table.name}_stage", columns)
+        connection.exec_driver_sql(moved)
+        connection.exec_driver_sql(emptied)
 
 
 def insert_new_rows(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Insert rows of which none is there, the same as `upsert`, quicker: PostgreSQL copies them."""
-    if connection.dialect.name != "postgresql":
+    """Insert rows of which none is there: the same as `upsert`, and quicker on PostgreSQL."""
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table.name, columns)
+    else:
         upsert(connection, table, columns)
-        return
-    if not storable_text("".join(columns[_key(table)])):
-        raise RowsRefused("A key cannot be stored.")
-    texts = [_copied(values) for values in columns.values()]
-    lines = "\n".join(map("\t".join, zip(*texts, strict=True)))
-    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+
+
+def _copy(connection: Connection, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Ids and JSON hold no line breaks and no tabs; backslashes are doubled in all of it at once."""
+    lines = "\n".join(map("\t".join, zip(*map(_copied, columns.values()), strict=True)))
+    if not storable_text(lines):
+        raise RowsRefused("A text cannot be stored.")
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    with driver_errors(connection), driver.cursor() as cursor:
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
-        with cursor.copy(statement) as copy:
-            copy.write(lines.replace("\\", "\\\\"))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (NULL {})").format(sql.Identifier(table), names, sql.Literal(_NULL))
+    driver = cast(psycopg.Connection[Any], connection.connection.driver_connection)
+    with driver_errors(connection), driver.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(lines.replace("\\", "\\\\"))
 
 
 def _copied(values: Sequence[Any]) -> Sequence[str]:
-    """Texts of a column: ids and JSON hold no line breaks and no tabs."""
     if isinstance(values[0], str):
         return values
     if values.count(values[0]) == len(values):
-        return [str(values[0])] * len(values)
-    return list(map(str, values))
+        return [_NULL if values[0] is None else str(values[0])] * len(values)
+    return [_NULL if value is None else str(value) for value in values]
 
 
 def set_column(connection: Connection, column: Column[Any], values: Mapping[str, Any]) -> None:
@@ -122,6 +133,15 @@ def _values_sql(table: Table, names: tuple[str, ...]) -> str:
 def _unnest_sql(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
     arrays = ", ".join(_array(table, name, dialect) for name in names)
     return f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM unnest({arrays}) {_or_update(table)}"
+
+
+@lru_cache
+def _stage_sql(table: Table, names: tuple[str, ...]) -> tuple[str, str, str]:
+    """Return how to make the stage of this connection, to move on from it, and to empty it."""
+    stage, listed = f"{table.name}_stage", ", ".join(names)
+    made = f"CREATE TEMP TABLE IF NOT EXISTS {stage} ON COMMIT DELETE ROWS AS SELECT * FROM {table.name} WITH NO DATA"
+    moved = f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM {stage} {_or_update(table)}"
+    return made, moved, f"TRUNCATE {stage}"
 
 
 @lru_cache
