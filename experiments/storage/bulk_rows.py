@@ -12,7 +12,7 @@ from psycopg import sql
 from sqlalchemy import JSON, Column, Connection, Dialect, Table
 
 from experiments.domain.errors import RowsRefused
-from experiments.storage.columns import Instant, storable_text
+from experiments.storage.columns import Instant, instant_of, storable_text
 from experiments.storage.event_log_postgres import driver_errors
 
 _PARTS, _NULL = "\x1f", "\x1d"
@@ -89,14 +89,14 @@ def rows_of(connection: Connection, table: Table, keys: Collection[str]) -> Iter
     if not wanted:
         return
     if connection.dialect.name == "postgresql":
-        yield from map(tuple, connection.exec_driver_sql(_any_sql(table), _one_text(wanted)))
+        yield from map(tuple, connection.exec_driver_sql(_any_sql(table), _one_text(wanted)).all())
         return
     for start in range(0, len(wanted), READ_AT_ONCE):
         part = tuple(wanted[start : start + READ_AT_ONCE])
-        for row in connection.exec_driver_sql(_in_sql(table, len(part)), part):
+        for row in connection.exec_driver_sql(_in_sql(table, len(part)), part).all():
             values = list(row)
             for place in instants:
-                values[place] = values[place] and datetime.fromisoformat(values[place]).replace(tzinfo=UTC)
+                values[place] = values[place] and instant_of(values[place])
             yield tuple(values)
 
 
@@ -112,16 +112,17 @@ def _driver_values(connection: Connection, table: Table, name: str, values: Sequ
     if column.primary_key:
         return [value if storable_text(value) else None for value in values]
     if isinstance(column.type, Instant) and connection.dialect.name != "postgresql":
-        return [None if at is None else instant_text(at) for at in values]
+        all_one = values.count(values[0]) == len(values)
+        texts = [None if at is None else instant_text(at) for at in (values[:1] if all_one else values)]
+        return texts * len(values) if all_one else texts
     return values
 
 
-@lru_cache(maxsize=10_000)
 def instant_text(at: datetime) -> str:
     """Return the instant as SQLite keeps it."""
     if at.tzinfo is None:
         raise ValueError(f"{at!r} has no time zone")
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 @lru_cache
