@@ -1,4 +1,4 @@
-"""`winnow import customers`: what another system knows of customers, from a file."""
+"""`winnow import customers`: what another system knows of customers, from a file or by a query."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from experiments.bootstrap import Winnow
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.names import check_instant
 from experiments.services.customer_file import CustomerImporter, Imported, ImportWish
+from experiments.storage.query_source import open_query
 
 REJECTED_EXIT_CODE = 3
 INTERRUPTED_EXIT_CODE = 130
+URL_VARIABLE = "WINNOW_IMPORT_URL"
+"""So that a password stands neither in a history nor in a list of processes."""
 
 
 @click.group(name="import")
@@ -25,18 +31,33 @@ def importing() -> None:
 
 
 @importing.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--source", required=True, help="Key of the source that says it.")
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--query", metavar="SQL", help="What to read, instead of FILE, from the database at --source.")
+@click.option(
+    "--source",
+    envvar=URL_VARIABLE,
+    show_envvar=True,
+    help="With --query the address of its database, of any that SQLAlchemy has a driver for; with FILE as --as.",
+)
+@click.option("--as", "said_by", metavar="KEY", help="Key of the source that says it.")
 @click.option("--id-column", default="unit_id", show_default=True, help="The column that says who it is.")
 @click.option("--column", "columns", multiple=True, metavar="COL=ATTRIBUTE", help="A column of another name.")
-@click.option("--at", metavar="INSTANT", help="Since when it is so, ISO 8601; by default since the file was written.")
+@click.option(
+    "--at",
+    metavar="INSTANT",
+    help="Since when it is so, ISO 8601; by default since the file was written, or since now.",
+)
 @click.option("--delimiter", default=",", show_default=True, help="Of CSV.")
 @click.option("--max-errors", type=click.IntRange(1), default=100, show_default=True, help="Bad rows to report.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
+@click.pass_context
 def customers(
+    context: click.Context,
     *,
-    file: Path,
-    source: str,
+    file: Path | None,
+    query: str | None,
+    source: str | None,
+    said_by: str | None,
     id_column: str,
     columns: Sequence[str],
     at: str | None,
@@ -44,31 +65,68 @@ def customers(
     max_errors: int,
     as_json: bool,
 ) -> None:
-    """Take over FILE (CSV, plain or gzip, or Parquet) into the customers' profiles, one row each.
+    """Take over FILE (CSV, plain or gzip, or Parquet) or the rows of a query into the customers' profiles, one each.
 
     Columns that are called like a registered attribute are read as its type. Rows that are unfit are told by line, and
-    the exit code is 3; the others are stored. The same file again stores nothing, and goes on where it was ended.
+    the exit code is 3; the others are stored. The same file again stores nothing, and goes on where it was ended; so
+    does the same query with the --at that the first run told.
     """
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise click.BadParameter("One character is wanted.", param_hint="--delimiter")
-    wish = ImportWish(
-        path=file,
-        source=source,
+    from_environment = context.get_parameter_source("source") is ParameterSource.ENVIRONMENT
+    url, key = _asked(file, query, None if query is None and from_environment else source, said_by)
+    winnow = wired()
+    wish = partial(
+        ImportWish,
+        source=key,
         id_column=id_column,
         columns=dict(_pair(one) for one in columns),
         at=None if at is None else _instant(at),
         delimiter=delimiter,
         most_bad_rows=max_errors,
     )
-    winnow = wired()
+    if query is None or url is None:
+        _run(winnow, wish(path=file), as_json=as_json)
+        return
+    with open_query(url, query) as asked:
+        if at is None:
+            wish = partial(wish, at=winnow.clock())
+            click.echo(
+                f"It is so since now: --at {wish.keywords['at'].isoformat()} goes on where this run ends.", err=True
+            )
+        _run(winnow, wish(query=asked), as_json=as_json)
+
+
+def _asked(file: Path | None, query: str | None, source: str | None, said_by: str | None) -> tuple[str | None, str]:
+    """Return the address of the query's database, if it is a query, and the key of the source."""
+    if (file is None) == (query is None):
+        raise click.UsageError("Either FILE or --query is wanted.")
+    if query is None:
+        if said_by is not None and source is not None:
+            raise click.UsageError("With FILE, --source and --as are the same: name one.")
+        key = said_by or source
+        if key is None:
+            raise click.UsageError("Missing option '--source': the key of the source that says it.")
+        if "://" in key:
+            raise click.UsageError("With FILE, --source is a key of the registry; an address is for --query.")
+        return None, key
+    if source is None or "://" not in source:
+        raise click.UsageError("With --query, --source is the address of its database, and --as the key of the source.")
+    if said_by is None:
+        raise click.UsageError("Missing option '--as': the key of the source that says it.")
+    return source, said_by
+
+
+def _run(winnow: Winnow, wish: ImportWish, *, as_json: bool) -> None:
     importer = CustomerImporter(winnow.open_unit_of_work, winnow.profiles, winnow.clock)
     try:
         with progress_bar("Importing") as tell:
             done = importer.run(wish, tell)
     except KeyboardInterrupt:
-        click.echo("Ended. What is done is stored: the same command goes on from there.", err=True)
+        again = "the same command" if wish.path is not None else "the same command with that --at"
+        click.echo(f"Ended. What is done is stored: {again} goes on from there.", err=True)
         raise SystemExit(INTERRUPTED_EXIT_CODE) from None
-    _report(done, file.name, as_json=as_json)
+    _report(done, wish, as_json=as_json)
     if done.rejected:
         raise SystemExit(REJECTED_EXIT_CODE)
 
@@ -89,16 +147,19 @@ def _instant(text: str) -> datetime:
     return instant
 
 
-def _report(done: Imported, name: str, *, as_json: bool) -> None:
+def _report(done: Imported, wish: ImportWish, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(done)))
     else:
         click.echo(
-            f"{name}: {done.rows:,} rows of {', '.join(done.attributes)}: {done.accepted:,} stored, "
+            f"{wish.name}: {done.rows:,} rows of {', '.join(done.attributes)}: {done.accepted:,} stored, "
             f"{done.unchanged:,} known, {done.outdated:,} outdated, {done.rejected:,} rejected."
         )
+        line = "line" if wish.path is not None else "row"
         for row in done.bad_rows:
-            click.echo(f"line {row.line}: {row.code}: {row.column + ': ' if row.column else ''}{row.message}", err=True)
+            click.echo(
+                f"{line} {row.line}: {row.code}: {row.column + ': ' if row.column else ''}{row.message}", err=True
+            )
         if done.rejected > len(done.bad_rows):
             click.echo(f"… and {done.rejected - len(done.bad_rows):,} more", err=True)
     if done.left_out:

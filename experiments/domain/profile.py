@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -113,18 +113,31 @@ class Registry:
         """
         known: dict[str, Known] = {}
         lapses: list[datetime] = []
+        for name, source, statement, lapses_at in self._counting(profile, now):
+            known[name] = Known(value=statement.value, source=source, at=statement.at)
+            if lapses_at is not None:
+                lapses.append(lapses_at)
+        return Laid(known=known, lapses_at=min(lapses, default=None))
+
+    def values(self, profile: Profile, *, now: datetime) -> dict[str, Any]:
+        """Return the attributes of what `lay` returns, quicker."""
+        return {name: statement.value for name, _, statement, _ in self._counting(profile, now)}
+
+    def _counting(self, profile: Profile, now: datetime) -> Iterator[tuple[str, str, Statement, datetime | None]]:
+        """Yield what counts: attribute, source, statement, and when it is not fresh any more."""
+        found: set[str] = set()
         for source in sorted(profile.said.keys() & self.precedence.keys(), key=self._rank):
             for name, statement in profile.said[source].items():
                 attribute = self.attributes.get(name)
-                if attribute is None or name in known or statement.value is None or not attribute.takes_from(source):
+                if attribute is None or name in found or statement.value is None or not attribute.takes_from(source):
                     continue
+                lapses_at = None
                 if attribute.fresh_days is not None:
                     lapses_at = statement.at + timedelta(days=attribute.fresh_days)
                     if lapses_at <= now:
                         continue
-                    lapses.append(lapses_at)
-                known[name] = Known(value=statement.value, source=source, at=statement.at)
-        return Laid(known=known, lapses_at=min(lapses, default=None))
+                found.add(name)
+                yield name, source, statement, lapses_at
 
     def _rank(self, source: str) -> int:
         return -self.precedence[source]

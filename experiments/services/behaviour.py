@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from experiments.domain.attribute import Attribute, AttributeType
@@ -19,6 +20,7 @@ from experiments.services.registry import AttributeAuthor, SourceAuthor
 from experiments.services.registry_read import read_registry
 from segmentation.behaviour.cuts import Cuts
 from segmentation.behaviour.groups import NAMED_GROUPS
+from segmentation.behaviour.histories import HistoryRow
 from segmentation.behaviour.history import History
 from segmentation.behaviour.lifecycle import STAGES, Lifecycle
 from segmentation.behaviour.single import behaviour
@@ -29,6 +31,7 @@ RECENCY_STEPS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
 LIFECYCLE = Lifecycle()
 _DAY = timedelta(days=1)
 _YEAR_DAYS = 365
+_NEW = (LIFECYCLE.new_days + 1) * _DAY
 
 
 def _attribute(key: str, name: str, type_: AttributeType, description: str, allowed: tuple[Any, ...] = ()) -> Attribute:
@@ -106,15 +109,16 @@ def history_of(row: Purchases) -> History:
     )
 
 
-def kept(unit_id: str, history: History, *, due_at: datetime) -> Purchases:
+def purchases_of(row: HistoryRow, *, due_at: datetime) -> Purchases:
+    unit_id, first_at, last_at, previous_at, frequency, unvalued, monetary_cents = row
     return Purchases(
         unit_id=unit_id,
-        first_at=history.first_at,
-        last_at=history.last_at,
-        previous_at=history.previous_at,
-        frequency=history.frequency,
-        unvalued=history.unvalued,
-        monetary_cents=history.monetary_cents,
+        first_at=first_at,
+        last_at=last_at,
+        previous_at=previous_at,
+        frequency=frequency,
+        unvalued=unvalued,
+        monetary_cents=monetary_cents,
         due_at=due_at,
     )
 
@@ -137,21 +141,31 @@ def values(history: History, cuts: Cuts, now: datetime) -> dict[str, Any]:
 
 def recency_step(days: int) -> int:
     """Round up to a step: at most 30 days ago is `recency_days` of at most 30."""
-    return next((step for step in RECENCY_STEPS if days <= step), -(-days // _YEAR_DAYS) * _YEAR_DAYS)
+    place = bisect_left(RECENCY_STEPS, days)
+    return RECENCY_STEPS[place] if place < len(RECENCY_STEPS) else -(-days // _YEAR_DAYS) * _YEAR_DAYS
 
 
 def next_due(history: History, cuts: Cuts, now: datetime) -> datetime:
-    """Return when, without another purchase, `values` will say something else."""
-    return min(at for at in _changes(history, cuts, now) if at > now)
+    """Return when, without another purchase, `values` will say something else.
+
+    Whole days are at most a number until a day after it.
+    """
+    recency_days = (now - history.last_at) // _DAY
+    end = _next_end(_recency_ends(cuts), recency_days)
+    at = history.last_at + (end + 1) * _DAY
+    return at if (now - history.first_at) // _DAY > LIFECYCLE.new_days else min(at, history.first_at + _NEW)
 
 
-def _changes(history: History, cuts: Cuts, now: datetime) -> Iterator[datetime]:
-    """Whole days are at most a number until a day after it."""
-    ends = (*RECENCY_STEPS, *cuts.recency_days, LIFECYCLE.active_days, LIFECYCLE.cooling_days)
-    yield from (history.last_at + (days + 1) * _DAY for days in ends)
-    yield history.first_at + (LIFECYCLE.new_days + 1) * _DAY
-    years = (now - history.last_at) // (_YEAR_DAYS * _DAY)
-    yield from (history.last_at + (number * _YEAR_DAYS + 1) * _DAY for number in range(max(1, years), years + 2))
+def _next_end(ends: Sequence[int], recency_days: int) -> int:
+    """The first of the ends that is not passed; whole years are ends without end."""
+    years = max(_YEAR_DAYS, -(-recency_days // _YEAR_DAYS) * _YEAR_DAYS)
+    place = bisect_left(ends, recency_days)
+    return min(years, ends[place]) if place < len(ends) else years
+
+
+@lru_cache(maxsize=4)
+def _recency_ends(cuts: Cuts) -> tuple[int, ...]:
+    return tuple(sorted({*RECENCY_STEPS, *cuts.recency_days, LIFECYCLE.active_days, LIFECYCLE.cooling_days}))
 
 
 def cuts_document(cuts: Cuts) -> Mapping[str, tuple[int, ...]]:

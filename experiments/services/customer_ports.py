@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -33,6 +33,44 @@ class ProfileChanges:
     unit_ids: tuple[str, ...] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaidAtOnce:
+    """Units, each once, and what one source says of them at one instant, a column at a time.
+
+    Of an attribute unit i has `values[codes[i]]`; None: nothing is said. Those in `counting` count now, the others not.
+    """
+
+    source: str
+    at: datetime
+    unit_ids: Sequence[str]
+    columns: Mapping[str, tuple[Sequence[int], Sequence[Any]]]
+    counting: Collection[str]
+
+    def of(self, places: Sequence[int]) -> SaidAtOnce:
+        """Return what is said of some of the units."""
+        if len(places) == len(self.unit_ids):
+            return self
+        return replace(
+            self,
+            unit_ids=[self.unit_ids[place] for place in places],
+            columns={
+                name: ([codes[place] for place in places], values) for name, (codes, values) in self.columns.items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Of units that something is said of: those (by place) that have no profile, and what is stored of the others.
+
+    Of `same` no other source says anything, and all that is said is stored.
+    """
+
+    new: Sequence[int]
+    same: Sequence[int]
+    others: Mapping[str, StoredProfile]
+
+
 class ProfileStore(Protocol):
     """One profile per unit. Writers stand in one queue: what one reads to change nobody else changes meanwhile."""
 
@@ -47,6 +85,12 @@ class ProfileStore(Protocol):
 
     def put(self, profiles: Sequence[tuple[Profile, Mapping[str, Any]]], *, now: datetime) -> None:
         """Store profiles, each with what remains of it now; units within one call are distinct."""
+
+    def to_compare(self, said: SaidAtOnce) -> Compared:
+        """The same as `to_change` for what is said of many units, which is mostly new or mostly known."""
+
+    def add(self, new: SaidAtOnce, *, now: datetime) -> None:
+        """Store profiles of units that had none when they were compared, in this transaction."""
 
     def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
         """Profiles of the units that come after that one, in order of code point: read on from the last of them."""
@@ -104,10 +148,13 @@ class BehaviourStore(Protocol):
     def put(self, rows: Sequence[Purchases]) -> None:
         """Store rows; units within one call are distinct."""
 
+    def postpone(self, due: Mapping[str, datetime]) -> None:
+        """Say of rows that are there when they are due next."""
+
     def remove(self, unit_ids: Collection[str]) -> None: ...
 
     def due(self, now: datetime, *, most: int) -> tuple[Purchases, ...]:
-        """Rows that are due, the longest due first."""
+        """Rows that are due, the longest due first; of one instant in no order."""
 
     def make_all_due(self, now: datetime) -> None: ...
 

@@ -7,8 +7,7 @@ lost and nothing counted twice, and nobody is written but who bought something o
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,20 +17,20 @@ import pyarrow as pa
 
 from analysis.estimate import Undefined
 from experiments.domain.attribute import MAX_WHOLE
-from experiments.domain.identity import Identity
 from experiments.domain.profile import Profile, amend
 from experiments.domain.purchases import Followed, Purchases
-from experiments.services.behaviour import SOURCE, cuts_document, history_of, kept, next_due, sayable, values
+from experiments.services.behaviour import SOURCE, cuts_document, history_of, next_due, purchases_of, sayable, values
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.registry_read import read_registry
 from segmentation.behaviour.cuts import Cuts, quantile_cuts
+from segmentation.behaviour.histories import Histories
 from segmentation.behaviour.history import History
 
-EVENTS_AT_ONCE = 50_000
+EVENTS_AT_ONCE = 100_000
 """Purchases counted in one transaction."""
 JOINED_AT_ONCE = 2_000
 """Acts of joining ids whose purchases are moved in one."""
-UNITS_AT_ONCE = 2_000
+UNITS_AT_ONCE = 5_000
 """Profiles written in one: other sources wait for its end."""
 CUTS_SECONDS = 86_400
 """How old cuts become: finding them takes a look at everybody."""
@@ -107,9 +106,9 @@ class Follower:
             followed = work.behaviour.take()
             upto = work.log.watermark(now=now).event_id
             rows = work.log.named(self._names, above=followed.event_id, upto=upto, most=self._events_at_once)
-            found = _consenting(_histories(rows, work.identities.some({row[1] for row in rows})), work)
-            before = work.behaviour.some(found)
-            work.behaviour.put([_joined(unit_id, one, before.get(unit_id), now) for unit_id, one in found.items()])
+            new = _bought(rows, work)
+            before = work.behaviour.some(new.unit_ids)
+            work.behaviour.put(_joined(new, before.values(), now))
             reached = rows[-1][0] if len(rows) == self._events_at_once else upto
             work.behaviour.advance(replace(followed, event_id=max(followed.event_id, reached)))
             work.commit()
@@ -164,10 +163,8 @@ class Follower:
             asleep = counted.keys() - histories.keys()
             said = {unit_id: values(one, cuts, now) for unit_id, one in histories.items() if cuts}
             _say(work, {**said, **{unit_id: {} for unit_id in gone}}, now)
-            work.behaviour.put(
-                [kept(unit_id, one, due_at=next_due(one, cuts, now)) for unit_id, one in histories.items() if cuts]
-            )
-            work.behaviour.put([replace(counted[unit_id], due_at=now + ASLEEP) for unit_id in asleep])
+            due_at = {unit_id: next_due(one, cuts, now) for unit_id, one in histories.items() if cuts}
+            work.behaviour.postpone(due_at | dict.fromkeys(asleep, now + ASLEEP))
             work.behaviour.remove(gone)
             work.commit()
 
@@ -177,18 +174,24 @@ def _consenting(found: Mapping[str, History], work: UnitOfWork) -> Mapping[str, 
     return {unit_id: one for unit_id, one in found.items() if unit_id not in lacking} if lacking else found
 
 
-def _histories(
-    rows: Sequence[tuple[int, str, float | None, datetime]], known: Mapping[str, Identity]
-) -> dict[str, History]:
-    """By person: a purchase belongs to who bought, whatever the id."""
-    bought = defaultdict[str, list[tuple[datetime, float | None]]](list)
-    for _, unit_id, value, at in rows:
-        bought[known[unit_id].person_id if unit_id in known else unit_id].append((at, value))
-    return {unit_id: History.of_all(purchases) for unit_id, purchases in bought.items()}
+def _bought(rows: Sequence[tuple[int, str, float | None, datetime]], work: UnitOfWork) -> Histories:
+    """By person, as a purchase belongs to who bought, whatever the id; nothing of who does not consent."""
+    unit_ids, values, instants = [row[1] for row in rows], [row[2] for row in rows], [row[3] for row in rows]
+    if work.identities.revision():
+        known = work.identities.some(set(unit_ids))
+        unit_ids = [known[unit_id].person_id if unit_id in known else unit_id for unit_id in unit_ids]
+    if lacking := work.consents.lacking(set(unit_ids)):
+        kept = [place for place, unit_id in enumerate(unit_ids) if unit_id not in lacking]
+        unit_ids, values = [unit_ids[place] for place in kept], [values[place] for place in kept]
+        instants = [instants[place] for place in kept]
+    return Histories.of_purchases(unit_ids, instants, values)
 
 
-def _joined(unit_id: str, new: History, before: Purchases | None, now: datetime) -> Purchases:
-    return kept(unit_id, new if before is None or not before.frequency else history_of(before) + new, due_at=now)
+def _joined(new: Histories, before: Iterable[Purchases], now: datetime) -> list[Purchases]:
+    """Add to what was counted before; who bought is due."""
+    counted = [row for row in before if row.frequency]
+    states = Histories.of_states([row.unit_id for row in counted], [history_of(row) for row in counted])
+    return [purchases_of(row, due_at=now) for row in (new + states).rows()]
 
 
 def _moved(rows: Mapping[str, Purchases], whose: Mapping[str, str], now: datetime) -> dict[str, Purchases]:
@@ -198,7 +201,8 @@ def _moved(rows: Mapping[str, Purchases], whose: Mapping[str, str], now: datetim
         row = rows.get(unit_id)
         if row is not None and row.frequency:
             before = changed.get(person_id, rows.get(person_id))
-            changed[person_id] = _joined(person_id, history_of(row), before, now)
+            bought = Histories.of_states([person_id], [history_of(row)])
+            (changed[person_id],) = _joined(bought, [] if before is None else [before], now)
             changed[unit_id] = replace(row, frequency=0, due_at=now)
     return changed
 
@@ -230,5 +234,5 @@ def _say(work: UnitOfWork, said: Mapping[str, Mapping[str, Any]], now: datetime)
         news = {name: wanted.get(name) for name in sorted(ours) if wanted.get(name) != present.get(name)}
         if news:
             after = amend(before, SOURCE, news, now, just_now=True).profile
-            changed.append((after, registry.lay(after, now=now).attributes))
+            changed.append((after, registry.values(after, now=now)))
     work.profiles.put(changed, now=now)

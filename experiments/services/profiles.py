@@ -5,61 +5,42 @@ Nothing here is audited or logged: who changed a profile is its source, and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from datetime import datetime
 
 from experiments.domain.erasure import Erased
-from experiments.domain.errors import DomainError, InvalidInput, NoConsent, NotFound
-from experiments.domain.names import check_id, check_instant, check_key, pointer
-from experiments.domain.profile import Amended, Laid, Profile, Registry, amend
+from experiments.domain.errors import DomainError, NoConsent, NotFound
+from experiments.domain.profile import Amended, Laid, Profile, Statement, amend
+from experiments.services.customer_ports import SaidAtOnce
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
-from experiments.services.record import AHEAD_SECONDS
+from experiments.services.profile_changes import (
+    MAX_CHANGES,
+    ChangeStatus,
+    ColumnVerdicts,
+    ProfileChange,
+    ProfileVerdict,
+    SaidColumns,
+    check_at,
+    check_change,
+    refused,
+)
 from experiments.services.registry_read import read_registry
 
-MAX_CHANGES = 500
-"""Attributes that one change may name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileChange:
-    """What a source says of a unit: null takes back what it said, what is not named stays. `at` None: now."""
-
-    unit_id: str
-    source: str
-    attributes: Mapping[str, Any]
-    at: datetime | None = None
-
-    def __post_init__(self) -> None:
-        check_id(self.unit_id, "/unit_id")
-        check_key(self.source, "/source")
-        if not 0 < len(self.attributes) <= MAX_CHANGES:
-            raise InvalidInput("changes_count", f"A change names 1 to {MAX_CHANGES} attributes.", path="/attributes")
-        if self.at is not None:
-            check_instant(self.at, "/at")
-
-
-class ChangeStatus(StrEnum):
-    """`unchanged`: all of it was known; `outdated`: the source has said something later of all of it."""
-
-    ACCEPTED = "accepted"
-    UNCHANGED = "unchanged"
-    OUTDATED = "outdated"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileVerdict:
-    """The answer to one change; `outdated`: the attributes that were left as they are."""
-
-    unit_id: str | None
-    status: ChangeStatus
-    outdated: tuple[str, ...] = ()
-    code: str | None = None
-    message: str | None = None
-    path: str | None = None
+__all__ = [
+    "MAX_CHANGES",
+    "ChangeStatus",
+    "ColumnVerdicts",
+    "ProfileChange",
+    "ProfileVerdict",
+    "ProfileView",
+    "Profiles",
+    "SaidColumns",
+    "check_at",
+    "check_change",
+    "refused",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +83,7 @@ class Profiles:
             if work.consents.lacking([change.unit_id]):
                 raise NoConsent
             before = stored.profile if stored else Profile(unit_id=change.unit_id)
-            after = _amended(before, change, now, _erased(work, [change], now))
+            after = _amended(before, change, now, _erased(work, change.at or now))
             laid = registry.lay(after.profile, now=now)
             if after.changed:
                 work.profiles.put([(after.profile, laid.attributes)], now=now)
@@ -125,6 +106,18 @@ class Profiles:
         self._forget(changed)
         return verdicts
 
+    def upsert_columns(self, said: SaidColumns) -> ColumnVerdicts:
+        """Do what `upsert_many` does, quicker where a unit is new or known already. Raises Unavailable as it does."""
+        if not said.unit_ids:
+            return ColumnVerdicts(new=0, same=0, others={})
+        now = self._clock()
+        with self._open() as work:
+            batch = _Batch(work, now)
+            verdicts = batch.judge_columns(said)
+            changed = batch.store()
+        self._forget(changed)
+        return verdicts
+
 
 class _Batch:
     """Several changes in one transaction; of one unit there may be several, and they follow one another."""
@@ -135,6 +128,7 @@ class _Batch:
         self._registry = read_registry(work)
         self._profiles: dict[str, Profile] = {}
         self._changed: dict[str, Profile] = {}
+        self._new: SaidAtOnce | None = None
         self._erased: Erased | None = None
         self._lacking: frozenset[str] = frozenset()
 
@@ -145,9 +139,50 @@ class _Batch:
             units = {change.unit_id for change in changes}
             held = self._work.profiles.to_change(units)
             self._lacking = self._work.consents.lacking(units)
-            self._erased = _erased(self._work, changes, self._now)
+            self._erased = _erased(self._work, min(change.at or self._now for change in changes))
             self._profiles = {unit_id: stored.profile for unit_id, stored in held.items()}
         return [item if isinstance(item, ProfileVerdict) else self._apply(item) for item in checked]
+
+    def judge_columns(self, said: SaidColumns) -> ColumnVerdicts:
+        """Judge change by change what needs it: whose profile says anything else, and who is not `_plain`.
+
+        Of new units all is accepted; what of it counts is the same for all, as attribute, source and instant say it.
+        """
+        repeated = [unit_id for unit_id, times in Counter(said.unit_ids).items() if times > 1]
+        held = self._work.profiles.to_change(repeated)
+        self._lacking = self._work.consents.lacking(said.unit_ids)
+        self._erased = _erased(self._work, said.at)
+        plain = self._plain(said, frozenset(repeated))
+        asked = said.at_once(plain, self._counting(said))
+        found = self._work.profiles.to_compare(asked)
+        self._profiles = {unit_id: one.profile for unit_id, one in {**held, **found.others}.items()}
+        self._new = asked.of(found.new)
+        done = {plain[place] for place in (*found.new, *found.same)}
+        rest = [place for place in range(len(said.unit_ids)) if place not in done]
+        changes = [said.change(place) for place in rest]
+        checked = changes if said.checked_by == self._registry else [self._check(one) for one in changes]
+        verdicts = [one if isinstance(one, ProfileVerdict) else self._apply(one) for one in checked]
+        others = dict(zip(rest, verdicts, strict=True))
+        return ColumnVerdicts(new=len(found.new), same=len(found.same), others=others)
+
+    def _plain(self, said: SaidColumns, repeated: Collection[str]) -> Sequence[int]:
+        """Who stands there once, consents and was not erased since, while the registry is the one of the checks."""
+        if said.checked_by != self._registry:
+            return []
+        if not repeated and not self._erased and not self._lacking:
+            return range(len(said.unit_ids))
+        return [
+            place
+            for place, unit_id in enumerate(said.unit_ids)
+            if unit_id not in repeated
+            and unit_id not in self._lacking
+            and not (self._erased and self._erased.covers(unit_id, said.at))
+        ]
+
+    def _counting(self, said: SaidColumns) -> Collection[str]:
+        statements = {name: Statement(value=True, at=said.at) for name in said.columns}
+        pattern = Profile(unit_id="", said={said.source: statements})
+        return self._registry.values(pattern, now=self._now).keys()
 
     def _check(self, item: ProfileChange | ProfileVerdict) -> ProfileChange | ProfileVerdict:
         if isinstance(item, ProfileChange):
@@ -167,54 +202,23 @@ class _Batch:
         return ProfileVerdict(unit_id=change.unit_id, status=_status(after, change), outdated=after.outdated)
 
     def store(self) -> Collection[str]:
+        added = self._new.unit_ids if self._new else ()
+        if self._new and added:
+            self._work.profiles.add(self._new, now=self._now)
         if self._changed:
             self._work.profiles.put(
-                [(one, self._registry.lay(one, now=self._now).attributes) for one in self._changed.values()],
+                [(one, self._registry.values(one, now=self._now)) for one in self._changed.values()],
                 now=self._now,
             )
+        if self._changed or added:
             self._work.commit()
-        return self._changed.keys()
+        return {*added, *self._changed}
 
 
-def check_change(change: ProfileChange, registry: Registry, now: datetime) -> None:
-    """Raise InvalidInput, at its place in the change, for what the registry does not allow."""
-    if change.source not in registry.precedence:
-        raise InvalidInput("source_unknown", f"There is no source {change.source!r}.", path="/source")
-    if change.at is not None:
-        check_at(change.at, now)
-    for name, value in change.attributes.items():
-        path = pointer("attributes", name)
-        attribute = registry.attributes.get(name)
-        if attribute is None:
-            raise InvalidInput("attribute_unknown", "No such attribute is registered.", path=path)
-        if not attribute.takes_from(change.source):
-            raise InvalidInput("attribute_of_others", f"{change.source!r} is none of its sources.", path=path)
-        if value is not None:
-            attribute.check(value, path)
-
-
-def check_at(at: datetime, now: datetime) -> None:
-    """Raise InvalidInput where somebody speaks of what is yet to come."""
-    if at > now + timedelta(seconds=AHEAD_SECONDS):
-        raise InvalidInput("at_in_future", "It lies more than 5 minutes ahead of our clock.", path="/at")
-
-
-def refused(unit_id: str | None, refusal: DomainError) -> ProfileVerdict:
-    """Return the verdict that tells of a refusal."""
-    return ProfileVerdict(
-        unit_id=unit_id,
-        status=ChangeStatus.REJECTED,
-        code=refusal.code,
-        message=refusal.message,
-        path=refusal.path,
-    )
-
-
-def _erased(work: UnitOfWork, changes: Sequence[ProfileChange], now: datetime) -> Erased | None:
-    """Return who was erased since the first of the changes was so; asked for by who is in the queue of writers."""
-    oldest = min(change.at or now for change in changes)
+def _erased(work: UnitOfWork, since: datetime) -> Erased | None:
+    """Return who was erased since then, if anybody was; asked for by who is in the queue of writers."""
     latest = work.erasures.latest()
-    return None if latest is None or latest < oldest else work.erasures.since(oldest)
+    return None if latest is None or latest < since else work.erasures.since(since)
 
 
 def _amended(before: Profile, change: ProfileChange, now: datetime, erased: Erased | None) -> Amended:

@@ -86,7 +86,7 @@ def units_table(
     )
     batches, done = [], 0
     for page in _pages(work):
-        known = [registry.lay(stored.profile, now=now).attributes for stored in page]
+        known = [registry.values(stored.profile, now=now) for stored in page]
         batches.append(_batch([stored.profile.unit_id for stored in page], known, attributes, matches, schema))
         done += len(page)
         progress(done, None, "Reading profiles")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 
 from experiments.domain.purchases import Followed, Purchases
-from experiments.storage.profile_store import READ_AT_ONCE
-from experiments.storage.statements import insert_for
+from experiments.storage.bulk_rows import READ_AT_ONCE, rows_of, set_column, upsert
 from experiments.storage.tables import behaviour, behaviour_followed
 
 BATCH_ROWS = 10_000
@@ -58,26 +58,23 @@ class SqlBehaviourStore:
         )
 
     def some(self, unit_ids: Collection[str]) -> Mapping[str, Purchases]:
-        found = {}
-        for part in _parts(unit_ids):
-            for row in self._connection.execute(select(behaviour).where(_columns.unit_id.in_(part))):
-                found[row.unit_id] = _purchases(row)
-        return found
+        return {row[0]: _purchases(row) for row in rows_of(self._connection, behaviour, unit_ids)}
 
     def put(self, rows: Sequence[Purchases]) -> None:
-        if not rows:
-            return
-        insert = insert_for(self._connection, behaviour)
-        new = {name: insert.excluded[name] for name in _NAMES if name != "unit_id"}
-        values = [{name: getattr(row, name) for name in _NAMES} for row in rows]
-        self._connection.execute(insert.on_conflict_do_update(index_elements=["unit_id"], set_=new), values)
+        if rows:
+            columns = {name: list(map(attrgetter(name), rows)) for name in _NAMES}
+            upsert(self._connection, behaviour, columns)
+
+    def postpone(self, due: Mapping[str, datetime]) -> None:
+        if due:
+            set_column(self._connection, _columns.due_at, due)
 
     def remove(self, unit_ids: Collection[str]) -> None:
         for part in _parts(unit_ids):
             self._connection.execute(delete(behaviour).where(_columns.unit_id.in_(part)))
 
     def due(self, now: datetime, *, most: int) -> tuple[Purchases, ...]:
-        wanted = select(behaviour).where(_columns.due_at <= now).order_by(_columns.due_at, _columns.unit_id)
+        wanted = select(behaviour).where(_columns.due_at <= now).order_by(_columns.due_at)
         return tuple(_purchases(row) for row in self._connection.execute(wanted.limit(most)))
 
     def make_all_due(self, now: datetime) -> None:
@@ -104,5 +101,15 @@ def _parts(unit_ids: Collection[str]) -> Iterator[list[str]]:
         yield wanted[start : start + READ_AT_ONCE]
 
 
-def _purchases(row: Row[Any]) -> Purchases:
-    return Purchases(**dict(zip(_NAMES, row, strict=True)))
+def _purchases(row: Sequence[Any]) -> Purchases:
+    unit_id, first_at, last_at, previous_at, frequency, unvalued, monetary_cents, due_at = row
+    return Purchases(
+        unit_id=unit_id,
+        first_at=first_at,
+        last_at=last_at,
+        previous_at=previous_at,
+        frequency=frequency,
+        unvalued=unvalued,
+        monetary_cents=monetary_cents,
+        due_at=due_at,
+    )

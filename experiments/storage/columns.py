@@ -41,6 +41,13 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+def instant_of(value: datetime | str) -> datetime:
+    """Return an instant as `Instant` does, of what the driver has: SQLite's has texts."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value + "+00:00")
+    return value.astimezone(UTC)
+
+
 class Key(TypeDecorator[str]):
     """A key or id, ordered by code point everywhere. What no database can hold (NUL, surrogates) equals nothing."""
 

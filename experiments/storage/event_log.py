@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Select, Table, delete, exists, func, or_, select
+from sqlalchemy import CompoundSelect, Connection, Select, Table, Text, delete, exists, func, or_, select, type_coerce
 
 from experiments.domain.event import Channel, Event, Exposure
 from experiments.services.customer_ports import UnitRows
@@ -15,6 +15,7 @@ from experiments.services.erased_lines import oldest_received, units_in, without
 from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
 from experiments.services.ports import Watermark
 from experiments.storage import tables
+from experiments.storage.columns import instant_of
 from experiments.storage.consent_store import SqlConsentStore
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.identity_store import all_ids
@@ -160,11 +161,12 @@ class SqlEventLog(ABC):
         self, names: Collection[str], *, above: int, upto: int, most: int
     ) -> Sequence[tuple[int, str, float | None, datetime]]:
         rows = tables.events.c
-        wanted = select(rows.id, rows.unit_id, rows.value, rows.occurred_at).where(
+        happened_at = type_coerce(rows.occurred_at, Text)  # as the driver has it: there are many
+        wanted = select(rows.id, type_coerce(rows.unit_id, Text), rows.value, happened_at).where(
             rows.name.in_(sorted(names)), rows.id > above, rows.id <= upto
         )
-        found = self._connection.execute(wanted.order_by(rows.id).limit(most))
-        return [(row_id, unit_id, value, at) for row_id, unit_id, value, at in found]
+        found = self._connection.execute(wanted.order_by(rows.id).limit(most)).all()
+        return [(row_id, unit_id, value, instant_of(at)) for row_id, unit_id, value, at in found]
 
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
         shown, happened = tables.exposures.c, tables.events.c

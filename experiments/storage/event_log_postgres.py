@@ -57,7 +57,7 @@ class PostgresEventLog(SqlEventLog):
         """
         made, copied, moved = _stage_statements(table.name, tuple(columns))
         driver = cast(psycopg.Connection[Any], self._connection.connection.driver_connection)
-        with _translated(self._connection), driver.cursor() as cursor:
+        with driver_errors(self._connection), driver.cursor() as cursor:
             cursor.execute(made)
             with cursor.copy(copied) as copy:
                 copy.write(data)
@@ -131,7 +131,7 @@ def _stage_statements(table: str, columns: tuple[str, ...]) -> tuple[sql.Compose
 
 
 @contextmanager
-def _translated(connection: Connection) -> Iterator[None]:
+def driver_errors(connection: Connection) -> Iterator[None]:
     """Do for the driver's own cursor what the engine does for statements (`engine.py`)."""
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -9,16 +10,20 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, select, update
 
 from experiments.domain.profile import Profile
-from experiments.services.customer_ports import ProfileChanges, StoredProfile
+from experiments.services.customer_ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
+from experiments.storage.bulk_rows import insert_new_rows, rows_of, upsert
 from experiments.storage.columns import storable_number
-from experiments.storage.documents.registry import profile_from, said_to_document
-from experiments.storage.statements import insert_for
+from experiments.storage.documents.registry import (
+    new_documents,
+    profile_from,
+    said_documents,
+    said_to_document,
+    to_json,
+)
 from experiments.storage.tables import erasures, profile_revision, profiles
 
-READ_AT_ONCE = 500
-"""Units named in one statement."""
-
 _columns = profiles.c
+_SAID = list(_columns.keys()).index("said")
 
 
 class SqlProfileStore:
@@ -36,12 +41,7 @@ class SqlProfileStore:
         return None if row is None else _stored(row)
 
     def some(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
-        wanted, found = list(unit_ids), {}
-        for start in range(0, len(wanted), READ_AT_ONCE):
-            named = _columns.unit_id.in_(wanted[start : start + READ_AT_ONCE])
-            for row in self._connection.execute(select(profiles).where(named)):
-                found[row.unit_id] = _stored(row)
-        return found
+        return {row[0]: _of_text(row) for row in rows_of(self._connection, profiles, unit_ids)}
 
     def to_change(self, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
         self._queue()
@@ -51,21 +51,43 @@ class SqlProfileStore:
         if not changed:
             return
         revision = self._queue()
-        insert = insert_for(self._connection, profiles)
-        new = {name: insert.excluded[name] for name in ("attributes", "said", "revision", "updated_at")}
-        self._connection.execute(
-            insert.on_conflict_do_update(index_elements=["unit_id"], set_=new),
-            [
-                {
-                    "unit_id": profile.unit_id,
-                    "attributes": dict(attributes),
-                    "said": said_to_document(profile),
-                    "revision": revision,
-                    "updated_at": now,
-                }
-                for profile, attributes in changed
-            ],
+        columns: dict[str, list[Any]] = {
+            "unit_id": [profile.unit_id for profile, _ in changed],
+            "attributes": [to_json(attributes) for _, attributes in changed],
+            "said": [to_json(said_to_document(profile)) for profile, _ in changed],
+            "revision": [revision] * len(changed),
+            "updated_at": [now] * len(changed),
+        }
+        upsert(self._connection, profiles, columns)
+
+    def to_compare(self, said: SaidAtOnce) -> Compared:
+        """What is stored is compared as text, and read where the two differ: mostly they do not."""
+        self._queue()
+        rows = {row[0]: row for row in rows_of(self._connection, profiles, said.unit_ids)}
+        held = [place for place, unit_id in enumerate(said.unit_ids) if unit_id in rows]
+        texts = said_documents(said.of(held)) if held else []
+        same = [place for place, text in zip(held, texts, strict=True) if rows[said.unit_ids[place]][_SAID] == text]
+        for place in same:
+            del rows[said.unit_ids[place]]
+        return Compared(
+            new=sorted(set(range(len(said.unit_ids))).difference(held)) if held else range(len(said.unit_ids)),
+            same=same,
+            others={unit_id: _of_text(row) for unit_id, row in rows.items()},
         )
+
+    def add(self, new: SaidAtOnce, *, now: datetime) -> None:
+        if not new.unit_ids:
+            return
+        revision = self._queue()
+        attributes, said = new_documents(new)
+        columns: dict[str, Sequence[Any]] = {
+            "unit_id": new.unit_ids,
+            "attributes": attributes,
+            "said": said,
+            "revision": [revision] * len(new.unit_ids),
+            "updated_at": [now] * len(new.unit_ids),
+        }
+        insert_new_rows(self._connection, profiles, columns)
 
     def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
         wanted = select(profiles).order_by(_columns.unit_id).limit(limit)
@@ -109,4 +131,14 @@ def _stored(row: Row[Any]) -> StoredProfile:
         attributes=row.attributes,
         revision=row.revision,
         updated_at=row.updated_at,
+    )
+
+
+def _of_text(row: tuple[Any, ...]) -> StoredProfile:
+    unit_id, attributes, said, revision, updated_at = row
+    return StoredProfile(
+        profile=profile_from(unit_id, json.loads(said)),
+        attributes=json.loads(attributes),
+        revision=revision,
+        updated_at=updated_at,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ class Groups:
 
     ranges: tuple[Ranges, ...]
     scores: int = 5
+    _names: Mapping[tuple[int, int], str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         scores = range(1, self.scores + 1)
@@ -44,6 +45,7 @@ class Groups:
             r, fm = min(wrong)
             found = f"{held[r, fm]} ranges hold recency {r} with frequency and money {fm}"
             raise Refused("groups_do_not_tile", f"every pair of scores from 1 to {self.scores} is held once; {found}")
+        object.__setattr__(self, "_names", {cell: one.name for one in self.ranges for cell in _cells(one)})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Groups:
 
     def of(self, scores: Scores) -> str:
         """The group of one customer."""
-        return next(one.name for one in self.ranges if one.holds(scores.r, scores.fm))
+        return self._names[scores.r, scores.fm]
 
     def named(self, scored: ir.Table) -> ir.Table:
         """A table with scores (`Cuts.scored`), with its column `rfm_group`."""

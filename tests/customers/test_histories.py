@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timedelta
 from functools import reduce
 from operator import add
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segmentation.behaviour.cuts import Cuts
+from segmentation.behaviour.histories import Histories
 from segmentation.behaviour.history import History
 from segmentation.behaviour.lifecycle import Lifecycle
 from segmentation.behaviour.purchases import customers
@@ -22,6 +24,7 @@ from tests.customers.builders import Purchase, on, purchases
 
 NOW = on("2026-03-10", "08:30:00")
 CUTS = Cuts(recency_days=(1, 10, 60, 300), frequency=(1, 2, 3, 5), monetary_cents=(0, 100, 5_000, 100_000))
+_FIELDS = [field.name for field in fields(History)]
 STAGES = Lifecycle(new_days=20, active_days=30, cooling_days=120)
 
 # Near midnight, far away, and just now; values on and beside halves of a cent.
@@ -128,3 +131,32 @@ def test_stages_need_days() -> None:
 def test_all_at_once_is_their_sum(rows: list[Purchase]) -> None:
     given_at = [(at, value) for _, at, value in rows if at is not None]
     assert History.of_all(given_at) == state_of(rows)
+
+
+def columns_of(rows: list[Purchase]) -> Histories:
+    unit_ids, instants, values = zip(*rows, strict=True)
+    return Histories.of_purchases(unit_ids, instants, values)
+
+
+@given(_rows, _rows)
+def test_states_of_many_are_the_states_of_each(before: list[Purchase], rows: list[Purchase]) -> None:
+    """As columns: of purchases alone, and added to what was known of some."""
+    known = {unit_id: state_of([one for one in before if one[0] == unit_id]) for unit_id, _, _ in before}
+    joined = Histories.of_states(list(known), list(known.values())) + columns_of(rows)
+    for found, wanted in ((columns_of(rows), rows), (joined, [*before, *rows])):
+        states = {unit_id: History(**dict(zip(_FIELDS, row, strict=True))) for unit_id, *row in found.rows()}
+        assert states == {unit_id: state_of([one for one in wanted if one[0] == unit_id]) for unit_id, _, _ in wanted}
+
+
+def test_sums_of_many_leave_64_bits_behind() -> None:
+    state = History(first_at=NOW, last_at=NOW, monetary_cents=2**62)
+    double = Histories.of_states(["a", "b"], [state, state]) + Histories.of_states(["b"], [state])
+    assert [row[-1] for row in double.rows()] == [2**62, 2**63]
+
+
+def test_nobody_has_no_history() -> None:
+    nobody = Histories.of_purchases([], [], [])
+    assert list((nobody + nobody).rows()) == []
+    assert list((nobody + Histories.of_states(["a"], [History.of(NOW, 1.0)])).rows()) == [
+        ("a", NOW, NOW, None, 1, 0, 100)
+    ]

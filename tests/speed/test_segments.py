@@ -21,7 +21,18 @@ def test_our_customers_are_those_of_the_bare_group_by(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout.splitlines()
-    assert {"AGREE rfm:winnow~bare_group-by 5 ok", "AGREE membership:winnow~bare_ingestion 3 ok"} <= set(said)
+    assert {
+        "AGREE rfm:winnow~bare_group-by 5 ok",
+        "AGREE membership:winnow~bare_ingestion 3 ok",
+        "AGREE import:winnow~bare_COPY 6 ok",
+        "AGREE import:winnow~COPY_of_the_file 6 ok",
+        "AGREE profile:with_a_profile~without 1 ok",
+    } <= set(said)
     figures = json.loads(path.read_text())
-    assert [bound["name"] for bound in figures["bounds"]] == ["rfm-over-group-by", "membership-over-ingestion"]
+    assert [bound["name"] for bound in figures["bounds"]] == [
+        "rfm-over-group-by",
+        "membership-over-ingestion",
+        "import-over-copy",
+        "profile-over-none",
+    ]
     assert [side["name"] for side in figures["cases"][0]["sides"]][:2] == ["winnow", "bare group-by"]

@@ -72,17 +72,33 @@ def test_what_is_not_committed_never_was(open_unit_of_work, do, row):
 
 
 def test_who_is_due(do, row, now):
-    later = [row("a", due_at=now + DAY), row("b", due_at=now), row("c", due_at=now - DAY), row("d", due_at=now - DAY)]
+    later = [
+        row("a", due_at=now + DAY),
+        row("b", due_at=now),
+        row("c", due_at=now - DAY),
+        row("d", due_at=now - 2 * DAY),
+    ]
     do(lambda work: work.behaviour.put(later))
 
     def due(at, most=9):
         return [one.unit_id for one in do(lambda work: work.behaviour.due(at, most=most))]
 
-    assert due(now) == ["c", "d", "b"]
-    assert due(now, most=2) == ["c", "d"]
-    assert due(now - timedelta(microseconds=1)) == ["c", "d"]
-    do(lambda work: work.behaviour.make_all_due(now - 2 * DAY))
-    assert due(now - 2 * DAY) == ["a", "b", "c", "d"]
+    assert due(now) == ["d", "c", "b"]
+    assert due(now, most=2) == ["d", "c"]
+    assert due(now - timedelta(microseconds=1)) == ["d", "c"]
+    do(lambda work: work.behaviour.make_all_due(now - 3 * DAY))
+    assert sorted(due(now - 3 * DAY)) == ["a", "b", "c", "d"]
+
+
+def test_who_is_due_can_be_put_off(do, row, now):
+    do(lambda work: work.behaviour.put([row("Zoë", due_at=now), row("b", due_at=now), row("c", due_at=now)]))
+    do(lambda work: work.behaviour.postpone({"Zoë": now + DAY, "b": now + timedelta(microseconds=1)}))
+    do(lambda work: work.behaviour.postpone({}))
+    assert do(lambda work: work.behaviour.some(["Zoë", "b", "c"])) == {
+        "Zoë": row("Zoë", due_at=now + DAY),
+        "b": row("b", due_at=now + timedelta(microseconds=1)),
+        "c": row("c", due_at=now),
+    }
 
 
 def test_counting_from_the_start_keeps_who_it_was(do, row, now):

@@ -99,6 +99,16 @@ def test_more_units_than_one_statement_names(put, read, now):
     }
 
 
+def test_many_that_are_stored_twice_in_one_transaction(open_unit_of_work, read, now):
+    with open_unit_of_work() as unit:
+        for turn in range(2):
+            many = [(said(f"u{number}\\", "crm", now, turn=turn), {"turn": turn}) for number in range(300 - turn)]
+            unit.profiles.put(many, now=now)
+        unit.commit()
+    found = read(lambda profiles: profiles.some([f"u{number}\\" for number in range(300)]))
+    assert [found[f"u{number}\\"].attributes["turn"] for number in range(300)] == [1] * 299 + [0]
+
+
 def test_whose_profile_changed_can_be_followed(put, read, now):
     start = read(lambda profiles: profiles.revision())
     assert read(lambda profiles: profiles.changed_since(start, most=9)) == ProfileChanges(revision=start, unit_ids=())

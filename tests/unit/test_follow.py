@@ -175,7 +175,7 @@ def test_a_kill_loses_nothing_and_doubles_nothing(shop: Winnow, seed: int, monke
 
     killed = 0
     with monkeypatch.context() as dying:
-        for name in ("_say", "kept", "_joined", "replace"):
+        for name in ("_say", "purchases_of", "_joined", "next_due", "replace"):
             dying.setattr(follow, name, _dies_at_times(chance, getattr(follow, name)))
         for _ in range(12):
             shopping(8)

@@ -176,4 +176,4 @@ def test_it_is_what_asking_the_sources_one_by_one_gives(said: dict[str, dict[str
         if values:
             expected[name] = values[0]
     built = profile(**{s: {n: (v, NOW + day * DAY) for n, (v, day) in what.items()} for s, what in said.items()})
-    assert REGISTRY.lay(built, now=NOW).attributes == expected
+    assert REGISTRY.lay(built, now=NOW).attributes == REGISTRY.values(built, now=NOW) == expected

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -10,9 +12,11 @@ from typing import Any
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.profile import Profile, Statement
 from experiments.domain.source import Source, SourceKind
+from experiments.services.customer_ports import SaidAtOnce
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
 ATTRIBUTE_SCHEMA = SOURCE_SCHEMA = 1
+to_json = json.JSONEncoder(allow_nan=False).encode
 
 
 def attribute_to_document(attribute: Attribute) -> Document:
@@ -82,6 +86,48 @@ def said_to_document(profile: Profile) -> Document:
         source: {name: [one.value, _instant_text(one.at)] for name, one in said.items()}
         for source, said in profile.said.items()
     }
+
+
+def said_documents(said: SaidAtOnce) -> list[str]:
+    """Return of each unit what `said_to_document` makes of it, as text; each distinct value is written once."""
+    return _said(said, _texts(said))
+
+
+def new_documents(said: SaidAtOnce) -> tuple[list[str], list[str]]:
+    """Return of each unit what counts, and the same as `said_documents`."""
+    texts = _texts(said)
+    parts = [
+        _parts(said.columns[name][0], texts[name], f"{to_json(name)}: ", "") for name in texts if name in said.counting
+    ]
+    return _joined("{", parts, "}", len(said.unit_ids)), _said(said, texts)
+
+
+def _said(said: SaidAtOnce, texts: Mapping[str, Sequence[str]]) -> list[str]:
+    at = f", {to_json(_instant_text(said.at))}]"
+    parts = [_parts(said.columns[name][0], texts[name], f"{to_json(name)}: [", at) for name in texts]
+    return _joined(f"{{{to_json(said.source)}: {{", parts, "}}", len(said.unit_ids))
+
+
+def _texts(said: SaidAtOnce) -> dict[str, list[str]]:
+    """Return the values as JSON; empty where nothing is said."""
+    return {name: ["" if one is None else _text(one) for one in values] for name, (_, values) in said.columns.items()}
+
+
+def _text(value: Any) -> str:
+    """Return the same as `to_json`, which takes its time for numbers."""
+    kind = type(value)
+    return repr(value) if kind is int or (kind is float and math.isfinite(value)) else to_json(value)
+
+
+def _parts(codes: Sequence[int], texts: Sequence[str], before: str, after: str) -> list[str]:
+    forms = [f"{before}{text}{after}" if text else "" for text in texts]
+    return [forms[code] for code in codes]
+
+
+def _joined(before: str, columns: Sequence[Sequence[str]], after: str, rows: int) -> list[str]:
+    if not columns:
+        return [before + after] * rows
+    return [f"{before}{', '.join(filter(None, row))}{after}" for row in zip(*columns, strict=True)]
 
 
 def profile_from(unit_id: str, said: Mapping[str, Any]) -> Profile:

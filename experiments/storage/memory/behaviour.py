@@ -32,6 +32,9 @@ class MemoryBehaviourStore:
     def put(self, rows: Sequence[Purchases]) -> None:
         self._state.purchases.update({row.unit_id: row for row in rows})
 
+    def postpone(self, due: Mapping[str, datetime]) -> None:
+        self.put([replace(self._state.purchases[unit_id], due_at=at) for unit_id, at in due.items()])
+
     def remove(self, unit_ids: Collection[str]) -> None:
         for unit_id in unit_ids:
             self._state.purchases.pop(unit_id, None)

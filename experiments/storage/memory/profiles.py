@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from experiments.domain.profile import Profile
-from experiments.services.customer_ports import ProfileChanges, StoredProfile
+from experiments.domain.profile import Profile, Statement
+from experiments.services.customer_ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
 from experiments.storage.memory.state import State
 
 
@@ -37,6 +37,24 @@ class MemoryProfileStore:
                 profile=profile, attributes=attributes, revision=self._state.profile_revision, updated_at=now
             )
 
+    def to_compare(self, said: SaidAtOnce) -> Compared:
+        held = self.to_change(said.unit_ids)
+        wanted = dict(enumerate(_profiles(said)))
+        same = [place for place, one in wanted.items() if one.unit_id in held and held[one.unit_id].profile == one]
+        known = {said.unit_ids[place] for place in same}
+        return Compared(
+            new=[place for place, unit_id in enumerate(said.unit_ids) if unit_id not in held],
+            same=same,
+            others={unit_id: one for unit_id, one in held.items() if unit_id not in known},
+        )
+
+    def add(self, new: SaidAtOnce, *, now: datetime) -> None:
+        added = []
+        for one in _profiles(new):
+            said = one.said[new.source]
+            added.append((one, {name: said[name].value for name in said if name in new.counting}))
+        self.put(added, now=now)
+
     def page(self, *, after: str | None, limit: int) -> Sequence[StoredProfile]:
         rows = self._state.profiles
         later = sorted(unit_id for unit_id in rows if after is None or unit_id > after)
@@ -55,3 +73,10 @@ class MemoryProfileStore:
             return ProfileChanges(revision=self.revision(), unit_ids=None)
         found = tuple(unit_id for unit_id, row in self._state.profiles.items() if row.revision > revision)
         return ProfileChanges(revision=self.revision(), unit_ids=found if len(found) <= most else None)
+
+
+def _profiles(said: SaidAtOnce) -> Iterator[Profile]:
+    for place, unit_id in enumerate(said.unit_ids):
+        told = {name: values[codes[place]] for name, (codes, values) in said.columns.items()}
+        statements = {name: Statement(value=one, at=said.at) for name, one in told.items() if one is not None}
+        yield Profile(unit_id=unit_id, said={said.source: statements})
