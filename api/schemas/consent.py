@@ -33,7 +33,7 @@ class StrictBoolean(fields.Boolean):
 
 
 class ConsentPutSchema(Body):
-    """`erase`: what was stored before goes too, as with `DELETE /v1/units/{id}`; only with a refusal that holds then."""
+    """`erase`: what was stored before goes too, as with `DELETE /v1/units/{id}`; only with a refusal that holds."""
 
     granted = StrictBoolean(required=True)
     at = Instant(load_default=None, metadata=_AT)
