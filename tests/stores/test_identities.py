@@ -33,6 +33,10 @@ def add(open_unit_of_work, now):
 
 
 def test_rows_are_read_as_they_were_stored(open_unit_of_work, add, now):
+    with open_unit_of_work() as work:  # and never committed
+        work.identities.add([row("dev", "ann", now)])
+    with open_unit_of_work(read_only=True) as work:
+        assert (work.identities.get("dev"), work.identities.revision()) == (None, 0)
     add(("Zoë 🛒", "ann"), ("ann", "ann"))
     add(("tab", "ann"), ("bob", "bob"))
     with open_unit_of_work(read_only=True) as work:
@@ -66,21 +70,20 @@ def test_followers_hear_of_what_is_added_and_that_something_was_removed(open_uni
         assert work.identities.changed_since(work.identities.revision(), most=10).unit_ids == ()
 
 
-def test_what_is_not_committed_is_not_there(open_unit_of_work, now):
-    with open_unit_of_work() as work:
-        work.identities.add([row("dev", "ann", now)])
-    with open_unit_of_work(read_only=True) as work:
-        assert (work.identities.get("dev"), work.identities.revision()) == (None, 0)
-
-
-def test_whose_exposures_count_is_known_by_unit(open_unit_of_work, exposure, now):
+def test_exposures_are_known_by_unit_and_a_snapshot_keeps_how_far_identities_went(
+    open_unit_of_work, exposure, snapshot, now
+):
     with open_unit_of_work() as work:
         work.log.append_exposures(
             [exposure("x1", "u1"), exposure("x2", "u2", forced=True), exposure("x3", "u3", experiment="other")],
             received_at=now,
         )
+        mark = Watermark(exposure_id=7, event_id=9, at=now, identity_revision=4)
+        work.snapshots.add(snapshot(watermark=mark, supplement={"identities": {"contradictions": 2}}))
         work.commit()
     with open_unit_of_work(read_only=True) as work:
+        kept = work.snapshots.latest("checkout")
+        assert (kept.watermark, kept.supplement) == (mark, {"identities": {"contradictions": 2}})
         found = [work.identities.is_exposed(unit, ["checkout", "third"]) for unit in ("u1", "u2", "u3")]
         assert found == [True, False, False]
         assert not work.identities.is_exposed("u1", [])
@@ -112,16 +115,6 @@ def test_events_of_all_ids_of_who_was_exposed_are_read(open_unit_of_work, add, e
     assert read(revision + 99)[0] == {"dev", "ann", "tab", "late", "bob"}
 
 
-def test_a_snapshot_keeps_how_far_identities_went(open_unit_of_work, snapshot, now):
-    mark = Watermark(exposure_id=7, event_id=9, at=now, identity_revision=4)
-    with open_unit_of_work() as work:
-        work.snapshots.add(snapshot(watermark=mark, supplement={"identities": {"contradictions": 2}}))
-        work.commit()
-    with open_unit_of_work(read_only=True) as work:
-        found = work.snapshots.latest("checkout")
-    assert (found.watermark, found.supplement) == (mark, {"identities": {"contradictions": 2}})
-
-
 @pytest.fixture
 def winnow(open_unit_of_work, clock: FakeClock) -> Winnow:
     made = build(Settings(), open_unit_of_work=open_unit_of_work, clock=clock)
@@ -143,9 +136,13 @@ def test_two_devices_of_one_person_leave_one_bucket(winnow, at_once):
         told = {one.anonymous_id: one.bucketed_by.value for one in outcomes}
         assert told == {device: "anonymous_id" if device == placed else "another_id" for device in devices}
         assert {winnow.caches.identities.of(one).bucketed_as for one in (*devices, person)} == {placed}
+    same = at_once(lambda _: winnow.identifier.identify("dev", "bob", trusted=False), range(6))
+    assert len(set(same)) == 1
+    with winnow.open_unit_of_work(read_only=True) as work:
+        assert len(work.identities.of_person("bob")) == 2
 
 
-def test_one_device_that_becomes_two_people_at_once_is_one_of_them(winnow, at_once):
+def test_one_device_that_becomes_two_people_at_once_is_one_of_them_and_nobody_becomes_each_other(winnow, at_once):
     for turn in range(5):
         people = [f"p{turn}-{n}" for n in range(4)]
         outcomes = at_once(lambda one, turn=turn: winnow.identifier.identify(f"dev-{turn}", one, trusted=False), people)
@@ -155,9 +152,6 @@ def test_one_device_that_becomes_two_people_at_once_is_one_of_them(winnow, at_on
             rows = work.identities.some([f"dev-{turn}", *people])
         assert {one.unit_id for one in rows.values()} == {f"dev-{turn}", winner}
         assert {one.person_id for one in rows.values()} == {winner}
-
-
-def test_of_two_who_become_one_another_one_does(winnow, at_once):
     pairs = [("ann", "bob"), ("bob", "ann")]
     outcomes = at_once(lambda pair: winnow.identifier.identify(*pair, trusted=True), pairs)
     (lost,) = [one for one in outcomes if isinstance(one, Exception)]
@@ -165,13 +159,6 @@ def test_of_two_who_become_one_another_one_does(winnow, at_once):
     with winnow.open_unit_of_work(read_only=True) as work:
         rows = work.identities.some(["ann", "bob"])
     assert len({one.person_id for one in rows.values()}) == 1
-
-
-def test_who_asks_the_same_at_once_is_told_the_same(winnow, at_once):
-    outcomes = at_once(lambda _: winnow.identifier.identify("dev", "ann", trusted=False), range(6))
-    assert len(set(outcomes)) == 1
-    with winnow.open_unit_of_work(read_only=True) as work:
-        assert len(work.identities.of_person("ann")) == 2
 
 
 def test_two_processes_join_and_both_answer_alike(sql_url, clock, at_once):
