@@ -18,6 +18,7 @@ import numpy as np
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
 from experiments.domain.profile import Registry
+from experiments.services.collector import held_back
 from experiments.services.list_file import Chunk, Layout, ListFile, Position, Rejected, open_list
 from experiments.services.list_query import Query, QueryList
 from experiments.services.list_types import Kind, read_cell, read_value
@@ -106,7 +107,8 @@ class CustomerImporter:
             counts[ChangeStatus.REJECTED] += len(chunk.rejected)
             lines, said = _said(chunk, wish.source, named, at, registry)
             counts[ChangeStatus.UNCHANGED] += len(chunk.ids) - len(said.unit_ids)
-            verdicts = self._profiles.upsert_columns(said)
+            with held_back():
+                verdicts = self._profiles.upsert_columns(said)
             counts[ChangeStatus.ACCEPTED] += verdicts.new
             counts[ChangeStatus.UNCHANGED] += verdicts.same
             counts.update(verdict.status for verdict in verdicts.others.values())

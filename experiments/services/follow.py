@@ -20,6 +20,7 @@ from experiments.domain.attribute import MAX_WHOLE
 from experiments.domain.profile import Profile, amend
 from experiments.domain.purchases import Followed, Purchases
 from experiments.services.behaviour import SOURCE, cuts_document, history_of, next_due, purchases_of, sayable, values
+from experiments.services.collector import held_back
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.registry_read import read_registry
 from segmentation.behaviour.cuts import Cuts, quantile_cuts
@@ -77,7 +78,8 @@ class Follower:
         if self._register is not None and self._names:
             self._register()
             self._register = None
-        todo()
+        with held_back():
+            todo()
         return True
 
     def _todo(self, now: datetime) -> Callable[[], None] | None:
@@ -190,7 +192,7 @@ def _bought(rows: Sequence[tuple[int, str, float | None, datetime]], work: UnitO
 def _joined(new: Histories, before: Iterable[Purchases], now: datetime) -> list[Purchases]:
     """Add to what was counted before; who bought is due."""
     counted = [row for row in before if row.frequency]
-    states = Histories.of_states([row.unit_id for row in counted], [history_of(row) for row in counted])
+    states = Histories.of_states([row.unit_id for row in counted], counted)
     return [purchases_of(row, due_at=now) for row in (new + states).rows()]
 
 

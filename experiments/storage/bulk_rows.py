@@ -25,12 +25,13 @@ READ_AT_ONCE = 500
 def upsert(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
     """Insert rows, or replace those with the same key, which is the table's one column of a primary key.
 
-    `columns`: all of the table's, of equal length, keys distinct; values as they are in Python, JSON as text.
+    `columns`: all of the table's, the key first, of equal length; keys distinct, values as in Python, JSON as text.
     """
     ready = [_driver_values(connection, table, name, values) for name, values in columns.items()]
     names = tuple(columns)
     if connection.dialect.name != "postgresql":
-        connection.exec_driver_sql(_values_sql(table, names), list(zip(*ready, strict=True)))
+        rows = sorted(zip(*ready, strict=True), key=_in_order)
+        connection.exec_driver_sql(_values_sql(table, names), rows)
     elif len(ready[0]) < COPIED_ROWS:
         connection.exec_driver_sql(_unnest_sql(table, names, connection.dialect), tuple(ready))
     else:
@@ -39,6 +40,11 @@ def upsert(connection: Connection, table: Table, columns: Mapping[str, Sequence[
         _copy(connection, f"{table.name}_stage", columns)
         connection.exec_driver_sql(moved)
         connection.exec_driver_sql(emptied)
+
+
+def _in_order(row: Sequence[Any]) -> str:
+    """Of its key, so that each page of the index is touched once a batch."""
+    return row[0] or ""
 
 
 def insert_new_rows(connection: Connection, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -91,6 +97,7 @@ def rows_of(connection: Connection, table: Table, keys: Collection[str]) -> Iter
     if connection.dialect.name == "postgresql":
         yield from map(tuple, connection.exec_driver_sql(_any_sql(table), _one_text(wanted)).all())
         return
+    wanted.sort()
     for start in range(0, len(wanted), READ_AT_ONCE):
         part = tuple(wanted[start : start + READ_AT_ONCE])
         for row in connection.exec_driver_sql(_in_sql(table, len(part)), part).all():
@@ -122,7 +129,8 @@ def instant_text(at: datetime) -> str:
     """Return the instant as SQLite keeps it."""
     if at.tzinfo is None:
         raise ValueError(f"{at!r} has no time zone")
-    return at.astimezone(UTC).isoformat(" ", "microseconds").removesuffix("+00:00")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 @lru_cache

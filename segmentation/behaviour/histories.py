@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from segmentation.behaviour.history import History
 from segmentation.behaviour.money import LARGEST_VALUE, check_scale
 
 Whole = Any
@@ -22,6 +21,23 @@ HistoryRow = tuple[str, datetime, datetime, datetime | None, int, int, int]
 _DAY_MICROSECONDS = 86_400_000_000
 _NEVER = -(2**63)
 _LARGEST_SUM = 2**62
+
+
+class State(Protocol):
+    """What has the fields of a `History`, as one has itself."""
+
+    @property
+    def first_at(self) -> datetime: ...
+    @property
+    def last_at(self) -> datetime: ...
+    @property
+    def previous_at(self) -> datetime | None: ...
+    @property
+    def frequency(self) -> int: ...
+    @property
+    def unvalued(self) -> int: ...
+    @property
+    def monetary_cents(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,7 +70,7 @@ class Histories:
         return _grouped(unit_ids, _microseconds(instants), np.ones(len(amounts), np.int64), 1 - usable, amounts)
 
     @classmethod
-    def of_states(cls, unit_ids: Sequence[str], states: Sequence[History]) -> Histories:
+    def of_states(cls, unit_ids: Sequence[str], states: Sequence[State]) -> Histories:
         """Of one state per unit; units are distinct."""
         previous = [one.previous_at for one in states]
         known = np.array([at is not None for at in previous], np.bool_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 from collections import defaultdict
@@ -182,6 +183,7 @@ def test_a_kill_loses_nothing_and_doubles_nothing(shop: Winnow, seed: int, monke
             following = follower(shop, events_at_once=7, units_at_once=3)
             killed += _until_killed(following, chance.randrange(1, 6))
     assert killed > 1
+    assert gc.isenabled()
     catch_up(follower(shop, events_at_once=7, units_at_once=3))
     found = {unit_id: known(shop, unit_id) for unit_id in spent}
     assert {unit_id: one["orders"] for unit_id, one in found.items()} == orders
