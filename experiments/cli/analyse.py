@@ -30,7 +30,8 @@ def analyse(key: str, as_json: bool, by: str | None) -> None:
     variants = {variant.key: variant.name for variant in definition.variants}
     segments = {plan.segment.key: plan.segment.name for plan in definition.segments}
     print_report(out(), snapshot.report, variants, segments)
-    if joined := snapshot.supplement.get("identities"):
+    joined = snapshot.supplement.get("identities")
+    if joined and joined["several_ids_exposed"]:
         click.echo(identities_line(joined))
     if by is not None:
         print_channels(out(), snapshot.supplement.get("channels", []), definition.control.key, variants)
