@@ -13,7 +13,7 @@ from sqlalchemy import JSON, Column, Connection, Dialect, Table
 
 from experiments.domain.errors import RowsRefused
 from experiments.storage.columns import Instant, instant_of, storable_text
-from experiments.storage.event_log_postgres import driver_errors
+from experiments.storage.driver_errors import driver_errors
 
 _PARTS, _NULL = "\x1f", "\x1d"
 COPIED_ROWS = 200

@@ -14,7 +14,7 @@ from experiments.services.consent_ports import ConsentChanges
 from experiments.storage.consent_tables import consents
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.log_lock import stop_writers
-from experiments.storage.profile_store import join_queue
+from experiments.storage.profile_queue import join_queue
 from experiments.storage.statements import insert_for
 
 READ_AT_ONCE = 5_000

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -27,10 +26,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
-from experiments.domain.errors import RowsRefused
 from experiments.storage.columns import Instant, Key
 from experiments.storage.consent_store import SqlConsentStore
-from experiments.storage.engine import unavailable
+from experiments.storage.driver_errors import driver_errors
 from experiments.storage.event_log import SqlEventLog, newest_ids
 from experiments.storage.log_lock import join_writers, stop_writers
 
@@ -128,15 +126,3 @@ def _stage_statements(table: str, columns: tuple[str, ...]) -> tuple[sql.Compose
         sql.SQL("COPY {stage} ({columns}) FROM STDIN").format(**names),
         sql.SQL(moved).format(**names),
     )
-
-
-@contextmanager
-def driver_errors(connection: Connection) -> Iterator[None]:
-    """Do for the driver's own cursor what the engine does for statements (`engine.py`)."""
-    try:
-        yield
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise RowsRefused(str(error).partition("\n")[0]) from None
-    except (psycopg.OperationalError, psycopg.InterfaceError):
-        connection.invalidate()
-        raise unavailable() from None

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, exists, select, update
+from sqlalchemy import Connection, Row, delete, exists, select
 
 from experiments.domain.profile import Profile
 from experiments.services.customer_ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
@@ -20,6 +20,7 @@ from experiments.storage.documents.registry import (
     said_to_document,
     to_json,
 )
+from experiments.storage.profile_queue import join_queue
 from experiments.storage.tables import erasures, profile_revision, profiles
 
 _columns = profiles.c
@@ -116,13 +117,6 @@ class SqlProfileStore:
 
     def _queue(self) -> int:
         return join_queue(self._connection)
-
-
-def join_queue(connection: Connection) -> int:
-    """Take the counter's row until the end of the transaction, and return a revision that is ours alone."""
-    counted = update(profile_revision).values(number=profile_revision.c.number + 1)
-    number: int = connection.execute(counted.returning(profile_revision.c.number)).scalar_one()
-    return number
 
 
 def _stored(row: Row[Any]) -> StoredProfile:
