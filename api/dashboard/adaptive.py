@@ -9,7 +9,7 @@ from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.stored import StoredReport
 from api.dashboard.stored.adaptive import Cost
-from experiments.domain.names import plural
+from experiments.domain.wording import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

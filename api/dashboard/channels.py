@@ -8,7 +8,7 @@ from typing import Any
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
-from experiments.domain.names import plural
+from experiments.domain.wording import plural
 
 NAMES = {
     "email": "E-mail",

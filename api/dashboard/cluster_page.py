@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.cluster_map import NARROW, WIDE, ClusterMap, cluster_map, shape_path
-from api.dashboard.condition_words import Clause, condition_clauses
 from api.dashboard.heat import FEWEST
 from api.dashboard.overlap_matrix import few_or, whole_share
 from api.dashboard.stored.clusterings import Cluster, Clustering, Fidelity, Movement, read_clustering
+from experiments.domain.condition.words import Clause, condition_clauses
 from experiments.domain.study import Study
+from experiments.domain.wording import listed
 from experiments.services.studies import AdoptedSegment, Standing
 
 _OUTCOMES = {
@@ -125,7 +126,7 @@ def cluster_page(
 
 
 def _basis(found: Clustering, names: Mapping[str, str]) -> str:
-    told = say.listed([names.get(name, name) for name in found.attributes])
+    told = listed([names.get(name, name) for name in found.attributes])
     lacking = f"; {say.count(found.incomplete)} of them lack one of these and are in no cluster"
     return f"{say.amount(found.units, 'customer')} by {told}{lacking if found.incomplete else ''}"
 
@@ -197,9 +198,9 @@ def moves_of(movement: Movement) -> Moves:
     today, before = say.amount(movement.units, "customer"), f"version {movement.from_version}"
     told = [f"Of today’s {today}, {moved} are in another cluster than by {before}."]
     if movement.appeared:
-        told.append(f"New: {say.listed(movement.appeared)}.")
+        told.append(f"New: {listed(movement.appeared)}.")
     if movement.vanished:
-        told.append(f"Gone: {say.listed(movement.vanished)}.")
+        told.append(f"Gone: {listed(movement.vanished)}.")
     rows = tuple(
         MoveRow(key=key, cells=tuple(map(_few_count, row)))
         for key, row in zip(movement.old, movement.table, strict=True)

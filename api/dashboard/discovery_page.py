@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.condition_words import Clause, condition_clauses
 from api.dashboard.heat import FEWEST
 from api.dashboard.names import Names, names_of
 from api.dashboard.overlap_matrix import few_or
 from api.dashboard.stored.discoveries import Discovery, Leaf, read_discovery
+from experiments.domain.condition.words import Clause, condition_clauses
 from experiments.domain.experiment import Experiment
 from experiments.domain.study import Study
 

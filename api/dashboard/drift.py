@@ -10,6 +10,7 @@ from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.stored.comparison import Estimate, estimate_of
 from experiments.domain.metric import MetricRole
+from experiments.domain.wording import listed
 from experiments.services.drift_ports import Drift
 
 Doc = Mapping[str, Any]
@@ -102,7 +103,7 @@ def _line(row: Doc, names: Names) -> DriftLine:
         moved=say.count(row["moved"]),
         moved_share=say.share(row["moved"] / units),
         unknown=say.count(row["unknown"]),
-        moved_to=say.listed(list(_places(row, names))),
+        moved_to=listed(list(_places(row, names))),
         stayed_until=BAR * row["stayed"] / units,
         moved_until=BAR * (row["stayed"] + row["moved"]) / units,
     )

@@ -25,7 +25,7 @@ from api.dashboard.stored import StoredReport, read_report
 from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
 from experiments.domain.metric import MetricRole
-from experiments.domain.names import plural
+from experiments.domain.wording import plural
 from experiments.services.drift_ports import Drift
 from experiments.services.ports import Snapshot
 from experiments.services.proposals import Proposal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 from statistics import median
 
-from api.dashboard.format import MINUS, shortened
+from experiments.domain.wording import MINUS, shortened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,14 @@
-"""Numbers, instants and lists as people read them. A lift is a fraction everywhere else and a percentage only here."""
+"""Numbers and instants as people read them. A lift is a fraction everywhere else and a percentage only here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from experiments.domain.names import plural
+from experiments.domain.wording import MINUS, plural
 
 Words = Callable[[float], str]
 
-MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 _POINTS = f"{NO_BREAK}points"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -166,11 +165,6 @@ def duration(seconds: int) -> str:
     return amount(seconds, "second")
 
 
-def listed(words: Sequence[str]) -> str:
-    """10%, 25% and 50%."""
-    return " and ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else "".join(words)
-
-
 def amount(number: int, noun: str) -> str:
     """1 customer, 64,000 customers."""
     return f"{count(number)} {noun if number == 1 else plural(noun)}"
@@ -182,11 +176,6 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
-
-
-def shortened(text: str, most: int) -> str:
-    """The beginning of a long text, with an ellipsis where something is missing."""
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def _decimals(size: float, *, significant: int) -> int:

@@ -10,7 +10,7 @@ from experiments.domain.allocation import Allocation
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import Randomisation, SegmentPlan
 from experiments.domain.experiment import Experiment, Status
-from experiments.domain.names import plural
+from experiments.domain.wording import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

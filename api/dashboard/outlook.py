@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.stored import Comparison, Number, Outlook, Scope, StoredReport
-from experiments.domain.names import plural
+from experiments.domain.wording import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from experiments.domain.promotion_policy import (
     PromotionScope,
     WinnerRule,
 )
+from experiments.domain.wording import listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ def ramp(policy: PromotionPolicy, present_bp: int) -> str:
     if not watched:
         return f"It is shown to {say.basis_points(last)} at once."
     each = "each of which is" if len(watched) > 1 else "which are"
-    first = say.listed([say.basis_points(share) for share in watched])
+    first = listed([say.basis_points(share) for share in watched])
     soak = f", {each} watched for {say.duration(policy.soak_seconds)} at least" if policy.soak_seconds else ""
     return f"It is shown to {first} first{soak}; then to {say.basis_points(last)}."
 

@@ -18,8 +18,8 @@ from api.dashboard.reasons import in_words, reasons_of
 from api.dashboard.standing import WORDS, Standing, person_of, standing_of
 from experiments.domain.evidence import Evidence, Live
 from experiments.domain.experiment import Experiment
-from experiments.domain.names import plural
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
+from experiments.domain.wording import plural
 from experiments.services.proposals import Proposal
 
 

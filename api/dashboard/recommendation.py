@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.reasons import reasons_of
 from api.dashboard.stored import Recommendation, StoredReport
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.wording import listed
 from experiments.services.proposals import Proposal
 
 
@@ -43,9 +43,7 @@ def advice_of(
     return Advice(
         code=code,
         word=word,
-        sentence=f"{found.sentence} ({say.listed(nobody)}: nobody yet)"
-        if nobody and code == "winner"
-        else found.sentence,
+        sentence=f"{found.sentence} ({listed(nobody)}: nobody yet)" if nobody and code == "winner" else found.sentence,
         next_step=_ready(ready, names) if acts else _next(experiment, report, found, proposals, names),
         acts=acts,
     )

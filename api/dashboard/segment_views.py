@@ -10,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from api.current import winnow
 from api.dashboard import format as say
 from api.dashboard.blueprint import pages_blueprint
-from api.dashboard.condition_words import condition_clauses
 from api.dashboard.heat import SHARE_LEGEND
 from api.dashboard.overlap_matrix import overlap_matrix
 from api.dashboard.rfm_section import rfm_section
@@ -26,6 +25,7 @@ from api.dashboard.segment_reads import (
 )
 from api.dashboard.segment_uses import uses_of
 from api.dashboard.session import require_sign_in
+from experiments.domain.condition.words import condition_clauses
 from experiments.services.report_csv import card_csv
 
 ROWS_PER_PAGE = 50

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.cli.console import out, progress_bar
-from experiments.cli.rule_words import rule_words
 from experiments.cli.segment_studies import attributes_option, json_option, list_studies, tell_adopted
 from experiments.cli.wired import ACTOR, wired
+from experiments.domain.condition.words import condition_sentence
 from experiments.domain.study import Study, StudyKind
 
 
@@ -109,7 +109,7 @@ def _table(document: Mapping[str, Any]) -> Table:
             f"{one['outside']:+.4g}",
             f"{one['p_adjusted']:.2g}",
             "–" if needed is None else f"{needed:,}",
-            Text(rule_words(one["condition"])),
+            Text(condition_sentence(one["condition"])),
             "proposed" if one["proposed"] else "",
         )
     return table

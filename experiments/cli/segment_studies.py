@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.cli.console import out, progress_bar
-from experiments.cli.rule_words import rule_words
 from experiments.cli.wired import ACTOR, wired
+from experiments.domain.condition.words import condition_sentence
 from experiments.domain.study import Study, StudyKind
 from experiments.services.studies import AdoptedSegment, AdoptWish, Standing
 
@@ -139,8 +139,8 @@ def adopt(
         click.echo(f"Segment {now.key} had that rule already.")
     else:
         click.echo(f"Segment {now.key} has the rule of version {made.version}.")
-        click.echo(f"before: {rule_words(made.before)}")
-    click.echo(f"now: {rule_words(now.condition)}" if made.before is not None else rule_words(now.condition))
+        click.echo(f"before: {condition_sentence(made.before)}")
+    click.echo(f"{'' if made.before is None else 'now: '}{condition_sentence(now.condition)}")
 
 
 def list_studies(kind: StudyKind) -> None:
@@ -195,7 +195,7 @@ def _table(document: Doc) -> Table:
     table.add_column("rule")
     for one in document["groups"]:
         fidelity = "–" if one["fidelity"] is None else f"{one['fidelity']['agreement']:.1%}"
-        rule = one["refusal"] if one["condition"] is None else rule_words(one["condition"])
+        rule = one["refusal"] if one["condition"] is None else condition_sentence(one["condition"])
         cells = (one["key"], f"{one['units']:,}", f"{one['share']:.1%}", fidelity, f"{one['stability']:.2f}")
         table.add_row(*cells, Text(rule))
     return table

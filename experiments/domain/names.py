@@ -64,10 +64,3 @@ def check_instant(value: datetime, path: str) -> None:
         raise InvalidInput("instant_without_zone", "An instant needs a time zone.", path=path)
     if not 1970 <= value.year <= 9998:
         raise InvalidInput("instant_invalid", "An instant lies between the years 1970 and 9998.", path=path)
-
-
-def plural(noun: str) -> str:
-    """Good enough for what experiments are run on: customers, households, companies, addresses."""
-    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
-        return f"{noun[:-1]}ies"
-    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"

@@ -11,9 +11,9 @@ from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.epoch import Version, follow_up_end
 from experiments.domain.metric import MetricUse
-from experiments.domain.names import plural
 from experiments.domain.policy import AnalysisPlan, LiftPrior
 from experiments.domain.segment import EVERYONE
+from experiments.domain.wording import plural
 from experiments.services.looks import Looks as EarlierLooks
 
 NO_LOOKS: EarlierLooks = {}

@@ -8,6 +8,7 @@ import pytest
 
 from api.dashboard import format as say
 from api.dashboard.table_csv import guarded
+from experiments.domain.wording import shortened
 
 
 @pytest.mark.parametrize(
@@ -176,8 +177,8 @@ def test_clauses_become_sentences(clause: str, text: str) -> None:
 
 
 def test_long_texts_are_cut_with_an_ellipsis() -> None:
-    assert say.shortened("abcdef", 6) == "abcdef"
-    assert say.shortened("abcde fgh", 7) == "abcde…"
+    assert shortened("abcdef", 6) == "abcdef"
+    assert shortened("abcde fgh", 7) == "abcde…"
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "\n=1"])

@@ -22,6 +22,7 @@ from experiments.domain.promotion_policy import (
     QuietHours,
     WinnerRule,
 )
+from experiments.domain.wording import listed
 from tests.conftest import FakeClock
 from tests.http.pages_site import USES, Site, mail, plain
 from tests.http.promoted import FALLING, PAGE
@@ -181,7 +182,7 @@ def test_a_length_of_time_is_said_in_the_largest_unit_that_fits(seconds: int, sa
 
 
 def test_a_list_in_words() -> None:
-    assert [say.listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "",
         "a",
         "a and b",

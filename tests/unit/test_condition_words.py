@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.dashboard.condition_words import Clause, condition_clauses, condition_sentence
-from api.dashboard.operator_words import TESTS
 from experiments.domain.condition.compile import LOGICAL_OPERATORS, NESTING_OPERATORS
+from experiments.domain.condition.operator_words import TESTS
 from experiments.domain.condition.operators import SIMPLE_OPERATORS
+from experiments.domain.condition.words import Clause, condition_clauses, condition_sentence
+from segmentation.rules import Choice, Leaf, Range, rule_document
 
 NAMES = {"history": "Spent in a year", "channel": "Channel"}
 
@@ -61,6 +62,21 @@ NAMES = {"history": "Spent in a year", "channel": "Channel"}
 )
 def test_a_condition_is_told(condition: dict[str, Any], said: str) -> None:
     assert condition_sentence(condition, NAMES) == said
+
+
+@pytest.mark.parametrize(
+    ("leaves", "said"),
+    [
+        (((Range(attribute="spent", above=12.5, at_most=4000.0),),), "spent is above 12.5 and is at most 4,000"),
+        (((Choice(attribute="city", values=frozenset({"Ulm", "Bonn"})),),), "city is “Bonn” or “Ulm”"),
+        (
+            ((Range(attribute="age", above=45.0, missing=True),),),
+            "At least one of these is so: (age is above 45; age is not known)",
+        ),
+    ],
+)
+def test_what_rules_ask_is_told(leaves: tuple[Leaf, ...], said: str) -> None:
+    assert condition_sentence(rule_document(leaves)) == said
 
 
 def test_groups_stand_below_their_heading() -> None:

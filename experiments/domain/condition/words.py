@@ -1,4 +1,4 @@
-"""A segment's condition as sentences: what content teams read in place of a document."""
+"""A segment's condition as sentences: what people read in place of a document, on pages and in commands."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.dashboard import format as say
-from api.dashboard.operator_words import TESTS
-from api.dashboard.value_words import value_words
-from experiments.domain.condition import compile_condition
+from experiments.domain.condition.compile import compile_condition
+from experiments.domain.condition.operator_words import TESTS
+from experiments.domain.condition.value_words import value_words
+from experiments.domain.wording import listed
 
 Doc = Mapping[str, Any]
 
 EVERYBODY = "Everybody: there is no condition."
 MOST_LEVELS = 6
+NO_NAMES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +26,14 @@ class Clause:
     parts: tuple[Clause, ...] = ()
 
 
-def condition_clauses(condition: Doc, names: Mapping[str, str]) -> tuple[Clause, ...]:
+def condition_clauses(condition: Doc, names: Mapping[str, str] = NO_NAMES) -> tuple[Clause, ...]:
     """Return lines that all have to hold; `names` of attributes by key, for those that have one."""
     if not condition:
         return (Clause(text=EVERYBODY),)
     return tuple(_document(condition, names, 0))
 
 
-def condition_sentence(condition: Doc, names: Mapping[str, str]) -> str:
+def condition_sentence(condition: Doc, names: Mapping[str, str] = NO_NAMES) -> str:
     """Return the lines as one text, for where there is no room for a list."""
     return "; ".join(map(_flat, condition_clauses(condition, names)))
 
@@ -105,7 +106,7 @@ def test_words(test: Any) -> str:
     """What an attribute has to be: `is “web”`, `is known and at least 500`."""
     if not (isinstance(test, Mapping) and test and all(str(key).startswith("$") for key in test)):
         return f"is {value_words(test)}"
-    return say.listed([_operator(name, operand) for name, operand in _ordered(test)])
+    return listed([_operator(name, operand) for name, operand in _ordered(test)])
 
 
 def _ordered(test: Doc) -> list[tuple[str, Any]]:
@@ -132,7 +133,7 @@ def _denied(words: str) -> str:
 
 def _entry(operand: Any) -> str:
     if isinstance(operand, Mapping) and not all(str(key).startswith("$") for key in operand):
-        return f"fits this: {condition_sentence(operand, {})}"
+        return f"fits this: {condition_sentence(operand)}"
     return test_words(operand)
 
 

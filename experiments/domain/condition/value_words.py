@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from api.dashboard import format as say
+from experiments.domain.wording import MINUS, listed, shortened
 
 MOST_VALUES = 12
 MOST_LETTERS = 60
@@ -22,11 +22,11 @@ def value_words(value: Any) -> str:
         case int() | float():
             said = exact(value)
         case str():
-            said = f"“{say.shortened(value, MOST_LETTERS)}”"
+            said = f"“{shortened(value, MOST_LETTERS)}”"
         case list() | tuple():
             said = f"the list {choice_words(value, 'and')}" if value else "an empty list"
         case _:
-            said = say.shortened(json.dumps(value, ensure_ascii=False, default=str), MOST_LETTERS)
+            said = shortened(json.dumps(value, ensure_ascii=False, default=str), MOST_LETTERS)
     return said
 
 
@@ -34,12 +34,12 @@ def exact(value: float) -> str:
     """A threshold as it is tested, without rounding: 0.125, 1,500.5, −3."""
     is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
     size = abs(int(value) if is_whole else value)
-    return f"{say.MINUS if value < 0 else ''}{size:,}"
+    return f"{MINUS if value < 0 else ''}{size:,}"
 
 
 def choice_words(values: Sequence[Any], word: str) -> str:
     """“a”, “b” or “c”; of a long list the beginning, and how many more."""
     told = [value_words(value) for value in values[:MOST_VALUES]]
     if len(values) > MOST_VALUES:
-        return f"{', '.join(told)} {word} {say.count(len(values) - MOST_VALUES)} more"
-    return f" {word} ".join((", ".join(told[:-1]), told[-1])) if len(told) > 1 else "".join(told)
+        return f"{', '.join(told)} {word} {len(values) - MOST_VALUES:,} more"
+    return listed(told, word)

@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from api.dashboard import format as say
-from api.dashboard.value_words import choice_words, value_words
+from experiments.domain.condition.value_words import choice_words, value_words
 
 ANY_CASE = "(capitals do not matter)"
 NO_VALUE = "no value at all"
@@ -57,7 +56,7 @@ def _kind(operand: Any) -> str:
 
 def _size(operand: Any) -> str:
     if isinstance(operand, int) and not isinstance(operand, bool):
-        return f"has {say.count(operand)} {'entry' if operand == 1 else 'entries'}"
+        return f"has {operand:,} {'entry' if operand == 1 else 'entries'}"
     return f"has as many entries as {value_words(operand)}"
 
 
