@@ -11,8 +11,8 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
-from analysis.aggregation.unit_values import KINDS, unit_values
 from analysis.plan import Plan
+from analysis.units import KINDS, unit_values
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
 from experiments.domain.profile import Known, Profile, Registry

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.aggregate import aggregate
-from analysis.counted import counted_units
 from analysis.plan import Plan
 from analysis.report import build
 from analysis.serialise import canonical_json as report_bytes
+from analysis.units import counted_units
 from experiments.domain.epoch import Version
 from experiments.domain.errors import NoResults
 from experiments.domain.present import Hidden, PresentSegments, present_segments

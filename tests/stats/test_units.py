@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 
 from analysis.aggregate import aggregate
-from analysis.aggregation.unit_values import unit_values
 from analysis.plan import Cell, MetricPlan, Plan, PlanError
+from analysis.units import unit_values
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR = timedelta(hours=1)
