@@ -10,23 +10,9 @@ from typing import Protocol, Self, cast
 from sqlalchemy import Connection, Engine, inspect, select, text
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from experiments.domain.attribute import Attribute
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
-from experiments.domain.layer import Layer
-from experiments.domain.metric import Metric
-from experiments.domain.segment import Segment
-from experiments.domain.source import Source
-from experiments.services import (
-    consent_ports,
-    customer_ports,
-    drift_ports,
-    identity_ports,
-    ports,
-    report_ports,
-    retention_ports,
-    study_ports,
-)
+from experiments.services import ports
 from experiments.services.consent_picture import ConsentPicture
 from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
@@ -94,33 +80,8 @@ class SqlDatabase:
         self.engine.dispose()
 
 
-class SqlUnitOfWork:
+class SqlUnitOfWork(ports.UnitOfWork):
     """One connection, one transaction at a time: the next statement after a commit begins another."""
-
-    experiments: ports.ExperimentStore
-    segments: ports.Library[Segment]
-    metrics: ports.Library[Metric]
-    layers: ports.Library[Layer]
-    attributes: ports.Library[Attribute]
-    sources: ports.Library[Source]
-    profiles: customer_ports.ProfileStore
-    behaviour: customer_ports.BehaviourStore
-    studies: study_ports.StudyStore
-    lists: study_ports.ListStore
-    erasures: customer_ports.ErasureStore
-    consents: consent_ports.ConsentStore
-    aged: retention_ports.AgedRows
-    identities: identity_ports.IdentityStore
-    reports: report_ports.SegmentReportStore
-    log: ports.EventLog
-    snapshots: ports.SnapshotStore
-    drifts: drift_ports.DriftStore
-    promotions: ports.PromotionStore
-    audit: ports.AuditLog
-    keys: ports.KeyStore
-    leases: ports.LeaseStore
-    webhooks: ports.WebhookStore
-    notices: ports.NoticeOutbox
 
     def __init__(
         self, engine: Engine, pictures: Mapping[ConsentMode, ConsentPicture], *, fence: Engine, read_only: bool

@@ -7,23 +7,9 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from experiments.domain.attribute import Attribute
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
-from experiments.domain.layer import Layer
-from experiments.domain.metric import Metric
-from experiments.domain.segment import Segment
-from experiments.domain.source import Source
-from experiments.services import (
-    consent_ports,
-    customer_ports,
-    drift_ports,
-    identity_ports,
-    ports,
-    report_ports,
-    retention_ports,
-    study_ports,
-)
+from experiments.services import ports
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
@@ -67,31 +53,9 @@ class MemoryDatabase:
         """There is nothing to give back."""
 
 
-class MemoryUnitOfWork:
-    experiments: ports.ExperimentStore
-    segments: ports.Library[Segment]
-    metrics: ports.Library[Metric]
-    layers: ports.Library[Layer]
-    attributes: ports.Library[Attribute]
-    sources: ports.Library[Source]
-    profiles: customer_ports.ProfileStore
-    behaviour: customer_ports.BehaviourStore
-    studies: study_ports.StudyStore
-    lists: study_ports.ListStore
-    erasures: customer_ports.ErasureStore
-    consents: consent_ports.ConsentStore
-    aged: retention_ports.AgedRows
-    identities: identity_ports.IdentityStore
-    reports: report_ports.SegmentReportStore
-    log: ports.EventLog
+class MemoryUnitOfWork(ports.UnitOfWork):
     snapshots: ports.SnapshotStore
-    drifts: drift_ports.DriftStore
-    promotions: ports.PromotionStore
-    audit: ports.AuditLog
-    keys: ports.KeyStore
-    leases: ports.LeaseStore
-    webhooks: ports.WebhookStore
-    notices: ports.NoticeOutbox
+    """Simulations put another in its place."""
 
     def __init__(self, database: MemoryDatabase, *, read_only: bool) -> None:
         self._database = database
