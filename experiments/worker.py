@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -58,6 +59,19 @@ class Stopping(Exception):
     """Not an error: the worker was told to stop in the middle of something long."""
 
 
+@contextmanager
+def _logged(failed: str, **what: str) -> Iterator[None]:
+    """Trouble in one thing is logged, and the others go on; a lost lease and the word to stop are for all of them."""
+    try:
+        yield
+    except (LeaseLost, Stopping):
+        raise
+    except DomainError as trouble:
+        log.warning(failed, **what, code=trouble.code, message=trouble.message)
+    except Exception:
+        log.exception(failed, **what)
+
+
 class Computes(Protocol):
     """What the worker needs of the analyst."""
 
@@ -103,7 +117,8 @@ class Worker:
         """Do a round every so often until told to stop; then give the lease back."""
         try:
             while not self._stop.is_set():
-                self._guarded_round()
+                with _logged("round_failed"):
+                    self.round()
                 self.deliver()
                 self._wait(interval_seconds)
         finally:
@@ -126,14 +141,6 @@ class Worker:
         except Exception:
             log.exception("follow_failed")
 
-    def _guarded_round(self) -> None:
-        try:
-            self.round()
-        except DomainError as trouble:
-            log.warning("round_failed", code=trouble.code, message=trouble.message)
-        except Exception:
-            log.exception("round_failed")
-
     def round(self) -> bool:
         """Look at every experiment once; False where another worker has the lease."""
         try:
@@ -143,7 +150,8 @@ class Worker:
                 if self._stop.is_set():
                     break
                 self._renew()
-                self._guarded(experiment)
+                with _logged("experiment_failed", experiment=experiment.key):
+                    self._look_at(experiment)
             self._step_by_step(self._retain, "retention_failed")
             self._report_segments()
         except LeaseLost:
@@ -157,30 +165,19 @@ class Worker:
         self._step_by_step(self._follow, "follow_failed", most_steps)
 
     def _step_by_step(self, step: Callable[[], bool], failed: str, most_steps: int = FOLLOW_STEPS) -> None:
-        try:
+        with _logged(failed):
             for _ in range(most_steps):
                 if self._stop.is_set() or not step():
                     break
                 self._keep_lease(0, 0)
-        except LeaseLost:
-            raise
-        except DomainError as trouble:
-            log.warning(failed, code=trouble.code, message=trouble.message)
-        except Exception:
-            log.exception(failed)
 
     def _report_segments(self) -> None:
         """Look at everybody where a report of a segment is due."""
         try:
-            self._report(self._mind)
-        except LeaseLost:
-            raise
+            with _logged("reports_failed"):
+                self._report(self._mind)
         except Stopping:
             log.info("reports_left_for_later", holder=self._holder)
-        except DomainError as trouble:
-            log.warning("reports_failed", code=trouble.code, message=trouble.message)
-        except Exception:
-            log.exception("reports_failed")
 
     def _mind(self, done: int, total: int | None, label: str | None = None) -> None:
         """In the middle of a long look: stop where told to, keep the lease, and follow the log a little further.
@@ -195,12 +192,8 @@ class Worker:
 
     def deliver(self) -> None:
         """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""
-        try:
+        with _logged("delivery_failed"):
             self._deliver()
-        except DomainError as trouble:
-            log.warning("delivery_failed", code=trouble.code, message=trouble.message)
-        except Exception:
-            log.exception("delivery_failed")
 
     def release(self) -> None:
         """Give the lease back, where it is ours."""
@@ -232,17 +225,6 @@ class Worker:
         with self._winnow.open_unit_of_work(read_only=True) as work:
             found = work.experiments.with_status((Status.RUNNING, Status.STOPPED))
         return [e for e in found if e.status is Status.RUNNING or (e.stopped_at is not None and e.stopped_at >= since)]
-
-    def _guarded(self, experiment: Experiment) -> None:
-        """One experiment's trouble is logged and does not keep the others waiting."""
-        try:
-            self._look_at(experiment)
-        except LeaseLost:
-            raise
-        except DomainError as trouble:
-            log.warning("experiment_failed", experiment=experiment.key, code=trouble.code, message=trouble.message)
-        except Exception:
-            log.exception("experiment_failed", experiment=experiment.key)
 
     def _look_at(self, experiment: Experiment) -> None:
         key, running = experiment.key, experiment.status is Status.RUNNING
