@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -25,7 +25,7 @@ from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
 from experiments.domain.promotion import Promotion
 from experiments.services.by_channel import by_channel
-from experiments.services.identified import persons_of, told
+from experiments.services.log_rows import EXPOSURES, Progress, read_rows
 from experiments.services.looks import Looks, earlier_units
 from experiments.services.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.ports import AuditEntry, Clock, NewSnapshot, OpenUnitOfWork, Snapshot, UnitOfWork, Watermark
@@ -33,26 +33,8 @@ from experiments.services.realised import measured, realised_plan, stretches
 from experiments.services.retention import expired_runs, refuse_expired
 from experiments.services.retry import retried
 
-Progress = Callable[[int, int], None]
-"""Called with the rows read so far, and the rows in all."""
-
 LOOK_SECONDS = 23 * 3_600
 """Just under a day: results are old after one, and every look costs some of the error rate."""
-
-_INSTANT = pa.timestamp("us", "UTC")
-_EXPOSURES = pa.schema(
-    [
-        ("unit_id", pa.string()),
-        ("variant", pa.string()),
-        ("segment", pa.string()),
-        ("epoch", pa.int64()),
-        ("exposed_at", _INSTANT),
-        ("channel", pa.string()),
-    ]
-)
-_EVENTS = pa.schema(
-    [("unit_id", pa.string()), ("name", pa.string()), ("value", pa.float64()), ("occurred_at", _INSTANT)]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +176,8 @@ def _compute(
 ) -> NewSnapshot:
     key = versions[-1].definition.key
     plan = plan_of(versions, stopped_at, watermark.at, looks or NO_LOOKS)
-    exposures, events, identities = read_rows(work, versions[-1], plan, watermark, progress)
+    names = versions[-1].definition.event_names
+    exposures, events, identities = read_rows(work, key, plan, watermark, progress, names=names)
     supplement: dict[str, Any] = {} if identities is None else {"identities": identities}
     if channels := by_channel(plan, exposures, events):
         supplement["channels"] = channels
@@ -216,29 +199,6 @@ def _compute(
     )
 
 
-class Rows(NamedTuple):
-    """Exposures and events below a watermark, as `aggregate` takes them: all ids of a person are one unit.
-
-    `identities` tells what that changed; None where nobody is joined.
-    """
-
-    exposures: pa.Table
-    events: pa.Table
-    identities: dict[str, Any] | None
-
-
-def read_rows(work: UnitOfWork, version: Version, plan: Plan, watermark: Watermark, progress: Progress | None) -> Rows:
-    """Read what the log has of an experiment."""
-    key, names = version.definition.key, version.definition.event_names
-    count = _Counter(sum(work.log.counts(key, names, watermark)), progress)
-    exposures = _table(count.rows(work.log.exposures(key, watermark)), _EXPOSURES)
-    events = _table(count.rows(work.log.events(key, names, watermark)), _EVENTS)
-    persons = persons_of(work, key, watermark)
-    if persons is None:
-        return Rows(exposures, events, None)
-    return Rows(persons.own(exposures), persons.own(events), told(exposures, persons, plan))
-
-
 def _realised(plan: Plan, promotion: Promotion, since_epoch: int, exposures: pa.Table, events: pa.Table) -> Any:
     since = (pc.field("epoch") >= since_epoch) & (pc.field("segment") == promotion.segment)
     own = realised_plan(plan, promotion, since_epoch)
@@ -252,29 +212,7 @@ def _rehomed(exposures: pa.Table, homes: Mapping[int, int]) -> pa.Table:
     epochs = exposures["epoch"]
     places = pc.index_in(epochs, value_set=pa.array(homes.keys(), pa.int64()))
     moved = pc.coalesce(pc.take(pa.array(homes.values(), pa.int64()), places), epochs)
-    return exposures.set_column(exposures.schema.get_field_index("epoch"), _EXPOSURES.field("epoch"), moved)
-
-
-class _Counter:
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._done, self._total = 0, total
-        self._progress = progress or (lambda done, total: None)
-
-    def rows(self, batches: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-        for batch in batches:
-            yield batch
-            self._done += len(batch)
-            self._progress(self._done, self._total)
-
-
-def _table(batches: Iterable[Sequence[Sequence[Any]]], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_batches((_record_batch(batch, schema) for batch in batches if batch), schema)
-
-
-def _record_batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return exposures.set_column(exposures.schema.get_field_index("epoch"), EXPOSURES.field("epoch"), moved)
 
 
 def _sha256(content: bytes) -> str:

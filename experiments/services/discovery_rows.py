@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from analysis.units import KINDS, unit_values
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
 from experiments.domain.profile import Known, Profile, Registry
-from experiments.services.identified import persons_of
+from experiments.services.log_rows import read_rows
 from experiments.services.ports import UnitOfWork, Watermark
 from experiments.services.segment_tables import AT_ONCE, Progress
 
@@ -26,19 +26,6 @@ TYPES: Mapping[AttributeType, pa.DataType] = {
     AttributeType.TEXT: pa.string(),
 }
 """What a tree can cut."""
-_INSTANT = pa.timestamp("us", "UTC")
-_EXPOSURES = pa.schema(
-    [
-        ("unit_id", pa.string()),
-        ("variant", pa.string()),
-        ("segment", pa.string()),
-        ("epoch", pa.int64()),
-        ("exposed_at", _INSTANT),
-    ]
-)
-_EVENTS = pa.schema(
-    [("unit_id", pa.string()), ("name", pa.string()), ("value", pa.float64()), ("occurred_at", _INSTANT)]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,32 +59,12 @@ def metric_plan(plan: Plan, key: str | None) -> Plan:
 def units_of(work: UnitOfWork, experiment: str, plan: Plan, watermark: Watermark, progress: Progress) -> pa.Table:
     """Return the units that count, with their values, as `unit_values` does; all ids of a person are one unit."""
     names = frozenset(plan.primary.event_names)
-    total, done = sum(work.log.counts(experiment, names, watermark)), 0
 
-    def told(batches: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-        nonlocal done
-        for batch in batches:
-            yield batch
-            done += len(batch)
-            progress(done, total, "Reading exposures and events")
+    def tell(done: int, total: int) -> None:
+        progress(done, total, "Reading exposures and events")
 
-    exposures = _table(told(work.log.exposures(experiment, watermark)), _EXPOSURES)
-    events = _table(told(work.log.events(experiment, names, watermark)), _EVENTS)
-    persons = persons_of(work, experiment, watermark)
-    if persons is not None:
-        exposures, events = persons.own(exposures), persons.own(events)
-    return unit_values(ibis.memtable(exposures), ibis.memtable(events), plan)
-
-
-def _table(batches: Iterable[Sequence[Sequence[Any]]], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_batches((_batch(batch, schema) for batch in batches if batch), schema)
-
-
-def _batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
-    """What more a row tells is not looked at here."""
-    columns = list(zip(*rows, strict=True))[: len(schema)]
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    rows = read_rows(work, experiment, plan, watermark, tell, names=names)
+    return unit_values(ibis.memtable(rows.exposures), ibis.memtable(rows.events), plan)
 
 
 def known_of(

@@ -25,11 +25,12 @@ from experiments.domain.epoch import Version
 from experiments.domain.errors import NoResults
 from experiments.domain.present import Hidden, PresentSegments, present_segments
 from experiments.domain.profile import Profile, Registry
-from experiments.services.analyse import LOOK_SECONDS, Progress, read_rows
+from experiments.services.analyse import LOOK_SECONDS
 from experiments.services.drift_counts import UNKNOWN, Codes, Placed, count_drift
 from experiments.services.drift_document import document_of
 from experiments.services.drift_plan import present_plan
 from experiments.services.drift_ports import Drift
+from experiments.services.log_rows import Progress, read_rows
 from experiments.services.plan import plan_of
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, Snapshot, UnitOfWork
 from experiments.services.registry_read import read_registry
@@ -95,7 +96,8 @@ def _document(
     skipped = _skipped(present, units=snapshot.report["units"], most_units=most_units)
     if skipped is not None:
         return document_of(plan, (), hidden, edited=False, at_exposure=None, at_present=None, skipped=skipped)
-    exposures, events, _ = read_rows(work, versions[-1], plan, snapshot.watermark, progress)
+    asked = versions[-1].definition.event_names
+    exposures, events, _ = read_rows(work, snapshot.experiment, plan, snapshot.watermark, progress, names=asked)
     units = counted_units(ibis.memtable(exposures), plan)
     names = _present(work, units["unit_id"].to_pylist(), present, registry, now=now, progress=progress)
     placed = _placed(plan, units, names, removed)
