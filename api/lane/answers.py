@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from api.lane.asked import Reply
 from experiments.domain.assignment import Assign, Assignment, compile_answers
 from experiments.domain.definition import Definition, ExposurePolicy
 from experiments.services.catalog import EMPTY, Catalog, CatalogHolder, LiveExperiment
@@ -14,13 +15,14 @@ from experiments.services.sight import MAX_KEPT, cut
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """An answer: as Winnow's document, as OFREP's, and where it is counted.
+    """An answer: as Winnow's document, as the reply where it is the only one, as OFREP's, and where it is counted.
 
     `exposes`: asking is showing, so that the exposure is stored before it is given.
     """
 
     assignment: Assignment
     document: bytes
+    reply: Reply
     evaluation: bytes
     slot: int
     exposes: bool
@@ -66,33 +68,36 @@ class Answers:
 
 
 class AnswersHolder:
-    """Follows the catalog; while one thread compiles the next one, the others go on with the last."""
+    """Follows the catalog; while one thread compiles the next one, the others go on with the last.
+
+    Whoever is in a hurry may use `latest` where its catalog is `catalog.current`, for keys without tags.
+    """
 
     def __init__(self, catalog: CatalogHolder, write: Write) -> None:
-        self._catalog = catalog
+        self.catalog = catalog
+        self.latest = self._none = _answers(replace(EMPTY), {})
         self._write = write
         self._compiling = threading.Lock()
-        self._current = _answers(EMPTY, {})
 
     def group(self, experiment: str | None, tags: frozenset[str]) -> Group | None:
         """Return one live experiment, or all running ones; None where the key sees no such one, or none is known."""
-        current = self._current
-        if self._catalog.current is not current.catalog or current.catalog is EMPTY or tags:
-            seen = self.current()
-            if seen is None:
-                return None
-            current = seen.seen_with(tags)
-        return current.running if experiment is None else current.live.get(experiment)
+        seen = self.current()
+        if seen is None:
+            return None
+        seen = seen.seen_with(tags)
+        return seen.running if experiment is None else seen.live.get(experiment)
 
     def current(self) -> Answers | None:
         """Return the answers, None before there is a catalog."""
-        current = self._current
-        if self._catalog.current is not current.catalog and self._compiling.acquire(blocking=False):
+        wanted, latest = self.catalog.current, self.latest
+        if wanted is EMPTY:
+            return None
+        if wanted is not latest.catalog and self._compiling.acquire(blocking=False):
             try:
-                current = self._current = self._compile(self._catalog.current)
+                latest = self.latest = self._compile(wanted)
             finally:
                 self._compiling.release()
-        return current if current.catalog is not EMPTY else None
+        return None if latest is self._none else latest
 
     def _compile(self, catalog: Catalog) -> Answers:
         return _answers(catalog, {key: self._group(entry, catalog) for key, entry in catalog.live.items()})

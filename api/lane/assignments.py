@@ -79,8 +79,12 @@ class Assignments:
         if ask.channel is not _UNSET:
             names += 1
             channel = ask.channel
-        wanted = self._answers.group(experiment, principal.tags) if is_fit(unit_id, body, names) else None
-        if wanted is None:
+        answers = self._answers.latest
+        if answers.catalog is not self._answers.catalog.current or principal.tags:
+            wanted = self._answers.group(experiment, principal.tags)
+        else:
+            wanted = answers.running if experiment is None else answers.live.get(experiment)
+        if wanted is None or not is_fit(unit_id, body, names):
             return None
         if self._consents.is_asked and self._consents.lacks(unit_id):
             return self._reply(wanted.withheld)
@@ -93,7 +97,7 @@ class Assignments:
             if written.exposes and not self._exposing.expose(unit_id, (written,), channel):
                 return None
             self._by_slot[written.slot] += 1
-            return Reply(b'{"assignments":[' + written.document + b"]}\n")
+            return written.reply
         given = [assign(bucketed_as, known) for assign in wanted.assigns]
         shown = not wanted.exposes or self._exposing.expose(unit_id, given, channel)
         return self._reply(given) if shown else None

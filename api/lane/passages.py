@@ -49,31 +49,38 @@ class Passage(NamedTuple):
 
 
 class Passages:
-    """It knows nothing of security headers and CORS: the first answer of each kind is Flask's, who teaches them."""
+    """It knows nothing of security headers and CORS: the first answer of each kind is Flask's, who teaches them.
+
+    What is `remembered` holds until its time is over or a key is revoked.
+    """
 
     def __init__(self, keys: Keys, origins: Iterable[str]) -> None:
         self._keys = keys
         self._origins = frozenset(origins)
         self._folded = frozenset(origin.casefold() for origin in self._origins)
-        self._remembered: dict[Sent, Passage] = {}
+        self.remembered: dict[Sent, Passage] = {}
         self._learnt: dict[Place, dict[str, Learnt]] = {}
         self._learning = threading.Lock()
 
-    def find(self, rule: str, scope: Scope, environ: Environ, now: float) -> Passage | None:
-        """Return the passage of who asks at `now`, by `perf_counter`. None: Flask says why not, or teaches headers."""
-        get = environ.get
-        sent = (
-            rule,
-            get("HTTP_AUTHORIZATION"),
-            get("HTTP_X_API_KEY"),
-            get("HTTP_ORIGIN"),
-            get("HTTP_X_FORWARDED_PROTO"),
-            environ["wsgi.url_scheme"],
-        )
-        found = self._remembered.get(sent)
-        if found is not None and now < found.until and found.revocations == self._keys.revocations:
-            return found
-        return self._look_up(sent, scope)
+    def look_up(self, sent: Sent, scope: Scope) -> Passage | None:
+        """Return the passage of who asks; None: Flask says why not, or teaches headers.
+
+        Only those are remembered who may pass, and whose headers are no longer than they should be.
+        """
+        self.remembered.pop(sent, None)
+        revocations = self._keys.revocations  # as they were before the key was looked at
+        rule, bearer, key, origin, proto, scheme = sent
+        place = self._place(rule, origin, proto, scheme)
+        learnt = None if place is None else self._learnt.get(place)
+        principal = None if learnt is None else self._recognise(bearer, key)
+        if learnt is None or principal is None or not principal.may(scope):
+            return None
+        passage = Passage(principal, learnt, perf_counter() + REMEMBERED_SECONDS, revocations)
+        if sum(len(text) for text in sent if text) <= 2 * MAX_ORIGIN:
+            if len(self.remembered) >= MAX_REMEMBERED:
+                self.remembered.clear()
+            self.remembered[sent] = passage
+        return passage
 
     def place(self, rule: str, environ: Environ) -> Place | None:
         """Return what headers depend on; None where that is odd, or who asks is somebody in particular."""
@@ -102,23 +109,6 @@ class Passages:
             if ANY_ORIGIN not in self._origins:
                 origin = ELSEWHERE
         return rule, origin, proto, scheme
-
-    def _look_up(self, sent: Sent, scope: Scope) -> Passage | None:
-        """Remember only those who may pass, and whose headers are no longer than they should be."""
-        self._remembered.pop(sent, None)
-        revocations = self._keys.revocations  # as they were before the key was looked at
-        rule, bearer, key, origin, proto, scheme = sent
-        place = self._place(rule, origin, proto, scheme)
-        learnt = None if place is None else self._learnt.get(place)
-        principal = None if learnt is None else self._recognise(bearer, key)
-        if learnt is None or principal is None or not principal.may(scope):
-            return None
-        passage = Passage(principal, learnt, perf_counter() + REMEMBERED_SECONDS, revocations)
-        if sum(len(text) for text in sent if text) <= 2 * MAX_ORIGIN:
-            if len(self._remembered) >= MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[sent] = passage
-        return passage
 
     def _recognise(self, bearer: str | None, key: str | None) -> Principal | None:
         if bearer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from api.lane.answers import Write, Written
+from api.lane.asked import Reply
 from api.metrics.counts import Decisions
 from api.ofrep.evaluation import encode, evaluation
 from api.schemas.assignment import AssignmentSchema
@@ -18,9 +19,11 @@ def writer(dumps: Callable[..., str], decisions: Decisions) -> Write:
 
     def write(answer: Assignment, definition: Definition) -> Written:
         is_counted = answer.reason is Reason.ASSIGNED
+        document = dumps(schema.dump(answer), separators=(",", ":")).encode()
         return Written(
             assignment=answer,
-            document=dumps(schema.dump(answer), separators=(",", ":")).encode(),
+            document=document,
+            reply=Reply(b'{"assignments":[' + document + b"]}\n"),
             evaluation=encode(evaluation(answer, definition)),
             slot=decisions.slot(answer.experiment, answer.reason),
             exposes=is_counted and definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT,

@@ -74,7 +74,7 @@ class Customers:
 
 
 def ours(customers: Customers) -> Work:
-    """What `winnow import customers` does: the file read and checked, profiles compared and stored, 20,000 at once."""
+    """What `winnow import customers` does: the file read and checked, profiles compared and stored, 40,000 at once."""
     server, url = _database()
     winnow = build(Settings(database_url=url))
     source = Source(key="crm", name="CRM", kind=SourceKind.FIRST_PARTY, precedence=0)

@@ -31,6 +31,9 @@ COMMANDS = {
     "persona": Entry("experiments.cli.segment_cards:draw", "Draw the portrait of a segment as CSV."),
 }
 
+KINDS = tuple(dict.fromkeys(found.kind for found in TEMPLATES.values()))
+"""Those that templates are of: others are found by looking at customers."""
+
 segments = CommandGroup(
     name="segments", entries=COMMANDS, help="Make segments from ready templates, and see what they are like."
 )
@@ -38,14 +41,13 @@ segments = CommandGroup(
 
 @click.command()
 @click.argument("key", required=False, metavar="[TEMPLATE]")
-@click.option("--kind", type=click.Choice([kind.value for kind in SegmentKind]), help="Only templates of this kind.")
+@click.option("--kind", type=click.Choice([kind.value for kind in KINDS]), help="Only templates of this kind.")
 def templates(key: str | None, kind: str | None) -> None:
     """List all templates, or say what one of them wants."""
     if key is not None:
         _describe(template(key))
         return
-    ready = dict.fromkeys(found.kind for found in TEMPLATES.values())
-    for one in [SegmentKind(kind)] if kind else ready:
+    for one in [SegmentKind(kind)] if kind else KINDS:
         click.echo(f"{one}: {KIND_SENTENCES[one]}")
         table = Table("template", "what it holds", "wants", box=SIMPLE_HEAD)
         for found in TEMPLATES.values():

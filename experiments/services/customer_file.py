@@ -26,7 +26,7 @@ from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.profiles import ChangeStatus, Profiles, ProfileVerdict, SaidColumns, check_at
 from experiments.services.registry_read import read_registry
 
-BATCH = 20_000
+BATCH = 40_000
 """Rows that are stored together."""
 _KINDS: Mapping[AttributeType, Kind] = {AttributeType.NUMBER: "number", AttributeType.BOOLEAN: "boolean"}
 

@@ -154,6 +154,9 @@ class EventLog(Protocol):
     def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
         """Batches of (unit_id, its first occurred_at since then), each unit once, whatever it was exposed to."""
 
+    def contacts_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, str]]]:
+        """Batches of (unit_id, channel), each pair once: by which channels units were shown or did something since."""
+
     def named(
         self, names: Collection[str], *, above: int, upto: int, most: int
     ) -> Sequence[tuple[int, str, float | None, datetime]]:

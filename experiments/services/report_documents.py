@@ -21,7 +21,9 @@ NOBODY_EXPOSED = Undefined(reason="no_traffic", message="Nobody was exposed in t
 NO_WEEK_YET = Undefined(
     reason="no_week_yet", message="Who comes and leaves is counted per week, and the first one is not over."
 )
-CHANNELS_UNKNOWN = Undefined(reason="channels_unknown", message="By which channels they are reached is not kept.")
+CHANNELS_UNKNOWN = Undefined(
+    reason="channels_unknown", message="No exposure and no event of these weeks said through which channel it came."
+)
 NOTHING_TO_OVERLAP = Undefined(reason="no_segments", message=NO_SEGMENTS)
 _APART = frozenset({"segment", "warnings"})
 

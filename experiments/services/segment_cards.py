@@ -115,6 +115,7 @@ def _book(look: Look, wish: CardWish, without: Collection[str]) -> CardBook:
         units=with_outcome(look.units, look.purchases),
         segments=members,
         purchases=bought,
+        contacts=look.contacts if look.contacts.num_rows else None,
         steadiness={key: _steadiness(weeks) for key, weeks in look.weeks.items() if weeks},
     )
     kinds: dict[str, AttributeKind] = {

@@ -18,6 +18,7 @@ from experiments.services.segment_tables import (
     Described,
     Progress,
     arrivals,
+    contacts_table,
     described,
     purchases_table,
     units_table,
@@ -71,6 +72,7 @@ class Look:
     described: Described
     units: pa.Table
     purchases: pa.Table
+    contacts: pa.Table
     arriving: float | Mapping[str, float] | None
     weeks: Mapping[str, tuple[MemberWeek, ...]]
     won: Mapping[str, tuple[Won, ...]]
@@ -94,6 +96,7 @@ def look_at(work: UnitOfWork, wish: CardWish, now: datetime, progress: Progress)
         described=seen,
         units=units,
         purchases=purchases,
+        contacts=contacts_table(work, since, watermark, progress),
         arriving=wish.units_per_week or arrivals(work, units, segments, since, watermark),
         weeks={one.key: _weeks(work, one) for one in segments},
         won=_won(work),

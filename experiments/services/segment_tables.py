@@ -28,6 +28,7 @@ _COLUMNS: Mapping[AttributeType, pa.DataType] = {
 }
 _TAKEN = frozenset({"unit_id", "self"})
 _PURCHASES = pa.schema([("unit_id", pa.string()), ("value", pa.float64())])
+_CONTACTS = pa.schema([("unit_id", pa.string()), ("channel", pa.string())])
 
 
 class Progress(Protocol):
@@ -131,6 +132,18 @@ def purchases_table(
         done += len(rows)
         progress(done, None, "Reading purchases")
     return pa.Table.from_batches(batches, _PURCHASES)
+
+
+def contacts_table(work: UnitOfWork, since: datetime, watermark: Watermark, progress: Progress) -> pa.Table:
+    """By which channels customers were shown or did something since an instant; a pair may stand there twice."""
+    batches, done, whose = [], 0, _persons(work)
+    for rows in work.log.contacts_since(since, watermark):
+        unit_ids, channels = zip(*rows, strict=True)
+        persons = [whose.get(unit_id, unit_id) for unit_id in unit_ids] if whose else unit_ids
+        batches.append(pa.RecordBatch.from_arrays([pa.array(persons), pa.array(channels)], schema=_CONTACTS))
+        done += len(rows)
+        progress(done, None, "Reading channels")
+    return pa.Table.from_batches(batches, _CONTACTS)
 
 
 def _persons(work: UnitOfWork) -> Mapping[str, str]:

@@ -157,6 +157,19 @@ class SqlEventLog(ABC):
         )
         return self._batches(shown.group_by(rows.unit_id))
 
+    def contacts_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, str]]]:
+        shown, happened = tables.exposures.c, tables.events.c
+        by_exposure = select(shown.unit_id, shown.channel).where(
+            shown.id <= watermark.exposure_id,
+            shown.occurred_at >= since,
+            shown.channel.is_not(None),
+            shown.forced.is_(False),
+        )
+        by_event = select(happened.unit_id, happened.channel).where(
+            happened.id <= watermark.event_id, happened.occurred_at >= since, happened.channel.is_not(None)
+        )
+        return self._batches(by_exposure.union(by_event))
+
     def named(
         self, names: Collection[str], *, above: int, upto: int, most: int
     ) -> Sequence[tuple[int, str, float | None, datetime]]:
@@ -185,7 +198,7 @@ class SqlEventLog(ABC):
         exposed, happened = self._connection.execute(counted).one()
         return exposed, happened
 
-    def _batches(self, wanted: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    def _batches(self, wanted: Select[Any] | CompoundSelect[Any]) -> Iterator[list[tuple[Any, ...]]]:
         self._take_time()
         result = self._connection.execute(wanted, execution_options={"yield_per": BATCH_ROWS})
         for batch in result.partitions():

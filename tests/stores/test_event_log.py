@@ -152,6 +152,33 @@ def test_forced_exposures_and_other_experiments_are_left_out(open_unit_of_work, 
     assert _read(open_unit_of_work, now, names=()) == (exposures, [])
 
 
+def test_contacts_are_who_met_us_where(open_unit_of_work, now, exposure, event):
+    before = now - timedelta(seconds=1)
+    _append(
+        open_unit_of_work,
+        now,
+        exposures=[
+            exposure("1", "u1", channel=Channel.EMAIL),
+            exposure("2", "u1", channel=Channel.EMAIL),
+            exposure("3", "u2"),
+            exposure("4", "tester", channel=Channel.WEB, forced=True),
+            exposure("5", "gone", channel=Channel.WEB, occurred_at=before),
+        ],
+        events=[
+            event("1", "u1", channel=Channel.EMAIL),
+            event("2", "u1", channel=Channel.STORE),
+            event("3", "u3", channel=Channel.APP),
+            event("4", "gone", channel=Channel.APP, occurred_at=before),
+        ],
+    )
+    with open_unit_of_work(read_only=True) as unit:
+        mark = unit.log.watermark(now=now)
+    _append(open_unit_of_work, now, exposures=[exposure("6", "late", channel=Channel.WEB)], events=[])
+    with open_unit_of_work(read_only=True) as unit:
+        contacts = _rows(unit.log.contacts_since(now, mark))
+    assert sorted(contacts) == [("u1", "email"), ("u1", "store"), ("u3", "app")]
+
+
 def test_a_unit_exposed_twice_has_its_events_once(open_unit_of_work, now, exposure, event):
     _append(open_unit_of_work, now, exposures=[exposure("1"), exposure("2")], events=[event("1")])
     exposures, events = _read(open_unit_of_work, now)

@@ -18,7 +18,7 @@ from experiments.bootstrap import Winnow as Services
 from experiments.bootstrap import build, utc_now
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput, NotFound
-from experiments.domain.event import Event, Exposure
+from experiments.domain.event import Channel, Event, Exposure
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
@@ -193,6 +193,29 @@ def test_can_it_be_tested_in(cards: Cards, make: Callable[..., Cards]) -> None:
     assert told is not None
     assert told.units_per_week == 50.0
     assert "A lift of 90% " in told.sentence
+
+
+def test_by_which_channels_they_are_reached(services: Services, make: Callable[..., Cards]) -> None:
+    """Of the web's first hundred 20 were shown an e-mail, 10 others bought in a store, one did both."""
+    settle(services)
+    assert all(card.reached is None for card in make().book.cards), "no row says through which channel"
+    now = services.clock()
+    shown = [replace(exposed(now)[0], event_id=f"m{n}", unit_id=f"u{n}", channel=Channel.EMAIL) for n in range(20)]
+    bought = [
+        Event(event_id=f"s{n}", unit_id=f"u{n}", name="order", value=1.0, occurred_at=now, channel=Channel.STORE)
+        for n in (0, *range(50, 60))
+    ]
+    with services.open_unit_of_work() as work:
+        work.log.append_exposures(shown, received_at=now)
+        work.log.append_events(bought, received_at=now)
+        work.commit()
+    web, big = (make().book.card(key).reached for key in ("web", "big"))
+    assert web is not None
+    assert big is not None
+    told = [(one.channel, one.units, one.share, one.index) for one in web.channels]
+    assert told == [("email", 20, 0.2, pytest.approx(4.0)), ("store", 11, 0.11, pytest.approx(4.0))]
+    assert web.by_none == pytest.approx(0.7)
+    assert [(one.channel, one.units) for one in big.channels] == [("store", 10), ("email", 0)]
 
 
 def test_what_sets_them_apart(cards: Cards) -> None:

@@ -106,8 +106,8 @@ def check_adopting(winnow: Winnow, services: Services, known: Known, groups: lis
         assert adopted.exit_code == 0, adopted.output
     segment = services.author.segments.get("kind-0").value
     assert (segment.kind, segment.condition) == ("learnt", groups[0]["condition"])
-    card = json.loads(winnow("segments", "card", "kind-0", "--json").stdout)["cards"][0]
-    assert card["size"]["units"] == len(members(known, groups[0]["condition"]))
+    (report,) = json.loads(winnow("segments", "card", "kind-0", "--now", "--json").stdout)["reports"]
+    assert report["card"]["size"]["units"] == len(members(known, groups[0]["condition"]))
     trail = services.results.audit(subject="kind-0", after=None, limit=9).items
     assert [(one.action, one.actor.startswith("cli")) for one in trail] == [("segment.create", True)]
     assert winnow("segments", "adopt", "habits", "--as", "x").exit_code == 2

@@ -24,7 +24,7 @@ class MemoryAgedRows:
 
     def events(self, before: datetime, needed: Needed, *, above: int, upto: int) -> Sequence[tuple[int, str]]:
         found = []
-        for place, (unit_id, name, _, at) in enumerate(self._events.rows[above:upto], above + 1):
+        for place, (unit_id, name, _, at, _) in enumerate(self._events.rows[above:upto], above + 1):
             since = needed.names.get(name)
             is_free = name not in needed.names or (since is not None and at < since)
             if unit_id and at < before and is_free:

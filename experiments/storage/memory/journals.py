@@ -32,7 +32,7 @@ from experiments.storage.snapshot_store import numbered
 
 Item = TypeVar("Item", Event, Exposure)
 _NO_EXPOSURE: ExposureRow = ("", "", "", "", 0, datetime(1970, 1, 1, tzinfo=UTC), True, None)
-_NO_EVENT: EventRow = ("", "", None, datetime(1970, 1, 1, tzinfo=UTC))
+_NO_EVENT: EventRow = ("", "", None, datetime(1970, 1, 1, tzinfo=UTC), None)
 """Of no experiment and of no name, so nobody counts them."""
 
 
@@ -160,7 +160,7 @@ class MemoryEventLog:
     def events(
         self, experiment: str, names: Collection[str], watermark: Watermark
     ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
-        rows = iter(self._outcomes(experiment, names, watermark))
+        rows = (row[:4] for row in self._outcomes(experiment, names, watermark))
         while batch := list(islice(rows, BATCH_ROWS)):
             yield batch
 
@@ -169,7 +169,7 @@ class MemoryEventLog:
     ) -> Iterator[Sequence[tuple[str, float | None]]]:
         rows = self._events.rows[: watermark.event_id]
         found = (
-            (unit_id, value) for unit_id, name, value, occurred_at in rows if name in names and occurred_at >= since
+            (unit_id, value) for unit_id, name, value, occurred_at, _ in rows if name in names and occurred_at >= since
         )
         while batch := list(islice(found, BATCH_ROWS)):
             yield batch
@@ -183,11 +183,19 @@ class MemoryEventLog:
         while batch := list(islice(rows, BATCH_ROWS)):
             yield batch
 
+    def contacts_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, str]]]:
+        exposures = self._exposures.rows[: watermark.exposure_id]
+        met = {(row[1], row[7]) for row in exposures if row[5] >= since and not row[6]}
+        met |= {(row[0], row[4]) for row in self._events.rows[: watermark.event_id] if row[3] >= since}
+        rows = iter([(unit_id, channel) for unit_id, channel in met if channel is not None])
+        while batch := list(islice(rows, BATCH_ROWS)):
+            yield batch
+
     def named(
         self, names: Collection[str], *, above: int, upto: int, most: int
     ) -> Sequence[tuple[int, str, float | None, datetime]]:
         rows = enumerate(self._events.rows[above:upto], above + 1)
-        found = ((row_id, unit_id, value, at) for row_id, (unit_id, name, value, at) in rows if name in names)
+        found = ((row_id, unit_id, value, at) for row_id, (unit_id, name, value, at, _) in rows if name in names)
         return list(islice(found, most))
 
     def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
@@ -228,7 +236,7 @@ def _exposure_row(one: Exposure) -> ExposureRow:
 
 
 def _event_row(one: Event) -> EventRow:
-    return (one.unit_id, one.name, one.value, one.occurred_at.astimezone(UTC))
+    return (one.unit_id, one.name, one.value, one.occurred_at.astimezone(UTC), channel_name(one.channel))
 
 
 def _loaded_exposure(row: ExposureValues) -> ExposureRow:
@@ -237,5 +245,5 @@ def _loaded_exposure(row: ExposureValues) -> ExposureRow:
 
 
 def _loaded_event(row: EventValues) -> EventRow:
-    _, unit_id, name, value, _, occurred_at, _ = row
-    return unit_id, name, value, instant_of(occurred_at)
+    _, unit_id, name, value, channel, occurred_at, _ = row
+    return unit_id, name, value, instant_of(occurred_at), channel

@@ -36,8 +36,8 @@ from experiments.services.study_ports import ImportedList
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool, str | None]
 """(experiment, unit_id, variant, segment, epoch, occurred_at, forced, channel)"""
-EventRow = tuple[str, str, float | None, datetime]
-"""(unit_id, name, value, occurred_at)"""
+EventRow = tuple[str, str, float | None, datetime, str | None]
+"""(unit_id, name, value, occurred_at, channel)"""
 
 
 @dataclass(slots=True)
