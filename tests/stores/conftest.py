@@ -16,7 +16,7 @@ from experiments.domain.event import Event, Exposure
 from experiments.domain.experiment import Experiment, draft
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.segment import everyone
-from experiments.services.ports import NewSnapshot, Watermark
+from experiments.services.ports import NewSnapshot, OpenUnitOfWork, UnitOfWork, Watermark
 from tests.stores.promotions import NOW
 
 T = TypeVar("T")
@@ -26,6 +26,19 @@ T = TypeVar("T")
 def now() -> datetime:
     """An instant with microseconds, which every store has to keep."""
     return NOW
+
+
+@pytest.fixture
+def do(open_unit_of_work: OpenUnitOfWork) -> Callable[[Callable[[UnitOfWork], T]], T]:
+    """Ask in a transaction of its own, which is committed."""
+
+    def ask(question: Callable[[UnitOfWork], T]) -> T:
+        with open_unit_of_work() as work:
+            answer = question(work)
+            work.commit()
+        return answer
+
+    return ask
 
 
 @pytest.fixture

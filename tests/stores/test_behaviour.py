@@ -30,19 +30,6 @@ def row(now):
     return build
 
 
-@pytest.fixture
-def do(open_unit_of_work):
-    """Ask in a transaction of its own, which is committed."""
-
-    def ask(question):
-        with open_unit_of_work() as work:
-            answer = question(work)
-            work.commit()
-        return answer
-
-    return ask
-
-
 def test_rows_come_back_equal_and_are_replaced(do, row, now):
     berlin = timezone(timedelta(hours=2))
     first = row("Zoë/…", first_at=datetime(2026, 1, 5, 10, 0, 0, 7, tzinfo=berlin), previous_at=None)

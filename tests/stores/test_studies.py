@@ -24,19 +24,6 @@ def study(now):
     return build
 
 
-@pytest.fixture
-def do(open_unit_of_work):
-    """Ask in a transaction of its own, which is committed."""
-
-    def ask(question):
-        with open_unit_of_work() as work:
-            answer = question(work)
-            work.commit()
-        return answer
-
-    return ask
-
-
 def test_versions_come_back_equal_and_the_newest_first(do, study):
     for one in (study(), study(version=2, made_by="bob"), study(kind=DISCOVERY, version=9)):
         do(lambda work, one=one: work.studies.add(one))
