@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effects.arms import ArmValue
-from analysis.effects.means import too_few_units
-from analysis.estimate import Undefined
-from analysis.moments import Moments
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -32,23 +29,11 @@ class Proportion:
     def rate(self) -> float:
         return self.successes / self.n
 
-    @property
-    def mirrored(self) -> Proportion:
-        """Failures instead of successes."""
-        return Proportion(successes=self.n - self.successes, n=self.n)
-
 
 def wald_value(proportion: Proportion) -> ArmValue:
     """The rate with the squared Wald standard error p(1 - p)/n."""
     rate = proportion.rate
     return ArmValue(value=rate, variance=rate * (1 - rate) / proportion.n, degrees_of_freedom=inf)
-
-
-def proportion_value(moments: Moments) -> ArmValue | Undefined:
-    """The same from the moments of a conversion (its mean is the rate), for combining strata."""
-    if moments.n < 2:
-        return too_few_units(moments.n)
-    return wald_value(Proportion(successes=round(moments.total), n=moments.n))
 
 
 def wilson(proportion: Proportion, critical: float) -> tuple[float, float]:

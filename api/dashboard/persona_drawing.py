@@ -9,7 +9,7 @@ from api.dashboard.persona_page import ALL, PersonaPage
 from api.dashboard.text_width import fitted, printable, wrapped
 from api.dashboard.trait_words import OTHERS, Contrast
 
-INK, QUIET, LINE, PAPER = "#1d2422", "#5d6864", "#d9d5c9", "#ffffff"
+INK, QUIET, LINE = "#1d2422", "#5d6864", "#d9d5c9"
 HERE, THERE, GROUND = "#14684c", "#8d948f", "#eef0ec"
 WIDTH, MARGIN, BETWEEN = 1000, 48, 56
 COLUMN = (WIDTH - 2 * MARGIN - BETWEEN) / 2
