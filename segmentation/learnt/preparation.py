@@ -11,7 +11,10 @@ from segmentation.refusal import Refused
 from segmentation.rules import Column, Columns
 from segmentation.rules.columns import Flags, Floats
 
-Why = Literal["constant", "not_a_number", "yes_or_no", "missing_too_often"]
+Why = Literal["constant", "not_a_number", "yes_or_no", "missing_too_often", "out_of_range"]
+
+_SPREADS = (1e-100, 1e100)
+"""Third powers of what varies by less or by more are no numbers of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +127,11 @@ def _why_not(column: Column, most_missing: float, booleans: bool) -> Why | None:
     if missing.mean() > most_missing:
         return "missing_too_often"
     present = column.values[~missing]
-    spread = float(np.ptp(present)) if len(present) else 0.0
-    return None if spread > 1e-12 * float(np.abs(present).max(initial=0.0)) else "constant"
+    with np.errstate(over="ignore"):
+        spread = float(np.ptp(present)) if len(present) else 0.0
+    if spread <= 1e-12 * float(np.abs(present).max(initial=0.0)):
+        return "constant"
+    return None if _SPREADS[0] < spread < _SPREADS[1] else "out_of_range"
 
 
 def _scaled(column: Column, skewness_for_log: float) -> Scaled:
