@@ -21,7 +21,8 @@ _TOO_FEW = Undefined(reason="too_few_moves", message="Too few have moved, or sta
 class MoveTest:
     """Whether the share that moved differs between variants, over all strata.
 
-    `moved` by variant, in the order of the columns; `expected`: how many would have, made variants no difference.
+    `moved` by variant, in the order of the columns; `expected`: how many would have, made variants no difference;
+    `took_part`: whether it expects enough to be compared.
     """
 
     chi_square: float | Undefined
@@ -29,6 +30,7 @@ class MoveTest:
     p_value: float | Undefined
     moved: tuple[int, ...]
     expected: tuple[float, ...]
+    took_part: tuple[bool, ...]
 
 
 def moving_differs(units: Sequence[Sequence[int]], moved: Sequence[Sequence[int]]) -> MoveTest:
@@ -72,6 +74,7 @@ def moving_differs(units: Sequence[Sequence[int]], moved: Sequence[Sequence[int]
         p_value=max(float(chdtrc(freedom, chi_square)), SMALLEST_P) if freedom else _TOO_FEW,
         moved=tuple(gone.sum(axis=0).astype(int).tolist()),
         expected=tuple(expected.sum(axis=0).tolist()),
+        took_part=tuple(enough.tolist()),
     )
 
 

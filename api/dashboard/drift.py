@@ -20,7 +20,10 @@ BAR = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftLine:
-    """A segment at exposure. `stayed_until` and `moved_until` are where the parts of its bar end, of 100."""
+    """A segment at exposure; `moved_share` is of those of whom it is known.
+
+    `stayed_until` and `moved_until` are where the parts of its bar end, of 100.
+    """
 
     segment: str
     units: str
@@ -87,21 +90,24 @@ def drift_view(drift: Drift | None, names: Names) -> DriftView | None:
 
 
 def _sentence(document: Doc, names: Names) -> str:
-    units, moved = document["units"], document["moved"]
+    units, moved, known = document["units"], document["moved"], document["units"] - document["unknown"]
     if not moved:
         return f"None of {say.amount(units, names.unit)} is known to have moved to another segment since."
-    told = f"{say.count(moved)} of {say.amount(units, names.unit)} ({say.share(moved / units)})"
+    those = (
+        say.amount(units, names.unit) if known == units else f"the {say.amount(known, names.unit)} of whom it is known"
+    )
+    told = f"{say.count(moved)} of {those} ({say.share(moved / known)})"
     return f"{told} {'is' if moved == 1 else 'are'} in another segment now than when they were first shown a variant."
 
 
 def _line(row: Doc, names: Names) -> DriftLine:
-    units = row["units"]
+    units, known = row["units"], row["units"] - row["unknown"]
     return DriftLine(
         segment=names.segment(row["segment"]),
         units=say.count(units),
         stayed=say.count(row["stayed"]),
         moved=say.count(row["moved"]),
-        moved_share=say.share(row["moved"] / units),
+        moved_share=say.share(row["moved"] / known) if known else "",
         unknown=say.count(row["unknown"]),
         moved_to=listed(list(_places(row, names))),
         stayed_until=BAR * row["stayed"] / units,

@@ -16,10 +16,13 @@ from api.errors import is_api
 from experiments.bootstrap import Winnow
 
 SESSION_HOURS = 12
+_TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+"""Unicode's embeddings, overrides and isolates (UAX 9)."""
 
 
 def register(app: Flask, winnow: Winnow) -> None:
     """Register everything; `app.secret_key` has to be set before the first request."""
+    app.jinja_env.finalize = _left_to_right
     app.config.update(
         BOOTSTRAP_SERVE_LOCAL=True,
         PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
@@ -59,3 +62,11 @@ def _page_for_lost(response: Response) -> Response:
     if lost and response.mimetype == "text/html" and not is_api(request.path):
         response.set_data(lost_page())
     return response
+
+
+def _left_to_right(value: object) -> object:
+    """Take out what turns the writing around: after it in a name, our own sentences and numbers ran backwards.
+
+    Names in Hebrew or Arabic need none of these characters.
+    """
+    return value.translate(_TURNS) if isinstance(value, str) and not value.isascii() else value

@@ -106,11 +106,12 @@ def _findings(plan: Plan, rows: Sequence[SegmentDrift], *, edited: bool) -> Iter
     units, moved, unknown = (sum(counts) for counts in zip(*map(_counts, rows), strict=True)) if rows else (0, 0, 0)
     yield from _caused(plan, rows)
     if moved:
-        share = f"{100 * moved / units:.1f}%"
+        known = units - unknown  # of the others nobody can say that they have not moved
+        those = f"{known:,} {plan.units_name}" + (" of whom it is known" if unknown else "")
         yield _finding(
             "moved_after_exposure",
             "info",
-            f"{moved:,} of {units:,} {plan.units_name} ({share}) are in another segment now than when they came in",
+            f"{moved:,} of {those} ({100 * moved / known:.1f}%) are in another segment now than when they came in",
         )
     if unknown:
         yield _finding(
@@ -140,8 +141,10 @@ def _caused(plan: Plan, rows: Sequence[SegmentDrift]) -> Iterator[dict[str, Any]
 
 def _blame(plan: Plan, row: SegmentDrift) -> str:
     """The variant that is furthest from what it would be without an effect, in its own standard deviations."""
-    gaps = zip(row.test.moved, row.test.expected, strict=True)
-    off = [abs(moved - expected) / max(expected, 1.0) ** 0.5 for moved, expected in gaps]
+    gaps = zip(row.test.moved, row.test.expected, row.test.took_part, strict=True)
+    off = [
+        abs(moved - expected) / max(expected, 1.0) ** 0.5 if took_part else -1.0 for moved, expected, took_part in gaps
+    ]
     worst = off.index(max(off))
     moved, expected = row.test.moved[worst], row.test.expected[worst]
     return (

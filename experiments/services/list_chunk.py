@@ -99,7 +99,7 @@ class Rows:
 def coded(array: pa.Array, read: Callable[[Any], Any]) -> Coded:
     """Read each distinct value once."""
     if pa.types.is_nested(array.type):
-        return coded_values(array.to_pylist(), read)
+        return coded_values(listed(array), read)
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode(null_encoding="encode")
     distinct = listed(encoded.dictionary)
     codes = encoded.indices.fill_null(len(distinct)).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -125,16 +125,29 @@ def _read(codes: Whole, distinct: Sequence[Any], read: Callable[[Any], Any]) -> 
 
 
 def listed(array: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """Text that is not UTF-8 comes with surrogates, which no check lets pass."""
+    """Text that is not UTF-8 comes with surrogates, and what Python has not as it is: no check lets these pass."""
     if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
         array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
     try:
         listed: list[Any] = array.to_pylist()
-    except UnicodeDecodeError:
-        raw = array.cast(pa.large_string() if pa.types.is_large_string(array.type) else pa.string())
-        binary = pa.large_binary() if pa.types.is_large_string(array.type) else pa.binary()
-        listed = [one if one is None else one.decode(errors="surrogateescape") for one in raw.cast(binary).to_pylist()]
+    except (OverflowError, ValueError) as trouble:
+        is_text = isinstance(trouble, UnicodeDecodeError) and not pa.types.is_nested(array.type)
+        listed = _decoded(array) if is_text else [_told(one) for one in array]
     return listed
+
+
+def _decoded(array: pa.Array | pa.ChunkedArray) -> list[str | None]:
+    raw = array.cast(pa.large_string() if pa.types.is_large_string(array.type) else pa.string())
+    binary = pa.large_binary() if pa.types.is_large_string(array.type) else pa.binary()
+    return [one if one is None else one.decode(errors="surrogateescape") for one in raw.cast(binary).to_pylist()]
+
+
+def _told(scalar: pa.Scalar) -> Any:
+    """Return the value, or the scalar itself where Python has no such value: a day after 9999, an unknown zone."""
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return scalar
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -210,6 +210,7 @@ def _plain_chunk(raw: Sequence[bytes], layout: Layout, header: Sequence[str], st
     block = b"".join(raw)
     text = block.replace(b"\r\n", b"\n")
     plain = len(text) < _LONGEST_LINE and not any(one in text for one in (b'"', b"\r", b"\n\n", b"\0"))
+    plain = plain and max(map(len, raw)) <= csv.field_size_limit()  # longer ones are refused, beside whatever they are
     if not plain or text.startswith((b"\n", BOM_UTF8)) or not layout.delimiter.isascii():
         return None
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -67,7 +68,7 @@ def _plain(value: Any) -> Any:
 def _id(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, Decimal) and value == value.to_integral_value():
+    if isinstance(value, Decimal) and not value.is_nan() and isfinite(value) and value == value.to_integral_value():
         return str(int(value))
     if isinstance(value, int | UUID) and not isinstance(value, bool):
         return str(value)

@@ -100,10 +100,10 @@ def _number(text: str) -> int | float:
 
 
 def _finite(value: float | Decimal) -> int | float:
-    number = int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else float(value)
-    if not math.isfinite(number):
+    if not math.isfinite(value):
         raise InvalidInput("not_a_number", "JSON has no infinite numbers.")
-    return _whole(number) if isinstance(number, int) else number
+    is_whole = isinstance(value, Decimal) and value == value.to_integral_value()
+    return _whole(int(value)) if is_whole else float(value)
 
 
 def _boolean(text: str) -> bool:

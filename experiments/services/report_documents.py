@@ -13,6 +13,7 @@ from experiments.services.segment_cards import NO_PROFILES, Cards
 from experiments.services.segment_doubts import unregistered_doubt
 from experiments.services.segment_reports import NO_SEGMENTS
 from segmentation.card import Persona, SegmentCard
+from segmentation.card.counts import NO_REVENUE, REFUNDS
 
 SCHEMA = 1
 NOBODY_KNOWN = Undefined(reason="no_profiles", message=NO_PROFILES)
@@ -92,7 +93,7 @@ def customers_document(made: Cards, rfm: CustomerPicture | Undefined) -> dict[st
 def rfm_document(found: CustomerPicture) -> dict[str, Any]:
     """Return counts and money; `unvalued` purchases are not kept apart where these come from."""
     summary = {name: value for name, value in asdict(found.summary).items() if name != "unvalued"}
-    missing = Undefined(reason="no_revenue", message="There is no revenue to have a share of.")
+    missing = REFUNDS if found.summary.revenue_cents > 0 else NO_REVENUE
     return {
         **{name: plain(_or(value, missing)) for name, value in summary.items()},
         "cuts": plain(found.cuts),

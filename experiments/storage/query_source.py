@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +74,14 @@ def _address(url: str) -> URL:
 
 
 def _only_read(connection: Any, _record: object) -> None:
+    """Nor is another file made beside it: ATTACH and VACUUM INTO would, and some pragmas write into its header."""
     connection.execute("PRAGMA query_only = ON")
+    connection.set_authorizer(_allowed)
+
+
+def _allowed(action: int, _name: object, value: object, *_: object) -> int:
+    refused = action == sqlite3.SQLITE_ATTACH or (action == sqlite3.SQLITE_PRAGMA and value is not None)
+    return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
 
 def _sent(connection: Connection, address: URL, sql: str) -> CursorResult[Any]:

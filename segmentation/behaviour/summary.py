@@ -20,7 +20,7 @@ class Summary:
 
     `bought_once`: customers with one purchase. `unvalued`: purchases without a usable value. Medians of an even number
     are the mean of the middle two. `top_fifth_share`: of the revenue, what the ⌈n/5⌉ customers hold who spent most, a
-    fraction; None where there is no revenue.
+    fraction; None where there is no revenue, or others gave back more than they bought.
     """
 
     customers: int
@@ -46,7 +46,10 @@ class HeatCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSize:
-    """A named group: how many, what they bought and spent, and their shares of all (fractions; None of nothing)."""
+    """A named group: how many, what they bought and spent, and their shares of all.
+
+    Fractions; None of nothing, and of revenue where they, or all others, gave back more than they bought.
+    """
 
     name: str
     customers: int
@@ -72,7 +75,7 @@ def summarise(customers: ir.Table) -> Summary:
     )
     row["bought_once"] = int(row["bought_once"])
     revenue, most = row["revenue_cents"], -(-row["customers"] // 5)
-    return Summary(**row, top_fifth_share=_spent_by_top(customers, most) / revenue if revenue > 0 else None)
+    return Summary(**row, top_fifth_share=part_of(_spent_by_top(customers, most), revenue))
 
 
 def _spent_by_top(customers: ir.Table, most: int) -> int:
@@ -109,11 +112,16 @@ def group_sizes(named: ir.Table, names: tuple[str, ...]) -> tuple[GroupSize, ...
             name=name,
             **row,
             share_of_customers=row["customers"] / customers if customers else None,
-            share_of_revenue=row["revenue_cents"] / revenue if revenue > 0 else None,
+            share_of_revenue=part_of(row["revenue_cents"], revenue),
         )
         for name in names
         for row in [found.get(name, nobody)]
     )
+
+
+def part_of(money: float, whole: float) -> float | None:
+    """Return a part of revenue as a fraction; None where refunds make it less than nothing or more than all."""
+    return money / whole if whole > 0 and 0 <= money <= whole else None
 
 
 def _rows(table: ir.Table) -> list[dict[str, Any]]:

@@ -19,6 +19,9 @@ from segmentation.card.card import Overlap, Size, Value
 NOBODY = Undefined(reason="no_units", message="Nobody is in this segment.")
 NO_PURCHASES = Undefined(reason="no_purchases", message="Nobody here has bought anything.")
 NO_REVENUE = Undefined(reason="no_revenue", message="There is no revenue to have a share of.")
+REFUNDS = Undefined(
+    reason="refunds_outweigh", message="More was given back than bought, here or by all others: no share tells that."
+)
 ONE_UNIT = Undefined(reason="one_unit", message="One customer alone shows no spread.")
 ALL = ""
 _LEVEL = 0.95
@@ -122,9 +125,17 @@ def value_of(counts: Counts, segment: str) -> Value:
         interval=_interval(group),
         purchase_value=group.revenue / group.purchases if group.purchases else NO_PURCHASES,
         buyer_share=group.buyers / group.units if group.units else NOBODY,
-        revenue_share=group.revenue / everybody.revenue if everybody.revenue > 0 else NO_REVENUE,
+        revenue_share=_revenue_share(group, everybody),
         index=_index(per_unit, everybody),
     )
+
+
+def _revenue_share(group: Group, everybody: Group) -> float | Undefined:
+    if everybody.revenue <= 0:
+        return NO_REVENUE
+    share = group.revenue / everybody.revenue
+    # Sums in another order may differ in their last digits.
+    return min(share, 1.0) if 0 <= share <= 1 + 1e-9 else REFUNDS
 
 
 def _index(per_unit: float | Undefined, everybody: Group) -> float | Undefined:

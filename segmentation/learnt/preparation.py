@@ -11,7 +11,10 @@ from segmentation.refusal import Refused
 from segmentation.rules import Column, Columns
 from segmentation.rules.columns import Flags, Floats
 
-Why = Literal["constant", "not_a_number", "yes_or_no", "missing_too_often"]
+Why = Literal["constant", "not_a_number", "yes_or_no", "missing_too_often", "out_of_range"]
+
+_LARGEST, _SMALLEST_SPREAD = 1e38, 1e-37
+"""Beyond, values are no numbers of 32 bits, which is what trees are grown of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +82,8 @@ def prepare(
         else:
             left_out.append(LeftOut(attribute=column.name, why=why))
     if not used:
-        raise Refused("no_attributes", "No attribute is a number that varies from unit to unit.")
+        told = ", ".join(f"{one.attribute} ({one.why.replace('_', ' ')})" for one in left_out)
+        raise Refused("no_attributes", f"No attribute is a number that varies from unit to unit: {told}.")
     missing = tuple((scaled.attribute, int(columns[scaled.attribute].missing.sum())) for scaled in used)
     incomplete = ~_complete([columns[scaled.attribute] for scaled in used])
     return Preparation(
@@ -124,8 +128,12 @@ def _why_not(column: Column, most_missing: float, booleans: bool) -> Why | None:
     if missing.mean() > most_missing:
         return "missing_too_often"
     present = column.values[~missing]
-    spread = float(np.ptp(present)) if len(present) else 0.0
-    return None if spread > 1e-12 * float(np.abs(present).max(initial=0.0)) else "constant"
+    with np.errstate(over="ignore"):
+        spread = float(np.ptp(present)) if len(present) else 0.0
+    largest = float(np.abs(present).max(initial=0.0))
+    if spread <= 1e-12 * largest:
+        return "constant"
+    return "out_of_range" if largest > _LARGEST or spread < _SMALLEST_SPREAD else None
 
 
 def _scaled(column: Column, skewness_for_log: float) -> Scaled:

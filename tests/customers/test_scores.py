@@ -195,3 +195,14 @@ def test_who_spent_nothing_has_no_share_of_it() -> None:
     assert found.summary.top_fifth_share is None
     assert found.summary.unvalued == 1
     assert {group.share_of_revenue for group in found.groups} == {None}
+
+
+def test_where_refunds_outweigh_a_part_is_no_share() -> None:
+    """By hand: b gave back 90 of the 100 that a spent; a holds ten times of all revenue, and b less than nothing."""
+    found = rfm(purchases([("a", on("2026-03-01"), 100.0), ("b", on("2025-03-01"), -90.0)]), NOW)
+    assert isinstance(found, Rfm)
+    assert (found.summary.revenue_cents, found.summary.top_fifth_share) == (1_000, None)
+    assert {group.share_of_revenue for group in found.groups if group.customers} == {None}
+    alone = rfm(purchases([("a", on("2026-03-01"), 100.0), ("b", on("2025-03-01"), 0.0)]), NOW)
+    assert isinstance(alone, Rfm)
+    assert alone.summary.top_fifth_share == 1.0

@@ -220,3 +220,16 @@ def test_nothing_is_styled_or_run_in_line(two: Site) -> None:
         page = two.get(path)
         assert " style=" not in page, path
         assert not re.search(r"<script(?![^>]* src=)", page), path
+
+
+def test_no_name_turns_our_sentences_around(site: Site) -> None:
+    """After U+202E browsers write from right to left: "at least -200" was read as "002- tsael ta"."""
+    attribute = Attribute(key="spent", name="\u202eספר\u2066", type=AttributeType.NUMBER)
+    site.winnow.author.attributes.create(attribute, actor="t")
+    made.add_segment(site.winnow, "big", "\u202dGroß\u202e", {"spent": {"$gte": -200}})
+    made.store(site.winnow, "big", made.report("big", AT))
+    for path in ("/segments", "/segments/big", "/segments/big/persona"):
+        page = site.get(path)
+        assert "Groß" in page
+        assert not {"\u202d", "\u202e", "\u2066"} & set(page)
+    assert "ספר" in site.get("/segments/big")

@@ -8,7 +8,10 @@ from scipy.stats import kstest
 
 from segmentation.learnt import Learning, NoClusters, learn
 from segmentation.learnt.partition import nearest, partition, silhouette, single_thread, stability
+from segmentation.learnt.preparation import matrix, prepare
 from segmentation.learnt.reference import Margin, Steps, unimodal
+from segmentation.refusal import Refused
+from segmentation.rules import columns_of
 from tests.learnt.worlds import named
 
 
@@ -79,3 +82,15 @@ def test_structure_that_no_number_cuts_alike_is_unstable() -> None:
     assert isinstance(found, NoClusters)
     assert found.reason == "unstable"
     assert [one.clusters for one in found.candidates] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e60, 1e-310])
+def test_what_trees_cannot_read_is_left_out_and_told(scale: float) -> None:
+    """They are grown of 32 bits; and of the wildest the standard deviation would be infinite or 0."""
+    values = np.linspace(-1.0, 1.0, 400)
+    columns = columns_of({"wild": values * scale, "tame": values})
+    prepared = prepare(columns)
+    assert [(one.attribute, one.why) for one in prepared.left_out] == [("wild", "out_of_range")]
+    assert np.isfinite(matrix(prepared, columns)[0]).all()
+    with pytest.raises(Refused, match=r"wild \(out of range\)"):
+        prepare(columns_of({"wild": values * scale}))

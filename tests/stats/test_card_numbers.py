@@ -178,6 +178,17 @@ def test_purchases_of_strangers_and_without_a_value() -> None:
     assert (value.revenue_per_unit, value.index, value.revenue_share) == (7.5, 1.5, 1.0)
 
 
+def test_where_refunds_outweigh_a_part_is_no_share() -> None:
+    """By hand: t gave back 90 of the 100 that s spent."""
+    units = table(unit_id=["a", "b"], s=[True, False])
+    purchases = table(unit_id=["a", "b"], value=[100.0, -90.0])
+    book = make_cards(
+        Tables(units=units, segments={"s": "s", "t": ~ibis._.s, "all": ibis._.s | True}, purchases=purchases)
+    )
+    shares: dict[str, Any] = {card.segment: card.value.revenue_share for card in book.cards if card.value}
+    assert (shares["s"].reason, shares["t"].reason, shares["all"]) == ("refunds_outweigh", "refunds_outweigh", 1.0)
+
+
 def test_what_does_not_exist_says_why() -> None:
     units = table(unit_id=["a", "b"], s=[False, False])
     purchases = table(unit_id=pa.array([], pa.string()), value=pa.array([], pa.float64()))

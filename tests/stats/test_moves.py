@@ -74,3 +74,7 @@ def test_a_rare_variant_does_not_silence_the_others() -> None:
     found = moving_differs([[1_000, 1_000, 6]], [[100, 160, 1]])
     assert found.degrees_of_freedom == 1
     assert found.p_value == pytest.approx(moving_differs([[1_000, 1_000]], [[100, 160]]).p_value)
+
+
+def test_who_took_part_is_told() -> None:
+    assert moving_differs([[1_000, 1_000, 6]], [[100, 160, 1]]).took_part == (True, True, False)

@@ -163,6 +163,25 @@ def test_columns_of_other_names_packed_files_and_precedence(winnow: Winnow, tmp_
     assert attributes(winnow, "7") == {"city": "Bonn", "orders": 2}
 
 
+def test_what_parquet_has_and_python_has_not_is_an_error_of_its_row(winnow: Winnow, tmp_path: Path) -> None:
+    """Days far beyond 9999 stand for "never ends" in many a database; zones and texts may be of nobody's making."""
+    far = pa.array([3_000_000, 20_484, None], pa.int32()).cast(pa.date32())
+    broken = pa.array([[b"mail"], [b"\xff"], []], pa.list_(pa.binary())).view(pa.list_(pa.string()))
+    nowhere = pa.array([0, 0, None], pa.int64()).cast(pa.timestamp("us", "Mars/Olympus"))
+    path = tmp_path / "customers.parquet"
+    bad = []
+    for column, values in (("since", far), ("channels", broken), ("city", nowhere)):
+        pq.write_table(pa.table({"unit_id": ["u1", "u2", "u3"], column: values}), path)
+        bad.append([(row.line, row.column, row.code) for row in run(winnow, path).bad_rows])
+    assert bad == [
+        [(1, "since", "attribute_value_invalid")],
+        [(2, "channels", "attribute_value_invalid")],
+        [(line, "city", "attribute_value_invalid") for line in (1, 2)],
+    ]
+    assert attributes(winnow, "u2") == {"since": "2026-01-31"}
+    assert attributes(winnow, "u1") == {"channels": ["mail"]}
+
+
 def test_parquet_says_its_types_itself(winnow: Winnow, tmp_path: Path) -> None:
     table = pa.table(
         {

@@ -130,6 +130,33 @@ def test_what_drivers_return(winnow: Winnow) -> None:
     assert refusal.value.code == "id_column_type"
 
 
+@pytest.mark.parametrize(
+    "sql",
+    ["ATTACH DATABASE '{beside}' AS beside", "VACUUM INTO '{beside}'", "PRAGMA journal_mode = WAL"],
+    ids=["attach", "vacuum", "pragma"],
+)
+def test_a_query_makes_no_file_beside_the_other_database(shop: str, tmp_path: Path, sql: str) -> None:
+    files, before = set(tmp_path.iterdir()), (tmp_path / "shop.sqlite").read_bytes()
+    with pytest.raises(InvalidInput) as refusal, open_query(shop, sql.format(beside=tmp_path / "beside")) as query:
+        list(query.batches(10))
+    assert refusal.value.code == "query_unfit"
+    assert set(tmp_path.iterdir()) == files
+    assert (tmp_path / "shop.sqlite").read_bytes() == before
+
+
+def test_numbers_that_no_json_has_are_rows_errors(winnow: Winnow) -> None:
+    """PostgreSQL's numeric has infinities, and numbers of thousands of digits."""
+    unfit = (Decimal("Infinity"), Decimal("-Infinity"), Decimal("1e5000"), Decimal("1e300"))
+    rows = [(f"u{place}", number) for place, number in enumerate((Decimal(3), *unfit))]
+    done = run(winnow, Rows(["unit_id", "orders"], *rows))
+    assert (done.accepted, done.rejected) == (1, 4)
+    assert {(row.column, row.code) for row in done.bad_rows} == {("orders", "attribute_value_invalid")}
+    for unit_id in (*unfit[:3], Decimal("sNaN")):
+        with pytest.raises(InvalidInput) as refusal:
+            run(winnow, Rows(["unit_id", "orders"], (unit_id, 1)))
+        assert refusal.value.code == "id_column_type"
+
+
 def test_a_run_that_was_ended_goes_on(winnow: Winnow, monkeypatch: pytest.MonkeyPatch) -> None:
     """In whatever order the rows come then: what is stored is known again by itself."""
     monkeypatch.setattr("experiments.services.customer_file.BATCH", 5)

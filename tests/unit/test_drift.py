@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from analysis.quality.moves import moving_differs
 from experiments.bootstrap import Winnow, build, utc_now
 from experiments.domain.adaptive import AdaptivePolicy
 from experiments.domain.assignment import compile_experiment
@@ -29,6 +30,8 @@ from experiments.domain.source import Source, SourceKind
 from experiments.services.analyse import Analyst
 from experiments.services.assign import Unit
 from experiments.services.drift import Drifter
+from experiments.services.drift_counts import SegmentDrift
+from experiments.services.drift_document import document_of
 from experiments.services.drift_ports import Drift
 from experiments.services.ports import OpenUnitOfWork
 from experiments.services.profiles import ProfileChange
@@ -37,6 +40,7 @@ from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
+from tests.stats.builders import plan as stats_plan
 from tests.unit.builders import VISIT, plan, running
 from tests.unit.test_cli import Winnow as Commands
 
@@ -194,6 +198,11 @@ def test_planted_moves_are_counted(shop: Shop) -> None:
     assert (document["units"], document["skipped"], document["hidden"]) == (600, None, [])
     assert document["moved"] == sum(row["moved"] for row in found.values())
     assert set(codes(document)) == {"moved_after_exposure", "present_unknown"}
+    moved, known = document["moved"], 600 - document["unknown"]
+    share = f"({100 * moved / known:.1f}%)"
+    assert document["findings"][0]["message"].startswith(
+        f"{moved} of {known} customers of whom it is known {share} are"
+    )
 
 
 def test_the_report_by_present_segment_is_a_group_by(shop: Shop) -> None:
@@ -264,6 +273,26 @@ def test_a_variant_that_moves_people_is_told(shop: Shop) -> None:
     assert f"{fresh['moved']:,} moved" in warning["message"] or f"{old['moved']:,} moved" in warning["message"]
     assert row["test"]["p_value"] < 1e-6
     assert "moved_after_exposure" in codes(document)
+
+
+def test_a_variant_that_takes_no_part_is_not_blamed() -> None:
+    """Of 10 who were given c all moved, which is furthest off; but c expects too few moves to be compared."""
+    asked = stats_plan(variants=("a", "b", "c"))
+    sizes = [1_000, 1_000, 10]
+    test = moving_differs([sizes], [[60, 140, 10]])
+    row = SegmentDrift(
+        segment=asked.segments[0],
+        units=2_010,
+        stayed=1_800,
+        unknown=0,
+        in_none=210,
+        moved_to={},
+        known=(1_000, 1_000, 10),
+        test=test,
+    )
+    document = document_of(asked, [row], {}, edited=False, at_exposure=None, at_present=None, skipped=None)
+    [warning] = [one for one in document["findings"] if one["code"] == "variant_moves_units"]
+    assert "140 moved" in warning["message"] or "60 moved" in warning["message"]
 
 
 def test_moving_that_has_nothing_to_do_with_variants_warns_of_nothing(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,14 @@ def test_plain_lines_are_read_as_columns(tmp_path: Path, monkeypatch: pytest.Mon
     [(ids, lines, cities, rejected, position)] = read(path, 9)
     assert (ids, lines, cities, rejected) == (["u1", "u2", "u3"], [2, 3, 4], ["Bonn", None, "Köln"], [])
     assert position == Position(offset=path.stat().st_size, line=4)
+
+
+def test_a_field_that_is_too_long_is_refused_whatever_stands_beside_it(tmp_path: Path) -> None:
+    """As a record by record reading refuses it; else a quote in another row would decide."""
+    path, long = tmp_path / "list.csv", b"x" * (csv.field_size_limit() + 1)
+    found = []
+    for other in (b"7", b'"7"'):
+        path.write_bytes(HEADER + b"a," + other + b",Bonn\n" + long + b",8,Ulm\n")
+        (chunk,) = open_list(path, ",").chunks(LAYOUT, START, 10)
+        found.append((chunk.ids, [(one.line, one.code) for one in chunk.rejected]))
+    assert found == [(["7"], [(3, "row_unreadable")])] * 2
