@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
+from math import inf
 from time import monotonic
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class IdentityCache:
         self._changes = 0
         self._followed: int | None = None
         self._away_until = 0.0
+        self._looked_at = -inf
         self.active = True
 
     def numbers(self) -> Mapping[str, float]:
@@ -85,7 +87,7 @@ class IdentityCache:
 
     def follow(self) -> None:
         """Forget who was joined or erased by other processes since the last look. Raises Unavailable."""
-        heard = self._changes
+        heard, looked_at = self._changes, monotonic()
         with self._open(read_only=True) as work:
             if self._followed is None:
                 revision, changed = work.identities.revision(), None
@@ -102,11 +104,14 @@ class IdentityCache:
                 self._recent, self._older = {}, {}
         elif changed:
             self.forget(changed)
-        self._followed = revision
+        self._followed, self._looked_at = revision, looked_at
 
-    def newest(self, unit_id: str) -> Who:
-        """Return who this is, having looked what others did up to now. Raises Unavailable."""
-        if self.active:
+    def newest(self, unit_id: str, asked_at: float) -> Who:
+        """Return who this is, having looked what others did up to that reading of `monotonic`. Raises Unavailable.
+
+        So all of one batch need one look.
+        """
+        if self.active and self._looked_at < asked_at:
             self.follow()
         return self.of(unit_id)
 
