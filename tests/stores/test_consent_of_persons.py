@@ -10,7 +10,7 @@ import pytest
 
 from experiments.bootstrap import Winnow, build
 from experiments.domain.consent import ConsentMode
-from experiments.domain.errors import NoConsent
+from experiments.domain.errors import NoConsent, Taken
 from experiments.services.consents import ConsentWord
 from experiments.services.profiles import ChangeStatus
 from experiments.settings import Settings
@@ -103,6 +103,18 @@ def test_who_refuses_is_joined_to_nobody(winnow, refuser):
         winnow.identifier.identify("dev", "ann", trusted=True)
     with winnow.open_unit_of_work(read_only=True) as work:
         assert work.identities.some(["dev", "ann"]) == {}
+
+
+def test_who_refuses_afterwards_is_told_nothing_of_who_they_are(winnow):
+    winnow.identifier.identify("dev", "ann", trusted=True)
+    say(winnow, "ann", granted=False)
+    for _ in range(2):
+        with pytest.raises(NoConsent):
+            winnow.identifier.identify("dev", "ann", trusted=True)
+    with pytest.raises(Taken):  # as before: nothing is learnt from it of consent
+        winnow.identifier.identify("dev", "bob", trusted=True)
+    say(winnow, "dev", granted=True)
+    assert winnow.identifier.identify("dev", "ann", trusted=True).bucketed_by == "anonymous_id"
 
 
 def test_refusing_and_joining_at_once_leave_no_id_behind(winnow, at_once):
