@@ -111,9 +111,22 @@ class IdentityCache:
 
         So all of one batch need one look.
         """
-        if self.active and self._looked_at < asked_at:
-            self.follow()
-        return self.of(unit_id)
+        if not self.active:
+            return Who(unit_id, unit_id)
+        if monotonic() < self._away_until:
+            raise Unavailable("database_unavailable", "The database did not answer a moment ago.")
+        try:
+            if self._looked_at < asked_at:
+                self.follow()
+            found = self._held(unit_id)
+            if found is None:
+                cold = {unit_id: Who(unit_id, unit_id)}
+                self._look(cold)
+                found = cold[unit_id]
+        except Unavailable:
+            self._away_until = monotonic() + AWAY_SECONDS
+            raise
+        return found
 
     def _held(self, unit_id: str) -> Who | None:
         """Return what is remembered; what is asked for again is recent again."""

@@ -157,8 +157,31 @@ def test_while_the_database_is_away_everybody_is_somebody_of_its_own(
         Who("bob", "bob"),
     )
     assert tries == [True]  # and is left alone for a while
-    with pytest.raises(Unavailable):
-        cache.newest("ann", monotonic())
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            cache.newest("ann", monotonic())
+    assert tries == [True]  # nobody waits for it once more, and nobody is refused meanwhile
     monkeypatch.setattr(cache, "_open", opened)
     cache.follow()
     assert cache.of("ann") == Who("ann", "dev")
+
+
+def test_a_claim_is_not_judged_by_who_could_not_be_read(
+    monkeypatch: pytest.MonkeyPatch, opened: Counting, other: Winnow, cache: IdentityCache
+) -> None:
+    """The look of its batch went well, and then the database was gone: `tab` may be anybody."""
+    join(other, "dev")
+    join(other, "tab")
+    asked_at = monotonic()
+    assert cache.newest("dev", asked_at) == Who("ann", "dev")
+
+    def away(*, read_only: bool = False) -> Any:
+        raise Unavailable("database_unavailable", "The database does not answer.")
+
+    monkeypatch.setattr(cache, "_open", away)
+    assert cache.newest("dev", asked_at) == Who("ann", "dev")
+    with pytest.raises(Unavailable):
+        cache.newest("tab", asked_at)
+    monkeypatch.setattr(cache, "_open", opened)
+    cache.follow()
+    assert cache.newest("tab", asked_at) == Who("ann", "dev")
