@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from api.logs import logger
+from experiments.domain.errors import Unavailable
 from experiments.services.catalog import CatalogHolder
 from experiments.services.ports import ChangeFeed
 
@@ -57,17 +58,20 @@ class CatalogPoller(threading.Thread):
         self._changes.close()
 
     def look(self) -> None:
-        """Refresh once; a failure is no reason to end."""
-        try:
-            self._catalog.refresh()
-            for cache in self._caches:
-                cache.follow()
-        except Exception as error:  # noqa: BLE001 - nothing may end the thread that keeps a process up to date
-            if not self._failing:
-                _log.warning("catalog_refresh_failed", error=repr(error))
-            self._failing = True
-        else:
+        """Refresh once; a failure is no reason to end, and that of one keeps no other from hearing who refuses."""
+        failed: Exception | None = None
+        for refresh in (self._catalog.refresh, *(cache.follow for cache in self._caches)):
+            try:
+                refresh()
+            except Unavailable as away:
+                failed = away
+                break  # the others ask the same database, and each may wait long for nothing
+            except Exception as error:  # noqa: BLE001 - nothing may end the thread that keeps a process up to date
+                failed = failed or error
+        if failed is None:
             self._looked_at = time.monotonic()
             if self._failing:
                 _log.info("catalog_refresh_recovered", version=self._catalog.current.version)
-            self._failing = False
+        elif not self._failing:
+            _log.warning("catalog_refresh_failed", error=repr(failed))
+        self._failing = failed is not None

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from flask import request
 from flask_smorest import Blueprint
 from marshmallow import Schema
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, ValidationError
 
 from api.auth import require, require_public
 from api.body import StrictParser
@@ -28,6 +29,18 @@ IF_NONE_MATCH = {
     "schema": {"type": "string"},
     "description": "The ETag held already.",
 }
+
+
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+
+
+def _is_utf8(path: str) -> bool:
+    """Say it of a path as WSGI gives it, a character for each byte."""
+    try:
+        path.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class KeyConverter(BaseConverter):
@@ -51,6 +64,12 @@ class UnitIdConverter(BaseConverter):
 
     regex = ".{1,2000}"
     part_isolating = False
+
+    def to_python(self, value: str) -> str:
+        """Return the id. What is not UTF-8 names nobody: what it would be read as may be somebody else's id."""
+        if _REPLACED in value and not _is_utf8(request.environ["PATH_INFO"]):
+            raise ValidationError
+        return value
 
 
 CONVERTERS: Mapping[str, type[BaseConverter]] = {

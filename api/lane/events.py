@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring_ascii
+from time import monotonic
 
 import msgspec
 
@@ -140,9 +141,10 @@ class Events:
     def _exposures(self, claims: Sequence[SentExposure], moments: _Moments) -> list[Exposure]:
         if len({claim.event_id for claim in claims}) < len(claims):
             raise _Unclean
-        return [self._exposure(claim, moments) for claim in claims]
+        asked_at = monotonic()
+        return [self._exposure(claim, moments, asked_at) for claim in claims]
 
-    def _exposure(self, claim: SentExposure, moments: _Moments) -> Exposure:
+    def _exposure(self, claim: SentExposure, moments: _Moments, asked_at: float) -> Exposure:
         """Check a claim as the recorder does; what it refuses, Flask has it refuse once more."""
         if not -MAX_WHOLE <= claim.version <= MAX_WHOLE:
             raise _Unclean
@@ -157,7 +159,7 @@ class Events:
             occurred_at=moments.now if claim.occurred_at is _UNSET else moments.instant(claim.occurred_at),
         )
         self._require_consent([said.unit_id])
-        return self._recorder.check(said)
+        return self._recorder.check(said, asked_at)
 
     def _require_consent(self, units: Sequence[str]) -> None:
         """Leave to Flask, which says of which units nothing is stored; ids are fit to be ids."""

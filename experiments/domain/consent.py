@@ -42,9 +42,10 @@ class Consent:
     def hear(self, granted: bool, at: datetime, by: str, *, just_now: bool = False) -> Consent | None:
         """Return what holds after another word, None where a later one was heard. Of two at once, refusing counts.
 
-        `just_now`: it does not say when it was said, and follows whatever was heard before.
+        `just_now`: it does not say when it was said, and follows whatever was heard before. So does a refusal from
+        before an erasure that arrives after it: refusals outlive an erasure.
         """
-        if just_now:
+        if just_now or (self.state is ConsentState.UNSAID and not granted):
             at = max(at, self.said_at)
         elif at < self.said_at or (at == self.said_at and granted and not self.granted):
             return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from experiments.domain.consent import Consent, ConsentMode, Said, first_word
+from experiments.domain.consent import Consent, ConsentMode, ConsentState, Said, first_word
 from experiments.domain.erasure import unit_digest
 from experiments.domain.errors import DomainError
 from experiments.domain.names import check_id, check_instant
@@ -115,23 +115,37 @@ class _Hearing:
         return ConsentVerdict(unit_id=word.unit_id, status=self.hear(word))
 
     def hear(self, word: ConsentWord) -> ChangeStatus:
-        for other in self._others.get(word.unit_id, ()):
-            self._hear(other, word)
-        return self._hear(self._digests[word.unit_id], word)
-
-    def _hear(self, digest: str, word: ConsentWord) -> ChangeStatus:
+        """Let all ids of the person say it, unless one of them has said something later."""
+        digests = (self._digests[word.unit_id], *self._others.get(word.unit_id, ()))
+        latest = max((said for one in digests if (said := self._said.get(one))), key=_order, default=None)
         at = word.at or self.now
-        before = self._said.get(digest)
-        if before is None:
-            after: Consent | None = first_word(digest, word.granted, at, self._by)
-        else:
-            after = before.hear(word.granted, at, self._by, just_now=word.at is None)
-        if after is None:
+        if latest is not None:
+            heard = latest.hear(word.granted, at, self._by, just_now=word.at is None)
+            if heard is None:
+                return ChangeStatus.OUTDATED
+            at = heard.said_at
+        elif word.granted and word.at is not None and self._is_erased(digests, word.at):
             return ChangeStatus.OUTDATED
+        changed = [self._hear(digest, word.granted, at) for digest in digests]
+        return ChangeStatus.ACCEPTED if any(changed) else ChangeStatus.UNCHANGED
+
+    def _hear(self, digest: str, granted: bool, at: datetime) -> bool:
+        before = self._said.get(digest)
+        after = first_word(digest, granted, at, self._by)
+        if before is not None:  # nothing later was said, as nobody of the person has
+            after = before.hear(granted, at, self._by, just_now=True) or after
         if before is not None and (after.state, after.said_at) == (before.state, before.said_at):
-            return ChangeStatus.UNCHANGED
+            return False
         self._said[digest] = self._changed[digest] = after
-        return ChangeStatus.ACCEPTED
+        return True
+
+    def _is_erased(self, digests: Sequence[str], at: datetime) -> bool:
+        """Say whether one of them was erased since: who was granted something then is nobody any more."""
+        latest = self._work.erasures.latest()
+        if latest is None or latest < at:
+            return False
+        erased = self._work.erasures.since(at)
+        return any(digest in erased.at for digest in digests)
 
     def known(self, unit_id: str) -> Consent | None:
         return self._said.get(self._digests[unit_id])
@@ -140,6 +154,11 @@ class _Hearing:
         if self._changed:
             self._work.consents.put(list(self._changed.values()))
             self._work.commit()
+
+
+def _order(said: Consent) -> tuple[datetime, bool]:
+    """The latest word counts; of two at once, refusing."""
+    return said.said_at, said.state is ConsentState.REFUSED
 
 
 def _other_ids(work: UnitOfWork, unit_ids: Sequence[str]) -> dict[str, list[str]]:

@@ -18,7 +18,7 @@ from experiments.domain.errors import InvalidInput
 from experiments.domain.profile import Known, Profile, Registry
 from experiments.services.log_rows import read_rows
 from experiments.services.ports import UnitOfWork, Watermark
-from experiments.services.segment_tables import AT_ONCE, Progress
+from experiments.services.segment_tables import AT_ONCE, Progress, consenting_profiles
 
 TYPES: Mapping[AttributeType, pa.DataType] = {
     AttributeType.NUMBER: pa.float64(),
@@ -83,7 +83,7 @@ def known_of(
     late: Counter[str] = Counter()
     for start in range(0, len(unit_ids), AT_ONCE):
         part = unit_ids[start : start + AT_ONCE]
-        stored = work.profiles.some(part)
+        stored = consenting_profiles(work, part)
         for unit_id, exposed_at in zip(part, exposed[start : start + AT_ONCE], strict=True):
             profile = stored[unit_id].profile if unit_id in stored else Profile(unit_id=unit_id)
             known = only.lay(profile, now=now).known

@@ -34,6 +34,7 @@ from experiments.services.log_rows import Progress, read_rows
 from experiments.services.plan import plan_of
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, Snapshot, UnitOfWork
 from experiments.services.registry_read import read_registry
+from experiments.services.segment_tables import consenting_profiles
 
 MOST_UNITS = 1_000_000
 """Of more units no profiles are read: a day's look would take longer than all others together."""
@@ -143,7 +144,7 @@ def _present(
     found: list[str | None] = []
     for start in range(0, len(unit_ids), PROFILES_AT_ONCE):
         some = unit_ids[start : start + PROFILES_AT_ONCE]
-        profiles = {unit_id: stored.profile for unit_id, stored in work.profiles.some(some).items()}
+        profiles = {unit_id: stored.profile for unit_id, stored in consenting_profiles(work, some).items()}
         now_in = {
             unit_id: present.of(named.lay(profile, now=now).attributes)
             for unit_id, profile in profiles.items()

@@ -68,31 +68,37 @@ class Eraser:
         Raises InvalidInput, Unavailable. On Unavailable some of it may be done: ask again.
         """
         check_id(unit_id, "/unit_id")
-        person_id, others = self._ids(unit_id)
-        receipts = {unit_id: self._erase(unit_id, actor)}
-        removed = 0
-        while others:
-            receipts.update({one: self._erase(one, actor) for one in others})
-            removed, others = self._unlink(person_id, receipts)
+        before = self._ids(unit_id)
+        receipts, removed = {unit_id: self._erase(unit_id, actor)}, 0
+        left = (before | self._ids(unit_id)) - receipts.keys()
+        while left:
+            receipts.update({one: self._erase(one, actor) for one in left})
+            removed, left = self._unlink(unit_id, receipts)
         return receipts[unit_id] if removed == 0 else together(list(receipts.values()), removed)
 
-    def _ids(self, unit_id: str) -> tuple[str, frozenset[str]]:
-        """Return whose id it is, and the person's others."""
+    def _ids(self, unit_id: str) -> frozenset[str]:
+        """Return all ids of the person whose id it is."""
         with self._open(read_only=True) as work:
-            found = work.identities.get(unit_id)
-            rows = work.identities.of_person(found.person_id) if found else ()
-        return found.person_id if found else unit_id, frozenset(one.unit_id for one in rows) - {unit_id}
+            return _ids_of(work, unit_id)
 
-    def _unlink(self, person_id: str, erased: Collection[str]) -> tuple[int, frozenset[str]]:
-        """Forget who was who, last of all: whoever has to ask again finds all ids. Return those joined meanwhile."""
+    def _unlink(self, unit_id: str, erased: Mapping[str, Receipt]) -> tuple[int, frozenset[str]]:
+        """Forget who was who, last of all: whoever has to ask again finds all ids. Return those joined meanwhile.
+
+        Who follows the log may have counted for one id what another one had bought, before that was erased too.
+        """
         with self._open() as work:
+            work.behaviour.take()
+            work.behaviour.remove(list(erased))
+            said_since = [one for one, receipt in erased.items() if _erase_said(work, one, receipt)]
             work.identities.take()
-            ids = frozenset(one.unit_id for one in work.identities.of_person(person_id))
-            if not ids <= set(erased):
-                return 0, ids - set(erased)
-            removed = work.identities.remove(person_id)
+            ids = _ids_of(work, unit_id)
+            if not ids <= erased.keys():
+                return 0, ids - erased.keys()
+            found = work.identities.get(unit_id)
+            removed = work.identities.remove(found.person_id) if found else 0
             work.commit()
             work.scrub()
+        self._forget(said_since)
         self._unlinked(ids)
         return removed, frozenset()
 
@@ -149,22 +155,33 @@ class Eraser:
             work.behaviour.take()
             work.behaviour.remove([unit_id])
             work.reports.forget(member_of_digest(receipt.unit_digest))
-            said_since, revision = work.profiles.erase(unit_id)
-            if said_since:
-                work.erasures.add(
-                    Erasure(
-                        id=secrets.token_hex(8),
-                        unit_digest=receipt.unit_digest,
-                        erased_at=receipt.erased_at,
-                        profile_revision=revision,
-                    )
-                )
+            said_since = _erase_said(work, unit_id, receipt)
             work.log.erase(found)
             work.audit.append(_entry(receipt, actor))
             work.commit()
             work.scrub()
         if said_since:
             self._forget([unit_id])
+
+
+def _ids_of(work: UnitOfWork, unit_id: str) -> frozenset[str]:
+    found = work.identities.get(unit_id)
+    rows = work.identities.of_person(found.person_id) if found else ()
+    return frozenset(one.unit_id for one in rows) | {unit_id}
+
+
+def _erase_said(work: UnitOfWork, unit_id: str, receipt: Receipt) -> bool:
+    """Erase what was said of a unit since its mark; return whether that was anything."""
+    said_since, revision = work.profiles.erase(unit_id)
+    if said_since:
+        again = Erasure(
+            id=secrets.token_hex(8),
+            unit_digest=receipt.unit_digest,
+            erased_at=receipt.erased_at,
+            profile_revision=revision,
+        )
+        work.erasures.add(again)
+    return said_since > 0
 
 
 def together(receipts: Sequence[Receipt], identities: int) -> Receipt:

@@ -33,10 +33,13 @@ class Identifier:
         check_pair(anonymous_id, unit_id)
         with self._open(read_only=True) as work:
             held = work.identities.get(anonymous_id)
+            is_lacking = held is not None and bool(work.consents.lacking([anonymous_id, unit_id]))
         if held is None:
             held = self._join(anonymous_id, unit_id, trusted=trusted)
         else:
             join(anonymous_id, unit_id, (held,), is_bucketed=False, now=self._clock())  # refuses what is another's
+            if is_lacking:
+                raise NoConsent
         return Joined(anonymous_id=anonymous_id, unit_id=unit_id, bucketed_by=bucketed_by(held))
 
     def _join(self, anonymous_id: str, unit_id: str, *, trusted: bool) -> Identity:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
+from math import inf
 from time import monotonic
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ class IdentityCache:
         self._changes = 0
         self._followed: int | None = None
         self._away_until = 0.0
+        self._looked_at = -inf
         self.active = True
 
     def numbers(self) -> Mapping[str, float]:
@@ -85,7 +87,7 @@ class IdentityCache:
 
     def follow(self) -> None:
         """Forget who was joined or erased by other processes since the last look. Raises Unavailable."""
-        heard = self._changes
+        heard, looked_at = self._changes, monotonic()
         with self._open(read_only=True) as work:
             if self._followed is None:
                 revision, changed = work.identities.revision(), None
@@ -102,13 +104,29 @@ class IdentityCache:
                 self._recent, self._older = {}, {}
         elif changed:
             self.forget(changed)
-        self._followed = revision
+        self._followed, self._looked_at = revision, looked_at
 
-    def newest(self, unit_id: str) -> Who:
-        """Return who this is, having looked what others did up to now. Raises Unavailable."""
-        if self.active:
-            self.follow()
-        return self.of(unit_id)
+    def newest(self, unit_id: str, asked_at: float) -> Who:
+        """Return who this is, having looked what others did up to that reading of `monotonic`. Raises Unavailable.
+
+        So all of one batch need one look.
+        """
+        if not self.active:
+            return Who(unit_id, unit_id)
+        if monotonic() < self._away_until:
+            raise Unavailable("database_unavailable", "The database did not answer a moment ago.")
+        try:
+            if self._looked_at < asked_at:
+                self.follow()
+            found = self._held(unit_id)
+            if found is None:
+                cold = {unit_id: Who(unit_id, unit_id)}
+                self._look(cold)
+                found = cold[unit_id]
+        except Unavailable:
+            self._away_until = monotonic() + AWAY_SECONDS
+            raise
+        return found
 
     def _held(self, unit_id: str) -> Who | None:
         """Return what is remembered; what is asked for again is recent again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TypeVar, cast
 
 from experiments.domain.assignment import counted_variant
@@ -36,6 +37,7 @@ class _Batch:
     events: dict[str, Event]
     exposures: dict[str, Exposure]
     verdicts: list[ItemVerdict]
+    asked_at: float
 
 
 class Recorder:
@@ -62,7 +64,7 @@ class Recorder:
         Items are checked from memory; the database is asked only about what memory does not hold.
         """
         now = self._clock()
-        batch = _Batch(events={}, exposures={}, verdicts=[])
+        batch = _Batch(events={}, exposures={}, verdicts=[], asked_at=monotonic())
         for item in items:
             batch.verdicts.append(self._sort(item, batch, now))
         known = self._journal.append(list(batch.events.values()), list(batch.exposures.values()), received_at=now)
@@ -81,7 +83,7 @@ class Recorder:
             fresh = (
                 _keep(batch.events, item.event_id, item)
                 if isinstance(item, Event)
-                else _keep(batch.exposures, item.event_id, self.check(item))
+                else _keep(batch.exposures, item.event_id, self.check(item, batch.asked_at))
             )
         except Unavailable:
             raise  # nobody knows whether the item is good, so it is not refused
@@ -89,14 +91,17 @@ class Recorder:
             return rejected(item.event_id, refusal)
         return ItemVerdict(event_id=item.event_id, status=ItemStatus.ACCEPTED if fresh else ItemStatus.DUPLICATE)
 
-    def check(self, claim: ExposureClaim) -> Exposure:
-        """Return the exposure that a claim tells of. Raises InvalidInput, or Unavailable where memory cannot decide."""
+    def check(self, claim: ExposureClaim, asked_at: float) -> Exposure:
+        """Return the exposure that a claim tells of; `asked_at`: what `monotonic` said when its batch came in.
+
+        Raises InvalidInput, or Unavailable where memory cannot decide.
+        """
         experiment = self._experiment(claim.experiment)
         if not experiment.is_live:
             raise InvalidInput("experiment_not_live", f"The experiment is {experiment.status}.", path="/experiment")
         version = self._version(claim)
         check_time(experiment, version, claim)
-        forced = self._check_shown(version, self._layer(experiment), claim)
+        forced = self._check_shown(version, self._layer(experiment), claim, asked_at)
         _check_id(claim, version.epoch)
         return Exposure(
             event_id=claim.event_id,
@@ -111,7 +116,7 @@ class Recorder:
             channel=claim.channel,
         )
 
-    def _check_shown(self, version: Version, layer: Layer | None, claim: ExposureClaim) -> bool:
+    def _check_shown(self, version: Version, layer: Layer | None, claim: ExposureClaim, asked_at: float) -> bool:
         """Do as `check_claim`; what is wrong by the unit's own id may be right by the one its person is bucketed by.
 
         Both count: who was shown something by its own id, before it was joined or by a process that had not heard of
@@ -122,7 +127,7 @@ class Recorder:
         except InvalidInput as refusal:
             if refusal.code != MISMATCH:
                 raise
-            bucketed_as = self.caches.identities.newest(claim.unit_id).bucketed_as
+            bucketed_as = self.caches.identities.newest(claim.unit_id, asked_at).bucketed_as
             if bucketed_as == claim.unit_id:
                 raise
             return check_claim(version, layer, replace(claim, unit_id=bucketed_as))

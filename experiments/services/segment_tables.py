@@ -76,7 +76,7 @@ def units_table(
     now: datetime,
     progress: Progress,
 ) -> pa.Table:
-    """A row per profile: `unit_id`, the attributes, and whether assignment would find the unit in each segment."""
+    """A row per profile that counts: `unit_id`, the attributes, and who assignment would find in which segment."""
     matches = [compile_condition(one.condition) for one in segments]
     schema = pa.schema(
         [
@@ -94,11 +94,24 @@ def units_table(
     return pa.Table.from_batches(batches, schema)
 
 
+def consenting_profiles(work: UnitOfWork, unit_ids: Collection[str]) -> Mapping[str, StoredProfile]:
+    """Read what is known of units; of who does not consent nothing is."""
+    lacking = work.consents.lacking(unit_ids)
+    return work.profiles.some([one for one in unit_ids if one not in lacking] if lacking else unit_ids)
+
+
 def _pages(work: UnitOfWork) -> Iterator[Sequence[StoredProfile]]:
-    after: str | None = None
+    """All profiles that count: of who consents, and of persons, as those of their other ids are not read any more."""
+    whose, after = _persons(work), None
     while page := work.profiles.page(after=after, limit=AT_ONCE):
-        yield page
-        after = page[-1].profile.unit_id
+        units = [stored.profile.unit_id for stored in page]
+        lacking = work.consents.lacking(units)
+        yield [
+            stored
+            for stored, unit_id in zip(page, units, strict=True)
+            if unit_id not in lacking and whose.get(unit_id, unit_id) == unit_id
+        ]
+        after = units[-1]
 
 
 def _batch(

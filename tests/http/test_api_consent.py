@@ -304,6 +304,27 @@ def test_other_processes_hear_of_it_with_their_next_look_and_keep_it_while_the_d
     assert reasons() == {"assigned"}
 
 
+def test_a_catalog_that_cannot_be_read_keeps_nobody_from_hearing_of_a_refusal(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = MemoryDatabase()
+    here, there = opened(caller(database.unit_of_work, clock)), caller(database.unit_of_work, clock)
+    caches = [there.winnow.caches.identities, there.winnow.caches.consents]
+    poller = CatalogPoller(there.winnow.catalog, PolledFeed(), every_seconds=60, caches=caches)
+    poller.look()
+    age = poller.numbers()["catalog_age_seconds"]
+
+    def damaged(*_: Any, **__: Any) -> None:
+        raise KeyError("variants")
+
+    monkeypatch.setattr(there.winnow.catalog, "refresh", damaged)
+    monkeypatch.setattr(caches[0], "follow", damaged)
+    refuse(here)
+    poller.look()
+    assert there.winnow.caches.consents.lacks(PERSON)
+    assert poller.numbers()["catalog_age_seconds"] > age  # it is told that something is wrong
+
+
 def test_before_anything_was_heard_nobody_is_known_to_consent(clock: FakeClock) -> None:
     database, away = MemoryDatabase(), [None]
 

@@ -92,6 +92,18 @@ def test_a_unit_is_called_whatever_others_call_it(house: Caller, unit_id: str) -
     assert house.get(f"/v1/units/{address}").json["attributes"] == {"city": "Bonn"}
 
 
+def test_an_address_that_is_not_utf8_names_nobody(house: Caller) -> None:
+    """No receipt for another one's id, and no refusal that counts for nobody: `%FC` is an ü in Latin-1 alone."""
+    patch(house, quote("M\ufffdller"), city="Bonn")
+    headers, sent = {"Authorization": f"Bearer {house.key}"}, {"granted": False}
+    for method, rest, body in (("GET", "", None), ("DELETE", "", None), ("PUT", "/consent", sent)):
+        raw = {"PATH_INFO": f"/v1/units/M\xfcller{rest}"}  # as servers hand over the bytes; the test's client cannot
+        answer = house.client.open("/", method=method, json=body, headers=headers, environ_overrides=raw)
+        assert answer.json["code"] in ("route_not_found", "method_not_allowed")
+    assert house.get("/v1/units/M%EF%BF%BDller/consent").json["granted"] is None
+    assert house.get("/v1/units/M%EF%BF%BDller").json["attributes"] == {"city": "Bonn"}
+
+
 def test_what_does_not_hold_is_refused_at_its_place(house: Caller) -> None:
     assert refusal(house.get("/v1/units/nobody")) == (404, "unit_not_found", None)
     assert refusal(patch(house, "u1", shoe=43)) == (422, "attribute_unknown", "/attributes/shoe")

@@ -98,3 +98,15 @@ def test_with_an_erasure_a_grant_goes_and_a_refusal_stands() -> None:
     again = gone.hear(True, at(6), "crm")
     assert again is not None
     assert (again.state, again.since) == (ConsentState.GRANTED, at(6))
+
+
+def test_a_refusal_that_arrives_after_the_erasure_stands_and_a_grant_does_not() -> None:
+    gone = heard((True, 0)).unsay(at(5))
+    assert gone.hear(True, at(3), "crm") is None
+    late = gone.hear(False, at(3), "crm")
+    assert late is not None
+    assert (late.granted, late.since) == (False, at(5))
+    assert late.hear(True, at(4), "crm") is None  # what was granted before the erasure is nobody's
+    again = late.hear(True, at(6), "crm")
+    assert again is not None
+    assert again.granted

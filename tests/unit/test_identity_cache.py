@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -50,11 +51,23 @@ def test_where_nobody_was_joined_nothing_is_read(opened: Counting, cache: Identi
     asks: list[Callable[[], Any]] = [
         lambda: cache.of("u2"),
         lambda: cache.warm(["u3", "u4"]),
-        lambda: cache.newest("u5"),
+        lambda: cache.newest("u5", monotonic()),
         lambda: cache.bucketed(["u6"]),
     ]
     assert [reads(opened, ask) for ask in asks] == [0] * 4
     assert (cache.of("u2"), cache.numbers()) == (Who("u2", "u2"), {"identities_remembered": 0})
+
+
+def test_all_of_one_batch_need_one_look_at_what_others_did(
+    opened: Counting, other: Winnow, cache: IdentityCache
+) -> None:
+    join(other, "dev")
+    cache.warm(["dev", "ann"])
+    asked_at = monotonic()
+    assert reads(opened, lambda: [cache.newest(unit, asked_at) for unit in ("dev", "ann", "dev")]) == 1
+    join(other, "tab")
+    assert reads(opened, lambda: cache.newest("dev", monotonic())) == 1  # another batch looks again
+    assert cache.newest("tab", monotonic()) == Who("ann", "dev")
 
 
 def test_a_cold_unit_is_read_once_whoever_it_is(opened: Counting, other: Winnow, cache: IdentityCache) -> None:
@@ -144,8 +157,31 @@ def test_while_the_database_is_away_everybody_is_somebody_of_its_own(
         Who("bob", "bob"),
     )
     assert tries == [True]  # and is left alone for a while
-    with pytest.raises(Unavailable):
-        cache.newest("ann")
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            cache.newest("ann", monotonic())
+    assert tries == [True]  # nobody waits for it once more, and nobody is refused meanwhile
     monkeypatch.setattr(cache, "_open", opened)
     cache.follow()
     assert cache.of("ann") == Who("ann", "dev")
+
+
+def test_a_claim_is_not_judged_by_who_could_not_be_read(
+    monkeypatch: pytest.MonkeyPatch, opened: Counting, other: Winnow, cache: IdentityCache
+) -> None:
+    """The look of its batch went well, and then the database was gone: `tab` may be anybody."""
+    join(other, "dev")
+    join(other, "tab")
+    asked_at = monotonic()
+    assert cache.newest("dev", asked_at) == Who("ann", "dev")
+
+    def away(*, read_only: bool = False) -> Any:
+        raise Unavailable("database_unavailable", "The database does not answer.")
+
+    monkeypatch.setattr(cache, "_open", away)
+    assert cache.newest("dev", asked_at) == Who("ann", "dev")
+    with pytest.raises(Unavailable):
+        cache.newest("tab", asked_at)
+    monkeypatch.setattr(cache, "_open", opened)
+    cache.follow()
+    assert cache.newest("tab", asked_at) == Who("ann", "dev")

@@ -24,6 +24,7 @@ from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
 from experiments.services import segment_reporter
+from experiments.services.consents import ConsentWord
 from experiments.services.profiles import ProfileChange
 from experiments.services.report_ports import CUSTOMERS
 from experiments.services.segment_cards import Cards, cards_of
@@ -387,6 +388,24 @@ def test_of_two_workers_one_report_is_kept(shop: Winnow, clock: FakeClock) -> No
         with shop.open_unit_of_work(read_only=True) as work:
             assert [one.number for one in work.reports.history(key)] == [2, 1]
             assert len(work.reports.weeks(key)) == (key != CUSTOMERS)
+
+
+def test_who_refuses_is_in_no_set_and_ids_of_one_person_are_one_customer(shop: Winnow, clock: FakeClock) -> None:
+    """Both are told of in the report as well: 97 of a hundred profiles are customers that may be looked at."""
+    say(shop, {unit: {"channel": "web"} for unit in UNITS})
+    refusing, person, device = UNITS[3], UNITS[4], UNITS[5]
+    shop.catalog.refresh()
+    shop.identifier.identify(device, person, trusted=True)
+    shop.identifier.identify("nobody knows it", refusing, trusted=True)
+    shop.consents.say(ConsentWord(unit_id="nobody knows it", granted=False), by="t")
+    shop.consents.say(ConsentWord(unit_id=UNITS[6], granted=False), by="t")
+    assert reporter(shop).step(silent)
+    with shop.open_unit_of_work(read_only=True) as work:
+        salt, members = work.erasures.salt(), set(work.reports.members("web"))
+        customers = work.reports.newest(CUSTOMERS)
+    assert {unit for unit in UNITS if member_of(salt, unit) not in members} == {refusing, device, UNITS[6]}
+    assert customers is not None
+    assert customers.document["units"] == 97
 
 
 def test_whoever_is_erased_is_in_no_set(shop: Winnow, clock: FakeClock) -> None:
