@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from experiments.cli.customer_summary import share_text
 from experiments.cli.inbox import inbox_table
 from experiments.cli.tables import interval_of, print_report, report_table
 from experiments.domain.evidence import ArmBelief
@@ -82,3 +83,8 @@ def test_the_inbox_never_says_certain_and_calls_what_it_expects_predicted(value:
     text = console.export_text()
     assert f" {said} " in text
     assert "predicted" in text
+
+
+@pytest.mark.parametrize(("value", "said"), [(1 / 11_142, "<0.1%"), (0.0, "0.0%"), (0.577, "57.7%"), (1.0, "100.0%")])
+def test_one_of_many_is_not_nobody(value: float, said: str) -> None:
+    assert share_text(value) == said
