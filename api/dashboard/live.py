@@ -58,12 +58,7 @@ def live_of(experiment: Experiment, plan: SegmentPlan, names: Names) -> Live:
             return _unsplit(f"Stopped: everybody sees {promoted or control}.", promoted)
     if experiment.definition.randomisation is Randomisation.EXTERNAL:
         return _unsplit("Another system decides who sees what.", promoted)
-    return Live(
-        sentence=split_sentence(experiment, plan.allocation, names, plan.promoted),
-        pieces=pieces(experiment, plan.allocation, names, plan.promoted),
-        promoted=promoted,
-        traffic=_traffic(plan, control, names),
-    )
+    return _split(experiment, plan, names, control, promoted)
 
 
 def pieces(experiment: Experiment, allocation: Allocation, names: Names, promoted: str | None) -> tuple[Piece, ...]:
@@ -109,6 +104,17 @@ def split_of(experiment: Experiment, allocation: Allocation, names: Names, promo
     return Split(
         sentence=split_sentence(experiment, allocation, names, promoted),
         pieces=pieces(experiment, allocation, names, promoted),
+    )
+
+
+def _split(experiment: Experiment, plan: SegmentPlan, names: Names, control: str, promoted: str | None) -> Live:
+    if plan.traffic_bp == 0:
+        return _unsplit(f"Nobody of this segment takes part: all see {control}.", promoted)
+    return Live(
+        sentence=split_sentence(experiment, plan.allocation, names, plan.promoted),
+        pieces=pieces(experiment, plan.allocation, names, plan.promoted),
+        promoted=promoted,
+        traffic=_traffic(plan, control, names),
     )
 
 

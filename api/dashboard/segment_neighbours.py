@@ -34,17 +34,18 @@ class ReachRow:
 
 
 def overlap_row(overlap: Overlap, card: Card, names: Mapping[str, str]) -> OverlapRow:
-    """Beside one other segment; of a handful in this one no share is told."""
+    """Beside one other segment; of a handful, in this one or in the other, no share is told."""
     of_this, of_other = overlap.share_of_this.value, overlap.share_of_other.value
     few = card.units < FEWEST
+    few_of_other = of_other is not None and of_other > 0 and round(overlap.both / of_other) < FEWEST
     return OverlapRow(
         key=overlap.other,
         name=names.get(overlap.other, overlap.other),
         both=few_or(overlap.both),
         of_this="too few to say" if few else "not known" if of_this is None else whole_share(of_this),
-        of_other="not known" if of_other is None else whole_share(of_other),
+        of_other="too few to say" if few_of_other else "not known" if of_other is None else whole_share(of_other),
         of_this_length=0.0 if few else of_this or 0.0,
-        of_other_length=of_other or 0.0,
+        of_other_length=0.0 if few_of_other else of_other or 0.0,
     )
 
 

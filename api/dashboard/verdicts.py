@@ -39,6 +39,7 @@ _WORDS = {
     "untrustworthy": "Do not trust",
 }
 NO_DATA = Outcome(code="no_data", word="No data yet")
+NOT_IN = Outcome(code="no_data", word="Takes no part")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,8 @@ def _of_plan(
     history: Iterable[Promotion],
 ) -> Verdict:
     scope = report.scope_of(plan.segment.key) if report else None
+    if plan.traffic_bp == 0 and promotion is None and not (scope and scope.units):
+        return _left_out(experiment, plan, names)
     alone = len(experiment.definition.segments) == 1
     started = experiment.status is not Status.DRAFT
     waiting = "Its first numbers come with the next analysis." if started else "The experiment has not started."
@@ -146,6 +149,23 @@ def _of_plan(
         live=live_of(experiment, plan, names),
         next_step=None if promotion is not None else _next_step(proposal, names, sentence, history),
         promotion=None if promotion is None else _promoted(experiment, promotion, names),
+    )
+
+
+def _left_out(experiment: Experiment, plan: SegmentPlan, names: Names) -> Verdict:
+    """A segment without traffic that nobody ever counted in: there is nothing to wait for."""
+    return Verdict(
+        segment=plan.segment.key,
+        name=names.segment(plan.segment.key),
+        description=plan.segment.description or ("" if plan.segment.condition else "Whoever is in no other segment"),
+        outcome=NOT_IN,
+        sentence="It has no traffic, so nothing is found out about it here.",
+        units="",
+        outlook="",
+        guardrails=(),
+        live=live_of(experiment, plan, names),
+        next_step=None,
+        promotion=None,
     )
 
 

@@ -24,7 +24,9 @@ COMMANDS = {
     "timeline": Entry("experiments.cli.inbox:timeline", "Show every step of a promotion, and what it has come to."),
     "assign": Entry("experiments.cli.assign:assign", "Say for a whole list of customers what each of them sees."),
     "import": Entry("experiments.cli.import_customers:importing", "Take over what other systems know of customers."),
-    "customers": Entry("experiments.cli.customers:customers", "Say who is who; erase people, with a receipt."),
+    "customers": Entry(
+        "experiments.cli.customers:customers", "Say who is who and who consents; erase people, with a receipt."
+    ),
     "replay": Entry("experiments.cli.replay:replay", "Load the results of an experiment that ran elsewhere."),
     "demo": Entry("experiments.cli.demo.command:demo", "See all of it happen on simulated or real customers."),
 }

@@ -47,7 +47,7 @@ def _print_rfm(rfm: Mapping[str, Any]) -> None:
     out().print(table)
     groups = Table("group", "customers", "share", "revenue", "share of revenue", box=SIMPLE_HEAD)
     for one in rfm["groups"]:
-        shares = (_share(one[name]) for name in ("share_of_customers", "share_of_revenue"))
+        shares = (share_text(one[name]) for name in ("share_of_customers", "share_of_revenue"))
         revenue = f"{one['revenue_cents'] / 100:,.2f}"
         groups.add_row(one["name"], f"{one['customers']:,}", next(shares), revenue, next(shares))
     out().print(groups)
@@ -60,9 +60,12 @@ def _print_overlap(overlap: Mapping[str, Any]) -> None:
         return
     table = Table("of \\ also in", *keys, "customers", box=SIMPLE_HEAD)
     for key, shares, count in zip(keys, overlap["shares"], units, strict=True):
-        table.add_row(key, *map(_share, shares), f"{count:,}")
+        table.add_row(key, *map(share_text, shares), f"{count:,}")
     out().print(table)
 
 
-def _share(value: Any) -> str:
-    return "–" if is_reason(value) else f"{value:.1%}"
+def share_text(value: Any) -> str:
+    """Of one in 11,000 it is not said that they are nobody."""
+    if is_reason(value):
+        return "–"
+    return "<0.1%" if 0 < value < 0.001 else f"{value:.1%}"

@@ -9,13 +9,22 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from experiments.cli.console import out
+from experiments.cli.tables import NONE, chance
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.evidence import Evidence, Live
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 
 PAGE = 100
-_TITLES = ("promotion", "experiment", "segment", "variant", "lift", "surely above", "chance to be best", "since")
-NONE = "–"
+_TITLES = (
+    "promotion",
+    "experiment",
+    "segment",
+    "variant",
+    "predicted",
+    "surely above",
+    "chance to be best",
+    "since (UTC)",
+)
 
 
 @click.command()
@@ -33,7 +42,7 @@ def inbox(experiment: str | None, state: str) -> None:
     if not page.items:
         click.echo(f"Nothing is {state}.")
         return
-    out().print(_table(page.items))
+    out().print(inbox_table(page.items))
     for promotion in page.items:
         click.echo(f"{promotion.id}: {promotion.evidence.verdict}")
     if page.next_after:
@@ -87,10 +96,11 @@ def realised_sentence(evidence: Evidence, live: Live) -> str:
     )
 
 
-def _table(promotions: Iterable[Promotion]) -> Table:
+def inbox_table(promotions: Iterable[Promotion]) -> Table:
+    """`predicted` is corrected for having been picked; the verdict's sentence tells what was seen."""
     table = Table(box=SIMPLE_HEAD)
     for title in _TITLES:
-        table.add_column(title, no_wrap=title == "promotion")
+        table.add_column(title, no_wrap=title in ("promotion", "since (UTC)"))
     for one in promotions:
         evidence = one.evidence
         belief = evidence.belief_in(one.variant)
@@ -101,7 +111,7 @@ def _table(promotions: Iterable[Promotion]) -> Table:
             one.variant,
             _percent(evidence.predicted_gain),
             _percent(evidence.gain_low),
-            f"{belief.chance_to_be_best:.1%}" if belief else NONE,
+            chance(belief.chance_to_be_best if belief else None),
             f"{one.steps[-1].at:%Y-%m-%d %H:%M}",
         )
     return table

@@ -16,6 +16,8 @@ from experiments.domain.segment import Segment
 from experiments.domain.segment_kind import KIND_SENTENCES, SegmentKind
 from experiments.domain.templates import TEMPLATES, Parameter, SegmentTemplate, template
 
+LONGEST_BLANKS = 120
+
 COMMANDS = {
     "templates": Entry("experiments.cli.segments:templates", "List all templates, or say what one of them wants."),
     "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
@@ -74,7 +76,11 @@ def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -
     condition = found.condition(found.from_texts(dict(map(_pair, given))))
     if save is not None:
         segment = Segment(
-            key=save, name=name or found.name, condition=condition, description=found.sentence, kind=found.kind
+            key=save,
+            name=name or found.name,
+            condition=condition,
+            description=_described(found, given),
+            kind=found.kind,
         )
         winnow = wired()
         stored = winnow.author.segments.create(segment, actor=ACTOR)
@@ -84,6 +90,15 @@ def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -
         for doubt in winnow.segment_reports.of(stored.value.key).doubts:
             err().print(f"{doubt['severity']}: {doubt['sentence']}", markup=False, soft_wrap=True)
     click.echo(json.dumps(condition, ensure_ascii=False))
+
+
+def _described(found: SegmentTemplate, given: tuple[str, ...]) -> str:
+    """The template's sentence, with what fills its blanks: "at most so long ago" alone says nothing."""
+    told = ", ".join(given)
+    fits = (
+        0 < len(told) <= LONGEST_BLANKS and found.kind is not SegmentKind.LIST
+    )  # who is on a list is nobody's to read
+    return f"{found.sentence.removesuffix('.')} ({told})." if fits else found.sentence
 
 
 def _pair(argument: str) -> tuple[str, str]:

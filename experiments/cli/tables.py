@@ -87,13 +87,14 @@ def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator
         effect = comparison(metric, arm["variant"], control)
         lift = percent(effect["lift"]["value"], sign=True) if effect else ""
         interval = interval_of(effect["lift_in_family"]) if effect else ""
-        chance = _chance(best.get(arm["variant"]))
+        likely = chance(best.get(arm["variant"]))
         name = variants.get(arm["variant"], arm["variant"])
-        yield (*head, name, value, lift, interval, chance, _mark(scope, arm["variant"]))
+        yield (*head, name, value, lift, interval, likely, _mark(scope, arm["variant"]))
         head = ("", "")
 
 
-def _chance(value: float | None) -> str:
+def chance(value: float | None) -> str:
+    """A probability that is never said to be certain."""
     if value is None:
         return NONE
     return ">99.9%" if value > 0.999 else "<0.1%" if value < 0.001 else f"{value:.1%}"

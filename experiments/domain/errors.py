@@ -60,7 +60,7 @@ class AlreadyExists(DomainError):
     """Something of that kind has that key already."""
 
     def __init__(self, kind: str, key: str) -> None:
-        super().__init__(f"{kind}_exists", f"There is already a {kind} {key!r}.")
+        super().__init__(f"{kind}_exists", f"There is already {'an' if kind[0] in 'aeiou' else 'a'} {kind} {key!r}.")
 
 
 class NoConsent(DomainError):

@@ -140,7 +140,11 @@ class CustomerImporter:
 def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[str, Attribute]:
     """Return column -> attribute, for the columns that have one."""
     if wish.source not in registry.precedence:
-        raise InvalidInput("source_unknown", f"There is no source {wish.source!r}.", path="/source")
+        raise InvalidInput(
+            "source_unknown",
+            f"There is no source {wish.source!r}: register it first (POST /v1/sources).",
+            path="/source",
+        )
     named = {}
     for column in dict.fromkeys((*wish.columns, *header)):
         key = wish.columns.get(column, column)
@@ -150,7 +154,8 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
         if attribute is None or column == wish.id_column:
             continue
         if not attribute.takes_from(wish.source):
-            raise InvalidInput("attribute_of_others", f"{wish.source!r} is no source of {key!r}.", path="/columns")
+            message = f"{wish.source!r} is no source of {key!r}: only {' and '.join(attribute.sources)} may say it."
+            raise InvalidInput("attribute_of_others", message, path="/columns")
         named[column] = attribute
     keys = [attribute.key for attribute in named.values()]
     if not keys:

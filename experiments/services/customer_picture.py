@@ -18,7 +18,7 @@ from segmentation.behaviour.summary import GroupSize, HeatCell, Summary, group_s
 NOT_FOLLOWED = Undefined(
     reason="not_followed", message="No events are followed as purchases: WINNOW_PURCHASE_EVENTS names them."
 )
-NO_CUSTOMERS = Undefined(reason="no_customers", message="Nobody has bought anything.")
+NO_CUSTOMERS = Undefined(reason="no_customers", message="No purchase had been counted when this was made.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,7 +75,8 @@ def check_columns(header: Sequence[str], layout: Layout, name: str) -> None:
     for column in (layout.id_column, *layout.attributes):
         if header.count(column) != 1:
             found = "twice" if column in header else "nowhere"
-            raise InvalidInput("column_missing", f"Column {column!r} stands {found} in {name}.")
+            hint = " --id-column says which one has the ids." if column == layout.id_column else ""
+            raise InvalidInput("column_missing", f"Column {column!r} stands {found} in {name}.{hint}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

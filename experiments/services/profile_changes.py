@@ -97,7 +97,11 @@ class ColumnVerdicts:
 def check_change(change: ProfileChange, registry: Registry, now: datetime) -> None:
     """Raise InvalidInput, at its place in the change, for what the registry does not allow."""
     if change.source not in registry.precedence:
-        raise InvalidInput("source_unknown", f"There is no source {change.source!r}.", path="/source")
+        raise InvalidInput(
+            "source_unknown",
+            f"There is no source {change.source!r}: register it first (POST /v1/sources).",
+            path="/source",
+        )
     if change.at is not None:
         check_at(change.at, now)
     for name, value in change.attributes.items():

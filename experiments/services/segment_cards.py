@@ -152,10 +152,16 @@ def _notes(look: Look, wish: CardWish) -> Iterator[str]:
         return
     weeks = "the last week" if wish.weeks == 1 else f"the last {wish.weeks} weeks"
     if not look.purchases.num_rows:
-        names = ", ".join(wish.purchases)
-        yield f"Value, and what can be tested, are not known: no event {names} in {weeks}; --purchases names others."
+        names = " or ".join(f"“{name}”" for name in wish.purchases)
+        yield (
+            f"Value, and what can be tested, are not known: there was no event {names} in {weeks}. "
+            "WINNOW_PURCHASE_EVENTS names the events that are purchases; with --now, --purchases does."
+        )
     elif look.arriving is None:
-        yield f"What can be tested is not known: nobody was exposed in {weeks}; --units-per-week says how many will be."
+        yield (
+            f"What can be tested is not known: nobody was exposed in {weeks}. "
+            "With --now, --units-per-week says how many will be."
+        )
     if not all(look.weeks.values()):
         yield NO_WEEKS
     if look.described.personal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -412,6 +413,18 @@ def test_what_does_not_exist_is_a_page_that_says_so(site: Site, path: str) -> No
 def test_machines_get_their_problem_document_and_not_a_page(site: Site) -> None:
     response = site.client.get("/v1/nowhere")
     assert (response.status_code, response.mimetype) == (404, "application/problem+json")
+
+
+def test_a_segment_without_traffic_takes_no_part_and_is_not_waited_for(site: Site) -> None:
+    *listed, last = mail().segments
+    site.add(mail(segments=(*listed, replace(last, traffic_bp=0))))
+    document = mail_report()
+    segments = [{**one, "units": 0} if one["segment"] == "everyone" else one for one in document["segments"]]
+    site.store({**document, "segments": segments})
+    said = site.read(PAGE)
+    assert "Takes no part It has no traffic, so nothing is found out about it here." in said
+    assert "Nobody of this segment takes part: all see No e-mail." in said
+    assert EARLY not in said
 
 
 def test_segments_added_since_the_analysis_wait_for_the_next_one(site: Site) -> None:

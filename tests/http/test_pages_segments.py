@@ -117,6 +117,14 @@ def test_what_is_not_known_of_everybody_is_said(two: Site) -> None:
     assert "There are no segments." in said
 
 
+def test_of_a_handful_in_another_segment_no_share_is_told(two: Site) -> None:
+    shared = [{"other": "web", "both": 7, "jaccard": 0.0003, "share_of_this": 0.0003, "share_of_other": 0.5}]
+    made.store(two.winnow, "recent", made.report("recent", AT, card=made.card(overlaps=shared)))  # half of 14
+    said = two.read("/segments/recent")
+    assert "Buys on the web under 30 customers under 1% too few to say" in said
+    assert "50%" not in said
+
+
 def test_a_card_in_words(two: Site) -> None:
     two.winnow.author.attributes.create(
         Attribute(key="recency", name="Months since the last purchase", type=AttributeType.NUMBER), actor="test"

@@ -60,8 +60,11 @@ def test_a_segment_is_stored_with_its_kind(winnow: Winnow, sqlite_url: str) -> N
         key="recent",
         name="Recent",
         condition={"recency": {"$exists": True, "$lte": 3}},
-        description=TEMPLATES["bought_within"].sentence,
+        description="Customers whose last purchase is at most so long ago (most=3).",
         kind=SegmentKind.BEHAVIOURAL,
     )
+    winnow("segments", "make", "these_customers", "values=c1,c2", "--save", "vips")
+    listed = build(Settings(database_url=sqlite_url)).author.segments.get("vips").value
+    assert listed.description == TEMPLATES["these_customers"].sentence
     again = winnow("segments", "make", "bought_within", "most=3", "--save", "recent")
     assert again.stderr.startswith("winnow: segment_exists")

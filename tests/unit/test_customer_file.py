@@ -221,6 +221,7 @@ def test_what_is_unfit_as_a_whole_stores_nothing(
     with pytest.raises(InvalidInput) as refusal:
         run(winnow, csv(tmp_path, "u1,Bonn", header=header), **wish)
     assert refusal.value.code == code
+    assert ("--id-column" in str(refusal.value)) is (header == "id,city\n")
     with winnow.open_unit_of_work(read_only=True) as work:
         assert work.profiles.revision() == 0
 

@@ -272,7 +272,7 @@ def test_without_purchases_or_exposures(services: Services, make: Callable[..., 
     settle(services)
     card = make().book.card("web")
     assert (card.value, card.testability, card.stability) == (None, None, None)
-    assert any("no event order in the last 8 weeks" in note for note in make().notes)
+    assert any("no event “order” in the last 8 weeks" in note for note in make().notes)
     with services.open_unit_of_work() as work:
         work.log.append_events(ordered(services.clock()), received_at=services.clock())
         work.commit()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from experiments.cli.customer_summary import share_text
+from experiments.cli.inbox import inbox_table
 from experiments.cli.tables import interval_of, print_report, report_table
+from experiments.domain.evidence import ArmBelief
+from experiments.domain.promotion import PromotionState
+from tests.stores.promotions import evidence, promotion, step
 from tests.unit.reports import interval, report, scope
 
 NOT_FINITE = {"undefined": "not_finite", "message": "Too large or too small for a number."}
@@ -64,3 +70,21 @@ def test_the_advice_comes_first_and_chances_stand_beside_the_intervals() -> None
     assert text.startswith("→ Show B to everybody.")
     assert "chance to be best" in text
     assert "96.9%" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.99996, ">99.9%"), (0.99901, ">99.9%"), (0.0004, "<0.1%"), (0.969, "96.9%"), (None, "–")]
+)
+def test_the_inbox_never_says_certain_and_calls_what_it_expects_predicted(value: float | None, said: str) -> None:
+    beliefs = () if value is None else (ArmBelief(variant="b", chance_to_be_best=value, expected_loss=0.0),)
+    waiting = replace(promotion(), steps=(step(PromotionState.PROPOSED, evidence=evidence(beliefs=beliefs)),))
+    console = Console(width=200, record=True)
+    console.print(inbox_table([waiting]))
+    text = console.export_text()
+    assert f" {said} " in text
+    assert "predicted" in text
+
+
+@pytest.mark.parametrize(("value", "said"), [(1 / 11_142, "<0.1%"), (0.0, "0.0%"), (0.577, "57.7%"), (1.0, "100.0%")])
+def test_one_of_many_is_not_nobody(value: float, said: str) -> None:
+    assert share_text(value) == said
