@@ -116,7 +116,9 @@ def build(
         assigner=assigner,
         profiles=Profiles(opened, clock, caches.profiles.forget),
         caches=caches,
-        identifier=Identifier(opened, clock, catalog, caches.identities),
+        identifier=Identifier(
+            opened, clock, catalog, caches.identities, anonymous_prefixes=settings.anonymous_prefixes
+        ),
         eraser=Eraser(opened, clock, caches.profiles.forget, spools, caches.identities.forget),
         consents=Consents(opened, clock, caches.consents.catch_up),
         studies=Studies(opened, clock),

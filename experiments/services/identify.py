@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from experiments.domain.errors import NoConsent, Taken
+from experiments.domain.errors import InvalidInput, NoConsent, Taken
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.identity import Identity, Joined, bucketed_by, check_pair, join
 from experiments.domain.source import SourceKind
@@ -14,15 +14,25 @@ from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 
 
 class Identifier:
-    """Nothing of it is audited or logged: both ids are of a person."""
+    """Nothing of it is audited or logged: both ids are of a person.
+
+    Where there are `anonymous_prefixes`, ids of visitors begin with one of them, and those of customers with none.
+    """
 
     def __init__(
-        self, open_unit_of_work: OpenUnitOfWork, clock: Clock, catalog: CatalogHolder, identities: IdentityCache
+        self,
+        open_unit_of_work: OpenUnitOfWork,
+        clock: Clock,
+        catalog: CatalogHolder,
+        identities: IdentityCache,
+        *,
+        anonymous_prefixes: tuple[str, ...] = (),
     ) -> None:
         self._open = open_unit_of_work
         self._clock = clock
         self._catalog = catalog
         self._identities = identities
+        self._prefixes = anonymous_prefixes
 
     def identify(self, anonymous_id: str, unit_id: str, *, trusted: bool) -> Joined:
         """Join the ids; again changes nothing. Who is not `trusted` can join no id of a customer's.
@@ -31,6 +41,8 @@ class Identifier:
         consent; Unavailable. Then nothing was stored.
         """
         check_pair(anonymous_id, unit_id)
+        if self._prefixes and not trusted:
+            self._check_prefixes(anonymous_id, unit_id)
         with self._open(read_only=True) as work:
             held = work.identities.get(anonymous_id)
             is_lacking = held is not None and bool(work.consents.lacking([anonymous_id, unit_id]))
@@ -41,6 +53,13 @@ class Identifier:
             if is_lacking:
                 raise NoConsent
         return Joined(anonymous_id=anonymous_id, unit_id=unit_id, bucketed_by=bucketed_by(held))
+
+    def _check_prefixes(self, anonymous_id: str, unit_id: str) -> None:
+        """Without a look at anything stored: who guesses at ids of customers learns nothing."""
+        if not anonymous_id.startswith(self._prefixes):
+            raise InvalidInput("not_anonymous", "Ids of visitors do not begin like this one.", path="/anonymous_id")
+        if unit_id.startswith(self._prefixes):
+            raise InvalidInput("is_anonymous", "This id begins like those of visitors.", path="/unit_id")
 
     def _join(self, anonymous_id: str, unit_id: str, *, trusted: bool) -> Identity:
         with self._open() as work:

@@ -226,6 +226,30 @@ def test_a_key_for_browsers_joins_no_id_that_the_house_knows(start: Start, kind:
     assert joined.bucketed_by is BucketedBy.ANONYMOUS_ID
 
 
+@pytest.mark.parametrize(
+    ("anonymous_id", "unit_id", "code"),
+    [
+        ("dev-1", "customer-1", None),
+        ("web-1", "customer-1", None),
+        ("customer-2", "customer-1", "not_anonymous"),
+        ("Dev-1", "customer-1", "not_anonymous"),
+        ("dev-1", "dev-2", "is_anonymous"),
+    ],
+)
+def test_where_ids_of_visitors_begin_alike_keys_for_browsers_join_no_others(
+    winnow: Winnow, anonymous_id: str, unit_id: str, code: str | None
+) -> None:
+    settings = Settings.from_environment({"WINNOW_ANONYMOUS_PREFIXES": "dev-, web-"})
+    made = build(settings, open_unit_of_work=winnow.open_unit_of_work, clock=winnow.clock)
+    made.catalog.refresh()
+    if code is not None:
+        with pytest.raises(InvalidInput) as refused:
+            made.identifier.identify(anonymous_id, unit_id, trusted=False)
+        assert refused.value.code == code
+    joined = made.identifier.identify(anonymous_id, unit_id, trusted=code is not None)
+    assert joined.bucketed_by is BucketedBy.ANONYMOUS_ID
+
+
 def test_lists_say_what_the_api_says(start: Start) -> None:
     winnow = start()
     winnow.identifier.identify(B_ID, A_PERSON, trusted=True)
