@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, TypeAlias
+
+CustomerState: TypeAlias = tuple[datetime, datetime, datetime | None, int, int, int]
+"""`first_at`, `last_at`, `previous_at`, `frequency`, `unvalued` and `monetary_cents` of one customer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,8 @@ class Followed:
     """Events called `names` are purchases, and those up to `event_id` are counted.
 
     `identity_revision`: purchases of ids that were joined up to there belong to their persons.
-    `cuts`: where scores end, by name, as they were found at `cuts_at` among so many customers.
+    `cuts`: where scores end, by name, as they were found at `cuts_at` among so many customers. `forecast`: parameters
+    of the models of what customers will buy, or why there are none, found with the cuts and never without them.
     """
 
     names: tuple[str, ...] = ()
@@ -37,4 +42,5 @@ class Followed:
     cuts: Mapping[str, tuple[int, ...]] | None = None
     cuts_at: datetime | None = None
     cuts_customers: int = 0
+    forecast: Mapping[str, Mapping[str, Any]] | None = None
     identity_revision: int = 0

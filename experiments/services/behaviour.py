@@ -28,6 +28,8 @@ from segmentation.behaviour.single import behaviour
 SOURCE = "behaviour"
 RECENCY_STEPS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
 """Days since the last purchase are rounded up to these, beyond to years: a profile is rewritten at each, not daily."""
+EXPECTED_STEPS = (*range(7, 92, 7), *range(119, 365, 28), 455, 546, 637)
+"""Days since the last purchase after each of which expectations are said anew; beyond at every year."""
 LIFECYCLE = Lifecycle()
 _DAY = timedelta(days=1)
 _YEAR_DAYS = 365
@@ -56,6 +58,12 @@ ATTRIBUTES = (
         "rfm_group", "RFM group", AttributeType.TEXT, "By recency, frequency and money together.", NAMED_GROUPS.names
     ),
     _attribute("lifecycle_stage", "Stage of life-cycle", AttributeType.TEXT, "From new to lapsed.", STAGES),
+    _attribute(
+        "expected_purchases_90_days", "Expected purchases", _NUMBER, "In 90 days from when it was said, by BG/NBD."
+    ),
+    _attribute(
+        "expected_value_90_days", "Expected value", _NUMBER, "Revenue in 90 days from when it was said, by Gamma-Gamma."
+    ),
 )
 SOURCE_ITSELF = Source(
     key=SOURCE,
@@ -145,13 +153,13 @@ def recency_step(days: int) -> int:
     return RECENCY_STEPS[place] if place < len(RECENCY_STEPS) else -(-days // _YEAR_DAYS) * _YEAR_DAYS
 
 
-def next_due(history: History, cuts: Cuts, now: datetime) -> datetime:
-    """Return when, without another purchase, `values` will say something else.
+def next_due(history: History, cuts: Cuts, now: datetime, *, expects: bool = False) -> datetime:
+    """Return when, without another purchase, `values` will say something else, or what one `expects` is said anew.
 
     Whole days are at most a number until a day after it.
     """
     recency_days = (now - history.last_at) // _DAY
-    end = _next_end(_recency_ends(cuts), recency_days)
+    end = _next_end(_recency_ends(cuts, expects), recency_days)
     at = history.last_at + (end + 1) * _DAY
     return at if (now - history.first_at) // _DAY > LIFECYCLE.new_days else min(at, history.first_at + _NEW)
 
@@ -164,8 +172,9 @@ def _next_end(ends: Sequence[int], recency_days: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _recency_ends(cuts: Cuts) -> tuple[int, ...]:
-    return tuple(sorted({*RECENCY_STEPS, *cuts.recency_days, LIFECYCLE.active_days, LIFECYCLE.cooling_days}))
+def _recency_ends(cuts: Cuts, expects: bool) -> tuple[int, ...]:
+    ends = {*RECENCY_STEPS, *cuts.recency_days, LIFECYCLE.active_days, LIFECYCLE.cooling_days}
+    return tuple(sorted(ends.union(EXPECTED_STEPS) if expects else ends))
 
 
 def cuts_document(cuts: Cuts) -> Mapping[str, tuple[int, ...]]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from experiments.domain.erasure import Erased, Erasure
 from experiments.domain.profile import Profile
-from experiments.domain.purchases import Followed, Purchases
+from experiments.domain.purchases import CustomerState, Followed, Purchases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,3 +166,6 @@ class BehaviourStore(Protocol):
 
     def numbers(self) -> Iterator[Sequence[tuple[datetime, int, int]]]:
         """Batches of (last_at, frequency, monetary_cents) of all customers, in no order."""
+
+    def states(self) -> Iterator[Sequence[CustomerState]]:
+        """Batches of all that is kept of all customers but who they are, in no order."""

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import ibis
-import pyarrow as pa
 
 from analysis.estimate import Undefined
 from experiments.domain.attribute import MAX_WHOLE
@@ -21,11 +20,20 @@ from experiments.domain.profile import Profile, amend
 from experiments.domain.purchases import Followed, Purchases
 from experiments.services.behaviour import SOURCE, cuts_document, history_of, next_due, purchases_of, sayable, values
 from experiments.services.collector import held_back
+from experiments.services.forecast import (
+    HORIZON_WEEKS,
+    expectations,
+    forecast_document,
+    forecast_of,
+    looked_at,
+    sayable_by,
+)
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.registry_read import read_registry
 from segmentation.behaviour.cuts import Cuts, quantile_cuts
 from segmentation.behaviour.histories import Histories
 from segmentation.behaviour.history import History
+from segmentation.value.forecast import fit_forecast
 
 EVENTS_AT_ONCE = 100_000
 """Purchases counted in one transaction."""
@@ -39,8 +47,6 @@ ASLEEP = timedelta(days=1)
 """How long who does not consent is left alone before they are looked at again: nothing is said of them meanwhile."""
 FEW_CUSTOMERS = 1_000
 """While there are fewer, cuts are found anew whenever customers have doubled, and everybody is scored by them."""
-
-_NUMBERS = ("last_at", "frequency", "monetary_cents")
 
 
 class Follower:
@@ -138,34 +144,45 @@ class Follower:
         return few and work.behaviour.count(most=FEW_CUSTOMERS) >= 2 * followed.cuts_customers
 
     def _cut(self) -> None:
-        """Find cuts in what everybody is now; they count for who buys, or is due, from now on."""
+        """Find cuts and models in what everybody is now; they count for who buys, or is due, from now on.
+
+        Everybody is due where something begins to be expected, or ceases to be.
+        """
         now = self._clock()
         with self._open(read_only=True) as work:
-            columns = _columns([row for batch in work.behaviour.numbers() for row in batch], now)
+            columns, seen = looked_at(work.behaviour.states(), now)
         cuts = quantile_cuts(ibis.memtable(columns))
         if isinstance(cuts, Undefined):
             return
         customers = columns.num_rows
+        forecast = forecast_document(fit_forecast(seen, weeks=HORIZON_WEEKS))
         with self._open() as work:
             before = work.behaviour.take()
-            found = {"cuts": cuts_document(cuts), "cuts_at": now, "cuts_customers": customers}
+            found = {"cuts": cuts_document(cuts), "cuts_at": now, "cuts_customers": customers, "forecast": forecast}
             work.behaviour.advance(replace(before, **found))
-            if customers < FEW_CUSTOMERS:
+            is_news = before.cuts_at is not None and sayable_by(before.forecast) != sayable_by(forecast)
+            if customers < FEW_CUSTOMERS or is_news:
                 work.behaviour.make_all_due(now)
             work.commit()
 
     def _write(self) -> None:
         now = self._clock()
         with self._open() as work:
-            cuts = self._declared or _cuts(work.behaviour.take().cuts)
+            followed = work.behaviour.take()
+            cuts, forecast = self._declared or _cuts(followed.cuts), forecast_of(followed.forecast)
             due = work.behaviour.due(now, most=self._units_at_once)
             gone = [row.unit_id for row in due if not row.frequency]
             counted = {row.unit_id: row for row in due if row.frequency}
             histories = _consenting({unit_id: history_of(row) for unit_id, row in counted.items()}, work)
             asleep = counted.keys() - histories.keys()
-            said = {unit_id: values(one, cuts, now) for unit_id, one in histories.items() if cuts}
+            expected = expectations(histories, forecast, now)
+            said = {unit_id: values(one, cuts, now) | expected[unit_id] for unit_id, one in histories.items() if cuts}
             _say(work, {**said, **{unit_id: {} for unit_id in gone}}, now)
-            due_at = {unit_id: next_due(one, cuts, now) for unit_id, one in histories.items() if cuts}
+            due_at = {
+                unit_id: next_due(one, cuts, now, expects=bool(expected[unit_id]))
+                for unit_id, one in histories.items()
+                if cuts
+            }
             work.behaviour.postpone(due_at | dict.fromkeys(asleep, now + ASLEEP))
             work.behaviour.remove(gone)
             work.commit()
@@ -211,17 +228,6 @@ def _moved(rows: Mapping[str, Purchases], whose: Mapping[str, str], now: datetim
 
 def _cuts(stored: Mapping[str, tuple[int, ...]] | None) -> Cuts | None:
     return None if stored is None else Cuts(**stored)
-
-
-def _columns(rows: Sequence[tuple[datetime, int, int]], now: datetime) -> pa.Table:
-    days = [max(0, (now - last_at).days) for last_at, _, _ in rows]
-    return pa.table(
-        {
-            "recency_days": pa.array(days, pa.int64()),
-            "frequency": pa.array([row[1] for row in rows], pa.int64()),
-            "monetary_cents": pa.array([row[2] for row in rows], pa.int64()),
-        }
-    )
 
 
 def _say(work: UnitOfWork, said: Mapping[str, Mapping[str, Any]], now: datetime) -> None:

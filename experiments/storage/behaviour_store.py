@@ -9,15 +9,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select, update
 
-from experiments.domain.purchases import Followed, Purchases
+from experiments.domain.purchases import CustomerState, Followed, Purchases
 from experiments.storage.bulk_rows import READ_AT_ONCE, rows_of, set_column, upsert
 from experiments.storage.tables import behaviour, behaviour_followed
 
 BATCH_ROWS = 10_000
+_STATE = ("first_at", "last_at", "previous_at", "frequency", "unvalued", "monetary_cents")
 
 _columns = behaviour.c
 _NAMES = [column.name for column in _columns]
 _COUNTS = ("frequency", "unvalued", "monetary_cents")
+_FORECAST = "forecast"
+"""Lies in the document of the cuts, which it was found with."""
 
 
 class SqlBehaviourStore:
@@ -34,18 +37,25 @@ class SqlBehaviourStore:
 
     def _read(self, wanted: Select[Any]) -> Followed:
         row = self._connection.execute(wanted).one()
-        cuts = None if row.cuts is None else {name: tuple(ends) for name, ends in row.cuts.items()}
+        stored = dict(row.cuts or {})
+        forecast = stored.pop(_FORECAST, None)
+        cuts = {name: tuple(ends) for name, ends in stored.items()} or None
         return Followed(
             names=tuple(row.names),
             event_id=row.event_id,
             cuts=cuts,
             cuts_at=row.cuts_at,
             cuts_customers=row.cuts_customers,
+            forecast=forecast,
             identity_revision=row.identity_revision,
         )
 
     def advance(self, followed: Followed) -> None:
-        cuts = None if followed.cuts is None else {name: list(ends) for name, ends in followed.cuts.items()}
+        cuts: dict[str, Any] | None = None
+        if followed.cuts is not None:
+            cuts = {name: list(ends) for name, ends in followed.cuts.items()}
+            if followed.forecast is not None:
+                cuts[_FORECAST] = {name: dict(one) for name, one in followed.forecast.items()}
         self._connection.execute(
             update(behaviour_followed).values(
                 names=list(followed.names),
@@ -93,6 +103,12 @@ class SqlBehaviourStore:
         result = self._connection.execute(wanted, execution_options={"yield_per": BATCH_ROWS})
         for batch in result.partitions():
             yield [(last_at, frequency, cents) for last_at, frequency, cents in batch]
+
+    def states(self) -> Iterator[Sequence[CustomerState]]:
+        wanted = select(*(_columns[name] for name in _STATE)).where(_columns.frequency > 0)
+        result = self._connection.execute(wanted, execution_options={"yield_per": BATCH_ROWS})
+        for batch in result.partitions():
+            yield [tuple(row) for row in batch]
 
 
 def _parts(unit_ids: Collection[str]) -> Iterator[list[str]]:

@@ -103,6 +103,12 @@ def test_numbers_are_of_customers(do, row, now):
     do(lambda work: work.behaviour.put([row("u1", monetary_cents=5), row("u2", frequency=0), row("u3", frequency=1)]))
     found = [one for batch in do(lambda work: list(work.behaviour.numbers())) for one in batch]
     assert sorted(found, key=lambda one: -one[1]) == [(now, 3, 5), (now, 1, -(2**62))]
+    states = [one for batch in do(lambda work: list(work.behaviour.states())) for one in batch]
+    first_at, previous_at = now - 9 * DAY, now - 2 * DAY
+    assert sorted(states, key=lambda one: -one[3]) == [
+        (first_at, now, previous_at, 3, 1, 5),
+        (first_at, now, previous_at, 1, 1, -(2**62)),
+    ]
 
 
 def test_the_place_that_was_reached(do, now):
@@ -111,6 +117,9 @@ def test_the_place_that_was_reached(do, now):
     reached = Followed(names=("a", "b"), event_id=2**62, cuts=cuts, cuts_at=now, cuts_customers=9)
     do(lambda work: work.behaviour.advance(reached))
     assert do(lambda work: work.behaviour.take()) == reached
+    forecast = {"purchases": {"r": 0.243, "alpha": 4.414}, "amounts": {"undefined": "zero_variance"}}
+    do(lambda work: work.behaviour.advance(replace(reached, forecast=forecast)))
+    assert do(lambda work: work.behaviour.followed()) == replace(reached, forecast=forecast)
     do(lambda work: work.behaviour.advance(replace(reached, cuts=None, cuts_at=None)))
     assert do(lambda work: work.behaviour.followed()) == replace(reached, cuts=None, cuts_at=None)
 

@@ -36,7 +36,7 @@ from tests.unit.builders import VISIT
 from tests.unit.test_worker import FakeAnalyst
 
 CUTS = Cuts(recency_days=(30, 90, 180, 365), frequency=(1, 2, 4, 8), monetary_cents=(2_000, 5_000, 10_000, 20_000))
-NAMES = [one.key for one in ATTRIBUTES]
+NAMES = [one.key for one in ATTRIBUTES if not one.key.startswith("expected_")]
 DAY, TICK = timedelta(days=1), timedelta(microseconds=1)
 IN_MEMORY = pytest.mark.parametrize("database_url", ["memory://"], ids=["memory"])
 _ids = count()

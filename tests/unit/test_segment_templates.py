@@ -64,6 +64,16 @@ MEMBERS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, An
     ),
     "orders_from": ({}, [{"orders": 3}], [{"orders": 2}, {}]),
     "buys_by_channel": ({"values": ["Web", "Phone"]}, [{"channel": "Phone"}], [{"channel": "Multichannel"}, {}]),
+    "expected_value_from": (
+        {"least": 50},
+        [{"expected_value_90_days": 50.0}],
+        [{"expected_value_90_days": 49.99}, {"expected_value_90_days": None}, {}],
+    ),
+    "hardly_expected": (
+        {},
+        [{"expected_purchases_90_days": 0.099}, {"expected_purchases_90_days": 0.0}],
+        [{"expected_purchases_90_days": 0.1}, {"expected_purchases_90_days": None}, {}],
+    ),
     "rfm_groups": ({"values": ["champions"]}, [{"rfm_group": "champions"}], [{"rfm_group": "at_risk"}]),
     "answered": (
         {"values": ["adventurous"]},

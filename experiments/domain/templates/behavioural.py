@@ -12,6 +12,7 @@ from experiments.domain.templates.conditions import (
     at_most,
     from_below,
     from_to,
+    less_than,
     more_than,
     no,
     yes,
@@ -46,6 +47,14 @@ def _bought_from(*, attribute: str, without: tuple[str, ...] | None) -> Document
 
 def _bought_from_all(*, attributes: tuple[str, ...]) -> Document:
     return all_of(*map(yes, attributes))
+
+
+def _spends_from(*, attribute: str, least: float) -> Document:
+    return at_least(attribute, least)
+
+
+def _hardly_expected(*, attribute: str, below: float) -> Document:
+    return less_than(attribute, below)
 
 
 def _orders_from(*, attribute: str, least: int) -> Document:
@@ -192,5 +201,29 @@ TEMPLATES = (
         parameters=(blanks.attribute("rfm_group"), blanks.values("Names of groups: champions, loyal, at_risk…")),
         build=among,
         example=Example(sentence="Champions and loyal customers.", parameters={"values": ["champions", "loyal"]}),
+    ),
+    SegmentTemplate(
+        key="expected_value_from",
+        kind=SegmentKind.BEHAVIOURAL,
+        name="Expected value",
+        sentence="Customers who are expected to spend so much or more.",
+        parameters=(
+            blanks.attribute("expected_value_90_days", "The attribute that holds the revenue that is expected."),
+            blanks.number("least", "Expected revenue, at least.", least=0),
+        ),
+        build=_spends_from,
+        example=Example(sentence="50 or more in the next 90 days.", parameters={"least": 50}),
+    ),
+    SegmentTemplate(
+        key="hardly_expected",
+        kind=SegmentKind.BEHAVIOURAL,
+        name="Hardly expected again",
+        sentence="Customers of whom fewer purchases than this are expected.",
+        parameters=(
+            blanks.attribute("expected_purchases_90_days", "The attribute that holds how many are expected."),
+            blanks.number("below", "Expected purchases, less than.", 0.1, least=0),
+        ),
+        build=_hardly_expected,
+        example=Example(sentence="Not one purchase by twenty of them in 90 days.", parameters={"below": 0.05}),
     ),
 )

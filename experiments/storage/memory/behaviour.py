@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from experiments.domain.purchases import Followed, Purchases
+from experiments.domain.purchases import CustomerState, Followed, Purchases
 from experiments.storage.memory.state import State
 
 
@@ -57,6 +57,12 @@ class MemoryBehaviourStore:
 
     def numbers(self) -> Iterator[Sequence[tuple[datetime, int, int]]]:
         yield [(row.last_at, row.frequency, row.monetary_cents) for row in self._counted()]
+
+    def states(self) -> Iterator[Sequence[CustomerState]]:
+        yield [
+            (row.first_at, row.last_at, row.previous_at, row.frequency, row.unvalued, row.monetary_cents)
+            for row in self._counted()
+        ]
 
     def _counted(self) -> list[Purchases]:
         return [row for row in self._state.purchases.values() if row.frequency]
