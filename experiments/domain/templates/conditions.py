@@ -51,6 +51,11 @@ def more_than(attribute: str, number: float) -> Document:
     return {attribute: {"$exists": True, "$gt": number}}
 
 
+def less_than(attribute: str, number: float) -> Document:
+    """Known, and less."""
+    return {attribute: {"$exists": True, "$lt": number}}
+
+
 def from_to(attribute: str, least: float, most: float) -> Document:
     """Known, from `least` to `most`, both included. Raises InvalidInput where that is nobody."""
     if least > most:
