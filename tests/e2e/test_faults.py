@@ -54,7 +54,12 @@ class Postgres:
         psutil.wait_procs(processes, timeout=20)
 
     def start(self) -> None:
-        self._server.ensure_postgres_running()
+        """On a busy machine recovering may take longer than the ten seconds that the package waits for it."""
+        for _ in range(5):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._server.ensure_postgres_running()
+                return
+        raise RuntimeError("PostgreSQL does not come back")
 
     def clean_up(self) -> None:
         self._server.cleanup()
