@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +19,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from hypothesis import settings
-from psycopg import sql
 from sqlalchemy import make_url
 
 from experiments.services.ports import OpenUnitOfWork
 from experiments.storage import migrate
 from experiments.storage.unit_of_work import Database, open_database
+from tests.postgres import CleanDatabases, PostgresServer
 
 # No deadlines: how long an example takes says more about the machine. The same examples every time, so that a change is
 # judged by itself; new ones with `--hypothesis-profile=explore`.
@@ -56,28 +55,6 @@ class FakeClock:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
-
-
-@dataclass(frozen=True)
-class PostgresServer:
-    """A server on which databases can be made and dropped."""
-
-    url: str
-    admin: psycopg.Connection[tuple[object, ...]]
-
-    def url_of(self, database: str) -> str:
-        return make_url(self.url).set(database=database).render_as_string(hide_password=False)
-
-    @contextmanager
-    def new_database(self, template: str = "template0") -> Iterator[str]:
-        """Make a database, yield its name, and drop it whoever is still connected."""
-        name = f"winnow_test_{uuid.uuid4().hex}"
-        made, source = sql.Identifier(name), sql.Identifier(template)
-        self.admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(made, source))
-        try:
-            yield name
-        finally:
-            self.admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(made))
 
 
 @pytest.fixture(scope="session")
@@ -117,11 +94,18 @@ def postgres_template(postgres_server: PostgresServer) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: PostgresServer, postgres_template: str) -> Iterator[CleanDatabases]:
+    with CleanDatabases.of(postgres_server, postgres_template) as databases:
+        yield databases
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+def postgres_url(postgres_databases: CleanDatabases) -> Iterator[str]:
     """A migrated PostgreSQL database of the test's own."""
-    with postgres_server.new_database(postgres_template) as name:
-        yield postgres_server.url_of(name)
+    name = postgres_databases.take()
+    yield postgres_databases.server.url_of(name)
+    postgres_databases.give_back(name)
 
 
 @pytest.fixture
