@@ -28,10 +28,9 @@ _poller = CatalogPoller(
     _winnow.catalog,
     change_feed(_settings),
     _settings.catalog_poll_seconds,
-    caches=(_winnow.caches.profiles, _winnow.caches.identities, _winnow.caches.consents),
+    caches=_winnow.caches.every,
 )
 _poller.start()
 _metrics.watch(_poller.numbers)
-_metrics.watch(_winnow.caches.profiles.numbers)
-_metrics.watch(_winnow.caches.consents.numbers)
-_metrics.watch(_winnow.caches.identities.numbers)
+for _cache in _winnow.caches.every:
+    _metrics.watch(_cache.numbers)

@@ -16,3 +16,8 @@ class Caches:
     consents: ConsentCache
     identities: IdentityCache
     profiles: ProfileCache
+
+    @property
+    def every(self) -> tuple[ConsentCache, IdentityCache, ProfileCache]:
+        """Who refuses is heard first."""
+        return self.consents, self.identities, self.profiles
