@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis bench-online bench-segments calibration simulate-adaptive simulate-policy format lock clean
 
+# Tests start processes by the hundred: what they compile is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 # One more than there are processors: tests of whole processes wait for most of their time.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from threading import RLock
 
+from apispec import APISpec
 from flask import Blueprint as Pages
 from flask import Flask, Response, abort, send_from_directory
-from flask_smorest import Api
+from flask_smorest import Api, Blueprint
 from swagger_ui_bundle import swagger_ui_path
 
 from api.auth import SECURITY, SECURITY_SCHEMES
@@ -35,6 +37,38 @@ def asset(name: str) -> Response:
     return send_from_directory(str(swagger_ui_path), name, max_age=86_400)
 
 
+class Described(Api):  # type: ignore[misc] # flask-smorest has no types
+    """Describes the views when somebody asks: that takes most of the time of a start."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Blueprint] = []
+        self._describing = RLock()
+        super().__init__()
+
+    def register_blueprint(self, blp: Blueprint) -> None:
+        """Register the views; what they are called in the description is the blueprint's own name."""
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][blp.name] = self
+        self._app.register_blueprint(blp)
+        self._waiting.append(blp)
+
+    @property
+    def spec(self) -> APISpec:
+        """The description, with all views that were registered."""
+        with self._describing:
+            waiting, self._waiting = self._waiting, []
+            for blueprint in waiting:
+                blueprint.register_views_in_doc(self, self._app, self._spec, name=blueprint.name, parameters=None)
+                self._spec.tag({"name": blueprint.name, "description": blueprint.description})
+            if waiting:
+                for response in self._spec.components.responses.values():
+                    response["content"] = {"application/problem+json": response["content"].pop("application/json")}
+        return self._spec
+
+    @spec.setter
+    def spec(self, made: APISpec) -> None:
+        self._spec = made
+
+
 def document(app: Flask, described: Sequence[Routes]) -> None:
     """Register the views, and serve their description at `/openapi.json`."""
     app.config.update(
@@ -50,11 +84,9 @@ def document(app: Flask, described: Sequence[Routes]) -> None:
             "security": SECURITY,
         },
     )
-    api = Api()
+    api = Described()
     api.ERROR_SCHEMA = ProblemSchema
     api.init_app(app)
     for routes in described:
         api.register_blueprint(routes.blueprint)
-    for response in api.spec.components.responses.values():
-        response["content"] = {"application/problem+json": response["content"].pop("application/json")}
     app.register_blueprint(docs)

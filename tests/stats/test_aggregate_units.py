@@ -225,7 +225,7 @@ def of_rows(rows: list[Any], question: Plan = QUESTION) -> MomentTable:
     return aggregate_units(ibis.memtable(table).mutate(r_denominator=ibis._.past), question)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_permuting_rows_changes_nothing(rows: list[Any], rng: Any) -> None:
     shuffled = rows.copy()
@@ -233,7 +233,7 @@ def test_permuting_rows_changes_nothing(rows: list[Any], rng: Any) -> None:
     assert json.dumps(of_rows(shuffled).to_dict()) == json.dumps(of_rows(rows).to_dict())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ROWS, st.integers(0, 24))
 def test_shards_merge_to_the_whole(rows: list[Any], cut: int) -> None:
     shards = [part for part in (rows[:cut], rows[cut:]) if part]
@@ -263,7 +263,7 @@ def near(found: Moments, expected: Moments, scale: float) -> None:
         assert getattr(found, name) == pytest.approx(getattr(expected, name), abs=1e-13 * scale**2 * found.n)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ROWS)
 def test_against_numpy(rows: list[Any]) -> None:
     found = of_rows(rows)
