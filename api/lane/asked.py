@@ -16,8 +16,13 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer; `headers` come on top of those that Flask gives to every answer of its kind."""
 
     body: bytes
-    status: str = "200 OK"
-    headers: tuple[tuple[str, str], ...] = ()
+    status: str
+    headers: tuple[tuple[str, str], ...]
+
+
+def reply(body: bytes, status: str = "200 OK", headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """Return an answer whose headers say how long it is; an empty one says nothing of that, as Flask's do not."""
+    return Reply(body, status, (*headers, ("Content-Length", str(len(body)))) if body else headers)
 
 
 Handler = Callable[[Environ, bytes, Principal], Reply | None]

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from api.lane.answers import AnswersHolder, Written
-from api.lane.asked import Environ, Reply
-from api.lane.clean import UNREADABLE, is_fit, is_id, is_plain, names_in
+from api.lane.asked import Environ, Reply, reply
+from api.lane.clean import UNREADABLE, Value, is_fit, is_id, is_plain, names_in
 from api.lane.exposing import Exposing, Shown
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
@@ -23,7 +23,7 @@ _UNSET = msgspec.UNSET
 
 class Ask(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     unit_id: str
-    attributes: dict[str, Any] | msgspec.UnsetType = _UNSET
+    attributes: dict[str, Value] | msgspec.UnsetType = _UNSET
     experiment: str | msgspec.UnsetType | None = _UNSET
     channel: Channel | msgspec.UnsetType | None = _UNSET
 
@@ -72,7 +72,7 @@ class Assignments:
         if attributes is _UNSET:
             attributes = _NONE
         else:
-            names += 1 + names_in(attributes)
+            names += 1
         if experiment is _UNSET:
             experiment = None
         channel: Channel | None = None
@@ -84,7 +84,7 @@ class Assignments:
             wanted = self._answers.group(experiment, principal.tags)
         else:
             wanted = answers.running if experiment is None else answers.live.get(experiment)
-        if wanted is None or not is_fit(unit_id, body, names):
+        if wanted is None or not is_fit(unit_id, attributes, body, names):
             return None
         if self._consents.is_asked and self._consents.lacks(unit_id):
             return self._reply(wanted.withheld)
@@ -105,7 +105,7 @@ class Assignments:
     def _reply(self, given: Sequence[Written]) -> Reply:
         for written in given:
             self._by_slot[written.slot] += 1
-        return Reply(b'{"assignments":[' + b",".join([written.document for written in given]) + b"]}\n")
+        return reply(b'{"assignments":[' + b",".join([written.document for written in given]) + b"]}\n")
 
     def many(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | None:
         """`/v1/assignments/batch`."""
@@ -147,4 +147,4 @@ class Assignments:
             return None
         for written in decided:
             self._by_slot[written.slot] += 1
-        return Reply(b'{"results":[' + b",".join(results) + b"]}\n")
+        return reply(b'{"results":[' + b",".join(results) + b"]}\n")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
 
-from msgspec import MsgspecError
+from msgspec import Meta, MsgspecError
 
 from experiments.domain.names import MAX_ID_LENGTH
 
@@ -16,11 +18,27 @@ _MAX_WHOLE = 2**63 - 1
 _NAMELESS = frozenset({str, float, bool, type(None)})
 
 
-def is_fit(unit_id: str, body: bytes, names: int) -> bool:
-    """Say `is_id` of the id and `is_plain` of the body, at the price of one call where neither is out of the way."""
-    if 0 < len(unit_id) <= MAX_ID_LENGTH and unit_id.isprintable() and body.find(b"\\") < 0:
-        return body.count(b":") == names or _is_plain_with_colons(body, names)
-    return is_id(unit_id) and is_plain(body, names)
+Value: TypeAlias = (
+    str | float | bool | Annotated[int, Meta(ge=-_MAX_WHOLE, le=_MAX_WHOLE)] | list[Any] | dict[str, Any] | None
+)
+"""Of an attribute, so that the reader sees to the size of whole numbers, but for those further below."""
+
+
+def is_fit(unit_id: str, attributes: Mapping[str, Value], body: bytes, names: int) -> bool:
+    """Say `is_id` of the id and `is_plain` of the body, which has so many names beside those among the attributes.
+
+    Where there is no list, and there are no more colons than names were read at the top of the attributes, nothing
+    lies below them, and no name came twice: that takes one call, and no look at any value.
+    """
+    if (
+        0 < len(unit_id) <= MAX_ID_LENGTH
+        and unit_id.isprintable()
+        and body.count(b":") == names + len(attributes)
+        and body.find(b"\\") < 0
+        and body.find(b"[") < 0
+    ):
+        return True
+    return is_id(unit_id) and is_plain(body, names + names_in(attributes))
 
 
 def is_plain(body: bytes, names: int) -> bool:
@@ -40,7 +58,7 @@ def _is_plain_with_colons(body: bytes, names: int) -> bool:
 _QUOTE_AND_SPACE = re.compile(rb'"[ \t\n\r]')
 
 
-def names_in(document: dict[str, object], depth: int = 1) -> int:
+def names_in(document: Mapping[str, object], depth: int = 1) -> int:
     """Count the names of an object and of all below; a body that is beyond what may be stored counts as -1 or less."""
     names = len(document)
     for value in document.values():

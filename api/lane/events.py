@@ -10,7 +10,7 @@ from time import monotonic
 
 import msgspec
 
-from api.lane.asked import Environ, Reply
+from api.lane.asked import Environ, Reply, reply
 from api.lane.clean import UNREADABLE, is_id, is_plain
 from api.schemas.fields import EARLIEST, MAX_WHOLE
 from api.schemas.record import MAX_ITEMS
@@ -86,7 +86,7 @@ class Events:
             self._journal.append_lines(lines)
         except (_Unclean, DomainError):
             return None
-        return Reply(_answer(items, simple=b"\\" not in body and body.isascii()), "202 ACCEPTED")
+        return reply(_answer(items, simple=b"\\" not in body and body.isascii()), "202 ACCEPTED")
 
     def _lines(self, items: Sequence[SentEvent | SentExposure], *, simple: bool) -> tuple[Lines, int]:
         """Return the rows, and how many names the body has. `simple`: no text has anything to escape or to refuse."""

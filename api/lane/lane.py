@@ -27,6 +27,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_DIGITS = 18
 _SIZES = {str(size): size for size in range(1, 2_049)}
 """Of most bodies: to look a number up is quicker than to read it."""
+_SOON = BOUNDS[0]
 _SIXTEEN_DIGITS = 1 << 60
 """From here on numbers have so many in hexadecimal; nobody counts to their end."""
 
@@ -60,7 +61,7 @@ class Lane:
         self._stops: Mapping[str, Stop] = {stop.rule: stop for stop in stops}
         self._limiter = limiter
         self._max_body_bytes = max_body_bytes
-        self._prefix, self._numbers = token_hex(8), count(_SIXTEEN_DIGITS)
+        self._ids = map(f"{token_hex(8)}%x".__mod__, count(_SIXTEEN_DIGITS))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         began, path, get = perf_counter(), environ["PATH_INFO"], environ.get
@@ -99,18 +100,15 @@ class Lane:
         if reply is None or learnt is None:
             environ["wsgi.input"] = BytesIO(body)  # to be read again
             return self._by_flask(stop, environ, start_response)
-        request_id, answer = get("HTTP_X_REQUEST_ID"), reply.body
+        request_id = get("HTTP_X_REQUEST_ID")
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
-            request_id = self._prefix + hex(next(self._numbers))[2:]
-        headers = [*learnt.headers, *reply.headers, ("X-Request-Id", request_id)]
-        if answer:
-            headers.append(("Content-Length", str(len(answer))))
-        start_response(reply.status, headers)
+            request_id = next(self._ids)
+        start_response(reply.status, [*learnt.headers, *reply.headers, ("X-Request-Id", request_id)])
         counts, seconds = stop.counts, perf_counter() - began
         counts.by_status[learnt.code] += 1
-        counts.by_bucket[bisect_left(BOUNDS, seconds)] += 1
+        counts.by_bucket[0 if seconds <= _SOON else bisect_left(BOUNDS, seconds)] += 1
         counts.seconds += seconds
-        return (answer,)
+        return (reply.body,)
 
     def _admits(self, limiter: Limiter, environ: Environ, key_id: str) -> bool:
         """Count the request against its key's limit; what is over the limit Flask refuses, and counts not again."""

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from api.lane.answers import AnswersHolder, Group, Written
-from api.lane.asked import Environ, Reply
+from api.lane.asked import Environ, Reply, reply
 from api.lane.clean import UNREADABLE, is_id, is_plain, names_in
 from api.lane.exposing import Exposing
 from api.metrics.counts import Decisions
@@ -56,7 +56,7 @@ class Evaluations:
         """`/ofrep/v1/evaluate/flags/{key}`."""
         group = self._answers.group(environ["PATH_INFO"][len(FLAGS) + 1 :], principal.tags)
         given = None if group is None else self._given(body, group)
-        return None if given is None else Reply(given[0].evaluation)
+        return None if given is None else reply(given[0].evaluation)
 
     def all(self, environ: Environ, body: bytes, principal: Principal) -> Reply | None:
         """`/ofrep/v1/evaluate/flags`."""
@@ -72,9 +72,9 @@ class Evaluations:
         evaluations = [written.evaluation for written in given]
         etag = f'"{tag(evaluations, ticket)}"'
         if held is None:
-            return Reply(bulk(evaluations, streams), headers=(("ETag", etag),))
+            return reply(bulk(evaluations, streams), headers=(("ETag", etag),))
         # Another tag, or several of them, are rare, and for Flask to compare.
-        return Reply(b"", "304 NOT MODIFIED", (("ETag", etag),)) if held == etag else None
+        return reply(b"", "304 NOT MODIFIED", (("ETag", etag),)) if held == etag else None
 
     def _given(self, body: bytes, group: Group) -> Sequence[Written] | None:
         try:

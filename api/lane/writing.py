@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from api.lane.answers import Write, Written
-from api.lane.asked import Reply
+from api.lane.asked import reply
 from api.metrics.counts import Decisions
 from api.ofrep.evaluation import encode, evaluation
 from api.schemas.assignment import AssignmentSchema
@@ -23,7 +23,7 @@ def writer(dumps: Callable[..., str], decisions: Decisions) -> Write:
         return Written(
             assignment=answer,
             document=document,
-            reply=Reply(b'{"assignments":[' + document + b"]}\n"),
+            reply=reply(b'{"assignments":[' + document + b"]}\n"),
             evaluation=encode(evaluation(answer, definition)),
             slot=decisions.slot(answer.experiment, answer.reason),
             exposes=is_counted and definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT,
