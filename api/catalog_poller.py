@@ -9,7 +9,7 @@ from typing import Protocol
 
 from api.logs import logger
 from experiments.domain.errors import Unavailable
-from experiments.services.catalog import CatalogHolder
+from experiments.services.assigning.catalog import CatalogHolder
 from experiments.services.ports import ChangeFeed
 
 _log = logger("winnow.catalog")

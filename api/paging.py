@@ -12,7 +12,7 @@ from marshmallow import Schema, fields, validate
 from api.schemas.base import Body
 from api.schemas.fields import Text
 from experiments.domain.errors import InvalidInput
-from experiments.services.ports import Page
+from experiments.services.paging import Page
 
 T = TypeVar("T")
 

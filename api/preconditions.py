@@ -7,7 +7,7 @@ import re
 from flask import Response, request
 
 from experiments.domain.errors import RevisionMismatch, RevisionRequired
-from experiments.services.published import Published
+from experiments.services.publishing.published import Published
 
 _REVISION = re.compile(r'"([0-9]{1,9})"')
 

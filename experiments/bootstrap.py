@@ -7,35 +7,36 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from experiments.domain.consent import ConsentMode
-from experiments.services.advance import Advancer
-from experiments.services.alerts import Alerter
-from experiments.services.assign import Assigner
-from experiments.services.author import Author
+from experiments.services.analysing.results import Results
+from experiments.services.assigning.assign import Assigner
+from experiments.services.assigning.catalog import Catalog, CatalogHolder
+from experiments.services.assigning.implied import ImpliedExposures
+from experiments.services.assigning.sight import Sight
+from experiments.services.authoring.author import Author
 from experiments.services.caches import Caches
-from experiments.services.catalog import Catalog, CatalogHolder
-from experiments.services.consent_cache import ConsentCache
-from experiments.services.consents import Consents
-from experiments.services.deliver import Deliverer
-from experiments.services.erase import Eraser, Spools
-from experiments.services.growthbook_eval import RemoteEvaluator
-from experiments.services.identify import Identifier
-from experiments.services.identity_cache import IdentityCache
-from experiments.services.implied import ImpliedExposures
-from experiments.services.journal import DirectJournal
+from experiments.services.consent.cache import ConsentCache
+from experiments.services.consent.consents import Consents
+from experiments.services.forgetting.erase import Eraser, Spools
+from experiments.services.identity.cache import IdentityCache
+from experiments.services.identity.identify import Identifier
 from experiments.services.keys import Keys
 from experiments.services.limit import Limiter
-from experiments.services.ports import ChangeFeed, Clock, Journal, OpenUnitOfWork, UnitOfWork
-from experiments.services.profile_cache import ProfileCache
-from experiments.services.profiles import Profiles
-from experiments.services.promote import Promoter
-from experiments.services.published import Publisher
-from experiments.services.record import Recorder
-from experiments.services.results import Results
-from experiments.services.segment_reports import SegmentReports
-from experiments.services.sight import Sight
+from experiments.services.notices.alerts import Alerter
+from experiments.services.notices.deliver import Deliverer
+from experiments.services.notices.webhooks import Webhooks
+from experiments.services.ports import ChangeFeed, Clock, OpenUnitOfWork, UnitOfWork
+from experiments.services.profiles.cache import ProfileCache
+from experiments.services.profiles.profiles import Profiles
+from experiments.services.promoting.advance import Advancer
+from experiments.services.promoting.promote import Promoter
+from experiments.services.publishing.growthbook_eval import RemoteEvaluator
+from experiments.services.publishing.published import Publisher
+from experiments.services.recording.journal import DirectJournal
+from experiments.services.recording.ports import Journal
+from experiments.services.recording.record import Recorder
+from experiments.services.segments.reports import SegmentReports
 from experiments.services.sign_in import SignInLinks
-from experiments.services.studies import Studies
-from experiments.services.webhooks import Webhooks
+from experiments.services.studies.studies import Studies
 from experiments.settings import Settings
 from experiments.spool.folder import spool_folder, spool_path
 from experiments.spool.listing import drain_orphans

@@ -23,16 +23,16 @@ from experiments.bootstrap import Winnow, build, deliverer
 from experiments.domain.errors import DomainError, PromotionRefused
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.retention import AFTER_STOP_SECONDS
-from experiments.services.adapt import Adapter
-from experiments.services.advance import MACHINE, MOST_STEPS
-from experiments.services.analyse import Analyst
+from experiments.services.analysing.adapt import Adapter
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.analysing.ports import Snapshot
 from experiments.services.behaviour import register
-from experiments.services.drift import Drifter
+from experiments.services.drift.drift import Drifter
 from experiments.services.follow import Follower
-from experiments.services.ports import Snapshot
-from experiments.services.retention import Retention
-from experiments.services.segment_reporter import SegmentReporter
-from experiments.services.segment_tables import Progress
+from experiments.services.forgetting.retention import Retention
+from experiments.services.promoting.advance import MACHINE, MOST_STEPS
+from experiments.services.segments.reporter import SegmentReporter
+from experiments.services.segments.tables import Progress
 from experiments.settings import Settings
 
 LEASE = "worker"

@@ -13,7 +13,7 @@ from api.dashboard.stored.clusterings import Cluster, Clustering, Fidelity, Move
 from experiments.domain.condition.words import Clause, condition_clauses
 from experiments.domain.study import Study
 from experiments.domain.wording import listed
-from experiments.services.studies import AdoptedSegment, Standing
+from experiments.services.studies.studies import AdoptedSegment, Standing
 
 _OUTCOMES = {
     "clusters": "Clusters were found",

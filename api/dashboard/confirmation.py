@@ -15,7 +15,7 @@ from api.dashboard.standing import declined_before
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from api.dashboard.names import Names
 from api.dashboard.stored.comparison import Estimate, estimate_of
 from experiments.domain.metric import MetricRole
 from experiments.domain.wording import listed
-from experiments.services.drift_ports import Drift
+from experiments.services.drift.ports import Drift
 
 Doc = Mapping[str, Any]
 BAR = 100.0

@@ -26,10 +26,10 @@ from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
 from experiments.domain.metric import MetricRole
 from experiments.domain.wording import plural
-from experiments.services.drift_ports import Drift
-from experiments.services.ports import Snapshot
-from experiments.services.proposals import Proposal
-from experiments.services.results import Overview
+from experiments.services.analysing.ports import Snapshot
+from experiments.services.analysing.results import Overview
+from experiments.services.drift.ports import Drift
+from experiments.services.promoting.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

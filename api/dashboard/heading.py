@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from api.dashboard import format as say
 from experiments.domain.experiment import Experiment, Status
-from experiments.services.ports import Snapshot
+from experiments.services.analysing.ports import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from experiments.domain.decision import Action
 from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion, PromotionState, share_plan
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from api.dashboard.notices import Notice, circumstances, notices_of
 from api.dashboard.stored import StoredReport, read_report
 from api.dashboard.verdicts import outcome_of
 from experiments.domain.experiment import Status
-from experiments.services.results import Overview
+from experiments.services.analysing.results import Overview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from api.dashboard.names import ALL_TOGETHER, Names
 from api.dashboard.stored import Finding, StoredReport
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.policy import StoppingRule
-from experiments.services.ports import Snapshot
+from experiments.services.analysing.ports import Snapshot
 
 SEVERITIES = ("critical", "warning", "info")
 WORDS = {"critical": "Do not trust", "warning": "Warning", "info": "Note"}

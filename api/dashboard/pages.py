@@ -17,9 +17,9 @@ from api.dashboard.snapshot_list import snapshot_rows
 from api.dashboard.stored import read_report
 from api.dashboard.table_csv import results_csv
 from experiments.domain.errors import DomainError, InvalidInput, NotFound
-from experiments.services.ports import Snapshot
-from experiments.services.proposals import Proposal
-from experiments.services.results import Overview
+from experiments.services.analysing.ports import Snapshot
+from experiments.services.analysing.results import Overview
+from experiments.services.promoting.proposals import Proposal
 
 ROWS_PER_PAGE = 20
 _ROW_ID = re.compile(r"[1-9][0-9]{0,17}")

@@ -13,8 +13,8 @@ from api.dashboard.segment_reads import attribute_names, stored_card
 from api.dashboard.session import require_sign_in
 from api.dashboard.stored.portrait import Portrait
 from experiments.domain.errors import NotFound
-from experiments.services.report_csv import persona_csv
-from experiments.services.segment_reports import Reported
+from experiments.services.segments.report_csv import persona_csv
+from experiments.services.segments.reports import Reported
 
 pages = pages_blueprint("persona_views", require_sign_in)
 

@@ -20,7 +20,7 @@ from experiments.domain.evidence import Evidence, Live
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.domain.wording import plural
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

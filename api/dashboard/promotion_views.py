@@ -14,7 +14,7 @@ from api.dashboard.promotion_page import promotion_page
 from api.dashboard.session import may_write, require_sign_in, signed_in
 from experiments.domain.errors import DomainError, NotFound
 from experiments.domain.promotion import Promotion, PromotionState
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.proposals import Proposal
 
 ROWS_PER_PAGE = 10
 _AFTER = re.compile(r"[1-9][0-9]{0,17}")

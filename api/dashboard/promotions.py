@@ -16,8 +16,8 @@ from api.dashboard.session import require_sign_in, require_write
 from api.dashboard.standing import share_of
 from experiments.domain.errors import DomainError
 from experiments.domain.promotion import Promotion, PromotionState
-from experiments.services.promote import NOTE_LENGTH
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.promote import NOTE_LENGTH
+from experiments.services.promoting.proposals import Proposal
 
 pages = pages_blueprint("promotions", require_sign_in, require_write)
 

@@ -11,7 +11,7 @@ from api.dashboard.stored import Recommendation, StoredReport
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.wording import listed
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

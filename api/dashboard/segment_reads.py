@@ -11,8 +11,8 @@ from api.dashboard.stored.cards import read_doubt
 from api.dashboard.stored.customers import CustomersReport, StoredCard, read_customers, read_segment_report
 from experiments.domain.errors import NotFound
 from experiments.domain.experiment import Experiment
-from experiments.services.ports import Page
-from experiments.services.segment_reports import Reported
+from experiments.services.paging import Page
+from experiments.services.segments.reports import Reported
 
 _AT_ONCE = 100
 

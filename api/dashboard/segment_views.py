@@ -26,7 +26,7 @@ from api.dashboard.segment_reads import (
 from api.dashboard.segment_uses import uses_of
 from api.dashboard.session import require_sign_in
 from experiments.domain.condition.words import condition_clauses
-from experiments.services.report_csv import card_csv
+from experiments.services.segments.report_csv import card_csv
 
 ROWS_PER_PAGE = 50
 TESTABILITY = "too_small"

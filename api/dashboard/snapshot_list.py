@@ -9,7 +9,7 @@ from api.dashboard import format as say
 from api.dashboard.names import names_of
 from api.dashboard.stored import read_report
 from experiments.domain.experiment import Experiment
-from experiments.services.ports import Snapshot
+from experiments.services.analysing.ports import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from api.dashboard.names import Names
 from api.dashboard.stored import Comparison, Interval, MetricReport, Number, Scope, SegmentEffect, StoredReport
-from experiments.services.ports import Snapshot
+from experiments.services.analysing.ports import Snapshot
 
 COLUMNS = (
     "experiment", "snapshot_id", "data_until", "segment", "segment_name", "segment_units", "verdict",

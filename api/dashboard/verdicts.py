@@ -18,7 +18,7 @@ from experiments.domain.decision import Action
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import Promotion, PromotionState
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.proposals import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from api.lane.asked import Reply
 from experiments.domain.assignment import Assign, Assignment, compile_answers
 from experiments.domain.definition import Definition, ExposurePolicy
-from experiments.services.catalog import EMPTY, Catalog, CatalogHolder, LiveExperiment
-from experiments.services.sight import MAX_KEPT, cut
+from experiments.services.assigning.catalog import EMPTY, Catalog, CatalogHolder, LiveExperiment
+from experiments.services.assigning.sight import MAX_KEPT, cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

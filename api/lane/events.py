@@ -18,9 +18,10 @@ from experiments.domain.errors import DomainError
 from experiments.domain.event import MAX_VALUE, Channel, Exposure, ExposureClaim
 from experiments.domain.names import KEY_PATTERN, MAX_ID_LENGTH
 from experiments.services.keys import Principal
-from experiments.services.lines import NULL, Lines, escaped, instant_text, to_lines
-from experiments.services.ports import Clock, LineJournal
-from experiments.services.record import AHEAD_SECONDS, Recorder
+from experiments.services.ports import Clock
+from experiments.services.recording.lines import NULL, Lines, escaped, instant_text, to_lines
+from experiments.services.recording.ports import LineJournal
+from experiments.services.recording.record import AHEAD_SECONDS, Recorder
 
 _MAX_NAMES = 10_000
 _KEY = re.compile(KEY_PATTERN.removesuffix("$") + r"\Z")

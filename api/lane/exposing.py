@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from api.lane.answers import Written
 from experiments.domain.errors import DomainError
 from experiments.domain.event import Channel
-from experiments.services.assign import Assigner
+from experiments.services.assigning.assign import Assigner
 
 Shown = list[tuple[str, Written]]
 

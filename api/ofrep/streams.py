@@ -10,7 +10,7 @@ from flask import current_app, g
 from api.current import winnow
 from api.ofrep.evaluation import encode
 from experiments.domain.stream_ticket import ticket
-from experiments.services.catalog import CatalogHolder
+from experiments.services.assigning.catalog import CatalogHolder
 
 PATH = "/ofrep/v1/stream"
 INACTIVITY_SECONDS = 120

@@ -11,7 +11,7 @@ from api.current import metrics, principal, winnow
 from api.routes import Routes
 from api.schemas.assignment import AnswersSchema, AskManySchema, AskSchema, AssignmentSchema, ManyAnswersSchema
 from experiments.domain.assignment import Assignment
-from experiments.services.assign import Unit
+from experiments.services.assigning.assign import Unit
 from experiments.services.keys import Scope
 
 routes = Routes("Assignments", "Which variant a unit sees. Answered from memory; asking is not showing.")

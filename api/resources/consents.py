@@ -17,9 +17,9 @@ from api.schemas.consent import (
     read_word,
 )
 from experiments.domain.errors import InvalidInput
-from experiments.services.consents import ConsentWord
+from experiments.services.consent.consents import ConsentWord
 from experiments.services.keys import Scope
-from experiments.services.profiles import ChangeStatus
+from experiments.services.profiles.profiles import ChangeStatus
 
 routes = Routes(
     "Consent",

@@ -10,8 +10,8 @@ from api.current import principal, winnow
 from api.routes import Routes
 from api.schemas.record import BatchSchema, VerdictsSchema, read_item
 from experiments.domain.event import ItemStatus
-from experiments.services.claims import seen_only
 from experiments.services.keys import Scope
+from experiments.services.recording.claims import seen_only
 
 routes = Routes(
     "Events",

@@ -13,9 +13,9 @@ from api.routes import IF_MATCH, Routes
 from api.schemas.experiment import ExperimentSchema, ExperimentWishSchema, VersionsSchema
 from api.schemas.fields import choice
 from experiments.domain.experiment import Status
-from experiments.services.author import Step
+from experiments.services.authoring.author import Step
+from experiments.services.authoring.wishes import ExperimentWish
 from experiments.services.keys import Scope
-from experiments.services.wishes import ExperimentWish
 
 routes = Routes("Experiments", "Experiments. The ETag is the revision that an edit has to name in If-Match.")
 

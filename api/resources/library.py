@@ -23,10 +23,10 @@ from api.schemas.library import (
 )
 from api.schemas.registry import AttributeBodySchema, AttributeSchema, SourceBodySchema, SourceSchema
 from api.schemas.segment_reports import ReportedSegmentSchema
-from experiments.services.author import Author
+from experiments.services.authoring.author import Author
+from experiments.services.authoring.library import LibraryAuthor
 from experiments.services.keys import Scope
-from experiments.services.library_author import LibraryAuthor
-from experiments.services.ports import Stored
+from experiments.services.paging import Stored
 
 Choose = Callable[[Author], LibraryAuthor[Any]]
 

@@ -13,7 +13,7 @@ from api.ofrep.streams import address_of_streams, catch_up_with
 from api.preconditions import has_already
 from api.routes import IF_NONE_MATCH, Routes
 from api.schemas.ofrep import EvaluateSchema, EvaluationSchema, EvaluationsSchema, FailureSchema, NoticedSchema
-from experiments.services.assign import Unit
+from experiments.services.assigning.assign import Unit
 from experiments.services.keys import Scope
 
 routes = Routes(

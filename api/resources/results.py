@@ -14,8 +14,8 @@ from api.routes import IF_NONE_MATCH, Routes
 from api.schemas.drift import DriftSchema
 from api.schemas.results import ResultsSchema, SnapshotSchema
 from experiments.domain.event import Channel
+from experiments.services.analysing.ports import Snapshot
 from experiments.services.keys import Scope
-from experiments.services.ports import Snapshot
 
 routes = Routes("Results", "Stored reports, each with what it saw and by which engine it was computed.")
 REPORT: dict[str, Any] = {

@@ -13,9 +13,9 @@ from api.preconditions import has_already
 from api.routes import IF_NONE_MATCH, Routes
 from api.schemas.segment_reports import CardSchema, CustomersSchema, HistorySchema, PersonaSchema
 from experiments.services.keys import Scope
-from experiments.services.report_csv import card_csv, persona_csv
-from experiments.services.report_points import point
-from experiments.services.report_ports import SegmentReport
+from experiments.services.segments.points import point
+from experiments.services.segments.ports import SegmentReport
+from experiments.services.segments.report_csv import card_csv, persona_csv
 
 routes = Routes(
     "Segment reports",

@@ -17,7 +17,7 @@ from api.schemas.studies import (
 )
 from experiments.domain.study import StudyKind
 from experiments.services.keys import Scope
-from experiments.services.studies import AdoptWish
+from experiments.services.studies.studies import AdoptWish
 
 _PAGE = page_of(StudySchema)
 

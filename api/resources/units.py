@@ -18,7 +18,7 @@ from api.schemas.profile import (
 )
 from api.schemas.receipt import ReceiptSchema
 from experiments.services.keys import Scope
-from experiments.services.profiles import ChangeStatus, ProfileChange
+from experiments.services.profiles.profiles import ChangeStatus, ProfileChange
 
 routes = Routes(
     "Units",

@@ -18,7 +18,7 @@ from api.schemas.webhooks import (
     WebhookSchema,
 )
 from experiments.services.keys import Scope
-from experiments.services.webhooks import WebhookWish
+from experiments.services.notices.webhooks import WebhookWish
 
 routes = Routes(
     "Webhooks",

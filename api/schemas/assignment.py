@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 from api.schemas.base import Body, Built
 from api.schemas.fields import Json, JsonObject, Key, Place, Text, Whole, choice
 from experiments.domain.assignment import Assignment, Reason
-from experiments.services.assign import Unit
+from experiments.services.assigning.assign import Unit
 
 MAX_UNITS = 1_000
 _WHERE = {"description": "Of the exposures that asking makes, where the experiment says that asking is showing."}

@@ -1,4 +1,4 @@
-"""The catalog document `winnow.catalog/1`. It describes; what is sent is written out by `services/published.py`."""
+"""The catalog document `winnow.catalog/1`. It describes; `services/publishing/published.py` writes out what is sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from api.schemas.base import Body
 from api.schemas.fields import Json, JsonObject, Key, Text, Whole, choice
 from experiments.domain.definition import ExposurePolicy, Randomisation
 from experiments.domain.experiment import Status
-from experiments.services.published import SCHEMA
+from experiments.services.publishing.published import SCHEMA
 
 
 class SliceSchema(Body):

@@ -14,8 +14,8 @@ from api.schemas.record import AnyItem
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import InvalidInput
 from experiments.domain.names import MAX_ID_LENGTH
-from experiments.services.consents import ConsentVerdict, ConsentWord, refused_word
-from experiments.services.profiles import ChangeStatus
+from experiments.services.consent.consents import ConsentVerdict, ConsentWord, refused_word
+from experiments.services.profiles.profiles import ChangeStatus
 
 MAX_WORDS = 1_000
 _AT = {

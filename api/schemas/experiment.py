@@ -45,7 +45,7 @@ from experiments.domain.policy import (
     Spending,
     StoppingRule,
 )
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 
 MAX_METRICS = 100
 MAX_TAGS = 50

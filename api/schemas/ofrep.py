@@ -12,7 +12,7 @@ from api.schemas.base import Body
 from api.schemas.fields import JsonObject
 from api.schemas.messages import Coded, refused
 from experiments.domain.errors import InvalidInput
-from experiments.services.assign import Unit
+from experiments.services.assigning.assign import Unit
 
 _NO_KEY = Coded(KEY_MISSING, "The context has no targetingKey: say for whom the flags are evaluated.")
 

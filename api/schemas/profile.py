@@ -15,7 +15,7 @@ from api.schemas.messages import findings
 from api.schemas.record import AnyItem
 from experiments.domain.errors import InvalidInput
 from experiments.domain.names import MAX_ID_LENGTH
-from experiments.services.profiles import ChangeStatus, ProfileChange, ProfileVerdict, refused
+from experiments.services.profiles.profiles import ChangeStatus, ProfileChange, ProfileVerdict, refused
 
 MAX_CHANGED_UNITS = 1_000
 _AT = {"description": "When it was so. Left out: now. Within a source the latest counts, whenever it arrives."}

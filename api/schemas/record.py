@@ -14,7 +14,7 @@ from api.schemas.messages import findings
 from experiments.domain.errors import InvalidInput
 from experiments.domain.event import Event, ExposureClaim, ItemStatus
 from experiments.domain.names import MAX_ID_LENGTH
-from experiments.services.record import Item, rejected
+from experiments.services.recording.record import Item, rejected
 
 MAX_ITEMS = 1_000
 

@@ -7,7 +7,7 @@ from marshmallow import fields
 from api.schemas.base import Body
 from api.schemas.fields import Instant, JsonObject, Key, Text, Whole, choice
 from api.schemas.library import SegmentSchema
-from experiments.services.studies import Standing
+from experiments.services.studies.studies import Standing
 
 
 class StudySchema(Body):

@@ -11,7 +11,7 @@ from api.schemas.base import Body, Built
 from api.schemas.fields import Flag, Instant, Key, Several, Text, Whole, choice
 from experiments.domain.delivery import DeliveryState
 from experiments.domain.notice import NoticeKind
-from experiments.services.webhooks import WebhookWish
+from experiments.services.notices.webhooks import WebhookWish
 
 
 def _wish(url: str, kinds: Iterable[NoticeKind], active: bool) -> WebhookWish:

@@ -13,7 +13,7 @@ from benchmarks.online.question import COUNTRY, ELSEWHERE, TREATMENT, decisions,
 from experiments.domain.assignment import Assignment
 
 EXPERIMENTS = 100
-BULK = "experiments.services.bulk"
+BULK = "experiments.services.assigning.bulk"
 HASHES = 200
 """Two for every experiment: may the unit come in, and which variant does it see?"""
 
@@ -77,7 +77,7 @@ def bare_hashes(count: int) -> Work:
 
 def bulk(count: int) -> Work:
     """Decide as `winnow assign` does, in arrays."""
-    from experiments.services.bulk import assign_chunk, column_of, compile_bulk  # noqa: PLC0415
+    from experiments.services.assigning.bulk import assign_chunk, column_of, compile_bulk  # noqa: PLC0415
 
     with house(experiment()) as made:
         (entry,) = made.winnow.catalog.loaded().running

@@ -20,7 +20,7 @@ from benchmarks.harness import Numbers, Work
 from experiments.bootstrap import build
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.source import Source, SourceKind
-from experiments.services.customer_file import CustomerImporter, ImportWish
+from experiments.services.profiles.customer_file import CustomerImporter, ImportWish
 from experiments.settings import Settings
 from experiments.storage import migrate
 

@@ -10,8 +10,8 @@ from benchmarks.online.house import experiment, house
 from benchmarks.online.question import COUNTRY, KEY, TREATMENT, unit_ids
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.source import Source, SourceKind
-from experiments.services.assign import Unit
-from experiments.services.profiles import ProfileChange
+from experiments.services.assigning.assign import Unit
+from experiments.services.profiles.profiles import ProfileChange
 
 _AT_ONCE = 1_000
 

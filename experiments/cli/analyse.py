@@ -10,7 +10,7 @@ from experiments.cli.channel_table import identities_line, print_channels
 from experiments.cli.console import out, progress_bar
 from experiments.cli.tables import print_report
 from experiments.cli.wired import ACTOR, wired
-from experiments.services.analyse import Analyst
+from experiments.services.analysing.analyse import Analyst
 
 
 @click.command()

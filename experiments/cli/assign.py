@@ -15,7 +15,7 @@ from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.errors import InvalidInput
 from experiments.domain.event import Channel
-from experiments.services.bulk_run import BATCH, Assigned, ListAssigner, ListWish
+from experiments.services.lists.bulk_run import BATCH, Assigned, ListAssigner, ListWish
 
 REJECTED_EXIT_CODE = 3
 INTERRUPTED_EXIT_CODE = 130

@@ -12,8 +12,8 @@ from experiments.cli.customer_summary import summary
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.erasure import Receipt
 from experiments.domain.identity import BucketedBy
-from experiments.services.consents import ConsentWord
-from experiments.services.retention import Retention
+from experiments.services.consent.consents import ConsentWord
+from experiments.services.forgetting.retention import Retention
 
 
 @click.group()

@@ -15,8 +15,8 @@ from analysis.design.duration import Duration
 from analysis.estimate import Undefined
 from experiments.cli.console import out
 from experiments.domain.policy import Family, Spending, StoppingRule
-from experiments.services.design import Answer, Found, Needed, Sketch
-from experiments.services.design import design as answer_of
+from experiments.services.authoring.design import Answer, Found, Needed, Sketch
+from experiments.services.authoring.design import design as answer_of
 
 Row = tuple[str, str]
 

@@ -16,7 +16,7 @@ from experiments.bootstrap import Winnow
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.names import check_instant
-from experiments.services.customer_file import CustomerImporter, Imported, ImportWish
+from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
 from experiments.storage.query_source import open_query
 
 REJECTED_EXIT_CODE = 3

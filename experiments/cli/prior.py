@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from experiments.cli.wired import wired
-from experiments.services.prior import Learner
+from experiments.services.analysing.prior import Learner
 
 
 @click.command()

@@ -13,8 +13,8 @@ from experiments.cli.wired import ACTOR, wired
 from experiments.domain.decision import Action
 from experiments.domain.errors import PromotionRefused
 from experiments.domain.promotion import Promotion, split_of
-from experiments.services.promote import Promoter
-from experiments.services.proposals import Proposal
+from experiments.services.promoting.promote import Promoter
+from experiments.services.promoting.proposals import Proposal
 
 
 @click.command()

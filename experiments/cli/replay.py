@@ -13,9 +13,9 @@ import click
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.errors import InvalidInput
-from experiments.services.replay import BadRows, Replayer
-from experiments.services.replay_file import WideFile
-from experiments.services.replay_plan import ReplayPlan, read_plan
+from experiments.services.replaying.file import WideFile
+from experiments.services.replaying.plan import ReplayPlan, read_plan
+from experiments.services.replaying.replay import BadRows, Replayer
 
 _STEPS = {"check": "Checking", "load": "Loading"}
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -21,8 +21,8 @@ from experiments.cli.card_told import Document, is_reason, rows
 from experiments.cli.console import err, out, progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.errors import InvalidInput, NoReport
-from experiments.services.report_csv import persona_csv
-from experiments.services.segment_reports import NO_SEGMENTS, Reported
+from experiments.services.segments.report_csv import persona_csv
+from experiments.services.segments.reports import NO_SEGMENTS, Reported
 
 PENDING = "Its report is not made yet: the worker makes it, and --now does so here."
 OUTDATED = "It was edited since this report was made: the worker makes another, and --now does so here."
@@ -122,8 +122,8 @@ def _stored(winnow: Winnow, keys: tuple[str, ...]) -> _Told:
 
 
 def _computed(winnow: Winnow, keys: tuple[str, ...], given: Mapping[str, Any]) -> _Told:
-    from experiments.services.report_documents import segment_document  # noqa: PLC0415
-    from experiments.services.segment_cards import CardWish, SegmentCards  # noqa: PLC0415
+    from experiments.services.segments.cards import CardWish, SegmentCards  # noqa: PLC0415
+    from experiments.services.segments.documents import segment_document  # noqa: PLC0415
 
     wish = CardWish(keys=keys, **given)
     with progress_bar("Reading profiles") as tell:

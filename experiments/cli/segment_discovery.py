@@ -43,7 +43,7 @@ def discover(
     What comes of it is a proposal for the next experiment, never a winner of this one. Every look counts: the error
     rate holds for one.
     """
-    from experiments.services.discover import Discoverer, DiscoverWish  # noqa: PLC0415 - it needs the numbers
+    from experiments.services.studies.discover import Discoverer, DiscoverWish  # noqa: PLC0415 - it needs the numbers
 
     winnow = wired()
     wish = DiscoverWish(

@@ -14,8 +14,8 @@ from rich.table import Table
 from experiments.cli.console import out, progress_bar
 from experiments.cli.tables import NONE, percent, primary
 from experiments.cli.wired import ACTOR, wired
-from experiments.services.drift import Drifter
-from experiments.services.drift_ports import Drift
+from experiments.services.drift.drift import Drifter
+from experiments.services.drift.ports import Drift
 
 Doc = Mapping[str, Any]
 Names = Mapping[str, str]

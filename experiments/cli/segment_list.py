@@ -11,7 +11,7 @@ import click
 from experiments.cli.console import progress_bar
 from experiments.cli.import_customers import INTERRUPTED_EXIT_CODE, REJECTED_EXIT_CODE
 from experiments.cli.wired import ACTOR, wired
-from experiments.services.import_list import ListImported, ListImporter, ListWish
+from experiments.services.lists.import_list import ListImported, ListImporter, ListWish
 
 
 @click.command("import")

@@ -15,7 +15,7 @@ from experiments.cli.console import out, progress_bar
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.condition.words import condition_sentence
 from experiments.domain.study import Study, StudyKind
-from experiments.services.studies import AdoptedSegment, AdoptWish, Standing
+from experiments.services.studies.studies import AdoptedSegment, AdoptWish, Standing
 
 Doc = Mapping[str, Any]
 _AT_ONCE = 100
@@ -62,7 +62,7 @@ def learn(
     *, name: str, attributes: tuple[str, ...], seed: int, sample: int, most_clusters: int, method: str, as_json: bool
 ) -> None:
     """Look for customers who are alike, and store what is found, each cluster as a rule, as clustering NAME."""
-    from experiments.services.learn import Learner, LearnWish  # noqa: PLC0415 - it needs the numbers
+    from experiments.services.studies.learn import Learner, LearnWish  # noqa: PLC0415 - it needs the numbers
 
     winnow = wired()
     wish = LearnWish(
@@ -83,7 +83,7 @@ def learn(
 @json_option
 def refit(name: str, *, as_json: bool) -> None:
     """Learn clustering NAME again from today's profiles: a new version, and who moved. No segment changes."""
-    from experiments.services.learn import Learner  # noqa: PLC0415 - it needs the numbers
+    from experiments.services.studies.learn import Learner  # noqa: PLC0415 - it needs the numbers
 
     winnow = wired()
     with progress_bar("Reading profiles", "steps") as tell:

@@ -6,8 +6,8 @@ import click
 
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
-from experiments.services.analyse import Analyst
-from experiments.services.verify_promotion import StepVerification, verify_promotion
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.promoting.verify import StepVerification, verify_promotion
 
 ERASED_EXIT_CODE = 3
 

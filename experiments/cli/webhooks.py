@@ -10,7 +10,7 @@ from experiments.cli.wired import ACTOR, wired
 from experiments.domain.delivery import DeliveryState
 from experiments.domain.notice import NoticeKind
 from experiments.domain.webhook import SUBSCRIBABLE
-from experiments.services.webhooks import NewSecret, WebhookWish
+from experiments.services.notices.webhooks import NewSecret, WebhookWish
 
 _KINDS = [str(kind) for kind in NoticeKind if kind in SUBSCRIBABLE]
 _ID = click.argument("webhook_id", metavar="ID")

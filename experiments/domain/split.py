@@ -1,7 +1,7 @@
 """What an experiment compiles to, as data: a layer's gate, branches in order, and a split of each.
 
-The closures that answer one unit (`assignment.py`) and the arrays that answer millions (`services/bulk.py`) are both
-made from this, so they cannot come to differ in anything but how they look things up.
+The closures that answer one unit (`assignment.py`) and the arrays that answer millions (`services/assigning/bulk.py`)
+are both made from this, so they cannot come to differ in anything but how they look things up.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from experiments.domain.errors import AlreadyExists
 from experiments.domain.profile import Registry
 from experiments.domain.purchases import Purchases
 from experiments.domain.source import Source, SourceKind
-from experiments.services.advance import MACHINE
+from experiments.services.authoring.registry import AttributeAuthor, SourceAuthor
 from experiments.services.ports import OpenUnitOfWork
-from experiments.services.registry import AttributeAuthor, SourceAuthor
-from experiments.services.registry_read import read_registry
+from experiments.services.profiles.registry_read import read_registry
+from experiments.services.promoting.advance import MACHINE
 from segmentation.behaviour.cuts import Cuts
 from segmentation.behaviour.groups import NAMED_GROUPS
 from segmentation.behaviour.histories import HistoryRow

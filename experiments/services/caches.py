@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.services.consent_cache import ConsentCache
-from experiments.services.identity_cache import IdentityCache
-from experiments.services.profile_cache import ProfileCache
+from experiments.services.consent.cache import ConsentCache
+from experiments.services.identity.cache import IdentityCache
+from experiments.services.profiles.cache import ProfileCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from experiments.services.forecast import (
     sayable_by,
 )
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
-from experiments.services.registry_read import read_registry
+from experiments.services.profiles.registry_read import read_registry
 from segmentation.behaviour.cuts import Cuts, quantile_cuts
 from segmentation.behaviour.histories import Histories
 from segmentation.behaviour.history import History

@@ -12,7 +12,8 @@ from enum import StrEnum
 from experiments.domain.definition import MAX_TAGS
 from experiments.domain.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from experiments.domain.names import check_key, check_text
-from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork, Page
+from experiments.services.paging import Page
+from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork
 
 PREFIX = "wk"
 REMEMBERED_SECONDS = 4

@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from experiments.domain.attribute import Attribute
 from experiments.domain.consent import ConsentMode
-from experiments.domain.delivery import Delivery, DeliveryState, Letter
 from experiments.domain.epoch import Version
-from experiments.domain.event import Event, Exposure
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
-from experiments.domain.notice import Notice
-from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.domain.webhook import Webhook
-from experiments.services.consent_ports import ConsentStore
-from experiments.services.customer_ports import BehaviourStore, ErasureStore, ProfileStore, UnitRows
-from experiments.services.drift_ports import DriftStore
-from experiments.services.identity_ports import IdentityStore
-from experiments.services.lines import Lines
-from experiments.services.report_ports import SegmentReportStore
-from experiments.services.retention_ports import AgedRows
-from experiments.services.study_ports import ListStore, StudyStore
+from experiments.services.analysing.ports import SnapshotStore
+from experiments.services.consent.ports import ConsentStore
+from experiments.services.drift.ports import DriftStore
+from experiments.services.forgetting.ports import AgedRows
+from experiments.services.identity.ports import IdentityStore
+from experiments.services.notices.ports import NoticeOutbox, WebhookStore
+from experiments.services.paging import Page, Stored
+from experiments.services.profiles.ports import BehaviourStore, ErasureStore, ProfileStore
+from experiments.services.promoting.ports import PromotionStore
+from experiments.services.recording.ports import EventLog
+from experiments.services.segments.ports import SegmentReportStore
+from experiments.services.studies.ports import ListStore, StudyStore
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
 """Returns the present instant, aware, in UTC."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    """A stretch of a list in a stable order; `next_after` continues it, None at its end."""
-
-    items: tuple[T, ...]
-    next_after: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored(Generic[T]):
-    """A value with the revision that an edit must name."""
-
-    value: T
-    revision: int
-    updated_at: datetime
 
 
 class ExperimentStore(Protocol):
@@ -93,82 +75,6 @@ class Library(Protocol[T]):
     def page(self, *, after: str | None, limit: int) -> Page[Stored[T]]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watermark:
-    """A fixed set of rows: everything stored with an id up to these. What lies below never changes any more.
-
-    `identity_revision`: who is who as of that revision; 0: every id is somebody of its own.
-    """
-
-    exposure_id: int
-    event_id: int
-    at: datetime
-    identity_revision: int = 0
-
-
-class EventLog(Protocol):
-    """Append-only but for erasure and retention, idempotent on `event_id` (exposures and events apart).
-
-    What was received of a unit before it was erased, or while it does not consent, is not stored, and nobody is told.
-    """
-
-    def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
-        """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
-
-    def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
-        """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
-
-    def load(self, lines: Lines) -> None:
-        """Store what is new of rows that were accepted before; ids may repeat among them.
-
-        Raise RowsRefused where a row can never be stored.
-        """
-
-    def rows_of(self, unit_id: str) -> UnitRows:
-        """Look through all rows for those of a unit."""
-
-    def erase(self, rows: UnitRows) -> None:
-        """Delete these rows; the ids of all others stay."""
-
-    def watermark(self, *, now: datetime) -> Watermark:
-        """Return the highest ids below which no row can appear later, waiting for writers that are under way."""
-
-    def exposures(
-        self, experiment: str, watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, str, int, datetime, str | None]]]:
-        """Batches of (unit_id, variant, segment, epoch, occurred_at, channel), in order of id, forced ones left out."""
-
-    def events(
-        self, experiment: str, names: Collection[str], watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, str, float | None, datetime]]]:
-        """Batches of (unit_id, name, value, occurred_at) of the units exposed to the experiment, in order of id.
-
-        An event of any id of a person counts where one of the person's ids was exposed.
-        """
-
-    def events_since(
-        self, since: datetime, names: Collection[str], watermark: Watermark
-    ) -> Iterator[Sequence[tuple[str, float | None]]]:
-        """Batches of (unit_id, value) of everybody's events of these names, exposed or not, in order of id."""
-
-    def exposed_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, datetime]]]:
-        """Batches of (unit_id, its first occurred_at since then), each unit once, whatever it was exposed to."""
-
-    def contacts_since(self, since: datetime, watermark: Watermark) -> Iterator[Sequence[tuple[str, str]]]:
-        """Batches of (unit_id, channel), each pair once: by which channels units were shown or did something since."""
-
-    def named(
-        self, names: Collection[str], *, above: int, upto: int, most: int
-    ) -> Sequence[tuple[int, str, float | None, datetime]]:
-        """(id, unit_id, value, occurred_at) of events so called with such ids, the lowest first; waits for nobody."""
-
-    def has_rows_above(self, watermark: Watermark, experiment: str, names: Collection[str]) -> bool:
-        """Say whether exposures of the experiment, or events of these names, have come in since; waits for nobody."""
-
-    def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
-        """How many rows `exposures` and `events` will give (for progress)."""
-
-
 class ChangeFeed(Protocol):
     """Tells a process that another one may have changed an experiment or a layer."""
 
@@ -177,95 +83,6 @@ class ChangeFeed(Protocol):
 
     def close(self) -> None:
         """Let go of what is held; who waits does so no longer than for the present wait."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """The event ids of a batch that a journal knows to have been there before."""
-
-    events: frozenset[str] = frozenset()
-    exposures: frozenset[str] = frozenset()
-
-
-class Journal(Protocol):
-    """Where accepted rows go."""
-
-    def append(self, events: Sequence[Event], exposures: Sequence[Exposure], *, received_at: datetime) -> Known:
-        """Return when the rows are on disk: then they are in the database, or will be, each id once.
-
-        Ids within one call are distinct. A journal need not know what the database holds: a row that was there before
-        may go untold. Raise Unavailable where nothing was stored.
-        """
-
-
-class LineJournal(Journal, Protocol):
-    """A journal that takes rows in the form in which they rest."""
-
-    def append_lines(self, lines: Lines) -> None:
-        """Return when the rows are on disk. Raise Unavailable where nothing was stored."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSnapshot:
-    """A stored report: what it says, what it saw, and by which engine.
-
-    `realised` has, for every promotion that is live, a report on its winner against the holdback, and its first epoch.
-    `supplement`: what is told beside the report, of persons with several ids and of channels.
-    """
-
-    experiment: str
-    version: int
-    watermark: Watermark
-    computed_at: datetime
-    engine_version: str
-    input_sha256: str
-    report_sha256: str
-    moments: Mapping[str, Any]
-    report: Mapping[str, Any]
-    realised: Mapping[str, Any] = field(default_factory=dict)
-    supplement: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot(NewSnapshot):
-    id: int
-
-
-class SnapshotStore(Protocol):
-    def add(self, snapshot: NewSnapshot) -> Snapshot: ...
-
-    def get(self, experiment: str, snapshot_id: int) -> Snapshot:
-        """Raise NotFound."""
-
-    def latest(self, experiment: str) -> Snapshot | None: ...
-
-    def page(self, experiment: str, *, after: str | None, limit: int) -> Page[Snapshot]:
-        """Newest first."""
-
-    def reports(self, experiment: str, *, below: int | None = None) -> Iterator[Mapping[str, Any]]:
-        """The reports alone, oldest first; only those of snapshots whose id is below, where one is given."""
-
-
-class PromotionStore(Protocol):
-    def add(self, promotion: Promotion) -> None:
-        """Raise AlreadyExists, also where another one is open in that segment: of two adders exactly one succeeds."""
-
-    def get(self, promotion_id: str) -> Promotion:
-        """Raise NotFound."""
-
-    def save(self, promotion: Promotion, *, expected_revision: int) -> None:
-        """Raise RevisionMismatch, NotFound. The check and the write are one step."""
-
-    def standing(self, experiment: str) -> tuple[Promotion, ...]:
-        """Those that still bear on decisions, oldest first: open or declined ones."""
-
-    def count(self, state: PromotionState) -> int:
-        """How many are in that state."""
-
-    def page(
-        self, *, experiment: str | None, state: PromotionState | None = None, after: str | None, limit: int
-    ) -> Page[Promotion]:
-        """Newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,69 +139,6 @@ class LeaseStore(Protocol):
 
     def release(self, name: str, *, holder: str) -> None:
         """Give it back, where it is ours."""
-
-
-class WebhookStore(Protocol):
-    def add(self, webhook: Webhook, *, now: datetime) -> Stored[Webhook]:
-        """Raise AlreadyExists."""
-
-    def get(self, webhook_id: str) -> Stored[Webhook]:
-        """Raise NotFound."""
-
-    def save(self, webhook: Webhook, *, expected_revision: int, now: datetime) -> Stored[Webhook]:
-        """Raise RevisionMismatch, NotFound."""
-
-    def remove(self, webhook_id: str) -> None:
-        """Raise NotFound."""
-
-    def page(self, *, after: str | None, limit: int) -> Page[Stored[Webhook]]:
-        """In order of id."""
-
-
-class NoticeOutbox(Protocol):
-    """What is to be told, stored together with the act that it tells of: both are committed, or neither is."""
-
-    def append(self, notice: Notice) -> None:
-        """Store it with a delivery to each active webhook that wants its kind, and one by e-mail.
-
-        Whether e-mail is configured only the process that delivers knows; where it is not, that delivery is dropped.
-        """
-
-    def knows(self, notice_id: str) -> bool:
-        """Say whether a notice with that id is stored, sent or not."""
-
-    def append_to(self, notice: Notice, target: str) -> Letter:
-        """Store it with one delivery, to that target alone."""
-
-    def claim(self, *, now: datetime) -> Letter | None:
-        """Begin the delivery that is due longest, in one step: of two callers, one gets it. None where nothing is due.
-
-        Whoever has it settles it by `change` before its lease ends; else somebody else gets it.
-        """
-
-    def get(self, delivery_id: int) -> Letter:
-        """Raise NotFound."""
-
-    def change(self, before: Delivery, after: Delivery) -> bool:
-        """Store the delivery as it is now; False, and nothing stored, where it is not as it was before any more."""
-
-    def drop(self, delivery: Delivery) -> None:
-        """Remove a delivery that has nowhere to go."""
-
-    def bury_all(self, target: str, *, error: str, now: datetime) -> int:
-        """Give up all that is pending for a target; return how many that were."""
-
-    def drop_all(self, target: str) -> None:
-        """Remove all deliveries to a target."""
-
-    def page(self, *, state: DeliveryState | None, target: str | None, after: str | None, limit: int) -> Page[Letter]:
-        """Newest first."""
-
-    def purge(self, *, delivered_before: datetime, dead_before: datetime) -> int:
-        """Remove old deliveries that are done with, and notices of which none is left; return how many deliveries.
-
-        Notices younger than `delivered_before` stay.
-        """
 
 
 class UnitOfWork(Protocol):

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from experiments.services.lines import Lines
+from experiments.services.recording.lines import Lines
 from experiments.spool.file import Depth, Stretch
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from experiments.domain.errors import RowsRefused
-from experiments.services.lines import Lines, halves, joined
 from experiments.services.ports import OpenUnitOfWork
+from experiments.services.recording.lines import Lines, halves, joined
 from experiments.spool.file import SpoolFile, Stretch
 
 BATCH_ROWS = 40_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.domain.errors import Unavailable
-from experiments.services.lines import Lines, of_today
+from experiments.services.recording.lines import Lines, of_today
 from experiments.spool.hold import Hold
 
 _WAL_PAGES = 2_000

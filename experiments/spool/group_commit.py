@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from experiments.domain.errors import DomainError, Unavailable
-from experiments.services.lines import Lines
+from experiments.services.recording.lines import Lines
 
 Write = Callable[[Sequence[Lines]], None]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.domain.erasure import Erased
-from experiments.services.erased_lines import without
-from experiments.services.lines import Lines
 from experiments.services.ports import OpenUnitOfWork
+from experiments.services.recording.erased_lines import without
+from experiments.services.recording.lines import Lines
 from experiments.spool.file import SpoolFile
 
 

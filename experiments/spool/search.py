@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from experiments.domain.errors import Unavailable
-from experiments.services.erase import SpooledRows
-from experiments.services.erased_lines import rows_of
+from experiments.services.forgetting.erase import SpooledRows
+from experiments.services.recording.erased_lines import rows_of
 from experiments.spool.file import lines_in
 from experiments.spool.hold import spool_files
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from experiments.domain.errors import Unavailable
 from experiments.domain.event import Event, Exposure
-from experiments.services.lines import Lines, to_lines
-from experiments.services.ports import Known, OpenUnitOfWork
+from experiments.services.ports import OpenUnitOfWork
+from experiments.services.recording.lines import Lines, to_lines
+from experiments.services.recording.ports import Known
 from experiments.spool.backlog import Backlog
 from experiments.spool.drain import Drain
 from experiments.spool.drainer import Drainer, Source

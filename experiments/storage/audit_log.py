@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from experiments.services.ports import AuditEntry, Page
+from experiments.services.paging import Page
+from experiments.services.ports import AuditEntry
 from experiments.storage.paging import before_id, cut
 from experiments.storage.tables import audit
 

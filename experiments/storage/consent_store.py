@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from experiments.domain.consent import Consent, ConsentMode, ConsentState
-from experiments.services.consent_picture import ConsentPicture, NotStored, not_stored, number_of
-from experiments.services.consent_ports import ConsentChanges
+from experiments.services.consent.picture import ConsentPicture, NotStored, not_stored, number_of
+from experiments.services.consent.ports import ConsentChanges
 from experiments.storage.consent_tables import consents
 from experiments.storage.erasure_store import SqlErasureStore
 from experiments.storage.log_lock import stop_writers

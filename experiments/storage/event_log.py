@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import CompoundSelect, Connection, Select, Table, Text, delete, exists, func, or_, select, type_coerce
 
 from experiments.domain.event import Channel, Event, Exposure
-from experiments.services.customer_ports import UnitRows
-from experiments.services.erased_lines import oldest_received, units_in, without
-from experiments.services.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
-from experiments.services.ports import Watermark
+from experiments.services.profiles.ports import UnitRows
+from experiments.services.recording.erased_lines import oldest_received, units_in, without
+from experiments.services.recording.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
+from experiments.services.recording.ports import Watermark
 from experiments.storage import tables
 from experiments.storage.columns import instant_of
 from experiments.storage.consent_store import SqlConsentStore

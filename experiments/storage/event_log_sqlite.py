@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DataError, IntegrityError
 
 from experiments.domain.errors import RowsRefused
-from experiments.services.lines import event_values, exposure_values
+from experiments.services.recording.lines import event_values, exposure_values
 from experiments.storage import tables
 from experiments.storage.event_log import SqlEventLog, newest_ids
 

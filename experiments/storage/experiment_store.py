@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, select, update
 from experiments.domain.epoch import Version
 from experiments.domain.errors import AlreadyExists, DomainError, NotFound, RevisionMismatch
 from experiments.domain.experiment import Experiment, Status
-from experiments.services.ports import Page
+from experiments.services.paging import Page
 from experiments.storage.columns import storable_number
 from experiments.storage.documents.definition import definition_from_document, definition_to_document
 from experiments.storage.paging import after_key, cut

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
 
 from experiments.domain.identity import Identity
-from experiments.services.identity_ports import IdentityChanges
+from experiments.services.identity.ports import IdentityChanges
 from experiments.storage import tables
 from experiments.storage.columns import storable_number
 from experiments.storage.identity_tables import identities, identity_revision

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from experiments.domain.errors import AlreadyExists, NotFound
-from experiments.services.ports import ApiKey, Page
+from experiments.services.paging import Page
+from experiments.services.ports import ApiKey
 from experiments.storage.paging import after_key, cut
 from experiments.storage.statements import insert_new
 from experiments.storage.tables import api_keys

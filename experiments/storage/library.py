@@ -15,7 +15,7 @@ from experiments.domain.layer import Layer
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
-from experiments.services.ports import Page, Stored
+from experiments.services.paging import Page, Stored
 from experiments.storage import tables
 from experiments.storage.columns import storable_number
 from experiments.storage.documents import library, registry

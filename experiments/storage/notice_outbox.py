@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, 
 from experiments.domain.delivery import EMAIL, Delivery, DeliveryState, Letter, lease_end
 from experiments.domain.errors import AlreadyExists, NotFound
 from experiments.domain.notice import Notice, NoticeKind
-from experiments.services.ports import Page
+from experiments.services.paging import Page
 from experiments.storage.columns import storable_number
 from experiments.storage.paging import before_id, cut
 from experiments.storage.statements import insert_new

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from experiments.domain.errors import InvalidInput
 from experiments.domain.names import check_key
-from experiments.services.ports import Page
+from experiments.services.paging import Page
 from experiments.storage.columns import LARGEST_INTEGER
 
 T = TypeVar("T")

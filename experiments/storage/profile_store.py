@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, select
 
 from experiments.domain.profile import Profile
-from experiments.services.customer_ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
+from experiments.services.profiles.ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
 from experiments.storage.bulk_rows import insert_new_rows, rows_of, upsert
 from experiments.storage.columns import storable_number
 from experiments.storage.documents.registry import (

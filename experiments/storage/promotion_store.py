@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
 from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, Promotion, PromotionState
-from experiments.services.ports import Page
+from experiments.services.paging import Page
 from experiments.storage.documents.promotion import promotion_from_document, promotion_to_document
 from experiments.storage.paging import before_id, cut
 from experiments.storage.statements import insert_new

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
 from experiments.domain.membership import Members, MemberWeek, pack, pieces, unpack, without
-from experiments.services.report_ports import ReportHead, SegmentReport, Taken
+from experiments.services.segments.ports import ReportHead, SegmentReport, Taken
 from experiments.storage.report_tables import segment_members, segment_reports, segment_weeks
 from experiments.storage.statements import insert_new
 

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select
 
 from experiments.domain.errors import NotFound
-from experiments.services.ports import NewSnapshot, Page, Snapshot, Watermark
+from experiments.services.analysing.ports import NewSnapshot, Snapshot
+from experiments.services.paging import Page
+from experiments.services.recording.ports import Watermark
 from experiments.storage.columns import storable_number
 from experiments.storage.paging import before_id, cut
 from experiments.storage.tables import snapshots

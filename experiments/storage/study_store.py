@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from experiments.domain.errors import NotFound, RevisionMismatch
 from experiments.domain.study import Adoption, Study, StudyKind
-from experiments.services.ports import Page
-from experiments.services.study_ports import ImportedList
+from experiments.services.paging import Page
+from experiments.services.studies.ports import ImportedList
 from experiments.storage.columns import storable_number
 from experiments.storage.paging import after_key, before_id, cut
 from experiments.storage.statements import insert_for, insert_new

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.services import ports
-from experiments.services.consent_picture import ConsentPicture
+from experiments.services.consent.picture import ConsentPicture
 from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, select, update
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
 from experiments.domain.notice import NoticeKind
 from experiments.domain.webhook import Webhook
-from experiments.services.ports import Page, Stored
+from experiments.services.paging import Page, Stored
 from experiments.storage.paging import after_key, cut
 from experiments.storage.statements import insert_new
 from experiments.storage.tables import webhooks

@@ -14,9 +14,11 @@ from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
 from analysis.report import build, to_dict
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment
-from experiments.services.plan import plan_of
-from experiments.services.ports import Clock, NewSnapshot, OpenUnitOfWork, Snapshot, Watermark
-from experiments.services.realised import measured, realised_plan
+from experiments.services.analysing.plan import plan_of
+from experiments.services.analysing.ports import NewSnapshot, Snapshot
+from experiments.services.ports import Clock, OpenUnitOfWork
+from experiments.services.promoting.realised import measured, realised_plan
+from experiments.services.recording.ports import Watermark
 from simulation.policy.draws import Draws, draw
 from simulation.policy.world import World
 
@@ -24,7 +26,7 @@ PRIMARY, GUARDRAIL = "conversion", "comfort"
 
 
 class DrawnAnalyst:
-    """In place of `experiments.services.analyse.Analyst`: no rows, but moments drawn from their laws.
+    """In place of `experiments.services.analysing.analyse.Analyst`: no rows, but moments drawn from their laws.
 
     As long as a segment has the split that its author gave it, its outcomes are those of `launch`, which the baselines
     see as well; afterwards they are drawn from `rng`.

@@ -18,8 +18,8 @@ from experiments.domain.metric import Metric, MetricKind, MetricRole
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion import Promotion
 from experiments.domain.segment import EVERYONE, Segment
-from experiments.services.look import look_at
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.promoting.look import look_at
 from experiments.settings import Settings
 from experiments.storage.memory.state import State
 from experiments.worker import Worker

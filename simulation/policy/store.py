@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from experiments.domain.errors import NotFound
-from experiments.services.ports import NewSnapshot, Page, Snapshot
+from experiments.services.analysing.ports import NewSnapshot, Snapshot
+from experiments.services.paging import Page
 from experiments.storage.memory.state import State
 from experiments.storage.memory.stores import page_newest_first
 from experiments.storage.memory.unit_of_work import MemoryDatabase, MemoryUnitOfWork

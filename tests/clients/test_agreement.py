@@ -6,7 +6,7 @@ import json
 import random
 from pathlib import Path
 
-from experiments.services.published import catalog_document
+from experiments.services.publishing.published import catalog_document
 from tests.clients.agreement.compare import Comparison
 from tests.clients.agreement.draws import experiments, units
 from tests.clients.agreement.sides import catalog_of, lane_answers

@@ -17,7 +17,7 @@ from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.condition import NotPortable, check_condition, portable
 from experiments.domain.errors import InvalidInput
-from experiments.services.growthbook import features_payload
+from experiments.services.publishing.growthbook import features_payload
 from tests.clients.programs import node
 from tests.clients.worlds import World, worlds
 

@@ -14,7 +14,7 @@ from experiments.domain.definition import SegmentPlan, Variant
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer, LayerClaim, Slot
 from experiments.domain.segment import Segment, everyone
-from experiments.services.catalog import Catalog, LiveExperiment
+from experiments.services.assigning.catalog import Catalog, LiveExperiment
 from tests.unit.builders import NOW, running
 
 ANY: list[Any] = [None, True, False, 0, 1, 2, -1, 1.5, "", "0", "1", "true", "null", "NL", "nl", "Ünï", "𝒳", ["NL", 1],

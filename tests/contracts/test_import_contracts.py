@@ -36,10 +36,10 @@ def test_the_contracts_hold() -> None:
 PLANTS = [
     ("Rooms stand in layers", "experiments/domain/segment.py", "import experiments.storage.tables"),
     ("Rooms stand in layers", "analysis/moments/one.py", "import experiments.domain.metric"),
-    ("Rooms stand in layers", "experiments/services/record.py", "import experiments.bootstrap"),
+    ("Rooms stand in layers", "experiments/services/recording/record.py", "import experiments.bootstrap"),
     ("Rooms stand in layers", "experiments/senders/post.py", "import experiments.storage.tables"),
     ("The domain is standard library and the hash only", "experiments/domain/metric.py", "import numpy"),
-    ("Services know no web and no SQL", "experiments/services/record.py", "import sqlalchemy"),
+    ("Services know no web and no SQL", "experiments/services/recording/record.py", "import sqlalchemy"),
     ("SQLAlchemy lives in storage only", "api/errors.py", "import sqlalchemy"),
     ("SQLAlchemy lives in storage only", "experiments/senders/mail.py", "import sqlalchemy"),
     ("Analysis knows nothing of us", "analysis/plan.py", "import experiments.domain.metric"),
@@ -47,12 +47,16 @@ PLANTS = [
     ("Analysis knows nothing of us", "analysis/report.py", "import segmentation"),
     ("Segmentation knows nothing of us", "segmentation/__init__.py", "import experiments.domain.segment"),
     ("Segmentation knows nothing of us", "segmentation/__init__.py", "import sqlalchemy"),
-    ("No request reaches the numbers", "experiments/services/record.py", "import analysis.plan"),
-    ("No request reaches the numbers", "experiments/services/record.py", "import segmentation"),
+    ("No request reaches the numbers", "experiments/services/recording/record.py", "import analysis.plan"),
+    ("No request reaches the numbers", "experiments/services/recording/record.py", "import segmentation"),
     ("No request reaches the numbers", "experiments/storage/tables.py", "import numpy"),
-    ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.analyse"),
-    ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.segment_cards"),
-    ("No request reaches the numbers", "experiments/services/studies.py", "import experiments.services.learn"),
+    ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.analysing.analyse"),
+    ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.segments.cards"),
+    (
+        "No request reaches the numbers",
+        "experiments/services/studies/studies.py",
+        "import experiments.services.studies.learn",
+    ),
 ]
 
 

@@ -14,10 +14,10 @@ from experiments.domain.webhook import SUBSCRIBABLE
 from experiments.senders.mail import Mail
 from experiments.senders.post import Post
 from experiments.senders.senders import Senders
-from experiments.services.announce import announce
-from experiments.services.deliver import Deliverer
+from experiments.services.notices.announce import announce
+from experiments.services.notices.deliver import Deliverer
+from experiments.services.notices.webhooks import NewSecret, Webhooks, WebhookWish
 from experiments.services.ports import OpenUnitOfWork
-from experiments.services.webhooks import NewSecret, Webhooks, WebhookWish
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.delivery.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver

@@ -12,8 +12,8 @@ from experiments.domain.delivery import EMAIL, LEASE_SECONDS, MAX_ATTEMPTS, Answ
 from experiments.domain.errors import NotFound, StateConflict
 from experiments.domain.notice import NoticeKind
 from experiments.domain.webhook import Webhook
-from experiments.services.deliver import DEAD_KEPT_DAYS, DELIVERED_KEPT_DAYS, Deliverer
-from experiments.services.webhooks import WebhookWish
+from experiments.services.notices.deliver import DEAD_KEPT_DAYS, DELIVERED_KEPT_DAYS, Deliverer
+from experiments.services.notices.webhooks import WebhookWish
 from tests.delivery.conftest import House
 
 URL = "https://example.com/hook?token=hush"

@@ -26,7 +26,7 @@ import sys
 from datetime import datetime
 from experiments.senders.post import Post
 from experiments.senders.senders import Senders
-from experiments.services.deliver import Deliverer
+from experiments.services.notices.deliver import Deliverer
 from experiments.storage.unit_of_work import open_database
 
 now = datetime.fromisoformat(sys.argv[2])

@@ -15,7 +15,7 @@ from experiments.domain.delivery import DeliveryState
 from experiments.domain.notice import NoticeKind
 from experiments.domain.signature import is_genuine
 from experiments.domain.webhook import check_url
-from experiments.services.announce import announce
+from experiments.services.notices.announce import announce
 from tests.delivery.conftest import House
 from tests.delivery.receivers import Behave, WebReceiver, drip, endless_body, hang_up, silence, status, web_receiver
 

@@ -10,8 +10,8 @@ import pytest
 from experiments.bootstrap import build, deliverer
 from experiments.domain.mail import mail_server
 from experiments.domain.notice import NoticeKind
-from experiments.services.announce import announce
-from experiments.services.webhooks import WebhookWish
+from experiments.services.notices.announce import announce
+from experiments.services.notices.webhooks import WebhookWish
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock

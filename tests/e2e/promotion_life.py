@@ -26,7 +26,7 @@ from experiments.domain.metric import MetricRole
 from experiments.domain.policy import DAY_SECONDS, AnalysisPlan
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
 from experiments.storage.engine import normalised
 from experiments.worker import Worker

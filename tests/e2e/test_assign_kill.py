@@ -15,7 +15,7 @@ from experiments.bootstrap import build
 from experiments.domain.definition import Variant
 from experiments.domain.metric import MetricRole
 from experiments.domain.segment import Segment
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
 from experiments.storage.engine import normalised
 from tests.e2e.processes import COMMAND, ROOT, environment

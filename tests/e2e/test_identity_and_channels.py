@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from api.app import create_app
 from experiments.bootstrap import Winnow, build
 from experiments.cli import main
-from experiments.services.ports import Watermark
+from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 from tests.golden.reference import bucket

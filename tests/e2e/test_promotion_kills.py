@@ -10,7 +10,7 @@ import pytest
 
 from experiments.bootstrap import Winnow, build
 from experiments.domain.promotion import PromotionState
-from experiments.services.verify_promotion import verify_promotion
+from experiments.services.promoting.verify import verify_promotion
 from experiments.settings import Settings
 from tests.e2e.processes import ROOT
 

@@ -20,7 +20,8 @@ from experiments.domain.definition import Definition, SegmentPlan, Variant
 from experiments.domain.experiment import draft
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.segment import Segment, everyone
-from experiments.services.ports import NewSnapshot, Snapshot, Watermark
+from experiments.services.analysing.ports import NewSnapshot, Snapshot
+from experiments.services.recording.ports import Watermark
 
 Doc = dict[str, Any]
 

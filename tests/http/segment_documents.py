@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.bootstrap import Winnow
 from experiments.domain.segment import Segment
-from experiments.services.report_ports import CUSTOMERS, SegmentReport
+from experiments.services.segments.ports import CUSTOMERS, SegmentReport
 
 Doc = dict[str, Any]
 

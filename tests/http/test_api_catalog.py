@@ -10,8 +10,8 @@ import pytest
 
 from api.schemas.catalog import CatalogSchema
 from experiments.domain.assignment import compile_experiment
-from experiments.services.catalog import Catalog, LiveExperiment
-from experiments.services.published import catalog_document
+from experiments.services.assigning.catalog import Catalog, LiveExperiment
+from experiments.services.publishing.published import catalog_document
 from tests.golden.reference import IDS, assign
 from tests.http.api_client import Caller, refusal
 from tests.http.catalog_house import fill

@@ -10,7 +10,7 @@ import pytest
 
 from api.app import create_app
 from experiments.bootstrap import Winnow, build
-from experiments.services.ports import Watermark
+from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 from tests.golden.reference import bucket

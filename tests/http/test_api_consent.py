@@ -21,9 +21,9 @@ from experiments.cli import main
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.services.behaviour import register
-from experiments.services.bulk_run import ListAssigner, ListWish
-from experiments.services.customer_file import CustomerImporter, ImportWish
 from experiments.services.follow import Follower
+from experiments.services.lists.bulk_run import ListAssigner, ListWish
+from experiments.services.profiles.customer_file import CustomerImporter, ImportWish
 from experiments.settings import ROOT, Settings
 from experiments.spool.folder import spool_folder
 from experiments.storage.changes import PolledFeed

@@ -11,7 +11,7 @@ import pytest
 from api.errors import STATUS, headers_of
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import DomainError, Unavailable
-from experiments.services.catalog import CatalogHolder
+from experiments.services.assigning.catalog import CatalogHolder
 from experiments.storage.memory.unit_of_work import MemoryDatabase, MemoryUnitOfWork
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller, codes, refusal

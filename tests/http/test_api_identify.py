@@ -100,7 +100,7 @@ def test_both_lanes_say_the_same_before_and_after(running: Caller) -> None:
 
 
 def test_results_tell_of_persons(running: Caller, clock) -> None:
-    from experiments.services.analyse import Analyst  # noqa: PLC0415 - heavy
+    from experiments.services.analysing.analyse import Analyst  # noqa: PLC0415 - heavy
 
     visitor, customer = device_of(running, "b"), device_of(running, "a", "customer-")
 

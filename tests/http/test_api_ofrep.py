@@ -239,7 +239,7 @@ def test_our_own_failure_has_the_form_too(running: Caller, monkeypatch: pytest.M
 
 def test_before_the_experiments_were_read_it_is_not_ready(clock: FakeClock) -> None:
     api = caller(MemoryDatabase().unit_of_work, clock)
-    from experiments.services.catalog import EMPTY  # noqa: PLC0415
+    from experiments.services.assigning.catalog import EMPTY  # noqa: PLC0415
 
     api.winnow.catalog.current = EMPTY
     given = api.post(f"{FLAGS}/banner", context())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.services.ports import Snapshot
+from experiments.services.analysing.ports import Snapshot
 from tests.conftest import FakeClock
 from tests.http.api_client import Caller, refusal
 from tests.unit.reports import report, scope, store

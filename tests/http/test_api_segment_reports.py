@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from experiments.domain.event import Event, Exposure
-from experiments.services.report_csv import CARD_COLUMNS, PERSONA_COLUMNS
-from experiments.services.segment_cards import CardWish, SegmentCards
-from experiments.services.segment_reporter import SegmentReporter
+from experiments.services.segments.cards import CardWish, SegmentCards
+from experiments.services.segments.report_csv import CARD_COLUMNS, PERSONA_COLUMNS
+from experiments.services.segments.reporter import SegmentReporter
 from segmentation.card import persona_csv
 from segmentation.card.persona import COLUMNS
 from tests.conftest import FakeClock

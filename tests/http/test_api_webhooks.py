@@ -8,8 +8,8 @@ import pytest
 
 from experiments.domain.delivery import Answer, Letter
 from experiments.domain.notice import NoticeKind
-from experiments.services.announce import announce
-from experiments.services.deliver import Deliverer
+from experiments.services.notices.announce import announce
+from experiments.services.notices.deliver import Deliverer
 from tests.conftest import FakeClock
 from tests.http.api_client import Caller, codes, refusal
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.bootstrap import Winnow
-from experiments.services.drift_ports import Drift
+from experiments.services.drift.ports import Drift
 from tests.conftest import FakeClock
 from tests.http.api_client import Caller, refusal
 from tests.http.drifted import drift_document

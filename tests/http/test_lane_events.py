@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from api.app import create_app
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unavailable
-from experiments.services.assign import Assigner
-from experiments.services.implied import ImpliedExposures
-from experiments.services.record import Recorder
+from experiments.services.assigning.assign import Assigner
+from experiments.services.assigning.implied import ImpliedExposures
+from experiments.services.recording.record import Recorder
 from experiments.spool.spool import Spool
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock

@@ -24,10 +24,11 @@ SPOKEN_IN = {
 def said_in_code() -> Iterator[tuple[str, str]]:
     """Every code that a decision's reason is built with, and by which module."""
     for package, folder in SPOKEN_IN.items():
-        for path in sorted(folder.glob("*.py")):
+        for path in sorted(folder.rglob("*.py")):
+            module = ".".join((package, *path.relative_to(folder).with_suffix("").parts))
             for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
                 for value in _codes_of(call):
-                    yield from ((path.stem, code) for code in _texts(value, f"{package}.{path.stem}"))
+                    yield from ((path.stem, code) for code in _texts(value, module))
 
 
 def _codes_of(call: ast.Call) -> Iterator[ast.expr]:

@@ -6,8 +6,8 @@ from experiments.bootstrap import Winnow
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.event import Event
 from experiments.domain.source import Source, SourceKind
-from experiments.services.profiles import ProfileChange
-from experiments.services.segment_reporter import SegmentReporter
+from experiments.services.profiles.profiles import ProfileChange
+from experiments.services.segments.reporter import SegmentReporter
 from tests.http import segment_documents as made
 from tests.http.pages_site import Site
 

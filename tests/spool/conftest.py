@@ -11,9 +11,10 @@ import pytest
 
 from experiments.domain.errors import RowsRefused, Unavailable
 from experiments.domain.event import Event, Exposure
-from experiments.services.customer_ports import ErasureStore
-from experiments.services.lines import Lines
-from experiments.services.ports import UnitOfWork, Watermark
+from experiments.services.ports import UnitOfWork
+from experiments.services.profiles.ports import ErasureStore
+from experiments.services.recording.lines import Lines
+from experiments.services.recording.ports import Watermark
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from experiments.domain.errors import Unavailable
-from experiments.services.lines import Lines
+from experiments.services.recording.lines import Lines
 from experiments.spool.group_commit import GroupCommit
 
 

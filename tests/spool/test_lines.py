@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.domain.event import Channel
-from experiments.services.lines import (
+from experiments.services.ports import OpenUnitOfWork
+from experiments.services.recording.lines import (
     Lines,
     event_values,
     exposure_values,
@@ -21,7 +22,6 @@ from experiments.services.lines import (
     of_today,
     to_lines,
 )
-from experiments.services.ports import OpenUnitOfWork
 from experiments.spool.drain import Drain
 from experiments.spool.file import SpoolFile
 from experiments.spool.hold import hold_new

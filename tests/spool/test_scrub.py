@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.services.erase import Eraser
-from experiments.services.lines import to_lines
+from experiments.services.forgetting.erase import Eraser
+from experiments.services.recording.lines import to_lines
 from experiments.spool.drain import Drain
 from experiments.spool.file import SpoolFile
 from experiments.spool.hold import hold_new

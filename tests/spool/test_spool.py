@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments.domain.errors import Unavailable
-from experiments.services.lines import Lines, to_lines
+from experiments.services.recording.lines import Lines, to_lines
 from experiments.spool.backlog import Backlog
 from experiments.spool.drain import Drain
 from experiments.spool.file import Depth, SpoolFault, SpoolFile, depth_of

@@ -16,7 +16,9 @@ from experiments.domain.event import Event, Exposure
 from experiments.domain.experiment import Experiment, draft
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.segment import everyone
-from experiments.services.ports import NewSnapshot, OpenUnitOfWork, UnitOfWork, Watermark
+from experiments.services.analysing.ports import NewSnapshot
+from experiments.services.ports import OpenUnitOfWork, UnitOfWork
+from experiments.services.recording.ports import Watermark
 from tests.stores.promotions import NOW
 
 T = TypeVar("T")

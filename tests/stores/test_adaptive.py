@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from analysis.moments import MetricKey, Moments, MomentTable
 from experiments.domain.adaptive import AdaptivePolicy, read_step, recompute
-from experiments.services.adapt import Adapted, Adapter
-from experiments.services.catalog import CatalogHolder
-from experiments.services.ports import Watermark
+from experiments.services.analysing.adapt import Adapted, Adapter
+from experiments.services.assigning.catalog import CatalogHolder
+from experiments.services.recording.ports import Watermark
 from experiments.storage.documents.definition import definition_from_document, definition_to_document
 
 POLICY = AdaptivePolicy(batch_seconds=7_200, floor_bp=123, draws=1_000, seed="ü", warm_up_units=7)

@@ -11,8 +11,8 @@ import pytest
 from experiments.bootstrap import Winnow, build
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import NoConsent, Taken
-from experiments.services.consents import ConsentWord
-from experiments.services.profiles import ChangeStatus
+from experiments.services.consent.consents import ConsentWord
+from experiments.services.profiles.profiles import ChangeStatus
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 

@@ -15,13 +15,14 @@ from experiments.domain.consent import ConsentMode, ConsentState, first_word
 from experiments.domain.erasure import unit_digest
 from experiments.domain.errors import NoConsent
 from experiments.domain.source import Source, SourceKind
-from experiments.services import consent_picture
-from experiments.services.consent_cache import ConsentCache
-from experiments.services.consents import Consents, ConsentWord
-from experiments.services.erase import Eraser
-from experiments.services.lines import to_lines
-from experiments.services.ports import OpenUnitOfWork, Watermark
-from experiments.services.profiles import ProfileChange
+from experiments.services.consent import picture as consent_picture
+from experiments.services.consent.cache import ConsentCache
+from experiments.services.consent.consents import Consents, ConsentWord
+from experiments.services.forgetting.erase import Eraser
+from experiments.services.ports import OpenUnitOfWork
+from experiments.services.profiles.profiles import ProfileChange
+from experiments.services.recording.lines import to_lines
+from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from experiments.services.drift_ports import Drift
+from experiments.services.drift.ports import Drift
 
 
 def test_the_newest_snapshots_drift_is_the_latest_and_is_replaced(open_unit_of_work, now):

@@ -25,11 +25,12 @@ from experiments.domain.errors import NotFound, Unavailable
 from experiments.domain.experiment import draft
 from experiments.domain.purchases import Purchases
 from experiments.domain.source import Source, SourceKind
-from experiments.services.consents import ConsentWord
-from experiments.services.erase import Eraser
-from experiments.services.lines import to_lines
-from experiments.services.ports import UnitOfWork, Watermark
-from experiments.services.profiles import ProfileChange
+from experiments.services.consent.consents import ConsentWord
+from experiments.services.forgetting.erase import Eraser
+from experiments.services.ports import UnitOfWork
+from experiments.services.profiles.profiles import ProfileChange
+from experiments.services.recording.lines import to_lines
+from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from experiments.spool.file import SpoolFile
 from experiments.spool.folder import spool_folder

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from experiments.domain.event import Channel
-from experiments.services.ports import Watermark
+from experiments.services.recording.ports import Watermark
 
 
 def _append(open_unit_of_work, now, *, exposures=(), events=()):

@@ -9,7 +9,7 @@ import pytest
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Taken
 from experiments.domain.identity import Identity
-from experiments.services.ports import Watermark
+from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock

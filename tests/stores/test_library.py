@@ -11,7 +11,7 @@ from experiments.domain.layer import Layer, Slot
 from experiments.domain.metric import Direction, Metric, MetricKind
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
-from experiments.services.ports import Stored
+from experiments.services.paging import Stored
 
 SEGMENT = Segment(key="one", name="First", condition={}, description="wer zuerst kommt")
 METRIC = Metric(

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from experiments.domain.errors import DomainError, RowsRefused
-from experiments.services.lines import Lines, to_lines
 from experiments.services.ports import OpenUnitOfWork
+from experiments.services.recording.lines import Lines, to_lines
 from experiments.storage.unit_of_work import open_database
 
 

@@ -14,7 +14,7 @@ from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound, Rev
 from experiments.domain.notice import Notice, NoticeKind
 from experiments.domain.signature import secret_of
 from experiments.domain.webhook import Webhook
-from experiments.services.ports import Stored
+from experiments.services.paging import Stored
 from tests.stores.test_records import NO_IDS
 
 PROMOTED, ALERT = NoticeKind.PROMOTED, NoticeKind.ALERT

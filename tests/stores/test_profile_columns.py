@@ -13,8 +13,8 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import Unavailable
 from experiments.domain.profile import Registry
 from experiments.domain.source import Source, SourceKind
-from experiments.services.profiles import ChangeStatus, ProfileChange, SaidColumns
-from experiments.services.registry_read import read_registry
+from experiments.services.profiles.profiles import ChangeStatus, ProfileChange, SaidColumns
+from experiments.services.profiles.registry_read import read_registry
 from experiments.settings import Settings
 
 DAY = timedelta(days=1)

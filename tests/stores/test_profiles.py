@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from experiments.domain.errors import Taken
 from experiments.domain.profile import Profile, Statement, amend
 from experiments.domain.source import Source, SourceKind
-from experiments.services.author import Author
-from experiments.services.catalog import CatalogHolder
-from experiments.services.customer_ports import ProfileChanges
+from experiments.services.assigning.catalog import CatalogHolder
+from experiments.services.authoring.author import Author
+from experiments.services.profiles.ports import ProfileChanges
 from experiments.storage.engine import make_engine
 from experiments.storage.unit_of_work import open_database
 

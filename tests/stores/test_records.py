@@ -9,7 +9,8 @@ import pytest
 
 from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound, RevisionMismatch
 from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, PromotionState
-from experiments.services.ports import ApiKey, AuditEntry, Snapshot
+from experiments.services.analysing.ports import Snapshot
+from experiments.services.ports import ApiKey, AuditEntry
 from experiments.storage.snapshot_store import numbered
 from tests.stores.promotions import WAYS, evidence, promotion, step
 

@@ -21,9 +21,10 @@ from experiments.domain.errors import InvalidInput
 from experiments.domain.experiment import draft
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.retention import is_measured, needed_by
-from experiments.services.analyse import Analyst
-from experiments.services.ports import AuditEntry, OpenUnitOfWork, Watermark
-from experiments.services.retention import EVERY, Going, Retention
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.forgetting.retention import EVERY, Going, Retention
+from experiments.services.ports import AuditEntry, OpenUnitOfWork
+from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 from experiments.worker import Worker

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.domain.erasure import unit_digest
 from experiments.domain.membership import MEMBERS_AT_ONCE, Members, MemberWeek, member_of, member_of_digest
-from experiments.services.report_ports import CUSTOMERS, ReportHead, SegmentReport, Taken
+from experiments.services.segments.ports import CUSTOMERS, ReportHead, SegmentReport, Taken
 
 DAY = timedelta(days=1)
 KEEP = 3

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.domain.errors import InvalidInput, NotFound, RevisionMismatch
 from experiments.domain.study import Adoption, Study, StudyKind
-from experiments.services.study_ports import ImportedList
+from experiments.services.studies.ports import ImportedList
 
 CLUSTERING, DISCOVERY = StudyKind.CLUSTERING, StudyKind.DISCOVERY
 DOCUMENT = {"z": [0.1 + 0.2, None, "Größe"], "outcome": "clusters", "groups": [], "a": {"tiny": 1e-300}}

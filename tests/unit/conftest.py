@@ -8,7 +8,7 @@ from experiments.bootstrap import Winnow, build
 from experiments.domain.definition import Variant
 from experiments.domain.metric import MetricRole
 from experiments.domain.segment import Segment
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock

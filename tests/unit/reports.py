@@ -7,7 +7,9 @@ import json
 from datetime import datetime
 from typing import Any
 
-from experiments.services.ports import NewSnapshot, OpenUnitOfWork, Snapshot, Watermark
+from experiments.services.analysing.ports import NewSnapshot, Snapshot
+from experiments.services.ports import OpenUnitOfWork
+from experiments.services.recording.ports import Watermark
 
 UNDEFINED = {"undefined": "too_few_units", "message": "Too few units."}
 

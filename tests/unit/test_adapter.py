@@ -18,11 +18,12 @@ from experiments.domain.canonical import canonical_json
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, ExposureClaim
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole
-from experiments.services.adapt import ACTION, Adapted, Adapter
-from experiments.services.analyse import Analyst
-from experiments.services.assign import Unit
-from experiments.services.ports import NewSnapshot, Watermark
-from experiments.services.wishes import ExperimentWish, MetricWish
+from experiments.services.analysing.adapt import ACTION, Adapted, Adapter
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.analysing.ports import NewSnapshot
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish
+from experiments.services.recording.ports import Watermark
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 
@@ -259,7 +260,7 @@ def test_of_two_workers_one_makes_the_step(
     seen(started, clock, table({(1, "mens"): GOOD_B}))
     other = Adapter(started.catalog, started.open_unit_of_work, clock)
     made: list[Adapted | None] = []
-    from experiments.services import adapt  # noqa: PLC0415
+    from experiments.services.analysing import adapt  # noqa: PLC0415
 
     slow = adapt._steps
 

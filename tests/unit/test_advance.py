@@ -15,8 +15,8 @@ from experiments.domain.errors import PromotionRefused
 from experiments.domain.policy import DAY_SECONDS
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours
-from experiments.services.verify_promotion import verify_promotion
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
+from experiments.services.promoting.verify import verify_promotion
 from tests.conftest import FakeClock
 from tests.unit.reports import comparison, metric, report, scope, store
 

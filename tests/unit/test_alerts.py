@@ -9,7 +9,7 @@ import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.promotion_policy import PromotionPolicy
-from experiments.services.wishes import ExperimentWish
+from experiments.services.authoring.wishes import ExperimentWish
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 

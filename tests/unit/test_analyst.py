@@ -13,8 +13,8 @@ from experiments.bootstrap import Winnow
 from experiments.domain.definition import Randomisation
 from experiments.domain.errors import InvalidInput, NotFound
 from experiments.domain.event import Event, ExposureClaim
-from experiments.services.analyse import Analyst
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.builders import NOW
 from tests.unit.reports import report, scope, store

@@ -12,9 +12,9 @@ from experiments.domain.definition import ExposurePolicy, Randomisation
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, ExposureClaim, ItemStatus, ItemVerdict
 from experiments.domain.layer import Layer, LayerClaim
-from experiments.services.assign import Unit
-from experiments.services.ports import Watermark
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
+from experiments.services.recording.ports import Watermark
 from tests.conftest import FakeClock
 from tests.golden.reference import bucket
 from tests.unit.builders import NOW

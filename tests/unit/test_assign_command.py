@@ -28,9 +28,9 @@ from experiments.domain.errors import Unavailable
 from experiments.domain.layer import Layer, LayerClaim
 from experiments.domain.metric import MetricRole
 from experiments.domain.segment import Segment
-from experiments.services.assign import Unit
-from experiments.services.bulk_run import ListAssigner, ListWish
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.lists.bulk_run import ListAssigner, ListWish
 from experiments.settings import Settings
 from experiments.storage.engine import normalised
 from tests.golden.reference import IDS, bucket

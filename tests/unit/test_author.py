@@ -15,7 +15,7 @@ from experiments.domain.metric import MetricRole
 from experiments.domain.policy import AnalysisPlan, StoppingRule
 from experiments.domain.promotion_policy import PromotionPolicy, WinnerRule
 from experiments.domain.segment import Segment
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 
 
 def test_a_draft_holds_copies_and_ends_with_everyone(winnow: Winnow, wish: ExperimentWish) -> None:

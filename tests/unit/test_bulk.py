@@ -22,7 +22,7 @@ from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer, Slot
 from experiments.domain.names import are_ids, check_id
 from experiments.domain.segment import Segment, everyone
-from experiments.services.bulk import assign_chunk, column_of, compile_bulk
+from experiments.services.assigning.bulk import assign_chunk, column_of, compile_bulk
 from tests.golden.reference import IDS, bucket
 from tests.unit.builders import NOW, plan, running
 from tests.unit.test_bucketing import GOLDEN, built, layer_of

@@ -14,10 +14,10 @@ from experiments.bootstrap import Winnow
 from experiments.domain.definition import ExposurePolicy, Randomisation
 from experiments.domain.event import Channel, Event, ExposureClaim
 from experiments.domain.experiment import Status
-from experiments.services.analyse import Analyst
-from experiments.services.assign import Unit
-from experiments.services.ports import Watermark
-from experiments.services.wishes import ExperimentWish
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish
+from experiments.services.recording.ports import Watermark
 from tests.conftest import FakeClock
 from tests.unit.builders import NOW
 

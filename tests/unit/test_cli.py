@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from experiments.cli import COMMANDS, main
-from experiments.services.ports import Watermark
+from experiments.services.recording.ports import Watermark
 from experiments.storage import migrate
 from experiments.storage.unit_of_work import open_database
 from tests.unit.replays import HEADER
@@ -218,7 +218,7 @@ def test_a_snapshot_is_verified(winnow: Winnow) -> None:
 def test_a_snapshot_that_does_not_come_out_again_is_told(winnow: Winnow, monkeypatch: pytest.MonkeyPatch) -> None:
     winnow.replay(50, 150)
     winnow("analyse", "sale")
-    monkeypatch.setattr("experiments.services.analyse.report_bytes", lambda report: b"{}")
+    monkeypatch.setattr("experiments.services.analysing.analyse.report_bytes", lambda report: b"{}")
     differs = winnow("verify", "sale")
     assert differs.exit_code == 1
     assert differs.stdout.startswith("Snapshot 1 differs: ")

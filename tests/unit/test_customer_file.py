@@ -19,7 +19,7 @@ from experiments.cli import main
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
 from experiments.domain.source import Source, SourceKind
-from experiments.services.customer_file import CustomerImporter, Imported, ImportWish
+from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
 from experiments.settings import Settings
 
 WRITTEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -139,7 +139,7 @@ def test_the_same_file_again_stores_nothing(winnow: Winnow, tmp_path: Path) -> N
 
 
 def test_what_was_ended_goes_on(winnow: Winnow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.services.customer_file.BATCH", 5)
+    monkeypatch.setattr("experiments.services.profiles.customer_file.BATCH", 5)
     path = csv(tmp_path, *(f"u{number},Bonn,{number},,,," for number in range(20)))
 
     def killed(done: int, _total: int | None) -> None:
@@ -229,7 +229,7 @@ def test_what_is_unfit_as_a_whole_stores_nothing(
 def test_rows_that_the_registry_refuses_meanwhile_are_told_by_line(
     winnow: Winnow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.services.customer_file.BATCH", 2)
+    monkeypatch.setattr("experiments.services.profiles.customer_file.BATCH", 2)
     path = csv(tmp_path, "u1,Bonn", "u2,Bonn", "u3,", "u4,Ulm", ",Ulm", "u6,Ulm", header="unit_id,city\n")
 
     def close(done: int, _total: int | None) -> None:

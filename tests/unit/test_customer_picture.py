@@ -9,7 +9,7 @@ import pytest
 
 from analysis.estimate import Undefined
 from experiments.domain.purchases import Followed, Purchases
-from experiments.services.customer_picture import CustomerPicture, customer_picture
+from experiments.services.segments.customers import CustomerPicture, customer_picture
 from experiments.storage.unit_of_work import open_database
 from tests.customers.builders import CDNOW_END, cdnow_lines, needs_cdnow
 

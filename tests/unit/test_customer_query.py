@@ -21,7 +21,7 @@ from experiments.cli import main
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import DomainError, InvalidInput, Unavailable
 from experiments.domain.source import Source, SourceKind
-from experiments.services.customer_file import CustomerImporter, Imported, ImportWish
+from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
 from experiments.settings import Settings
 from experiments.storage.query_source import open_query
 
@@ -159,7 +159,7 @@ def test_numbers_that_no_json_has_are_rows_errors(winnow: Winnow) -> None:
 
 def test_a_run_that_was_ended_goes_on(winnow: Winnow, monkeypatch: pytest.MonkeyPatch) -> None:
     """In whatever order the rows come then: what is stored is known again by itself."""
-    monkeypatch.setattr("experiments.services.customer_file.BATCH", 5)
+    monkeypatch.setattr("experiments.services.profiles.customer_file.BATCH", 5)
     rows = [(f"u{number}", number) for number in range(20)]
 
     def killed(done: int, _total: int | None) -> None:

@@ -12,7 +12,7 @@ from experiments.cli.demo.setup import from_plan, spring_email
 from experiments.cli.demo.show import judge
 from experiments.domain.errors import Unauthenticated
 from experiments.domain.segment import Segment
-from experiments.services.replay_plan import read_plan
+from experiments.services.replaying.plan import read_plan
 from experiments.services.sign_in import make_token, read_token
 from tests.unit.replays import PLAN
 

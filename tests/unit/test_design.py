@@ -13,7 +13,7 @@ from analysis.estimate import Undefined
 from experiments.cli import main
 from experiments.domain.errors import InvalidInput
 from experiments.domain.policy import Family, Spending, StoppingRule
-from experiments.services.design import Found, Needed, Sketch, design
+from experiments.services.authoring.design import Found, Needed, Sketch, design
 
 ONE_LOOK = StoppingRule.FIXED_HORIZON
 

@@ -27,15 +27,15 @@ from experiments.domain.present import present_segments
 from experiments.domain.promotion_policy import PromotionPolicy, WinnerRule
 from experiments.domain.segment import Segment, everyone
 from experiments.domain.source import Source, SourceKind
-from experiments.services.analyse import Analyst
-from experiments.services.assign import Unit
-from experiments.services.drift import Drifter
-from experiments.services.drift_counts import SegmentDrift
-from experiments.services.drift_document import document_of
-from experiments.services.drift_ports import Drift
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.drift.counts import SegmentDrift
+from experiments.services.drift.document import document_of
+from experiments.services.drift.drift import Drifter
+from experiments.services.drift.ports import Drift
 from experiments.services.ports import OpenUnitOfWork
-from experiments.services.profiles import ProfileChange
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.profiles.profiles import ProfileChange
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.unit_of_work import open_database

@@ -14,7 +14,7 @@ from experiments.domain.metric import Direction, MetricRole
 from experiments.domain.policy import AnalysisPlan, LiftPrior
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope
 from experiments.domain.segment import Segment
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT
 from tests.unit.reports import report, scope, store

@@ -20,11 +20,11 @@ from experiments.domain.policy import DAY_SECONDS
 from experiments.domain.promotion import PromotionState, reverted_plan, share_plan
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment
-from experiments.services.live_evidence import FEW_EVENTS_SHARE, gain_of_few
-from experiments.services.look import look_at
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.services.ports import OpenUnitOfWork
-from experiments.services.verify_promotion import verify_promotion
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.promoting.live_evidence import FEW_EVENTS_SHARE, gain_of_few
+from experiments.services.promoting.look import look_at
+from experiments.services.promoting.verify import verify_promotion
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT, definition, plan

@@ -22,11 +22,11 @@ from experiments.domain.event import Event
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
 from experiments.services import follow
-from experiments.services.assign import Unit
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
 from experiments.services.behaviour import ATTRIBUTES, RECENCY_STEPS, SOURCE, recency_step, register
 from experiments.services.follow import Follower
-from experiments.services.profiles import ProfileChange
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.profiles.profiles import ProfileChange
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import Database
 from experiments.worker import Worker

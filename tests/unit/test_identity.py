@@ -16,11 +16,11 @@ from experiments.domain.errors import InvalidInput, Taken
 from experiments.domain.event import Event, ExposureClaim
 from experiments.domain.identity import MAX_IDS, BucketedBy, Identity, join
 from experiments.domain.source import Source, SourceKind
-from experiments.services.analyse import Analyst
-from experiments.services.assign import Unit
-from experiments.services.bulk import assign_chunk, compile_bulk
-from experiments.services.profiles import ProfileChange
-from experiments.services.wishes import ExperimentWish
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.assigning.assign import Unit
+from experiments.services.assigning.bulk import assign_chunk, compile_bulk
+from experiments.services.authoring.wishes import ExperimentWish
+from experiments.services.profiles.profiles import ProfileChange
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 from tests.golden.reference import bucket

@@ -10,8 +10,8 @@ import pytest
 
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unavailable
-from experiments.services import identity_cache
-from experiments.services.identity_cache import IdentityCache, Who
+from experiments.services.identity import cache as identity_cache
+from experiments.services.identity.cache import IdentityCache, Who
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 from tests.unit.test_profile_cache import Counting

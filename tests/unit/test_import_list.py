@@ -18,8 +18,8 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.condition import compile_condition
 from experiments.domain.errors import AlreadyExists, DomainError, StateConflict
 from experiments.domain.segment import Segment
-from experiments.services import import_list
-from experiments.services.import_list import ListImported, ListImporter, ListWish
+from experiments.services.lists import import_list
+from experiments.services.lists.import_list import ListImported, ListImporter, ListWish
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock

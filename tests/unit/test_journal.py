@@ -14,15 +14,15 @@ from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import Unauthenticated, Unavailable
 from experiments.domain.event import Event, Exposure, ItemStatus
-from experiments.services.assign import Assigner, Unit
-from experiments.services.catalog import CatalogHolder
-from experiments.services.identity_cache import IdentityCache
-from experiments.services.implied import ImpliedExposures
-from experiments.services.journal import DirectJournal
+from experiments.services.assigning.assign import Assigner, Unit
+from experiments.services.assigning.catalog import CatalogHolder
+from experiments.services.assigning.implied import ImpliedExposures
+from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
+from experiments.services.identity.cache import IdentityCache
 from experiments.services.keys import Keys
-from experiments.services.ports import Known
-from experiments.services.record import Recorder
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.recording.journal import DirectJournal
+from experiments.services.recording.ports import Known
+from experiments.services.recording.record import Recorder
 from tests.conftest import FakeClock
 from tests.unit.builders import NOW
 from tests.unit.test_assign_and_record import claim, start

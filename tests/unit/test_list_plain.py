@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments.services import list_csv
-from experiments.services.list_file import Layout, Position, open_list
+from experiments.services.lists import csv_file as list_csv
+from experiments.services.lists.file import Layout, Position, open_list
 
 HEADER = b"note,unit_id,city\n"
 LAYOUT = Layout(id_column="unit_id", attributes=("city",), types={})

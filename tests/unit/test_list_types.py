@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from experiments.domain.errors import InvalidInput
-from experiments.services.list_types import Kind, check_types, read_cell, read_value
+from experiments.services.lists.cells import Kind, check_types, read_cell, read_value
 
 
 @pytest.mark.parametrize(

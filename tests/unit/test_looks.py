@@ -12,10 +12,10 @@ import pytest
 from experiments.bootstrap import Winnow
 from experiments.domain.event import ExposureClaim
 from experiments.domain.policy import AnalysisPlan, StoppingRule
-from experiments.services import analyse
-from experiments.services.analyse import Analyst
-from experiments.services.assign import Unit
-from experiments.services.wishes import ExperimentWish
+from experiments.services.analysing import analyse
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish
 from tests.conftest import FakeClock
 from tests.unit.builders import NOW
 from tests.unit.reports import report, scope, store

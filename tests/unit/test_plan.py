@@ -15,8 +15,8 @@ from experiments.domain.allocation import Allocation
 from experiments.domain.covariate import Covariate
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
-from experiments.services.looks import earlier_units
-from experiments.services.plan import canonical, plan_of
+from experiments.services.analysing.looks import earlier_units
+from experiments.services.analysing.plan import canonical, plan_of
 from tests.unit.builders import NOW, plan, running
 from tests.unit.reports import report, scope
 

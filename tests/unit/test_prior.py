@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from experiments.bootstrap import Winnow
-from experiments.services.prior import Learner
-from experiments.services.wishes import ExperimentWish
+from experiments.services.analysing.prior import Learner
+from experiments.services.authoring.wishes import ExperimentWish
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 

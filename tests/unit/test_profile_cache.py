@@ -14,9 +14,9 @@ from experiments.bootstrap import Winnow, build
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
-from experiments.services.profile_cache import ProfileCache
-from experiments.services.profiles import ProfileChange, Profiles
-from experiments.services.wishes import ExperimentWish
+from experiments.services.authoring.wishes import ExperimentWish
+from experiments.services.profiles.cache import ProfileCache
+from experiments.services.profiles.profiles import ProfileChange, Profiles
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
@@ -125,7 +125,7 @@ def test_what_others_change_is_forgotten_by_following(opened: Counting, other: W
 def test_too_many_changes_at_once_are_all_forgotten(
     monkeypatch: pytest.MonkeyPatch, other: Winnow, cache: ProfileCache
 ) -> None:
-    monkeypatch.setattr("experiments.services.profile_cache.MOST_FOLLOWED", 2)
+    monkeypatch.setattr("experiments.services.profiles.cache.MOST_FOLLOWED", 2)
     cache.follow()
     cache.warm((name, {}) for name in ("u1", "u2", "u3", "u4"))
     for name in ("u1", "u2", "u3"):

@@ -12,8 +12,8 @@ from experiments.bootstrap import Winnow, build
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import FrozenField, InvalidInput, NotFound, RevisionMismatch, Taken
 from experiments.domain.source import Source, SourceKind
-from experiments.services.erase import Eraser
-from experiments.services.profiles import ChangeStatus, ProfileChange, ProfileVerdict
+from experiments.services.forgetting.erase import Eraser
+from experiments.services.profiles.profiles import ChangeStatus, ProfileChange, ProfileVerdict
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock

@@ -11,8 +11,8 @@ from experiments.domain.decision import Action
 from experiments.domain.errors import NotFound, PromotionRefused
 from experiments.domain.promotion import PromotionState
 from experiments.domain.segment import Segment
-from experiments.services.assign import Unit
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 

@@ -14,11 +14,11 @@ from experiments.domain.evidence import GuardrailState
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion import PromotionState
-from experiments.services.analyse import Analyst
-from experiments.services.evidence import evidence_of
-from experiments.services.look import look_at
-from experiments.services.verify_promotion import verify_promotion
-from experiments.services.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.analysing.analyse import Analyst
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.promoting.evidence import evidence_of
+from experiments.services.promoting.look import look_at
+from experiments.services.promoting.verify import verify_promotion
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 

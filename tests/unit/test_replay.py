@@ -16,11 +16,11 @@ import pytest
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import AlreadyExists, DomainError, InvalidInput, NotFound
 from experiments.domain.experiment import Status
-from experiments.services.consents import ConsentWord
+from experiments.services.consent.consents import ConsentWord
 from experiments.services.ports import OpenUnitOfWork
-from experiments.services.replay import BadRows, Replayed, Replayer
-from experiments.services.replay_file import BadRow, Row, WideFile
-from experiments.services.replay_plan import read_plan
+from experiments.services.replaying.file import BadRow, Row, WideFile
+from experiments.services.replaying.plan import read_plan
+from experiments.services.replaying.replay import BadRows, Replayed, Replayer
 from experiments.settings import Settings
 from tests.conftest import FakeClock
 from tests.unit.replays import HEADER, PLAN, edited, with_units
@@ -209,9 +209,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from experiments.bootstrap import build
-from experiments.services.replay import Replayer
-from experiments.services.replay_file import WideFile
-from experiments.services.replay_plan import read_plan
+from experiments.services.replaying.replay import Replayer
+from experiments.services.replaying.file import WideFile
+from experiments.services.replaying.plan import read_plan
 from experiments.settings import Settings
 from tests.unit.replays import PLAN
 

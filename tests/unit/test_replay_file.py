@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from experiments.domain.errors import InvalidInput
-from experiments.services.replay_file import BadRow, Row, WideFile
-from experiments.services.replay_plan import read_plan
+from experiments.services.replaying.file import BadRow, Row, WideFile
+from experiments.services.replaying.plan import read_plan
 from tests.unit.replays import HEADER, PLAN, with_units
 
 Read = Callable[..., list[Row | BadRow]]

@@ -13,8 +13,8 @@ from experiments.domain.definition import Randomisation
 from experiments.domain.errors import InvalidInput
 from experiments.domain.metric import Metric, MetricKind, MetricRole
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
-from experiments.services.replay_plan import OutcomeColumn, read_plan
-from experiments.services.wishes import MetricWish, SegmentWish
+from experiments.services.authoring.wishes import MetricWish, SegmentWish
+from experiments.services.replaying.plan import OutcomeColumn, read_plan
 from tests.unit.replays import PLAN, edited
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

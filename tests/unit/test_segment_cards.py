@@ -22,11 +22,11 @@ from experiments.domain.event import Channel, Event, Exposure
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
-from experiments.services import segment_tables
-from experiments.services.assign import Unit
-from experiments.services.profiles import ProfileChange
-from experiments.services.segment_cards import Cards, CardWish, SegmentCards
-from experiments.services.wishes import ExperimentWish, SegmentWish
+from experiments.services.assigning.assign import Unit
+from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
+from experiments.services.profiles.profiles import ProfileChange
+from experiments.services.segments import tables as segment_tables
+from experiments.services.segments.cards import Cards, CardWish, SegmentCards
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock

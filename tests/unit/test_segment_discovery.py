@@ -24,9 +24,9 @@ from experiments.domain.event import Event, Exposure
 from experiments.domain.metric import Metric, MetricKind, MetricRole
 from experiments.domain.source import Source, SourceKind
 from experiments.domain.study import StudyKind
-from experiments.services.discovery_rows import compared
-from experiments.services.profiles import ProfileChange
-from experiments.services.wishes import ExperimentWish, MetricWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish
+from experiments.services.profiles.profiles import ProfileChange
+from experiments.services.studies.discovery_rows import compared
 from experiments.settings import Settings
 from segmentation.discovery import proposing_half
 from tests.unit.builders import SPEND, VISIT

@@ -23,13 +23,13 @@ from experiments.domain.promotion import PromotionState
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
-from experiments.services import segment_reporter
-from experiments.services.consents import ConsentWord
-from experiments.services.profiles import ProfileChange
-from experiments.services.report_ports import CUSTOMERS
-from experiments.services.segment_cards import Cards, cards_of
-from experiments.services.segment_reporter import FAILED_FOR, PAUSE, SegmentReporter
-from experiments.services.segment_tables import Progress
+from experiments.services.consent.consents import ConsentWord
+from experiments.services.profiles.profiles import ProfileChange
+from experiments.services.segments import reporter as segment_reporter
+from experiments.services.segments.cards import Cards, cards_of
+from experiments.services.segments.ports import CUSTOMERS
+from experiments.services.segments.reporter import FAILED_FOR, PAUSE, SegmentReporter
+from experiments.services.segments.tables import Progress
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import Database, open_database
 from experiments.worker import FOLLOW_STEPS, Worker

@@ -16,7 +16,7 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.condition import compile_condition
 from experiments.domain.source import Source, SourceKind
 from experiments.domain.study import StudyKind
-from experiments.services.profiles import ProfileChange
+from experiments.services.profiles.profiles import ProfileChange
 from experiments.settings import Settings
 from segmentation.learnt import assign, from_document
 from tests.unit.test_cli import Winnow

@@ -8,10 +8,10 @@ import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import Unavailable
-from experiments.services import sight
-from experiments.services.catalog import Catalog, CatalogHolder
-from experiments.services.sight import Sight
-from experiments.services.wishes import ExperimentWish
+from experiments.services.assigning import sight
+from experiments.services.assigning.catalog import Catalog, CatalogHolder
+from experiments.services.assigning.sight import Sight
+from experiments.services.authoring.wishes import ExperimentWish
 
 NONE: frozenset[str] = frozenset()
 SHOP, MAIL = frozenset({"shop"}), frozenset({"mail"})

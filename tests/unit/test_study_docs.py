@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from analysis.plan import Cell, MetricPlan, Plan
 from experiments.cli import main
-from experiments.services.clustering_document import clustering_document
-from experiments.services.discovery_document import Comparison, Look, discovery_document
-from experiments.services.ports import Watermark
+from experiments.services.recording.ports import Watermark
+from experiments.services.studies.clustering_document import clustering_document
+from experiments.services.studies.discovery_document import Comparison, Look, discovery_document
 from segmentation.discovery import Search, discover
 from segmentation.learnt import Learning, learn
 from tests.conftest import FakeClock

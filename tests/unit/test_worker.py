@@ -14,8 +14,8 @@ from experiments.domain.errors import RevisionMismatch, Unavailable
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion import Promotion
 from experiments.domain.promotion_policy import PromotionPolicy, QuietHours
-from experiments.services.ports import Snapshot
-from experiments.services.wishes import ExperimentWish
+from experiments.services.analysing.ports import Snapshot
+from experiments.services.authoring.wishes import ExperimentWish
 from experiments.worker import (
     AFTER_STOP_SECONDS,
     LEASE,

@@ -296,7 +296,7 @@ def test_what_cannot_be_written_is_dropped_and_the_rest_goes_on(server: FakeServ
 
 
 def test_asking_is_showing_where_the_experiment_says_so(server: FakeServer) -> None:
-    """The id is what the server gives to the same exposure: see `experiments/services/assign.py`."""
+    """The id is what the server gives to the same exposure: see `experiments/services/assigning/assign.py`."""
     server.catalog = catalog(experiment(exposure_policy="on_assignment"))
     with made(server) as client:
         client.ready()

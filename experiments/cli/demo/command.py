@@ -21,8 +21,8 @@ from experiments.cli.demo.place import HOST, Place, prepare
 from experiments.cli.demo.processes import Child, running, wait_until_ready
 from experiments.cli.demo.setup import Setup, from_plan, spring_email
 from experiments.cli.replay import load_plan
-from experiments.services.replay import check_rows
-from experiments.services.replay_file import WideFile
+from experiments.services.replaying.file import WideFile
+from experiments.services.replaying.replay import check_rows
 from experiments.settings import ROOT
 
 _File = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from experiments.services.replay_file import BadRow, WideFile
+from experiments.services.replaying.file import BadRow, WideFile
 
 Outcomes = tuple[tuple[str, float | None], ...]
 """Pairs of event name and value."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.services.replay_plan import ReplayPlan
+from experiments.services.replaying.plan import ReplayPlan
 
 Body = dict[str, Any]
 

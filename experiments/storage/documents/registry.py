@@ -12,7 +12,7 @@ from typing import Any
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.profile import Profile, Statement
 from experiments.domain.source import Source, SourceKind
-from experiments.services.customer_ports import SaidAtOnce
+from experiments.services.profiles.ports import SaidAtOnce
 from experiments.storage.documents.versioned import Document, refuse_other_schema
 
 ATTRIBUTE_SCHEMA = SOURCE_SCHEMA = 1

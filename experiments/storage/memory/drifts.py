@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.services.drift_ports import Drift
+from experiments.services.drift.ports import Drift
 from experiments.storage.memory.state import State
 
 

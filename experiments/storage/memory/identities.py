@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from experiments.domain.identity import Identity
-from experiments.services.identity_ports import IdentityChanges
+from experiments.services.identity.ports import IdentityChanges
 from experiments.storage.memory.state import ExposureRow, Log, State
 
 

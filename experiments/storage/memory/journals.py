@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 
 from experiments.domain.errors import NotFound
 from experiments.domain.event import Event, Exposure
-from experiments.services.customer_ports import UnitRows
-from experiments.services.erased_lines import units_in, without
-from experiments.services.lines import (
+from experiments.services.analysing.ports import NewSnapshot, Snapshot
+from experiments.services.paging import Page
+from experiments.services.ports import AuditEntry
+from experiments.services.profiles.ports import UnitRows
+from experiments.services.recording.erased_lines import units_in, without
+from experiments.services.recording.lines import (
     EventValues,
     ExposureValues,
     Lines,
@@ -21,7 +24,7 @@ from experiments.services.lines import (
     exposure_values,
     instant_of,
 )
-from experiments.services.ports import AuditEntry, NewSnapshot, Page, Snapshot, Watermark
+from experiments.services.recording.ports import Watermark
 from experiments.storage.event_log import BATCH_ROWS, channel_name
 from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore

@@ -9,7 +9,7 @@ from experiments.domain.delivery import EMAIL, Delivery, DeliveryState, Letter
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
 from experiments.domain.notice import Notice
 from experiments.domain.webhook import Webhook
-from experiments.services.ports import Page, Stored
+from experiments.services.paging import Page, Stored
 from experiments.storage.memory.journals import as_stored
 from experiments.storage.memory.state import State
 from experiments.storage.memory.stores import page_by_key, page_newest_first

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from experiments.domain.profile import Profile, Statement
-from experiments.services.customer_ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
+from experiments.services.profiles.ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
 from experiments.storage.memory.state import State
 
 

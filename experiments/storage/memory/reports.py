@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from experiments.domain.membership import Members, MemberWeek, without
-from experiments.services.report_ports import ReportHead, SegmentReport, Taken
+from experiments.services.segments.ports import ReportHead, SegmentReport, Taken
 from experiments.storage.memory.journals import as_stored
 from experiments.storage.memory.state import State
 from experiments.storage.report_store import superfluous

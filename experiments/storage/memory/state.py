@@ -27,11 +27,13 @@ from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.domain.study import Adoption, Study, StudyKind
 from experiments.domain.webhook import Webhook
-from experiments.services.customer_ports import StoredProfile
-from experiments.services.drift_ports import Drift
-from experiments.services.ports import ApiKey, AuditEntry, Snapshot, Stored
-from experiments.services.report_ports import SegmentReport
-from experiments.services.study_ports import ImportedList
+from experiments.services.analysing.ports import Snapshot
+from experiments.services.drift.ports import Drift
+from experiments.services.paging import Stored
+from experiments.services.ports import ApiKey, AuditEntry
+from experiments.services.profiles.ports import StoredProfile
+from experiments.services.segments.ports import SegmentReport
+from experiments.services.studies.ports import ImportedList
 
 Row = TypeVar("Row")
 ExposureRow = tuple[str, str, str, str, int, datetime, bool, str | None]

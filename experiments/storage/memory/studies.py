@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from experiments.domain.errors import NotFound, RevisionMismatch
 from experiments.domain.study import Adoption, Study, StudyKind
-from experiments.services.ports import Page
-from experiments.services.study_ports import ImportedList
+from experiments.services.paging import Page
+from experiments.services.studies.ports import ImportedList
 from experiments.storage.memory.state import State
 from experiments.storage.paging import after_key, before_id, cut
 

@@ -10,6 +10,7 @@ from typing import Self
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.services import ports
+from experiments.services.analysing.ports import SnapshotStore
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryBehaviourStore
@@ -54,7 +55,7 @@ class MemoryDatabase:
 
 
 class MemoryUnitOfWork(ports.UnitOfWork):
-    snapshots: ports.SnapshotStore
+    snapshots: SnapshotStore
     """Simulations put another in its place."""
 
     def __init__(self, database: MemoryDatabase, *, read_only: bool) -> None:

@@ -13,7 +13,7 @@ from experiments.domain.definition import ExposurePolicy, SegmentPlan, Variant
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer, LayerClaim, Slot
 from experiments.domain.segment import Segment, everyone
-from experiments.services.catalog import LiveExperiment
+from experiments.services.assigning.catalog import LiveExperiment
 from tests.unit.builders import NOW, running
 
 Attributes = dict[str, Any]

@@ -18,9 +18,9 @@ from api.lane.writing import writer
 from api.metrics.counts import Decisions
 from experiments.domain.assignment import Assignment
 from experiments.domain.experiment import Status
-from experiments.services.bulk import assign_chunk, column_of, compile_bulk
-from experiments.services.catalog import Catalog, LiveExperiment
-from experiments.services.published import catalog_document
+from experiments.services.assigning.bulk import assign_chunk, column_of, compile_bulk
+from experiments.services.assigning.catalog import Catalog, LiveExperiment
+from experiments.services.publishing.published import catalog_document
 from tests.clients.agreement.draws import Unit
 from winnow_client import compile_catalog
 

@@ -1,0 +1,1 @@
+"""The log becomes results. Mostly heavy to import: no request computes any."""

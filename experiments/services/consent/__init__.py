@@ -1,0 +1,1 @@
+"""Who agrees to being remembered."""

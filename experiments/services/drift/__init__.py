@@ -1,0 +1,1 @@
+"""Who has moved to another segment since exposure."""

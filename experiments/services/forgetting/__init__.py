@@ -1,0 +1,1 @@
+"""What goes: of persons who ask for it, and what is old enough."""

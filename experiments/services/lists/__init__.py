@@ -1,0 +1,1 @@
+"""Lists of units, from files and queries: assigned, or made into segments."""

@@ -1,0 +1,122 @@
+"""Lists of units: CSV or Parquet, read a batch at a time, from any batch on; bad rows are told by their line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.domain.errors import InvalidInput
+from experiments.services.lists.cells import read_value
+from experiments.services.lists.chunk import (
+    Chunk,
+    Layout,
+    ListFile,
+    Position,
+    Rejected,
+    Rows,
+    check_columns,
+    chunk_of,
+    coded,
+    is_text,
+    listed,
+    unreadable,
+)
+from experiments.services.lists.csv_file import CsvList
+
+__all__ = ["Chunk", "Layout", "ListFile", "ParquetList", "Position", "Rejected", "check_columns", "digest", "open_list"]
+
+_GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
+
+
+def open_list(path: Path, delimiter: str) -> ListFile:
+    """Return the list in a file, which is Parquet where it says so itself, otherwise CSV, plain or gzip."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return ParquetList(path) if magic == _PARQUET_MAGIC else CsvList(path, delimiter, packed=magic[:2] == _GZIP_MAGIC)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file as it lies there."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+class ParquetList:
+    """Columns have types already; ids are text or whole numbers."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = pq.ParquetFile(path, memory_map=True)
+        except (OSError, pa.ArrowException) as error:
+            raise unreadable(path, error) from None
+
+    def header(self) -> list[str]:
+        """Return the names of the columns."""
+        return list(self._file.schema_arrow.names)
+
+    def total(self) -> int | None:
+        """Return how many rows there are."""
+        return int(self._file.metadata.num_rows)
+
+    def chunks(self, layout: Layout, start: Position, rows: int) -> Iterator[Chunk]:
+        """Yield batches of exactly so many rows but for the last, from a row that is a multiple of it."""
+        check_columns(self.header(), layout, self._path.name)
+        self._check_types(layout)
+        row = start.offset
+        for table in self._tables(layout, row, rows):
+            lines = range(row + 1, row + 1 + table.num_rows)
+            row += table.num_rows
+            ids = [None if one is None else str(one) for one in listed(table[layout.id_column])]
+            cells = {
+                name: coded(table[name].combine_chunks(), layout.readers.get(name, read_value))
+                for name in layout.attributes
+            }
+            yield chunk_of(layout, Rows(lines=lines, ids=ids, cells=cells, rejected=[]), Position(offset=row))
+
+    def _check_types(self, layout: Layout) -> None:
+        kind = self._file.schema_arrow.field(layout.id_column).type
+        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if not (is_text(plain) or pa.types.is_integer(plain)):
+            message = f"Ids are texts or whole numbers; column {layout.id_column!r} is of type {kind}."
+            raise InvalidInput("id_column_type", message)
+        for name in layout.attributes:
+            if name in layout.types:
+                message = f"{self._path.name} says itself of which types its columns are; {name!r} cannot be another."
+                raise InvalidInput("type_declared", message)
+
+    def _tables(self, layout: Layout, start: int, rows: int) -> Iterator[pa.Table]:
+        groups: list[int] = []
+        skipped = start
+        for number in range(self._file.metadata.num_row_groups):
+            size = self._file.metadata.row_group(number).num_rows
+            if not groups and skipped >= size:
+                skipped -= size
+            else:
+                groups.append(number)
+        wanted = list(dict.fromkeys((layout.id_column, *layout.attributes)))
+        held = pa.table({name: pa.array([], self._file.schema_arrow.field(name).type) for name in wanted})
+        try:
+            for batch in self._file.iter_batches(batch_size=min(rows, 65_536), row_groups=groups, columns=wanted):
+                taken = pa.Table.from_batches([batch.slice(skipped)]) if skipped < batch.num_rows else None
+                skipped = max(skipped - batch.num_rows, 0)
+                if taken is None:
+                    continue
+                held = pa.concat_tables([held, taken.select(wanted)])
+                while held.num_rows >= rows:
+                    yield held.slice(0, rows)
+                    held = held.slice(rows)
+        except (OSError, pa.ArrowException) as error:
+            raise unreadable(self._path, error) from None
+        if held.num_rows:
+            yield held

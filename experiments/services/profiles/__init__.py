@@ -1,0 +1,1 @@
+"""What sources say of units, and the registry of what they may say."""

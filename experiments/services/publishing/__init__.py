@@ -1,0 +1,1 @@
+"""What others need to assign by themselves, as they want it."""

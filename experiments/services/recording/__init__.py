@@ -1,0 +1,1 @@
+"""What was shown and what happened: checked, and durable before it is acknowledged."""

@@ -1,0 +1,1 @@
+"""Experiments that ran elsewhere, from files with their results."""

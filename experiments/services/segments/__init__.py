@@ -1,0 +1,1 @@
+"""What is told of segments and customers: cards, members, reports. Requests read only what the worker stored."""

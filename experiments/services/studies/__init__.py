@@ -1,0 +1,1 @@
+"""Segments that were learnt or discovered: versions that propose, and their adoption."""
