@@ -33,10 +33,11 @@ class Settings:
     often as it likes, a burst of 0 is what one second gives. `metrics_folder`: where the processes of one server put
     what they counted; `winnow serve` makes one. `stream_url`: where browsers reach the change streams on `stream_port`;
     without it there are none. `stream_limit`: how many may be open. `purchase_events`: the events that are purchases,
-    of which the worker makes attributes of customers; none: it makes none. `cuts_hours`: how old cuts of scores become,
-    `segments_hours`: how old reports of segments. `consent`: what holds for who has not said whether they consent.
-    `retention_days`: how long rows of the log are kept; 0: for ever. `anonymous_prefixes`: how ids of visitors begin,
-    which keys for browsers may join to a customer's; none: any id that is not known to be a customer's.
+    of which the worker makes attributes of customers; none: it makes none. `engagement_events`: those of which it makes
+    how much units do. `cuts_hours`: how old cuts of scores become, `segments_hours`: how old reports of segments.
+    `consent`: what holds for who has not said whether they consent. `retention_days`: how long rows of the log are
+    kept; 0: for ever. `anonymous_prefixes`: how ids of visitors begin, which keys for browsers may join to a
+    customer's; none: any id that is not known to be a customer's.
     """
 
     database_url: str = DEFAULT_DATABASE_URL
@@ -65,6 +66,7 @@ class Settings:
     stream_port: int = 8001
     stream_limit: int = 5_000
     purchase_events: tuple[str, ...] = ()
+    engagement_events: tuple[str, ...] = ()
     anonymous_prefixes: tuple[str, ...] = ()
     cuts_hours: float = 24.0
     consent: ConsentMode = ConsentMode.ASSUMED
@@ -102,6 +104,7 @@ class Settings:
             stream_port=int(read.number("STREAM_PORT", default.stream_port, least=1, most=65_535)),
             stream_limit=int(read.number("STREAM_LIMIT", default.stream_limit, least=1)),
             purchase_events=read.keys("PURCHASE_EVENTS"),
+            engagement_events=read.keys("ENGAGEMENT_EVENTS"),
             anonymous_prefixes=read.several("ANONYMOUS_PREFIXES"),
             cuts_hours=read.number("CUTS_HOURS", default.cuts_hours, least=0.1),
             retention_days=read.number("RETENTION_DAYS", default.retention_days, least=0),

@@ -26,9 +26,9 @@ from experiments.domain.retention import AFTER_STOP_SECONDS
 from experiments.services.analysing.adapt import Adapter
 from experiments.services.analysing.analyse import Analyst
 from experiments.services.analysing.ports import Snapshot
-from experiments.services.behaviour import register
 from experiments.services.drift.drift import Drifter
-from experiments.services.follow import Follower
+from experiments.services.following.saying import register
+from experiments.services.following.turns import follow_log
 from experiments.services.forgetting.retention import Retention
 from experiments.services.promoting.advance import MACHINE, MOST_STEPS
 from experiments.services.segments.reporter import SegmentReporter
@@ -305,11 +305,12 @@ def worker(once: bool, interval: float | None) -> None:
     analyst = Analyst(winnow.open_unit_of_work, winnow.clock)
     deliver = deliverer(winnow).deliver_due
     adapter = Adapter(winnow.catalog, winnow.open_unit_of_work, winnow.clock)
-    follower = Follower(
+    followers = follow_log(
         winnow.open_unit_of_work,
         winnow.clock,
-        settings.purchase_events,
-        register=partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work),
+        partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work),
+        purchases=settings.purchase_events,
+        engagement=settings.engagement_events,
         cuts_seconds=3_600 * settings.cuts_hours,
     )
     reporter = SegmentReporter(
@@ -326,7 +327,7 @@ def worker(once: bool, interval: float | None) -> None:
         stop=stop,
         deliver=lambda: deliver(DELIVERIES),
         adapt=lambda key: adapter.step(key, actor=MACHINE),
-        follow=follower.step,
+        follow=followers.step,
         retain=partial(
             _retain, Retention(winnow.open_unit_of_work, winnow.clock, settings.retention_days, actor=MACHINE)
         ),

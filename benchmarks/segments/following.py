@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.harness import Numbers, Work
 from experiments.bootstrap import build
-from experiments.services.behaviour import register
-from experiments.services.follow import Follower
+from experiments.services.following.purchases import PurchaseFollower
+from experiments.services.following.saying import register
 from experiments.settings import Settings
 from experiments.storage import migrate
 from experiments.storage.unit_of_work import open_database
@@ -99,7 +99,7 @@ def _follow(path: Path) -> float:
     database = open_database(f"sqlite:///{path}")
     winnow = build(Settings(), open_unit_of_work=database.unit_of_work, clock=lambda: NOW)
     registering = partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work)
-    follower = Follower(winnow.open_unit_of_work, winnow.clock, ("purchase",), register=registering)
+    follower = PurchaseFollower(winnow.open_unit_of_work, winnow.clock, ("purchase",), register=registering)
     began = perf_counter()
     while follower.step():
         pass

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
+
+from experiments.domain.followed import Place
 
 CustomerState: TypeAlias = tuple[datetime, datetime, datetime | None, int, int, int]
 """`first_at`, `last_at`, `previous_at`, `frequency`, `unvalued` and `monetary_cents` of one customer."""
@@ -27,20 +29,24 @@ class Purchases:
     monetary_cents: int
     due_at: datetime
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing counts any more."""
+        return not self.frequency
+
+    def emptied(self, *, due_at: datetime) -> Purchases:
+        return replace(self, frequency=0, unvalued=0, monetary_cents=0, previous_at=None, due_at=due_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Followed:
-    """Events called `names` are purchases, and those up to `event_id` are counted.
+class Followed(Place):
+    """How far purchases were followed, and by what customers are scored.
 
-    `identity_revision`: purchases of ids that were joined up to there belong to their persons.
     `cuts`: where scores end, by name, as they were found at `cuts_at` among so many customers. `forecast`: parameters
     of the models of what customers will buy, or why there are none, found with the cuts and never without them.
     """
 
-    names: tuple[str, ...] = ()
-    event_id: int = 0
     cuts: Mapping[str, tuple[int, ...]] | None = None
     cuts_at: datetime | None = None
     cuts_customers: int = 0
     forecast: Mapping[str, Mapping[str, Any]] | None = None
-    identity_revision: int = 0

@@ -23,7 +23,7 @@ from experiments.services.forgetting.ports import AgedRows
 from experiments.services.identity.ports import IdentityStore
 from experiments.services.notices.ports import NoticeOutbox, WebhookStore
 from experiments.services.paging import Page, Stored
-from experiments.services.profiles.ports import BehaviourStore, ErasureStore, ProfileStore
+from experiments.services.profiles.ports import ActivityStore, BehaviourStore, ErasureStore, ProfileStore
 from experiments.services.promoting.ports import PromotionStore
 from experiments.services.recording.ports import EventLog
 from experiments.services.segments.ports import SegmentReportStore
@@ -157,6 +157,7 @@ class UnitOfWork(Protocol):
     sources: Library[Source]
     profiles: ProfileStore
     behaviour: BehaviourStore
+    activity: ActivityStore
     studies: StudyStore
     lists: ListStore
     erasures: ErasureStore

@@ -1,16 +1,16 @@
-"""What was found by following the log, in SQL."""
+"""What was counted of purchases, in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Select, func, select, update
 
 from experiments.domain.purchases import CustomerState, Followed, Purchases
-from experiments.storage.bulk_rows import READ_AT_ONCE, rows_of, set_column, upsert
+from experiments.storage.counted_rows import SqlCountedRows
 from experiments.storage.tables import behaviour, behaviour_followed
 
 BATCH_ROWS = 10_000
@@ -23,11 +23,10 @@ _FORECAST = "forecast"
 """Lies in the document of the cuts, which it was found with."""
 
 
-class SqlBehaviourStore:
+class SqlBehaviourStore(SqlCountedRows[Purchases]):
     """Writers queue for the one row that says how far the log was followed."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    _table = behaviour
 
     def followed(self) -> Followed:
         return self._read(select(behaviour_followed))
@@ -67,26 +66,6 @@ class SqlBehaviourStore:
             )
         )
 
-    def some(self, unit_ids: Collection[str]) -> Mapping[str, Purchases]:
-        return {row[0]: _purchases(row) for row in rows_of(self._connection, behaviour, unit_ids)}
-
-    def put(self, rows: Sequence[Purchases]) -> None:
-        if rows:
-            columns = {name: list(map(attrgetter(name), rows)) for name in _NAMES}
-            upsert(self._connection, behaviour, columns)
-
-    def postpone(self, due: Mapping[str, datetime]) -> None:
-        if due:
-            set_column(self._connection, _columns.due_at, due)
-
-    def remove(self, unit_ids: Collection[str]) -> None:
-        for part in _parts(unit_ids):
-            self._connection.execute(delete(behaviour).where(_columns.unit_id.in_(part)))
-
-    def due(self, now: datetime, *, most: int) -> tuple[Purchases, ...]:
-        wanted = select(behaviour).where(_columns.due_at <= now).order_by(_columns.due_at)
-        return tuple(_purchases(row) for row in self._connection.execute(wanted.limit(most)))
-
     def make_all_due(self, now: datetime) -> None:
         self._connection.execute(update(behaviour).values(due_at=now))
 
@@ -110,22 +89,18 @@ class SqlBehaviourStore:
         for batch in result.partitions():
             yield [tuple(row) for row in batch]
 
+    def _values(self, rows: Sequence[Purchases]) -> Mapping[str, Sequence[Any]]:
+        return {name: list(map(attrgetter(name), rows)) for name in _NAMES}
 
-def _parts(unit_ids: Collection[str]) -> Iterator[list[str]]:
-    wanted = list(unit_ids)
-    for start in range(0, len(wanted), READ_AT_ONCE):
-        yield wanted[start : start + READ_AT_ONCE]
-
-
-def _purchases(row: Sequence[Any]) -> Purchases:
-    unit_id, first_at, last_at, previous_at, frequency, unvalued, monetary_cents, due_at = row
-    return Purchases(
-        unit_id=unit_id,
-        first_at=first_at,
-        last_at=last_at,
-        previous_at=previous_at,
-        frequency=frequency,
-        unvalued=unvalued,
-        monetary_cents=monetary_cents,
-        due_at=due_at,
-    )
+    def _row(self, values: Sequence[Any]) -> Purchases:
+        unit_id, first_at, last_at, previous_at, frequency, unvalued, monetary_cents, due_at = values
+        return Purchases(
+            unit_id=unit_id,
+            first_at=first_at,
+            last_at=last_at,
+            previous_at=previous_at,
+            frequency=frequency,
+            unvalued=unvalued,
+            monetary_cents=monetary_cents,
+            due_at=due_at,
+        )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from experiments.storage import consent_tables, drift_tables, identity_tables, report_tables, study_tables, tables
+from experiments.storage import (
+    activity_tables,
+    consent_tables,
+    drift_tables,
+    identity_tables,
+    report_tables,
+    study_tables,
+    tables,
+)
 
 metadata = tables.metadata
 
 __all__ = [
+    "activity_tables",
     "consent_tables",
     "drift_tables",
     "identity_tables",

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from experiments.storage.columns import Instant, Key, Number, RowId
 
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0013"
 """The migration that this model belongs to; a test holds it to the newest script."""
 
 IS_OPEN = "state IN ('proposed', 'approved', 'ramping', 'held')"

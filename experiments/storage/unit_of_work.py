@@ -14,6 +14,7 @@ from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.services import ports
 from experiments.services.consent.picture import ConsentPicture
+from experiments.storage.activity_store import SqlActivityStore
 from experiments.storage.aged_rows import SqlAgedRows
 from experiments.storage.audit_log import SqlAuditLog
 from experiments.storage.behaviour_store import SqlBehaviourStore
@@ -106,6 +107,7 @@ class SqlUnitOfWork(ports.UnitOfWork):
         self.sources = SqlLibrary(self._connection, SOURCES)
         self.profiles = SqlProfileStore(self._connection)
         self.behaviour = SqlBehaviourStore(self._connection)
+        self.activity = SqlActivityStore(self._connection)
         self.studies = SqlStudyStore(self._connection)
         self.lists = SqlListStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,8 +21,10 @@ from experiments.bootstrap import build
 from experiments.cli import main
 from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
-from experiments.services.behaviour import register
-from experiments.services.follow import Follower
+from experiments.services.following.activity import ActivityFollower
+from experiments.services.following.purchases import PurchaseFollower
+from experiments.services.following.saying import register
+from experiments.services.following.turns import InTurn
 from experiments.services.lists.bulk_run import ListAssigner, ListWish
 from experiments.services.profiles.customer_file import CustomerImporter, ImportWish
 from experiments.settings import ROOT, Settings
@@ -383,11 +386,12 @@ def through_every_door(api: Caller, unit_id: str, folder: Path) -> None:
 def follow(api: Caller) -> None:
     winnow = api.winnow
 
-    def registering() -> None:
-        register(winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work)
+    registering = partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work)
 
-    follower = Follower(winnow.open_unit_of_work, winnow.clock, ("purchase",), register=registering, cuts=CUTS)
-    while follower.step():
+    given = (winnow.open_unit_of_work, winnow.clock, ("purchase",))
+    buying = PurchaseFollower(*given, register=registering, cuts=CUTS)
+    followers = InTurn((buying.step, ActivityFollower(*given, register=registering).step))
+    while followers.step():
         pass
 
 
@@ -413,7 +417,7 @@ def test_nothing_of_who_refuses_is_stored(
     spooled.winnow.spool.clean()
     eventually(lambda: in_tables(sql_url, BYSTANDER) == {"exposures", "events", "profiles"})
     follow(spooled)
-    assert in_tables(sql_url, BYSTANDER) == {"exposures", "events", "profiles", "behaviour"}
+    assert in_tables(sql_url, BYSTANDER) == {"exposures", "events", "profiles", "behaviour", "activity"}
     assert in_tables(sql_url, PERSON) == set()
     assert not any(in_files(folder, PERSON) for _ in range(3))
     told = caplog.text + "".join(capfd.readouterr())
@@ -441,13 +445,13 @@ def test_what_waits_when_the_refusal_comes_is_dropped_and_followers_leave_who_re
     eventually(lambda: _events(gate) == {"early-v", "early-p", "early-b-v", "early-b-p", "waits-b-v", "waits-b-p"})
     follow(spooled)
     assert in_tables(sql_url, PERSON) == {"exposures", "events"}
-    assert in_tables(sql_url, BYSTANDER) == {"exposures", "events", "profiles", "behaviour"}
+    assert in_tables(sql_url, BYSTANDER) == {"exposures", "events", "profiles", "behaviour", "activity"}
     clock.advance(seconds=1)
     grant(spooled)
     spooled.post("/v1/events", {"items": happened(PERSON, "again")})
     eventually(lambda: {"again-v", "again-p"} <= _events(gate))
     follow(spooled)
-    assert in_tables(sql_url, PERSON) == {"exposures", "events", "profiles", "behaviour"}
+    assert in_tables(sql_url, PERSON) == {"exposures", "events", "profiles", "behaviour", "activity"}
     before = winnow.profiles.get(PERSON).updated_at
     refuse(spooled)
     clock.advance(days=31)
@@ -455,7 +459,7 @@ def test_what_waits_when_the_refusal_comes_is_dropped_and_followers_leave_who_re
     assert winnow.profiles.get(PERSON).updated_at == before, "nothing new is said of who refuses"
     assert winnow.profiles.get(BYSTANDER).updated_at == clock()
     receipt = refuse(spooled, erase=True).json["receipt"]
-    assert receipt["deleted"] == {"profiles": 1, "exposures": 2, "events": 4, "behaviour": 1}
+    assert receipt["deleted"] == {"profiles": 1, "exposures": 2, "events": 4, "behaviour": 1, "activity": 1}
     assert in_tables(sql_url, PERSON) == set()
 
 

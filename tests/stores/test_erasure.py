@@ -20,6 +20,7 @@ from sqlalchemy import MetaData, Text, cast, select
 from api.app import create_app
 from experiments.bootstrap import Winnow, build
 from experiments.cli import main
+from experiments.domain.activity import UnitActivity
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import NotFound, Unavailable
 from experiments.domain.experiment import draft
@@ -149,6 +150,7 @@ def fill(*, winnow: Winnow, gate: Gate, folder: Path, clock, event, exposure, de
             work.log.append_events(happened, received_at=clock())
             work.log.append_exposures(shown, received_at=clock())
             work.behaviour.put([bought(unit, clock()) for unit in units])
+            work.activity.put([UnitActivity(unit_id=unit, by_day={20_458: 1}, due_at=clock()) for unit in units])
             work.commit()
         for unit in units:
             winnow.profiles.patch(ProfileChange(unit_id=unit, source="crm", attributes={"city": "Bonn"}))
@@ -181,7 +183,7 @@ def test_who_is_erased_is_found_nowhere(*, sql_url, winnow, gate, fill, folder, 
     key = winnow.keys.create("crm", frozenset({"profiles"}), actor="test").text
     client, headers = app.test_client(), {"Authorization": f"Bearer {key}"}
     for person in PERSONS:
-        assert in_tables(sql_url, person) == {"profiles", "exposures", "events", "behaviour"}
+        assert in_tables(sql_url, person) == {"profiles", "exposures", "events", "behaviour", "activity"}
         assert len({name.partition(".")[0] for name in in_files(folder, person)}) == 3
     receipts = []
     for person in PERSONS:
@@ -194,7 +196,7 @@ def test_who_is_erased_is_found_nowhere(*, sql_url, winnow, gate, fill, folder, 
     eventually(lambda: not any(in_files(folder, person) for _ in range(5) for person in PERSONS))
     other.close(within_seconds=5)
     for person, receipt in zip(PERSONS, receipts, strict=True):
-        assert receipt["deleted"] == {"profiles": 1, "exposures": 1, "events": 1, "behaviour": 1}
+        assert receipt["deleted"] == {"profiles": 1, "exposures": 1, "events": 1, "behaviour": 1, "activity": 1}
         assert receipt["waiting"] == {"spooled": 6, "dead": 1}
         assert (receipt["unreadable_files"], receipt["forced_in"]) == (0, [])
         assert in_tables(sql_url, person) == set()
@@ -203,7 +205,7 @@ def test_who_is_erased_is_found_nowhere(*, sql_url, winnow, gate, fill, folder, 
         assert not holds(caplog.text + "".join(capfd.readouterr()), person)
     eventually(lambda: stored(gate) == dict.fromkeys(BYSTANDERS, 4))
     for bystander in BYSTANDERS:
-        assert in_tables(sql_url, bystander) >= {"profiles", "exposures", "events", "behaviour"}
+        assert in_tables(sql_url, bystander) >= {"profiles", "exposures", "events", "behaviour", "activity"}
         assert in_files(folder, bystander)  # its dead row waits for somebody to see it
     if sql_url.startswith("sqlite"):
         assert not any(path.name.startswith("winnow.sqlite") and in_one(path) for path in tmp_path.iterdir())
@@ -259,6 +261,7 @@ def test_what_followers_say_meanwhile_goes_as_well(winnow, fill, gate, clock, mo
         winnow.profiles.get(person)
     with gate(read_only=True) as work:
         assert work.behaviour.some([person]) == {}
+        assert work.activity.some([person]) == {}
     gate.shut = False
 
 
@@ -280,7 +283,7 @@ def test_the_command_cleans_what_a_dead_process_left(sqlite_url, event, tmp_path
     assert in_tables(sqlite_url, "other") == {"events"}
     assert not list(folder.glob("*.sqlite"))  # nothing is left in it, so it is gone
     told = CliRunner().invoke(main, ["customers", "erase", person])
-    assert "Deleted: 0 profiles, 0 exposures, 0 events, 0 behaviour" in told.output
+    assert "Deleted: 0 profiles, 0 exposures, 0 events, 0 behaviour, 0 activity" in told.output
 
 
 @pytest.fixture
@@ -357,7 +360,14 @@ def test_every_id_of_a_person_is_found_nowhere(*, sql_url, winnow, gate, fill, f
         winnow.identifier.identify(device, ids[0], trusted=True)
     winnow.identifier.identify("phone", BYSTANDERS[0], trusted=True)
     receipt = winnow.eraser.erase(ids[2], actor="test")
-    assert receipt.deleted == {"profiles": 4, "exposures": 4, "events": 4, "behaviour": 4, "identities": 4}
+    assert receipt.deleted == {
+        "profiles": 4,
+        "exposures": 4,
+        "events": 4,
+        "behaviour": 4,
+        "activity": 4,
+        "identities": 4,
+    }
     gate.shut = False
     other.start()
     eventually(lambda: not any(in_files(folder, one) for _ in range(5) for one in ids))
@@ -368,13 +378,13 @@ def test_every_id_of_a_person_is_found_nowhere(*, sql_url, winnow, gate, fill, f
     assert in_tables(sql_url, "phone") == {"identities"}
 
 
-NAMED_BY_UNIT = {"profiles", "exposures", "events", "behaviour", "identities"}
+NAMED_BY_UNIT = {"profiles", "exposures", "events", "behaviour", "activity", "identities"}
 """Tables with rows of units: whoever adds one has `everywhere` fill it, and erasing find it."""
 NAMES_NO_UNIT = {
     *("alembic_version", "api_keys", "audit", "catalog_version", "deliveries", "leases", "notices", "webhooks"),
     *("attributes", "layers", "metrics", "segments", "sources", "experiments"),
     *("adoptions", "imported_lists", "studies", "drifts", "snapshots", "promotions"),
-    *("behaviour_followed", "identity_revision", "profile_revision", "erasure_salt"),
+    *("behaviour_followed", "activity_followed", "identity_revision", "profile_revision", "erasure_salt"),
 }
 """What people write, sums over many, and how far somebody has come."""
 NAMES_DIGESTS = {"consents", "erasures", "segment_members", "segment_reports", "segment_weeks"}

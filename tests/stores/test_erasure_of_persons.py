@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import NotFound
-from experiments.services.behaviour import register
-from experiments.services.follow import Follower
+from experiments.services.following.activity import ActivityFollower
+from experiments.services.following.purchases import PurchaseFollower
+from experiments.services.following.saying import register
+from experiments.services.following.turns import InTurn
 from experiments.settings import Settings
 from segmentation.behaviour.cuts import Cuts
 from tests.conftest import FakeClock
@@ -28,10 +31,11 @@ def winnow(open_unit_of_work, clock: FakeClock) -> Winnow:
 def follow(winnow: Winnow) -> Callable[[], None]:
     """Follow the log to its end, and write into profiles what there is to say."""
 
-    def registering() -> None:
-        register(winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work)
+    registering = partial(register, winnow.author.sources, winnow.author.attributes, winnow.open_unit_of_work)
 
-    following = Follower(winnow.open_unit_of_work, winnow.clock, ["purchase"], register=registering, cuts=CUTS)
+    given = (winnow.open_unit_of_work, winnow.clock, ["purchase"])
+    buying = PurchaseFollower(*given, register=registering, cuts=CUTS)
+    following = InTurn((buying.step, ActivityFollower(*given, register=registering).step))
 
     def to_the_end() -> None:
         while following.step():
@@ -55,10 +59,11 @@ def meanwhile(winnow: Winnow, monkeypatch: pytest.MonkeyPatch, *, after: str, do
 
 
 def left_of(winnow: Winnow, *units: str) -> set[str]:
-    """Name what is still there of them: purchases, identities, profiles."""
+    """Name what is still there of them: purchases, activity, identities, profiles."""
     found = set()
     with winnow.open_unit_of_work(read_only=True) as work:
         found |= {f"behaviour {unit}" for unit in work.behaviour.some(units)}
+        found |= {f"activity {unit}" for unit in work.activity.some(units)}
         found |= {f"identity {unit}" for unit in work.identities.some(units)}
     for unit in units:
         try:
@@ -87,7 +92,7 @@ def test_what_another_id_bought_does_not_come_back_under_one_that_was_erased(
     winnow.eraser.erase("ann", actor="test")
     assert left_of(winnow, "ann", "device") == set()
     follow()
-    assert left_of(winnow, "ann", "device", "bob") == {"behaviour bob", "profile bob"}
+    assert left_of(winnow, "ann", "device", "bob") == {"activity bob", "behaviour bob", "profile bob"}
 
 
 @pytest.mark.parametrize(("anonymous_id", "unit_id"), [("device", "ann"), ("ann", "zoe")])

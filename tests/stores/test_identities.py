@@ -189,7 +189,14 @@ def test_erasing_one_id_erases_the_person(winnow, event, exposure, clock):
     winnow.identifier.identify("phone", "bob", trusted=True)
     clock.now += timedelta(seconds=1)
     receipt = winnow.eraser.erase("tab", actor="test")
-    assert receipt.deleted == {"profiles": 0, "exposures": 2, "events": 2, "behaviour": 0, "identities": 3}
+    assert receipt.deleted == {
+        "profiles": 0,
+        "exposures": 2,
+        "events": 2,
+        "behaviour": 0,
+        "activity": 0,
+        "identities": 3,
+    }
     with winnow.open_unit_of_work(read_only=True) as work:
         assert [work.log.rows_of(unit).exposures for unit in ("dev", "tab", "bob")] == [(), (), (3,)]
         assert work.identities.some(["ann", "dev", "tab"]) == {}

@@ -181,10 +181,12 @@ def test_what_is_read_when_rows_are_deleted_is_what_is_needed_then(
 
 
 @IN_MEMORY
-def test_purchases_stay_until_they_are_counted(filled: OpenUnitOfWork, clock: FakeClock) -> None:
+@pytest.mark.parametrize("store", ["behaviour", "activity"])
+def test_what_is_followed_stays_until_it_is_counted(filled: OpenUnitOfWork, clock: FakeClock, store: str) -> None:
     def followed(upto: int) -> None:
         with filled() as work:
-            work.behaviour.advance(replace(work.behaviour.take(), names=("visit",), event_id=upto))
+            rows = getattr(work, store)
+            rows.advance(replace(rows.take(), names=("visit",), event_id=upto))
             work.commit()
 
     followed(6)

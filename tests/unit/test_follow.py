@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from time import monotonic, sleep
+from typing import Protocol
 
 import pytest
 
@@ -21,11 +22,13 @@ from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.event import Event
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
-from experiments.services import follow
 from experiments.services.assigning.assign import Unit
 from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
-from experiments.services.behaviour import ATTRIBUTES, RECENCY_STEPS, SOURCE, recency_step, register
-from experiments.services.follow import Follower
+from experiments.services.following import follower as following_the_log
+from experiments.services.following import purchases
+from experiments.services.following.purchase_attributes import ATTRIBUTES, RECENCY_STEPS, recency_step
+from experiments.services.following.purchases import PurchaseFollower
+from experiments.services.following.saying import SOURCE, register
 from experiments.services.profiles.profiles import ProfileChange
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import Database
@@ -46,15 +49,19 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+class Steps(Protocol):
+    def step(self) -> bool: ...
+
+
 @pytest.fixture
 def shop(database: Database, clock: FakeClock) -> Winnow:
     return build(Settings(), open_unit_of_work=database.unit_of_work, clock=clock)
 
 
-def follower(shop: Winnow, names: tuple[str, ...] = ("purchase",), **options: object) -> Follower:
+def follower(shop: Winnow, names: tuple[str, ...] = ("purchase",), **options: object) -> PurchaseFollower:
     registering = partial(register, shop.author.sources, shop.author.attributes, shop.open_unit_of_work)
     options = {"cuts": CUTS, **options}
-    return Follower(shop.open_unit_of_work, shop.clock, names, register=registering, **options)  # type: ignore[arg-type]
+    return PurchaseFollower(shop.open_unit_of_work, shop.clock, names, register=registering, **options)  # type: ignore[arg-type]
 
 
 def purchase(unit_id: str, value: float | None, at: datetime, name: str = "purchase") -> Event:
@@ -71,7 +78,7 @@ def buy(shop: Winnow, unit_id: str, value: float | None, *, days_ago: float = 0,
     record(shop, [purchase(unit_id, value, shop.clock() - timedelta(days=days_ago), name)])
 
 
-def catch_up(following: Follower, most: int = 1_000) -> int:
+def catch_up(following: Steps, most: int = 1_000) -> int:
     """Return how many transactions it took."""
     for done in range(most):
         if not following.step():
@@ -176,12 +183,15 @@ def test_a_kill_loses_nothing_and_doubles_nothing(shop: Winnow, seed: int, monke
 
     killed = 0
     with monkeypatch.context() as dying:
-        for name in ("_say", "purchases_of", "_joined", "next_due", "replace"):
-            dying.setattr(follow, name, _dies_at_times(chance, getattr(follow, name)))
+        for module, name in (
+            *((following_the_log, name) for name in ("say", "replace", "of_persons", "consenting")),
+            *((purchases, name) for name in ("purchases_of", "_joined", "next_due")),
+        ):
+            dying.setattr(module, name, dies_at_times(chance, getattr(module, name)))
         for _ in range(12):
             shopping(8)
             following = follower(shop, events_at_once=7, units_at_once=3)
-            killed += _until_killed(following, chance.randrange(1, 6))
+            killed += until_killed(following, chance.randrange(1, 6))
     assert killed > 1
     assert gc.isenabled()
     catch_up(follower(shop, events_at_once=7, units_at_once=3))
@@ -190,7 +200,7 @@ def test_a_kill_loses_nothing_and_doubles_nothing(shop: Winnow, seed: int, monke
     assert {unit_id: round(one["total_spent"] * 100) for unit_id, one in found.items()} == spent  # type: ignore[operator]
 
 
-def _dies_at_times(chance: random.Random, does: Callable[..., object]) -> Callable[..., object]:
+def dies_at_times(chance: random.Random, does: Callable[..., object]) -> Callable[..., object]:
     def may_die(*given: object, **named: object) -> object:
         if chance.random() < 0.04:
             raise Killed
@@ -199,7 +209,7 @@ def _dies_at_times(chance: random.Random, does: Callable[..., object]) -> Callab
     return may_die
 
 
-def _until_killed(following: Follower, steps: int) -> bool:
+def until_killed(following: Steps, steps: int) -> bool:
     """Within a transaction, or after so many: nobody remembers, the next process begins where it finds the place."""
     try:
         for _ in range(steps):

@@ -13,8 +13,8 @@ from scipy.special import hyp2f1
 
 from experiments.bootstrap import Winnow
 from experiments.domain.event import Event
-from experiments.services import follow
-from experiments.services.behaviour import next_due
+from experiments.services.following import purchases
+from experiments.services.following.purchase_attributes import next_due
 from segmentation.behaviour.history import History
 from tests.conftest import FakeClock
 from tests.unit.test_follow import CUTS, DAY, IN_MEMORY, buy, catch_up, follower, known, record, shop
@@ -134,7 +134,7 @@ def test_what_is_said_by_stored_models_and_taken_back(
     assert expected(shop, "bob") == (round(closed_form(PURCHASES, 0, 0, 2, HORIZON), 3), None)
     of_cyd = closed_form(PURCHASES, 0, 0, 0, HORIZON)
     assert expected(shop, "cyd") == (round(of_cyd, 3), round(of_cyd * amount(AMOUNTS, 1, 2_000) / 100, 2))
-    monkeypatch.setattr(follow, "FEW_CUSTOMERS", 0)
+    monkeypatch.setattr(purchases, "FEW_CUSTOMERS", 0)
     clock.advance(days=1)
     buy(shop, "cyd", 20)
     catch_up(following)

@@ -74,6 +74,16 @@ MEMBERS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, An
         [{"expected_purchases_90_days": 0.099}, {"expected_purchases_90_days": 0.0}],
         [{"expected_purchases_90_days": 0.1}, {"expected_purchases_90_days": None}, {}],
     ),
+    "engaged_from": (
+        {"least": "regular"},
+        [{"engagement_level": "regular"}, {"engagement_level": "heavy"}],
+        [{"engagement_level": "light"}, {"engagement_level": None}, {}],
+    ),
+    "falls_away": (
+        {},
+        [{"engagement_trend": "falling"}],
+        [{"engagement_trend": "steady"}, {"engagement_trend": "rising"}, {"engagement_trend": None}, {}],
+    ),
     "rfm_groups": ({"values": ["champions"]}, [{"rfm_group": "champions"}], [{"rfm_group": "at_risk"}]),
     "answered": (
         {"values": ["adventurous"]},

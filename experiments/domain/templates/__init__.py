@@ -8,6 +8,7 @@ from experiments.domain.errors import NotFound
 from experiments.domain.templates import (
     behavioural,
     demographic,
+    engagement,
     geographic,
     journey,
     lists,
@@ -26,6 +27,7 @@ TEMPLATES: Mapping[str, SegmentTemplate] = {
         demographic,
         geographic,
         behavioural,
+        engagement,
         psychographic,
         needs_based,
         technographic,

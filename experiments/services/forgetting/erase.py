@@ -87,8 +87,7 @@ class Eraser:
         Who follows the log may have counted for one id what another one had bought, before that was erased too.
         """
         with self._open() as work:
-            work.behaviour.take()
-            work.behaviour.remove(list(erased))
+            _uncount(work, list(erased))
             said_since = [one for one, receipt in erased.items() if _erase_said(work, one, receipt)]
             work.identities.take()
             ids = _ids_of(work, unit_id)
@@ -108,7 +107,7 @@ class Eraser:
         spooled = SpooledRows()
         if self._spools is not None:
             spooled = self._spools.rows_of(unit_id, after=before)
-        found, customers, forced_in = self._find(unit_id)
+        found, counted, forced_in = self._find(unit_id)
         receipt = Receipt(
             id=erasure.id,
             erased_at=erasure.erased_at,
@@ -117,7 +116,7 @@ class Eraser:
                 "profiles": profiles,
                 "exposures": len(found.exposures),
                 "events": len(found.events),
-                "behaviour": customers,
+                **counted,
             },
             waiting={"spooled": spooled.rows, "dead": spooled.dead_rows},
             unreadable_files=spooled.unreadable_files,
@@ -144,16 +143,19 @@ class Eraser:
             work.commit()
         return before, erasure, profiles
 
-    def _find(self, unit_id: str) -> tuple[UnitRows, int, tuple[ForcedIn, ...]]:
+    def _find(self, unit_id: str) -> tuple[UnitRows, Mapping[str, int], tuple[ForcedIn, ...]]:
         """Look through the log, which has no index of units: those who append wait for nobody meanwhile."""
         with self._open(read_only=True) as work:
-            return work.log.rows_of(unit_id), len(work.behaviour.some([unit_id])), tuple(_forced_in(work, unit_id))
+            counted = {
+                "behaviour": len(work.behaviour.some([unit_id])),
+                "activity": len(work.activity.some([unit_id])),
+            }
+            return work.log.rows_of(unit_id), counted, tuple(_forced_in(work, unit_id))
 
     def _delete(self, unit_id: str, found: UnitRows, receipt: Receipt, actor: str) -> None:
         """Delete what was found. Who follows the log waits meanwhile; what they said since the mark goes as well."""
         with self._open() as work:
-            work.behaviour.take()
-            work.behaviour.remove([unit_id])
+            _uncount(work, [unit_id])
             work.reports.forget(member_of_digest(receipt.unit_digest))
             said_since = _erase_said(work, unit_id, receipt)
             work.log.erase(found)
@@ -168,6 +170,14 @@ def _ids_of(work: UnitOfWork, unit_id: str) -> frozenset[str]:
     found = work.identities.get(unit_id)
     rows = work.identities.of_person(found.person_id) if found else ()
     return frozenset(one.unit_id for one in rows) | {unit_id}
+
+
+def _uncount(work: UnitOfWork, unit_ids: Collection[str]) -> None:
+    """Delete what was counted of units; until the end of the transaction nobody who follows the log writes."""
+    work.behaviour.take()
+    work.activity.take()
+    work.behaviour.remove(unit_ids)
+    work.activity.remove(unit_ids)
 
 
 def _erase_said(work: UnitOfWork, unit_id: str, receipt: Receipt) -> bool:

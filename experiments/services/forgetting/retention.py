@@ -11,6 +11,7 @@ from typing import Any
 from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.followed import Place
 from experiments.domain.retention import AFTER_STOP_SECONDS, Needed, is_measured, needed_by
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.ports import UnitRows
@@ -155,15 +156,15 @@ class Retention:
 
 
 def _old(work: UnitOfWork, stretch: _Stretch, before: datetime, now: datetime) -> list[tuple[int, str]]:
-    """Return what may go; purchases that are not yet counted stay until they are."""
+    """Return what may go; what those who follow the log have not yet counted stays until they have."""
     needed = _needed(work, now)
     if not stretch.is_events:
         return list(work.aged.exposures(before, needed, above=stretch.above, upto=stretch.upto))
-    followed = work.behaviour.followed()
+    places: tuple[Place, ...] = (work.behaviour.followed(), work.activity.followed())
     return [
         (number, name)
         for number, name in work.aged.events(before, needed, above=stretch.above, upto=stretch.upto)
-        if number <= followed.event_id or name not in followed.names
+        if all(number <= place.event_id or name not in place.names for place in places)
     ]
 
 

@@ -1,15 +1,20 @@
-"""What the services keep of customers, as Protocols: profiles, who was erased, what was counted of purchases."""
+"""What the services keep of customers, as Protocols: profiles, who was erased, what was counted of their events."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from experiments.domain.activity import UnitActivity
 from experiments.domain.erasure import Erased, Erasure
+from experiments.domain.followed import Place
 from experiments.domain.profile import Profile
 from experiments.domain.purchases import CustomerState, Followed, Purchases
+
+Row = TypeVar("Row")
+At = TypeVar("At", bound=Place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,20 +137,20 @@ class UnitRows:
     events: tuple[int, ...]
 
 
-class BehaviourStore(Protocol):
-    """What was found by following the log: one row per customer, and the place that was reached."""
+class CountStore(Protocol[Row, At]):
+    """What was counted by following the log: one row per unit, and the place that was reached."""
 
-    def followed(self) -> Followed: ...
+    def followed(self) -> At: ...
 
-    def take(self) -> Followed:
+    def take(self) -> At:
         """The same for who is going to write here: until the end of the transaction nobody else does."""
 
-    def advance(self, followed: Followed) -> None: ...
+    def advance(self, followed: At) -> None: ...
 
-    def some(self, unit_ids: Collection[str]) -> Mapping[str, Purchases]:
+    def some(self, unit_ids: Collection[str]) -> Mapping[str, Row]:
         """Those of the units that have a row."""
 
-    def put(self, rows: Sequence[Purchases]) -> None:
+    def put(self, rows: Sequence[Row]) -> None:
         """Store rows; units within one call are distinct."""
 
     def postpone(self, due: Mapping[str, datetime]) -> None:
@@ -153,13 +158,21 @@ class BehaviourStore(Protocol):
 
     def remove(self, unit_ids: Collection[str]) -> None: ...
 
-    def due(self, now: datetime, *, most: int) -> tuple[Purchases, ...]:
+    def due(self, now: datetime, *, most: int) -> tuple[Row, ...]:
         """Rows that are due, the longest due first; of one instant in no order."""
 
-    def make_all_due(self, now: datetime) -> None: ...
-
     def restart(self, now: datetime) -> None:
-        """Count nothing any more: all rows stay, due and with a frequency of 0."""
+        """Count nothing any more: all rows stay, due and empty."""
+
+
+class ActivityStore(CountStore[UnitActivity, Place], Protocol):
+    """Events by day."""
+
+
+class BehaviourStore(CountStore[Purchases, Followed], Protocol):
+    """Purchases."""
+
+    def make_all_due(self, now: datetime) -> None: ...
 
     def count(self, *, most: int) -> int:
         """How many customers there are; counts no further than `most`."""

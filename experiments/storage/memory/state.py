@@ -10,12 +10,14 @@ from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
+from experiments.domain.activity import UnitActivity
 from experiments.domain.attribute import Attribute
 from experiments.domain.consent import Consent
 from experiments.domain.delivery import Delivery
 from experiments.domain.epoch import Version
 from experiments.domain.erasure import Erasure
 from experiments.domain.experiment import Experiment
+from experiments.domain.followed import Place
 from experiments.domain.identity import Identity
 from experiments.domain.layer import Layer
 from experiments.domain.membership import Members, MemberWeek
@@ -55,6 +57,7 @@ class State:
     sources: dict[str, Stored[Source]] = field(default_factory=dict)
     profiles: dict[str, StoredProfile] = field(default_factory=dict)
     purchases: dict[str, Purchases] = field(default_factory=dict)
+    activity: dict[str, UnitActivity] = field(default_factory=dict)
     segment_reports: dict[str, tuple[SegmentReport, ...]] = field(default_factory=dict)
     segment_members: dict[str, Members] = field(default_factory=dict)
     segment_weeks: dict[str, tuple[MemberWeek, ...]] = field(default_factory=dict)
@@ -74,6 +77,7 @@ class State:
     catalog_version: int = 1
     profile_revision: int = 0
     followed: Followed = field(default_factory=Followed)
+    activity_followed: Place = field(default_factory=Place)
     erasures: tuple[Erasure, ...] = ()
     consents: dict[str, tuple[int, Consent]] = field(default_factory=dict)
     identities: dict[str, tuple[Identity, int]] = field(default_factory=dict)
@@ -93,6 +97,7 @@ class State:
             sources=dict(self.sources),
             profiles=dict(self.profiles),
             purchases=dict(self.purchases),
+            activity=dict(self.activity),
             segment_reports=dict(self.segment_reports),
             segment_members=dict(self.segment_members),
             segment_weeks=dict(self.segment_weeks),
@@ -112,6 +117,7 @@ class State:
             catalog_version=self.catalog_version,
             profile_revision=self.profile_revision,
             followed=self.followed,
+            activity_followed=self.activity_followed,
             erasures=self.erasures,
             consents=dict(self.consents),
             identities=dict(self.identities),

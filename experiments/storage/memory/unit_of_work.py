@@ -13,7 +13,7 @@ from experiments.services import ports
 from experiments.services.analysing.ports import SnapshotStore
 from experiments.storage.changes import PolledFeed
 from experiments.storage.memory.aged_rows import MemoryAgedRows
-from experiments.storage.memory.behaviour import MemoryBehaviourStore
+from experiments.storage.memory.behaviour import MemoryActivityStore, MemoryBehaviourStore
 from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.drifts import MemoryDriftStore
 from experiments.storage.memory.erasures import MemoryErasureStore
@@ -90,6 +90,7 @@ class MemoryUnitOfWork(ports.UnitOfWork):
         self.sources = MemoryLibrary("source", state.sources, changed=self._bump)
         self.profiles = MemoryProfileStore(state)
         self.behaviour = MemoryBehaviourStore(state)
+        self.activity = MemoryActivityStore(state)
         self.studies = MemoryStudyStore(state)
         self.lists = MemoryListStore(state)
         self.erasures = self._log.erasures = MemoryErasureStore(state)

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
-from experiments.domain.attribute import Attribute, AttributeType
-from experiments.domain.errors import AlreadyExists
-from experiments.domain.profile import Registry
+from experiments.domain.attribute import AttributeType
 from experiments.domain.purchases import Purchases
-from experiments.domain.source import Source, SourceKind
-from experiments.services.authoring.registry import AttributeAuthor, SourceAuthor
-from experiments.services.ports import OpenUnitOfWork
-from experiments.services.profiles.registry_read import read_registry
-from experiments.services.promoting.advance import MACHINE
+from experiments.services.following.saying import own_attribute
 from segmentation.behaviour.cuts import Cuts
 from segmentation.behaviour.groups import NAMED_GROUPS
 from segmentation.behaviour.histories import HistoryRow
@@ -25,7 +18,6 @@ from segmentation.behaviour.history import History
 from segmentation.behaviour.lifecycle import STAGES, Lifecycle
 from segmentation.behaviour.single import behaviour
 
-SOURCE = "behaviour"
 RECENCY_STEPS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
 """Days since the last purchase are rounded up to these, beyond to years: a profile is rewritten at each, not daily."""
 EXPECTED_STEPS = (*range(7, 92, 7), *range(119, 365, 28), 455, 546, 637)
@@ -34,76 +26,29 @@ LIFECYCLE = Lifecycle()
 _DAY = timedelta(days=1)
 _YEAR_DAYS = 365
 _NEW = (LIFECYCLE.new_days + 1) * _DAY
-
-
-def _attribute(key: str, name: str, type_: AttributeType, description: str, allowed: tuple[Any, ...] = ()) -> Attribute:
-    return Attribute(
-        key=key, name=name, type=type_, description=description, personal=True, sources=(SOURCE,), allowed=allowed
-    )
-
-
 _STEPS = ", ".join(str(step) for step in RECENCY_STEPS)
 _NUMBER, _SCORE = AttributeType.NUMBER, "1 (worst) to 5 (best), by the latest cuts."
 ATTRIBUTES = (
-    _attribute("last_purchase_on", "Last purchase", AttributeType.DATE, "Its day in UTC."),
-    _attribute(
+    own_attribute("last_purchase_on", "Last purchase", AttributeType.DATE, "Its day in UTC."),
+    own_attribute(
         "recency_days", "Days since the last purchase", _NUMBER, f"At most so many: {_STEPS}, then multiples of 365."
     ),
-    _attribute("orders", "Purchases", _NUMBER, "How many there were."),
-    _attribute("total_spent", "Spent in all", _NUMBER, "The sum of the purchases' values."),
-    _attribute("r_score", "Score of recency", _NUMBER, _SCORE),
-    _attribute("f_score", "Score of frequency", _NUMBER, _SCORE),
-    _attribute("m_score", "Score of money", _NUMBER, _SCORE),
-    _attribute(
+    own_attribute("orders", "Purchases", _NUMBER, "How many there were."),
+    own_attribute("total_spent", "Spent in all", _NUMBER, "The sum of the purchases' values."),
+    own_attribute("r_score", "Score of recency", _NUMBER, _SCORE),
+    own_attribute("f_score", "Score of frequency", _NUMBER, _SCORE),
+    own_attribute("m_score", "Score of money", _NUMBER, _SCORE),
+    own_attribute(
         "rfm_group", "RFM group", AttributeType.TEXT, "By recency, frequency and money together.", NAMED_GROUPS.names
     ),
-    _attribute("lifecycle_stage", "Stage of life-cycle", AttributeType.TEXT, "From new to lapsed.", STAGES),
-    _attribute(
+    own_attribute("lifecycle_stage", "Stage of life-cycle", AttributeType.TEXT, "From new to lapsed.", STAGES),
+    own_attribute(
         "expected_purchases_90_days", "Expected purchases", _NUMBER, "In 90 days from when it was said, by BG/NBD."
     ),
-    _attribute(
+    own_attribute(
         "expected_value_90_days", "Expected value", _NUMBER, "Revenue in 90 days from when it was said, by Gamma-Gamma."
     ),
 )
-SOURCE_ITSELF = Source(
-    key=SOURCE,
-    name="Behaviour",
-    kind=SourceKind.OWN,
-    precedence=0,
-    description="What Winnow's worker finds in the log of events.",
-)
-
-
-def register(sources: SourceAuthor, attributes: AttributeAuthor, open_unit_of_work: OpenUnitOfWork) -> None:
-    """Register what is not yet: the source below all others. An attribute that is there is left as it is."""
-    with open_unit_of_work(read_only=True) as work:
-        registry = read_registry(work)
-    if SOURCE not in registry.precedence:
-        _unless_there(partial(sources.create, _lowest(registry), actor=MACHINE))
-    for one in ATTRIBUTES:
-        if one.key not in registry.attributes:
-            _unless_there(partial(attributes.create, one, actor=MACHINE))
-
-
-def _lowest(registry: Registry) -> Source:
-    taken = set(registry.precedence.values())
-    free = next(number for number in range(len(taken) + 1) if number not in taken)
-    return replace(SOURCE_ITSELF, precedence=free)
-
-
-def _unless_there(create: Callable[[], object]) -> None:
-    try:
-        create()
-    except AlreadyExists:
-        return
-
-
-def sayable(registry: Registry) -> frozenset[str]:
-    """Return the attributes that are ours to say: what others registered is theirs, unless it names our source."""
-    held = ((one, registry.attributes.get(one.key)) for one in ATTRIBUTES)
-    return frozenset(
-        one.key for one, found in held if found is not None and found.type is one.type and SOURCE in found.sources
-    )
 
 
 def history_of(row: Purchases) -> History:

@@ -1,0 +1,88 @@
+"""Winnow's own source: what followers of the log say in profiles, and take back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from experiments.domain.attribute import Attribute, AttributeType
+from experiments.domain.errors import AlreadyExists
+from experiments.domain.profile import Profile, Registry, amend
+from experiments.domain.source import Source, SourceKind
+from experiments.services.authoring.registry import AttributeAuthor, SourceAuthor
+from experiments.services.ports import OpenUnitOfWork, UnitOfWork
+from experiments.services.profiles.registry_read import read_registry
+from experiments.services.promoting.advance import MACHINE
+
+SOURCE = "behaviour"
+SOURCE_ITSELF = Source(
+    key=SOURCE,
+    name="Behaviour",
+    kind=SourceKind.OWN,
+    precedence=0,
+    description="What Winnow's worker finds in the log of events.",
+)
+
+
+def own_attribute(
+    key: str, name: str, type_: AttributeType, description: str, allowed: tuple[Any, ...] = ()
+) -> Attribute:
+    return Attribute(
+        key=key, name=name, type=type_, description=description, personal=True, sources=(SOURCE,), allowed=allowed
+    )
+
+
+def register(
+    sources: SourceAuthor,
+    attributes: AttributeAuthor,
+    open_unit_of_work: OpenUnitOfWork,
+    wanted: Sequence[Attribute],
+) -> None:
+    """Register what is not yet: the source below all others. An attribute that is there is left as it is."""
+    with open_unit_of_work(read_only=True) as work:
+        registry = read_registry(work)
+    if SOURCE not in registry.precedence:
+        _unless_there(partial(sources.create, _lowest(registry), actor=MACHINE))
+    for one in wanted:
+        if one.key not in registry.attributes:
+            _unless_there(partial(attributes.create, one, actor=MACHINE))
+
+
+def _lowest(registry: Registry) -> Source:
+    taken = set(registry.precedence.values())
+    free = next(number for number in range(len(taken) + 1) if number not in taken)
+    return replace(SOURCE_ITSELF, precedence=free)
+
+
+def _unless_there(create: Callable[[], object]) -> None:
+    try:
+        create()
+    except AlreadyExists:
+        return
+
+
+def sayable(registry: Registry, wanted: Sequence[Attribute]) -> frozenset[str]:
+    """Return the attributes that are ours to say: what others registered is theirs, unless it names our source."""
+    held = ((one, registry.attributes.get(one.key)) for one in wanted)
+    return frozenset(
+        one.key for one, found in held if found is not None and found.type is one.type and SOURCE in found.sources
+    )
+
+
+def say(work: UnitOfWork, wanted: Sequence[Attribute], said: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
+    """Write what is new of these attributes; what is no longer said of a unit is taken back."""
+    registry = read_registry(work)
+    ours = sayable(registry, wanted)
+    stored = work.profiles.to_change(said)
+    changed = []
+    for unit_id, wants in said.items():
+        before = stored[unit_id].profile if unit_id in stored else Profile(unit_id=unit_id)
+        present = {name: one.value for name, one in before.said.get(SOURCE, {}).items() if name in ours}
+        news = {name: wants.get(name) for name in sorted(ours) if wants.get(name) != present.get(name)}
+        if news:
+            after = amend(before, SOURCE, news, now, just_now=True).profile
+            changed.append((after, registry.values(after, now=now)))
+    work.profiles.put(changed, now=now)
