@@ -6,7 +6,7 @@ from experiments.cli.group import CommandGroup, Entry
 
 COMMANDS = {
     "serve": Entry("experiments.cli.serve:serve", "Serve the HTTP API and the pages."),
-    "worker": Entry("experiments.worker:worker", "Compute results and promote winners, again and again."),
+    "worker": Entry("experiments.worker.command:worker", "Compute results and promote winners, again and again."),
     "spool": Entry("experiments.cli.spool:spool", "Show what was recorded and is not in the database yet."),
     "db": Entry("experiments.cli.database:database", "Migrate the database, or check that it is migrated."),
     "keys": Entry("experiments.cli.keys:keys", "Create, list and revoke API keys."),

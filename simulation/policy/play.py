@@ -22,7 +22,7 @@ from experiments.services.authoring.wishes import ExperimentWish, MetricWish, Se
 from experiments.services.promoting.look import look_at
 from experiments.settings import Settings
 from experiments.storage.memory.state import State
-from experiments.worker import Worker
+from experiments.worker.worker import Worker
 from simulation.policy.analyst import GUARDRAIL, PRIMARY, DrawnAnalyst
 from simulation.policy.baselines import Call, fixed_horizon, naive_peeking
 from simulation.policy.draws import draw_launch

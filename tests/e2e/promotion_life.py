@@ -29,7 +29,7 @@ from experiments.domain.segment import Segment
 from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
 from experiments.storage.engine import normalised
-from experiments.worker import Worker
+from experiments.worker.worker import Worker
 from tests.unit.builders import VISIT
 from tests.unit.reports import report, scope, store
 

@@ -14,7 +14,7 @@ import pytest
 
 from experiments.bootstrap import build
 from experiments.settings import Settings
-from experiments.worker import LEASE
+from experiments.worker.lease import LEASE
 from tests.e2e.processes import COMMAND, ROOT, environment, serving, winnow
 
 

@@ -19,7 +19,7 @@ from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment
 from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.settings import Settings
-from experiments.worker import Worker
+from experiments.worker.worker import Worker
 from tests.e2e.promotion_life import NothingDue
 from tests.unit.builders import VISIT
 from tests.unit.reports import report, scope, store

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from experiments import worker
 from experiments.bootstrap import build
 from experiments.cli import main
 from experiments.domain.covariate import Covariate
@@ -27,7 +26,8 @@ from experiments.services.ports import AuditEntry, OpenUnitOfWork
 from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
-from experiments.worker import Worker
+from experiments.worker import command
+from experiments.worker.worker import Worker
 from tests.conftest import FakeClock
 from tests.unit.test_worker import FakeAnalyst
 
@@ -237,17 +237,17 @@ def test_the_log_tells_how_far_it_is_and_nothing_where_nothing_goes(
             assert event == "expired"
             told.append((deleted_rows, of_rows, looked_ids, of_ids))
 
-    monkeypatch.setattr(worker, "log", Log())
+    monkeypatch.setattr(command, "log", Log())
     keeper = retention(filled, clock, ids_at_once=10)
-    while worker._retain(keeper):
+    while command._retain(keeper):
         pass
     assert told == [(3, 7, 10, 19), (7, 7, 19, 19)]
     clock.advance(days=1)
-    while worker._retain(keeper):
+    while command._retain(keeper):
         pass
     assert len(told) == 2
     clock.advance(days=1)
-    while worker._retain(keeper):
+    while command._retain(keeper):
         pass
     assert told[-1] == (3, 3, 19, 19)
 

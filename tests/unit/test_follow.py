@@ -16,7 +16,6 @@ from typing import Protocol
 
 import pytest
 
-from experiments import worker
 from experiments.bootstrap import Winnow, build
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.event import Event
@@ -32,7 +31,8 @@ from experiments.services.following.saying import SOURCE, register
 from experiments.services.profiles.profiles import ProfileChange
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import Database
-from experiments.worker import Worker
+from experiments.worker import worker
+from experiments.worker.worker import Worker
 from segmentation.behaviour.cuts import Cuts
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT

@@ -32,7 +32,7 @@ from experiments.services.segments.reporter import FAILED_FOR, PAUSE, SegmentRep
 from experiments.services.segments.tables import Progress
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import Database, open_database
-from experiments.worker import FOLLOW_STEPS, Worker
+from experiments.worker.worker import FOLLOW_STEPS, Worker
 from tests.conftest import FakeClock
 from tests.stores.promotions import promotion
 from tests.unit.test_worker import FakeAnalyst
@@ -468,7 +468,7 @@ def test_the_worker_makes_them_and_stops_where_told_to(
     Worker(shop, FakeAnalyst(shop), holder="me", stop=stop, report=told_to_stop).round()
     assert shop.segment_reports.of("web").state == "pending"
     # On a busy machine a look takes longer than the log is left alone for.
-    monkeypatch.setattr("experiments.worker.FOLLOW_SECONDS", 600.0)
+    monkeypatch.setattr("experiments.worker.worker.FOLLOW_SECONDS", 600.0)
     followed: list[int] = []
     worker = Worker(
         shop,
@@ -481,7 +481,7 @@ def test_the_worker_makes_them_and_stops_where_told_to(
     worker.round()
     assert (shop.segment_reports.of("web").state, followed) == ("made", [1] * FOLLOW_STEPS)
     # In the middle of a long look the log is followed a step at a time: profiles, and three reports.
-    monkeypatch.setattr("experiments.worker.FOLLOW_SECONDS", 0.0)
+    monkeypatch.setattr("experiments.worker.worker.FOLLOW_SECONDS", 0.0)
     clock.advance(days=1)
     worker.round()
     assert len(followed) == 2 * FOLLOW_STEPS + 4

@@ -14,16 +14,11 @@ from experiments.domain.errors import RevisionMismatch, Unavailable
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion import Promotion
 from experiments.domain.promotion_policy import PromotionPolicy, QuietHours
+from experiments.domain.retention import AFTER_STOP_SECONDS
 from experiments.services.analysing.ports import Snapshot
 from experiments.services.authoring.wishes import ExperimentWish
-from experiments.worker import (
-    AFTER_STOP_SECONDS,
-    LEASE,
-    LEASE_SECONDS,
-    LOOK_AGAIN_SECONDS,
-    MAXIMUM_AGE_SECONDS,
-    Worker,
-)
+from experiments.worker.lease import LEASE, LEASE_SECONDS
+from experiments.worker.worker import LOOK_AGAIN_SECONDS, MAXIMUM_AGE_SECONDS, Worker
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 

@@ -1,0 +1,1 @@
+"""The worker: computes results where there is something new, and takes promotions on their way."""
