@@ -42,7 +42,7 @@ PLANTS = [
     ("Services know no web and no SQL", "experiments/services/recording/record.py", "import sqlalchemy"),
     ("SQLAlchemy lives in storage only", "api/errors.py", "import sqlalchemy"),
     ("SQLAlchemy lives in storage only", "experiments/senders/mail.py", "import sqlalchemy"),
-    ("Analysis knows nothing of us", "analysis/plan.py", "import experiments.domain.metric"),
+    ("Analysis knows nothing of us", "analysis/plan/plan.py", "import experiments.domain.metric"),
     ("Analysis knows nothing of us", "analysis/report.py", "import flask"),
     ("Analysis knows nothing of us", "analysis/report.py", "import segmentation"),
     ("Segmentation knows nothing of us", "segmentation/__init__.py", "import experiments.domain.segment"),
