@@ -201,8 +201,8 @@ def _assignment(folder: Path, quick: bool) -> Case:
         ),
         note=(
             f"wrk with {CONNECTIONS} connections, {seconds} s a round. {_CORES} The bare function reads the same body "
-            "in the same server with the same settings, hashes once and answers the same bytes, with two headers where "
-            "ours has those of Flask, security and CORS. Unleash: `GET /api/frontend` of its server 6.10 on Node."
+            "in the same server with the same settings, hashes once and answers the same bytes, head included, but "
+            "with one request id for all. Unleash: `GET /api/frontend` of its server 6.10 on Node."
         ),
     )
 

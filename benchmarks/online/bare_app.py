@@ -1,4 +1,4 @@
-"""A bare WSGI function that reads the same body and answers the same bytes: all that is left to be saved."""
+"""A bare WSGI function that reads the same body and answers the same bytes, head included: all that could be saved."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ WsgiFunction = Callable[[dict[str, Any], Callable[..., Any]], tuple[bytes]]
 
 
 def bare_app(answers: dict[str, Any]) -> WsgiFunction:
-    """Return it: the two answers and the salt are given, which of them is sent takes one hash."""
+    """Return it: the two answers, their headers and the salt are given; which of them is sent takes one hash."""
     decode, hashed = msgspec.json.Decoder(Ask).decode, mmh3.hash
     prefix, lower, upper = f"{answers['salt']}:", answers["lower"].encode(), answers["upper"].encode()
+    given = [(name, value) for name, value in answers["headers"]]
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> tuple[bytes]:
         asked = decode(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
         body = lower if hashed(prefix + asked.unit_id, 0, False) < 1 << 31 else upper
-        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        start_response("200 OK", [*given, ("Content-Length", str(len(body)))])
         return (body,)
 
     return app

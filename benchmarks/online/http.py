@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from statistics import quantiles
+from typing import Any
 from zlib import crc32
 
 import httpx
@@ -92,14 +93,16 @@ def environment(ground: Ground, url: str) -> dict[str, str]:
     }
 
 
-def answers_of(made: House, key: str) -> dict[str, str]:
+def answers_of(made: House, key: str) -> dict[str, Any]:
     """Ask for units until both answers were seen; the lower half of places is the control's."""
     found: dict[str, str] = {}
+    headers: list[tuple[str, str]] = []
     for number in range(100):
         body = json.loads(f"{BEFORE}{number}{after(key)}")
         answer = made.client.post(PATH, json=body, headers=made.headers)
         found[answer.get_json()["assignments"][0]["variant"]] = answer.text
-    return {"salt": f"{key}/variant", "lower": found["control"], "upper": found["treatment"]}
+        headers = [(name, value) for name, value in answer.headers if name != "Content-Length"]
+    return {"salt": f"{key}/variant", "lower": found["control"], "upper": found["treatment"], "headers": headers}
 
 
 def winnow(ground: Ground, key: str, *, seconds: int, threads: int = THREADS) -> Work:

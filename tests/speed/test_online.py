@@ -65,18 +65,24 @@ def test_ours_is_measured_wherever_there_is_a_load_generator(quick_run: Quick) -
 
 
 def test_the_bare_function_reads_the_body_and_answers_the_half_that_the_unit_is_in() -> None:
-    app = bare_app({"salt": "banner/variant", "lower": "control", "upper": "treatment"})
-    answered = []
+    headers = [["Content-Type", "application/json"], ["X-Request-Id", "7"]]
+    app = bare_app({"salt": "banner/variant", "lower": "control", "upper": "treatment", "headers": headers})
+    answered, said = [], []
 
     def ask(unit_id: str) -> bytes:
         body = json.dumps({"unit_id": unit_id, "attributes": {}}).encode()
         environ = {"CONTENT_LENGTH": str(len(body)), "wsgi.input": _Stream(body)}
-        (answer,) = app(environ, lambda status, headers: answered.append((status, dict(headers)["Content-Length"])))
+        (answer,) = app(environ, start)
         return answer
+
+    def start(status: str, headers: list[tuple[str, str]]) -> None:
+        answered.append((status, dict(headers)["Content-Length"]))
+        said.append(dict(headers)["X-Request-Id"])
 
     # Their places for the salt `banner` lie on either side of the middle: tests/http/test_api_assignments.py.
     assert [ask("u1"), ask("u2")] == [b"control", b"treatment"]
     assert answered == [("200 OK", "7"), ("200 OK", "9")]
+    assert said == ["7", "7"]
 
 
 class _Stream:
