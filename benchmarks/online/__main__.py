@@ -267,9 +267,9 @@ def _wait(folder: Path, quick: bool) -> Case:
             ),
         ),
         note=(
-            "Requests leave a client in Python at a steady rate, half of what wrk reached before with the same "
-            "server, on up to 64 connections. Time counts from the moment a request was due, whether or not it could "
-            "leave then: the waiting behind others is in it, and so is what the client itself adds."
+            "wrk again. Each connection pauses at random between its requests, up to "
+            f"{http.MOST_PAUSE_MS} ms, and there are as many as come to half of the rate that the same server reached "
+            "before. Time counts from sending."
         ),
     )
 

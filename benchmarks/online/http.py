@@ -6,10 +6,11 @@ import json
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from statistics import quantiles
 from typing import Any
 from zlib import crc32
 
@@ -22,12 +23,13 @@ from benchmarks.online.databases import Ground
 from benchmarks.online.house import EXPERIMENTS, House, experiment, house
 from benchmarks.online.processes import Server, serve
 from benchmarks.online.question import COUNTRY, KEY
-from benchmarks.online.sockets import latencies, post
 from benchmarks.online.wrk import CONNECTIONS, Load, post_script, wrk
 
 PATH = "/v1/assignments"
 BEFORE = '{"unit_id":"customer-'
 STORED_SECONDS = 120
+MOST_PAUSE_MS = 10
+"""Of a customer between two requests."""
 THREADS = 8
 """What `winnow serve` has unless it is told otherwise."""
 
@@ -201,28 +203,35 @@ def wait(ground: Ground, *, of: str, quantile: int, seconds: int) -> Work:
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
-        running, rate = ground.share(f"server {of}", lambda: _top(ground, of, seconds), lambda made: made[2].close())[
-            :2
-        ]
-        body = f"{BEFORE}00000007{after(KEY)}".encode()
-        request = post(PATH, body, running.headers)
-
-        def run() -> list[float]:
-            return latencies(running.server.port, request, rate=rate / 2, seconds=seconds, connections=64)
-
+        server = ground.share(f"server {of}", lambda: _half(ground, of, seconds), lambda made: made.close())
         return Work(
-            run=run,
+            run=server.ask,
             numbers=lambda _: {},
-            seconds=lambda found: quantiles(found, n=100)[quantile - 1],
+            seconds=lambda load: load.waits[quantile],
             close=stack.pop_all().close,
         )
 
 
-def _top(ground: Ground, of: str, seconds: int) -> tuple[Running, float, ExitStack]:
-    """Return a server with the rate that it reaches."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Half:
+    """Customers who pause between their requests: so many that the server is asked at half of its top rate."""
+
+    ask: Callable[[], Load]
+    close: Callable[[], None]
+
+
+def _half(ground: Ground, of: str, seconds: int) -> _Half:
+    """Find out how many, first by the top rate, then by what came of that."""
     with ExitStack() as stack:
         running = winnow_server(stack, ground, ground.postgres()) if of == "winnow" else bare_server(stack, ground, KEY)
-        script = post_script(ground.folder / f"{uuid.uuid4().hex}.lua", BEFORE, after(KEY), counts=False)
-        url = running.server.address + PATH
-        load = [wrk(url, script, seconds=seconds, headers=running.headers, argument="7") for _ in range(2)][-1]
-        return running, load.requests / load.seconds, stack.pop_all()
+
+        def ask(connections: int, pause: int) -> Load:
+            path = ground.folder / f"{uuid.uuid4().hex}.lua"
+            script = post_script(path, BEFORE, after(KEY), counts=False, most_pause_ms=pause)
+            address, headers = running.server.address + PATH, running.headers
+            return wrk(address, script, seconds=seconds, headers=headers, argument="7", connections=connections)
+
+        wished = [1 / ask(CONNECTIONS, 0).seconds_each for _ in range(2)][-1] / 2
+        first = round(wished * MOST_PAUSE_MS / 2_000)
+        connections = round(first * wished * ask(first, MOST_PAUSE_MS).seconds_each)
+        return _Half(ask=partial(ask, connections, MOST_PAUSE_MS), close=stack.pop_all().close)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import select
 import socket
 from collections import deque
 from collections.abc import Sequence
-from time import perf_counter
 
 from benchmarks.online.cores import LOAD, on_core
 from benchmarks.online.processes import HOST
@@ -26,7 +24,6 @@ class _Connection:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection((HOST, port), timeout=_PATIENCE_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.due = 0.0
         self._answer = b""
 
     def receive(self) -> bytes | None:
@@ -89,34 +86,3 @@ def send_all(port: int, requests: Sequence[bytes], *, connections: int) -> list[
         finally:
             pool.close()
     return bodies
-
-
-def latencies(port: int, request: bytes, *, rate: float, seconds: float, connections: int) -> list[float]:
-    """Send at a steady rate whatever comes back, and return how long each answer took from when it was *due*.
-
-    So a server that stops for a while makes all who were due meanwhile wait, not only the few who were connected.
-    """
-    found: list[float] = []
-    total = int(rate * seconds)
-    with on_core(LOAD):
-        pool = _Connections(port, connections)
-        gc.disable()
-        try:
-            sent, started = 0, perf_counter()
-            while len(found) < total:
-                now = perf_counter()
-                while sent < total and pool.idle and started + sent / rate <= now:
-                    one = pool.idle.popleft()
-                    one.due = started + sent / rate
-                    one.socket.sendall(request)
-                    sent += 1
-                for one in pool.ready(0):
-                    if one.receive() is not None:
-                        found.append(perf_counter() - one.due)
-                        pool.idle.append(one)
-                if now - started > seconds + _PATIENCE_SECONDS:
-                    raise RuntimeError("the server does not keep up")
-        finally:
-            gc.enable()
-            pool.close()
-    return found

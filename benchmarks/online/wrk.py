@@ -31,32 +31,42 @@ function request()
   return wrk.format(nil, nil, nil, before .. number .. after)
 end
 """
+_PAUSES = """
+math.randomseed(7)
+function delay() return math.random(0, {most}) end
+"""
 _DONE = """
 function done(summary, latency, requests)
   local wrong = summary.errors.connect + summary.errors.read + summary.errors.write
     + summary.errors.status + summary.errors.timeout
-  io.write(string.format("RESULT {{\\"requests\\": %d, \\"microseconds\\": %d, \\"wrong\\": %d}}\\n",
-    summary.requests, summary.duration, wrong))
+  io.write(string.format("RESULT {{\\"requests\\": %d, \\"microseconds\\": %d, \\"wrong\\": %d, "
+    .. "\\"p50\\": %d, \\"p99\\": %d}}\\n",
+    summary.requests, summary.duration, wrong, latency:percentile(50), latency:percentile(99)))
 end
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What came of asking for a while."""
+    """What came of asking for a while; `waits`: seconds within which so many in a hundred answers came, by how many."""
 
     requests: int
     seconds: float
+    waits: Mapping[int, float]
 
     @property
     def seconds_each(self) -> float:
         return self.seconds / self.requests
 
 
-def post_script(path: Path, before: str, after: str, *, counts: bool) -> Path:
-    """Write a script that posts `before` + something + `after`: the argument of the run, and a counter if it counts."""
+def post_script(path: Path, before: str, after: str, *, counts: bool, most_pause_ms: int = 0) -> Path:
+    """Write a script that posts `before` + something + `after`: the argument of the run, and a counter if it counts.
+
+    Before each request a connection pauses at random, up to so long.
+    """
     texts = {"before": json.dumps(before), "after": json.dumps(after), "counts": "true" if counts else "false"}
-    path.write_text(_SCRIPT.format(**texts) + _DONE.format())
+    pauses = _PAUSES.format(most=most_pause_ms) if most_pause_ms else ""
+    path.write_text(_SCRIPT.format(**texts) + pauses + _DONE.format())
     return path
 
 
@@ -87,4 +97,5 @@ def wrk(
     found: dict[str, Any] = json.loads(line.removeprefix(_MARK))
     if found["wrong"] or not found["requests"]:
         raise RuntimeError(f"{url}: {found['wrong']} of {found['requests']} answers were wrong\n{done.stdout}")
-    return Load(requests=found["requests"], seconds=found["microseconds"] / 1e6)
+    waits = {share: found[f"p{share}"] / 1e6 for share in (50, 99)}
+    return Load(requests=found["requests"], seconds=found["microseconds"] / 1e6, waits=waits)
