@@ -19,7 +19,8 @@ def test_all_sides_agree(tmp_path: Path) -> None:
     for _ in range(10):
         comparison.compare(2_000, each=5)
     assert comparison.disagreements == []
-    assert set(comparison.decisions) == {"domain", "lane", "client in Python", "client in JavaScript"}
+    # In bulk is asked where NumPy is, which these clients may bring along.
+    assert set(comparison.decisions) - {"bulk"} == {"domain", "lane", "client in Python", "client in JavaScript"}
     assert set(comparison.decisions.values()) == {100_000}
     # What is compared is worth it: every reason was given, and both versions of bucketing were in use.
     reasons = {json.loads(answer)[6] for answer in comparison.answers}

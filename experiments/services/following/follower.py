@@ -30,6 +30,12 @@ UNITS_AT_ONCE = 5_000
 ASLEEP = timedelta(days=1)
 """How long who does not consent is left alone before they are looked at again: nothing is said or taken back."""
 
+_JOIN, _COUNT, _WRITE = _KINDS = range(3)
+"""Each has its turn, or whoever logs in and does something between any two steps would keep all from being written.
+
+Nothing is written before counting has reached the end of the log: what is counted anew is said when it is complete.
+"""
+
 
 class Counted(Protocol):
     """What is counted of one unit."""
@@ -67,6 +73,7 @@ class Follower(ABC, Generic[Row, At]):
         self._register: Callable[[Sequence[Attribute]], None] | None = register
         self._events_at_once = events_at_once
         self._units_at_once = units_at_once
+        self._first = _JOIN
 
     @abstractmethod
     def _rows(self, work: UnitOfWork) -> CountStore[Row, At]: ...
@@ -108,6 +115,7 @@ class Follower(ABC, Generic[Row, At]):
         if self._register is not None and self._names:
             self._register(self.attributes)
             self._register = None
+        self._first = _JOIN
         with held_back():
             todo()
         return True
@@ -118,11 +126,18 @@ class Follower(ABC, Generic[Row, At]):
             followed = rows.followed()
             if followed.names != self._names:
                 return self._restart
-            if self._names and work.identities.revision() > followed.identity_revision:
-                return self._join
-            if self._names and work.log.named(self._names, above=followed.event_id, upto=MAX_WHOLE, most=1):
-                return self._count
-            return self._when_due(followed, work, now) if rows.due(now, most=1) else None
+            for kind in (*_KINDS[self._first :], *_KINDS[: self._first]):
+                if kind == _JOIN and self._names and work.identities.revision() > followed.identity_revision:
+                    return self._join
+                if (
+                    kind == _COUNT
+                    and self._names
+                    and work.log.named(self._names, above=followed.event_id, upto=MAX_WHOLE, most=1)
+                ):
+                    return self._count
+                if kind == _WRITE and rows.due(now, most=1):
+                    return self._when_due(followed, work, now)
+        return None
 
     def _restart(self) -> None:
         """Other events count than before: count all of them from the first on, for the persons they have by now."""
@@ -138,12 +153,15 @@ class Follower(ABC, Generic[Row, At]):
         with self._open() as work:
             rows = self._rows(work)
             followed = rows.take()
+            if followed.names != self._names:  # another process follows other events since we looked
+                return
             upto = work.log.watermark(now=now).event_id
             found = work.log.named(self._names, above=followed.event_id, upto=upto, most=self._events_at_once)
             self._add(of_persons(self._usable(found, now), work), work, now)
             reached = found[-1][0] if len(found) == self._events_at_once else upto
             rows.advance(replace(followed, event_id=max(followed.event_id, reached)))
             work.commit()
+        self._first = _COUNT if len(found) == self._events_at_once else _WRITE
 
     def _join(self) -> None:
         """Give what was counted under ids that were joined since to their persons."""
@@ -157,6 +175,7 @@ class Follower(ABC, Generic[Row, At]):
             store.put(list(self._moved(store.some({*whose, *whose.values()}), whose, now).values()))
             store.advance(replace(followed, identity_revision=upto))
             work.commit()
+        self._first = _COUNT
 
     def _moved(self, rows: Mapping[str, Row], whose: Mapping[str, str], now: datetime) -> dict[str, Row]:
         """Rows that change: persons did what their ids had done, and of those ids nothing counts any more."""
@@ -174,6 +193,8 @@ class Follower(ABC, Generic[Row, At]):
         with self._open() as work:
             store = self._rows(work)
             followed = store.take()
+            if followed.names != self._names:
+                return
             due = self._current(store.due(now, most=self._units_at_once), now)
             rows = {row.unit_id: row for row in due}
             awake = consenting(rows, work)

@@ -80,9 +80,11 @@ def say(work: UnitOfWork, wanted: Sequence[Attribute], said: Mapping[str, Mappin
     changed = []
     for unit_id, wants in said.items():
         before = stored[unit_id].profile if unit_id in stored else Profile(unit_id=unit_id)
-        present = {name: one.value for name, one in before.said.get(SOURCE, {}).items() if name in ours}
+        held = before.said.get(SOURCE, {})
+        present = {name: one.value for name, one in held.items() if name in ours}
         news = {name: wants.get(name) for name in sorted(ours) if wants.get(name) != present.get(name)}
         if news:
-            after = amend(before, SOURCE, news, now, just_now=True).profile
+            at = max([now, *(held[name].at for name in news if name in held)])  # our clock may have been ahead
+            after = amend(before, SOURCE, news, at, just_now=True).profile
             changed.append((after, registry.values(after, now=now)))
     work.profiles.put(changed, now=now)
