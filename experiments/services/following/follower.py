@@ -30,7 +30,7 @@ UNITS_AT_ONCE = 5_000
 ASLEEP = timedelta(days=1)
 """How long who does not consent is left alone before they are looked at again: nothing is said or taken back."""
 
-_JOIN, _COUNT, _WRITE = _KINDS = range(3)
+_JOIN, _COUNT, _WRITE = range(3)
 """Each has its turn, or whoever logs in and does something between any two steps would keep all from being written.
 
 Nothing is written before counting has reached the end of the log: what is counted anew is said when it is complete.
@@ -122,22 +122,25 @@ class Follower(ABC, Generic[Row, At]):
 
     def _todo(self, now: datetime) -> Callable[[], None] | None:
         with self._open(read_only=True) as work:
-            rows = self._rows(work)
-            followed = rows.followed()
+            followed = self._rows(work).followed()
             if followed.names != self._names:
                 return self._restart
-            for kind in (*_KINDS[self._first :], *_KINDS[: self._first]):
-                if kind == _JOIN and self._names and work.identities.revision() > followed.identity_revision:
-                    return self._join
-                if (
-                    kind == _COUNT
-                    and self._names
-                    and work.log.named(self._names, above=followed.event_id, upto=MAX_WHOLE, most=1)
-                ):
-                    return self._count
-                if kind == _WRITE and rows.due(now, most=1):
-                    return self._when_due(followed, work, now)
+            kinds = (self._joining, self._counting, self._writing)
+            for kind in (*kinds[self._first :], *kinds[: self._first]):
+                if (todo := kind(followed, work, now)) is not None:
+                    return todo
         return None
+
+    def _joining(self, followed: At, work: UnitOfWork, now: datetime) -> Callable[[], None] | None:
+        return self._join if self._names and work.identities.revision() > followed.identity_revision else None
+
+    def _counting(self, followed: At, work: UnitOfWork, now: datetime) -> Callable[[], None] | None:
+        if not self._names:
+            return None
+        return self._count if work.log.named(self._names, above=followed.event_id, upto=MAX_WHOLE, most=1) else None
+
+    def _writing(self, followed: At, work: UnitOfWork, now: datetime) -> Callable[[], None] | None:
+        return self._when_due(followed, work, now) if self._rows(work).due(now, most=1) else None
 
     def _restart(self) -> None:
         """Other events count than before: count all of them from the first on, for the persons they have by now."""
