@@ -61,7 +61,7 @@ bench-analysis: $(if $(QUICK),$(DEV),$(PEERS)) ## measure the analysis beside it
 	$(if $(QUICK),$(BIN),$(PEERS_BIN))/python -m benchmarks.analysis $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)")
 
 bench-online: $(if $(QUICK),$(DEV),$(ONLINE)) ## measure the online plane beside bare servers and peers (QUICK=1, JSON=FILE, GROW=50000000)
-	$(if $(QUICK),$(BIN),$(ONLINE_BIN))/python -m benchmarks.online $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)") \
+	PYTHONPATH=.:clients/python $(if $(QUICK),$(BIN),$(ONLINE_BIN))/python -m benchmarks.online $(if $(QUICK),--quick) $(if $(JSON),--json "$(JSON)") \
 		$(if $(GROW),--grow $(GROW))
 
 bench-segments: $(DEV) ## measure customers and segments beside the bare queries (QUICK=1: only whether sides agree, JSON=FILE)

@@ -16,6 +16,7 @@ from benchmarks.harness import Case, Promise, Side, Sweep, Work
 from benchmarks.online import decisions, http, ingestion, lane, sdks, unleash_server
 from benchmarks.online.databases import POSTGRES, Ground
 from benchmarks.online.house import SHOWN
+from benchmarks.online.ingestion import IN_ORDER, RANDOM, Ids
 from benchmarks.online.question import KEY
 from benchmarks.online.wrk import CONNECTIONS, WRK
 
@@ -36,6 +37,9 @@ DEFAULT_GROW = 10_000_000
 _CORES = (
     "The server has one core to itself (its spool's thread included); what asks it and PostgreSQL, with its defaults "
     "and `fsync` on, have the other."
+)
+_WHICH_IDS = (
+    "Ids begin with the time, as our clients make them; where a title says so they are random, and of as many digits."
 )
 
 
@@ -62,7 +66,8 @@ class OnlineSuite:
             _exposure(folder, quick),
             _wait(folder, quick),
             *(_into_postgres(folder, quick, stored) for stored in sizes),
-            *(_into_sqlite(folder, quick, stored) for stored in sizes),
+            _into_postgres(folder, quick, sizes[-1], RANDOM),
+            *(_into_sqlite(folder, quick, stored) for stored in sizes[quick:]),
         )
 
 
@@ -274,51 +279,52 @@ def _wait(folder: Path, quick: bool) -> Case:
     )
 
 
-def _into_postgres(folder: Path, quick: bool, stored: int) -> Case:
-    ground, count, few = Ground(folder), 1_000 if quick else 200_000, 50 if quick else 1_000
-    name = "ingest-postgres" + (f"-at-{stored}" if stored else "")
+def _into_postgres(folder: Path, quick: bool, stored: int, ids: Ids = IN_ORDER) -> Case:
+    count, few = 1_000 if quick else 200_000, 50 if quick else 1_000
+    ground = Ground(folder)
+    name = "ingest-postgres" + ("" if ids is IN_ORDER else "-random") + (f"-at-{stored}" if stored else "")
+    over_copy = Promise(
+        name=f"{name}-over-copy",
+        fast="winnow, over HTTP",
+        slow=("COPY, insert on conflict",),
+        operator=">=",
+        bound=0.6,
+    )
+    over_single = Promise(
+        name=f"{name}-over-single",
+        fast="winnow, over HTTP",
+        slow=("single-row commits",),
+        operator=">=",
+        bound=25,
+    )
     return Case(
         name=name,
-        title=f"Events into PostgreSQL, with {stored:,} there before",
+        title=f"Events {'' if ids is IN_ORDER else 'with random ids '}into PostgreSQL, with {stored:,} there before",
         unit="event",
         memory=False,
         rounds=1 if quick else 5,
         sides=(
             Side(
                 name="winnow, over HTTP",
-                prepare=partial(ingestion.winnow_postgres, ground, stored=stored, count=count),
+                prepare=partial(ingestion.winnow_postgres, ground, stored=stored, count=count, ids=ids),
                 requires=(POSTGRES,),
             ),
             Side(
                 name="COPY, insert on conflict",
-                prepare=partial(ingestion.copied, ground, stored=stored, count=count),
+                prepare=partial(ingestion.copied, ground, stored=stored, count=count, ids=ids),
                 requires=(POSTGRES,),
             ),
             Side(
                 name="single-row commits",
-                prepare=partial(ingestion.single_rows, ground, stored=stored, count=few),
+                prepare=partial(ingestion.single_rows, ground, stored=stored, count=few, ids=ids),
                 requires=(POSTGRES,),
             ),
         ),
-        promises=(
-            Promise(
-                name=f"{name}-over-copy",
-                fast="winnow, over HTTP",
-                slow=("COPY, insert on conflict",),
-                operator=">=",
-                bound=0.6,
-            ),
-            Promise(
-                name=f"{name}-over-single",
-                fast="winnow, over HTTP",
-                slow=("single-row commits",),
-                operator=">=",
-                bound=25,
-            ),
-        ),
+        promises=(over_copy, over_single) if ids is IN_ORDER else (over_copy,),
         note=(
             f"{count:,} events a round in batches of {ingestion.BATCH}; time ends when the last is in the table. "
-            f"Bare: batches of {ingestion.BARE_BATCH:,} into the same table, from text that is ready. {_CORES}"
+            f"Bare: batches of {ingestion.BARE_BATCH:,} into the same table, from text that is ready. "
+            f"{_WHICH_IDS} {_CORES}"
         ),
     )
 
@@ -353,7 +359,8 @@ def _into_sqlite(folder: Path, quick: bool, stored: int) -> Case:
         ),
         note=(
             f"{count:,} events a round in batches of {ingestion.BATCH}; time ends when the last is in the table. "
-            f"Bare: batches of {ingestion.BARE_BATCH:,} into a file of its own with the same tables, from ready rows."
+            f"Bare: batches of {ingestion.BARE_BATCH:,} into a file of its own with the same tables, from ready rows. "
+            f"{_WHICH_IDS}"
         ),
     )
 

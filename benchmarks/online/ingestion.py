@@ -22,6 +22,7 @@ from benchmarks.online.cores import SERVER, on_core
 from benchmarks.online.databases import Ground
 from benchmarks.online.http import STORED_SECONDS, winnow_server
 from benchmarks.online.sockets import post, send_all
+from winnow_client.ids import new_id
 
 BATCH = 100
 """Events in one request."""
@@ -30,17 +31,36 @@ BARE_BATCH = 10_000
 _CONNECTIONS = 16
 _COLUMNS = "event_id, unit_id, name, value, occurred_at, received_at"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ids:
+    """How ids of events are made: by a client, and, as long and alike in order, by the databases."""
+
+    new: Callable[[], str]
+    postgres: str
+    sqlite: str
+
+
+IN_ORDER = Ids(
+    new=new_id,
+    postgres="uuidv7()::text",
+    sqlite="printf('%012x', (julianday('now') - 2440587.5) * 86400000) || lower(hex(randomblob(12)))",
+)
+"""As Winnow's own clients make them: they begin with the time."""
+RANDOM = Ids(new=lambda: str(uuid.uuid4()), postgres="gen_random_uuid()::text", sqlite="lower(hex(randomblob(18)))")
+"""As many other clients do."""
+
 _FILL_POSTGRES = f"""
     INSERT INTO events ({_COLUMNS})
     SELECT id, 'customer-' || mod(number, 1000000), 'visit', mod(number, 100), now(), now()
-    FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS id, number FROM generate_series(1, %s) AS number) AS made
+    FROM (SELECT {{id}} AS id, number FROM generate_series(1, %s) AS number) AS made
     ORDER BY id
 """
 _FILL_SQLITE = f"""
     WITH RECURSIVE numbers(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < ?)
     INSERT INTO events ({_COLUMNS})
     SELECT id, 'customer-' || number % 1000000, 'visit', number % 100, at, at
-    FROM (SELECT lower(hex(randomblob(16))) AS id, number, datetime() || '.000000' AS at FROM numbers)
+    FROM (SELECT {{id}} AS id, number, datetime() || '.000000' AS at FROM numbers)
     ORDER BY id
 """
 _FILL_ROWS = 1_000_000
@@ -49,13 +69,10 @@ _FILL_ROWS = 1_000_000
 Row = tuple[str, str, str, float, str]
 
 
-def rows(count: int) -> list[Row]:
-    """Return new events, with ids as most clients make them: at random."""
-    now = datetime.now(UTC).isoformat(" ", "microseconds")[:26]
-    return [
-        (uuid.uuid4().hex, f"customer-{number % 1_000_000:08d}", "visit", float(number % 100), now)
-        for number in range(count)
-    ]
+def rows(count: int, ids: Ids) -> list[Row]:
+    """Return new events."""
+    now, new = datetime.now(UTC).isoformat(" ", "microseconds")[:26], ids.new
+    return [(new(), f"customer-{number % 1_000_000:08d}", "visit", float(number % 100), now) for number in range(count)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,14 +96,14 @@ class _Table:
         return int(self.ask(f"SELECT count(*) FROM events WHERE id > {newest}"))
 
 
-def postgres(ground: Ground, stored: int) -> str:
+def postgres(ground: Ground, stored: int, ids: Ids) -> str:
     """Return the database of a case, with so many events in it already."""
 
     def make() -> str:
         url = ground.postgres()
         with psycopg.connect(url, autocommit=True) as connection:
             for count in _parts(stored):
-                connection.execute(_FILL_POSTGRES, (count,))
+                connection.execute(_FILL_POSTGRES.format(id=ids.postgres).encode(), (count,))
             connection.execute("VACUUM ANALYZE events")
             connection.execute("CHECKPOINT")
         return url
@@ -95,12 +112,12 @@ def postgres(ground: Ground, stored: int) -> str:
     return url
 
 
-def sqlite(ground: Ground, stored: int) -> str:
+def sqlite(ground: Ground, stored: int, ids: Ids) -> str:
     """Return a file with so many events in it already: one of its own for each side."""
     url = ground.sqlite()
     with _opened(url) as connection:
         for count in _parts(stored):
-            connection.execute(_FILL_SQLITE, (count,))
+            connection.execute(_FILL_SQLITE.format(id=ids.sqlite), (count,))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return url
 
@@ -110,17 +127,17 @@ def _parts(count: int) -> list[int]:
     return [_FILL_ROWS] * whole + ([rest] if rest else [])
 
 
-def winnow_postgres(ground: Ground, *, stored: int, count: int) -> Work:
+def winnow_postgres(ground: Ground, *, stored: int, count: int, ids: Ids = IN_ORDER) -> Work:
     """Send events over HTTP; the time ends when all of them are in PostgreSQL's table."""
-    return _winnow(ground, partial(postgres, ground, stored), count)
+    return _winnow(ground, partial(postgres, ground, stored, ids), count, ids)
 
 
-def winnow_sqlite(ground: Ground, *, stored: int, count: int) -> Work:
+def winnow_sqlite(ground: Ground, *, stored: int, count: int, ids: Ids = IN_ORDER) -> Work:
     """Send events over HTTP; the time ends when all of them are in SQLite's table."""
-    return _winnow(ground, partial(sqlite, ground, stored), count)
+    return _winnow(ground, partial(sqlite, ground, stored, ids), count, ids)
 
 
-def _winnow(ground: Ground, database: Callable[[], str], count: int) -> Work:
+def _winnow(ground: Ground, database: Callable[[], str], count: int, ids: Ids) -> Work:
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
@@ -129,7 +146,7 @@ def _winnow(ground: Ground, database: Callable[[], str], count: int) -> Work:
         table = _table(stack, url)
 
         def run() -> float:
-            requests = _requests(rows(count), running.headers)
+            requests = _requests(rows(count, ids), running.headers)
             newest, started = table.newest(), perf_counter()
             answers = send_all(running.server.port, requests, connections=_CONNECTIONS)
             table.wait(newest, count)
@@ -152,19 +169,19 @@ def _requests(made: Sequence[Row], headers: dict[str, str]) -> list[bytes]:
     return requests
 
 
-def copied(ground: Ground, *, stored: int, count: int) -> Work:
+def copied(ground: Ground, *, stored: int, count: int, ids: Ids = IN_ORDER) -> Work:
     """COPY to a stage, then insert on conflict: batches of 10,000 into the same table, the text ready beforehand."""
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
-        connection = stack.enter_context(psycopg.connect(postgres(ground, stored)))
+        connection = stack.enter_context(psycopg.connect(postgres(ground, stored, ids)))
         connection.execute(
             f"CREATE TEMP TABLE stage ON COMMIT DELETE ROWS AS SELECT {_COLUMNS} FROM events WITH NO DATA"
         )
         connection.commit()
 
         def run() -> float:
-            made = rows(count)
+            made = rows(count, ids)
             texts = [
                 "".join(
                     f"{id_}\t{unit}\t{name}\t{value}\t{at}\t{at}\n"
@@ -188,16 +205,16 @@ def copied(ground: Ground, *, stored: int, count: int) -> Work:
         return Work(run=run, numbers=lambda _: {}, seconds=float, count=count, close=stack.pop_all().close)
 
 
-def single_rows(ground: Ground, *, stored: int, count: int) -> Work:
+def single_rows(ground: Ground, *, stored: int, count: int, ids: Ids = IN_ORDER) -> Work:
     """One row, one commit."""
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
-        connection = stack.enter_context(psycopg.connect(postgres(ground, stored), autocommit=True))
+        connection = stack.enter_context(psycopg.connect(postgres(ground, stored, ids), autocommit=True))
         marks = "%s, %s, %s, %s, %s, %s"
 
         def run() -> float:
-            made = rows(count)
+            made = rows(count, ids)
             with on_core(SERVER):
                 started = perf_counter()
                 for row in made:
@@ -210,16 +227,16 @@ def single_rows(ground: Ground, *, stored: int, count: int) -> Work:
         return Work(run=run, numbers=lambda _: {}, seconds=float, count=count, close=stack.pop_all().close)
 
 
-def executed_many(ground: Ground, *, stored: int, count: int) -> Work:
+def executed_many(ground: Ground, *, stored: int, count: int, ids: Ids = IN_ORDER) -> Work:
     """`executemany` of the driver itself, batches of 10,000 into the same table, committed as durably as ours."""
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
-        connection = stack.enter_context(_opened(sqlite(ground, stored)))
+        connection = stack.enter_context(_opened(sqlite(ground, stored, ids)))
         statement = f"INSERT INTO events ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING"
 
         def run() -> float:
-            made = [(*row, row[-1]) for row in rows(count)]
+            made = [(*row, row[-1]) for row in rows(count, ids)]
             with on_core(SERVER):
                 started = perf_counter()
                 for start in range(0, count, BARE_BATCH):

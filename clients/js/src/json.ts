@@ -33,13 +33,19 @@ export function asId(given: unknown): string | null {
   return fit ? text : null;
 }
 
-/** A new id for an event. */
+/**
+ * A new id for an event: a UUID of version 7 (RFC 9562), which begins with the time in milliseconds. Ids in the order of
+ * time meet in one place of the server's index, where random ones are all over it.
+ */
 export function newId(): string {
+  // Not there on very old pages, and not in every Node 18.
   const web = globalThis.crypto as Crypto | undefined;
-  // `randomUUID` is not there on pages without TLS, and `crypto` not in every Node 18.
-  if (web?.randomUUID) return web.randomUUID();
   const bytes = new Uint8Array(16);
   if (web) web.getRandomValues(bytes);
   else bytes.forEach((_, at) => (bytes[at] = Math.random() * 256));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  for (let at = 5, rest = Date.now(); at >= 0; at--, rest = Math.floor(rest / 256)) bytes[at] = rest % 256;
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

@@ -1,6 +1,6 @@
 // The client against a server that is there, is slow, refuses, loses answers, or is away.
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 import { createClient } from "../dist/index.js";
 import { exposing, withTracking } from "../dist/openfeature.js";
 import { FakeServer, FakeStore, KEY, until } from "./fake_server.mjs";
@@ -373,5 +373,20 @@ test("ids are there without randomUUID, and without any crypto", async () => {
     Object.defineProperty(globalThis, "crypto", original);
   }
   assert.equal(server.stored.size, 4);
-  for (const id of server.stored.keys()) assert.match(id, /^[0-9a-f]{32}$/);
+  for (const id of server.stored.keys()) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+});
+
+test("events get new ids of version 7, as in appendix A.6 of RFC 9562", async () => {
+  const bytes = [0, 0, 0, 0, 0, 0, 0xfc, 0xc3, 0xd8, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f];
+  const winnow = client();
+  const clock = mock.method(Date, "now", () => 1_645_557_742_000);
+  const chance = mock.method(globalThis.crypto, "getRandomValues", (array) => (array.set(bytes), array));
+  try {
+    winnow.track("u1", "visit");
+  } finally {
+    clock.mock.restore();
+    chance.mock.restore();
+  }
+  await winnow.flush();
+  assert.deepEqual(server.posted().flatMap((body) => body.items).map((item) => item.event_id), ["017f22e2-79b0-7cc3-98c4-dc0c0c07398f"]);
 });

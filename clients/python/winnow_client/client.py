@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from uuid import uuid4
 
 from winnow_client.assignment import Assignment, Attributes
 from winnow_client.catalog import Catalog
 from winnow_client.follower import Follower
+from winnow_client.ids import new_id
 from winnow_client.outbox import Item, Outbox, Sent
 from winnow_client.transport import Transport
 
@@ -134,7 +134,7 @@ class Client:
             self._tell_unfit(unit_id)
         if not shown.counted or unit is None:
             return False
-        return self._outbox.put({**_exposure(unit, shown, str(uuid4()), occurred_at), **self._where})
+        return self._outbox.put({**_exposure(unit, shown, new_id(), occurred_at), **self._where})
 
     def track(
         self,
@@ -151,7 +151,7 @@ class Client:
         if not fit or at is None:
             self._tell(f"event {name!r} was not taken: its unit id, value or time is unfit")
             return False
-        item: Item = {"type": "event", "event_id": event_id or str(uuid4()), "unit_id": unit, "name": name}
+        item: Item = {"type": "event", "event_id": event_id or new_id(), "unit_id": unit, "name": name}
         if value is not None:
             item["value"] = value
         return self._outbox.put({**item, **self._where, "occurred_at": at})
