@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from multiprocessing.util import Finalize
 
 from api import logs
@@ -34,3 +35,7 @@ _poller.start()
 _metrics.watch(_poller.numbers)
 for _cache in _winnow.caches.every:
     _metrics.watch(_cache.numbers)
+
+# What stands now stands as long as the process: who collects garbage between requests need not look through it again.
+gc.collect()
+gc.freeze()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from api.lane.asked import Reply
 from experiments.domain.assignment import Assign, Assignment, compile_answers
 from experiments.domain.definition import Definition, ExposurePolicy
 from experiments.services.assigning.catalog import EMPTY, Catalog, CatalogHolder, LiveExperiment
+from experiments.services.assigning.implied import Implied
 from experiments.services.assigning.sight import MAX_KEPT, cut
 
 
@@ -17,7 +18,7 @@ from experiments.services.assigning.sight import MAX_KEPT, cut
 class Written:
     """An answer: as Winnow's document, as the reply where it is the only one, as OFREP's, and where it is counted.
 
-    `exposes`: asking is showing, so that the exposure is stored before it is given.
+    `implied`: asking is showing, so that this exposure is stored before it is given.
     """
 
     assignment: Assignment
@@ -25,7 +26,12 @@ class Written:
     reply: Reply
     evaluation: bytes
     slot: int
-    exposes: bool
+    implied: Implied | None
+
+
+def implied_exposures(unit_id: str, given: Iterable[Written]) -> list[tuple[str, Implied]]:
+    """Return what a unit's answers imply, each with whose it is."""
+    return [(unit_id, written.implied) for written in given if written.implied is not None]
 
 
 Write = Callable[[Assignment, Definition], Written]

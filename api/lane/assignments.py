@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from api.lane.answers import AnswersHolder, Written
+from api.lane.answers import AnswersHolder, Written, implied_exposures
 from api.lane.asked import Environ, Reply, reply
 from api.lane.clean import UNREADABLE, Value, is_fit, is_id, is_plain, names_in
-from api.lane.exposing import Exposing, Shown
+from api.lane.exposing import Exposing
 from api.metrics.counts import Decisions
 from api.schemas.assignment import MAX_UNITS
 from experiments.domain.event import Channel
+from experiments.services.assigning.implied import Implied
 from experiments.services.caches import Caches
 from experiments.services.keys import Principal
 
@@ -94,12 +95,13 @@ class Assignments:
         known = self._profiles.merged(person_id, attributes) if wanted.profiled else attributes
         if len(wanted.assigns) == 1:
             written = wanted.assigns[0](bucketed_as, known)
-            if written.exposes and not self._exposing.expose(unit_id, (written,), channel):
+            implied = written.implied
+            if implied is not None and not self._exposing.expose(((unit_id, implied),), channel):
                 return None
             self._by_slot[written.slot] += 1
             return written.reply
         given = [assign(bucketed_as, known) for assign in wanted.assigns]
-        shown = not wanted.exposes or self._exposing.expose(unit_id, given, channel)
+        shown = not wanted.exposes or self._exposing.expose(implied_exposures(unit_id, given), channel)
         return self._reply(given) if shown else None
 
     def _reply(self, given: Sequence[Written]) -> Reply:
@@ -127,7 +129,7 @@ class Assignments:
         who = self._identities.of
         self._identities.warm([unit_id for unit_id, _ in asked])
         self._profiles.warm((who(unit_id).person_id, attributes) for unit_id, attributes in asked)
-        exposed: Shown = []
+        exposed: list[tuple[str, Implied]] = []
         decided: list[Written] = []
         results = []
         for unit_id, attributes in units:
@@ -138,12 +140,12 @@ class Assignments:
                 given = [assign(bucketed_as, known) for assign in wanted.assigns]
             decided += given
             if wanted.exposes:
-                exposed += [(unit_id, written) for written in given if written.exposes]
+                exposed += implied_exposures(unit_id, given)
             results.append(
                 b'{"unit_id":%b,"assignments":[%b]}'
                 % (encode_basestring_ascii(unit_id).encode(), b",".join([written.document for written in given]))
             )
-        if not self._exposing.expose_all(exposed, None if channel is _UNSET else channel):
+        if not self._exposing.expose(exposed, None if channel is _UNSET else channel):
             return None
         for written in decided:
             self._by_slot[written.slot] += 1

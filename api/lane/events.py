@@ -20,7 +20,7 @@ from experiments.domain.names import KEY_PATTERN, MAX_ID_LENGTH
 from experiments.services.keys import Principal
 from experiments.services.ports import Clock
 from experiments.services.recording.lines import NULL, Lines, escaped, instant_text, to_lines
-from experiments.services.recording.ports import LineJournal
+from experiments.services.recording.ports import Journal
 from experiments.services.recording.record import AHEAD_SECONDS, Recorder
 
 _MAX_NAMES = 10_000
@@ -64,7 +64,7 @@ class _Unclean(Exception):
 class Events:
     """Answers batches in which every item is accepted; one that is anything else is Flask's, and so is its batch."""
 
-    def __init__(self, recorder: Recorder, journal: LineJournal, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, journal: Journal, clock: Clock) -> None:
         self._recorder = recorder
         self._journal = journal
         self._clock = clock

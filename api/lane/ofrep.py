@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from api.lane.answers import AnswersHolder, Group, Written
+from api.lane.answers import AnswersHolder, Group, Written, implied_exposures
 from api.lane.asked import Environ, Reply, reply
 from api.lane.clean import UNREADABLE, is_id, is_plain, names_in
 from api.lane.exposing import Exposing
@@ -91,7 +91,7 @@ class Evaluations:
             person_id, bucketed_as = self._identities.of(unit_id)
             known = self._profiles.merged(person_id, context)
             given = [assign(bucketed_as, known) for assign in group.assigns]
-        if group.exposes and not self._exposing.expose(unit_id, given):
+        if group.exposes and not self._exposing.expose(implied_exposures(unit_id, given)):
             return None
         for written in given:
             self._by_slot[written.slot] += 1

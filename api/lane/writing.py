@@ -11,6 +11,7 @@ from api.ofrep.evaluation import encode, evaluation
 from api.schemas.assignment import AssignmentSchema
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import Definition, ExposurePolicy
+from experiments.services.assigning.implied import implied_by
 
 
 def writer(dumps: Callable[..., str], decisions: Decisions) -> Write:
@@ -18,7 +19,7 @@ def writer(dumps: Callable[..., str], decisions: Decisions) -> Write:
     schema = AssignmentSchema()
 
     def write(answer: Assignment, definition: Definition) -> Written:
-        is_counted = answer.reason is Reason.ASSIGNED
+        exposes = answer.reason is Reason.ASSIGNED and definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT
         document = dumps(schema.dump(answer), separators=(",", ":")).encode()
         return Written(
             assignment=answer,
@@ -26,7 +27,7 @@ def writer(dumps: Callable[..., str], decisions: Decisions) -> Write:
             reply=reply(b'{"assignments":[' + document + b"]}\n"),
             evaluation=encode(evaluation(answer, definition)),
             slot=decisions.slot(answer.experiment, answer.reason),
-            exposes=is_counted and definition.exposure_policy is ExposurePolicy.ON_ASSIGNMENT,
+            implied=implied_by(answer) if exposes else None,
         )
 
     return write

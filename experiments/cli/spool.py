@@ -44,7 +44,7 @@ def _cells(one: Spooled) -> tuple[str, ...]:
     depth, in_use = one.depth, "yes" if one.in_use else "no"
     if depth is None:
         return one.path.name, in_use, "unreadable", "", "", ""
-    age = f"{depth.age_seconds:,.0f} s" if depth.requests else ""
+    age = f"{depth.age_seconds:,.0f} s" if depth.entries else ""
     return (
         one.path.name,
         in_use,

@@ -20,8 +20,18 @@ ASSIGNED = "assigned-"
 
 def assigned_id(*, experiment: str, epoch: int, segment: str, variant: str, unit_id: str) -> str:
     """Return the id of the exposure that an assignment implies: the same for all who know of it."""
-    parts = (experiment, str(epoch), segment, variant, unit_id)
-    return ASSIGNED + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    prefix = assigned_prefix(experiment=experiment, epoch=epoch, segment=segment, variant=variant)
+    return ASSIGNED + assigned_digest(prefix, unit_id).hex()
+
+
+def assigned_prefix(*, experiment: str, epoch: int, segment: str, variant: str) -> bytes:
+    """Return what is the same for all units of an answer: `assigned_digest` takes it."""
+    return "\x1f".join((experiment, str(epoch), segment, variant, "")).encode()
+
+
+def assigned_digest(prefix: bytes, unit_id: str) -> bytes:
+    """Return the 32 bytes that are `assigned_id`'s behind its beginning."""
+    return hashlib.sha256(prefix + unit_id.encode()).digest()
 
 
 class Channel(StrEnum):

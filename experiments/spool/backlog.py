@@ -16,7 +16,7 @@ from experiments.spool.file import Depth, Stretch
 class Waiting:
     """How much waits, and for how long the oldest of it has."""
 
-    requests: int
+    entries: int
     rows: int
     bytes: int
     age_seconds: float
@@ -29,9 +29,9 @@ class Backlog:
         """Start with what a file held when it was opened."""
         self._clock = clock
         self._counting = threading.Lock()
-        self._requests, self._rows, self._bytes = depth.requests, depth.rows, depth.bytes
+        self._entries, self._rows, self._bytes = depth.entries, depth.rows, depth.bytes
         self._since: deque[tuple[int, float]] = deque()
-        if depth.requests:
+        if depth.entries:
             self._since.append((last_id, clock() - depth.age_seconds))
 
     @property
@@ -44,18 +44,18 @@ class Backlog:
         """How many rows wait."""
         return self._rows
 
-    def added(self, batches: Sequence[Lines], last_id: int) -> None:
-        """Count what a commit stored; `last_id` is its last request's."""
+    def added(self, entries: Sequence[Lines], last_id: int) -> None:
+        """Count what a commit stored; `last_id` is its last entry's."""
         with self._counting:
-            self._requests += len(batches)
-            self._rows += sum(lines.rows for lines in batches)
-            self._bytes += sum(lines.size for lines in batches)
+            self._entries += len(entries)
+            self._rows += sum(lines.rows for lines in entries)
+            self._bytes += sum(lines.size for lines in entries)
             self._since.append((last_id, self._clock()))
 
     def drained(self, stretch: Stretch) -> None:
         """Count what the database has taken."""
         with self._counting:
-            self._requests -= stretch.requests
+            self._entries -= stretch.entries
             self._rows -= sum(lines.rows for lines in stretch.lines)
             self._bytes -= sum(lines.size for lines in stretch.lines)
             while self._since and self._since[0][0] <= stretch.last_id:
@@ -65,4 +65,4 @@ class Backlog:
         """Return all of it."""
         with self._counting:
             age = self._clock() - self._since[0][1] if self._since else 0.0
-            return Waiting(requests=self._requests, rows=self._rows, bytes=self._bytes, age_seconds=max(0.0, age))
+            return Waiting(entries=self._entries, rows=self._rows, bytes=self._bytes, age_seconds=max(0.0, age))

@@ -151,7 +151,7 @@ class Drainer(threading.Thread):
             size = sum(lines.size for lines in stretch.lines)
             depth = replace(
                 depth,
-                requests=depth.requests - stretch.requests,
+                entries=depth.entries - stretch.entries,
                 rows=depth.rows - rows,
                 bytes=depth.bytes - size,
             )
@@ -160,7 +160,7 @@ class Drainer(threading.Thread):
         if drain.drained_id:
             log.info("the rows of a process that ended were taken over from %s", file.hold.path.name)
         self.dead_rows += drain.dead_rows
-        return depth.requests == 0 and depth.dead_rows + drain.dead_rows == 0
+        return depth.entries == 0 and depth.dead_rows + drain.dead_rows == 0
 
     def _try(self, drain: Callable[[], None]) -> bool:
         """Drain; a failure is told once, and is no reason to end the thread."""

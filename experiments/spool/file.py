@@ -1,4 +1,4 @@
-"""One spool file: requests in the order of their commits, until the database has them."""
+"""One spool file: what was committed, in that order, until the database has it."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _DEPTH = "SELECT count(*), coalesce(sum(event_rows + exposure_rows), 0), coalesc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
-    """What a file holds; `age_seconds` is that of its oldest request, by the wall clock."""
+    """What a file holds; `age_seconds` is that of its oldest entry, by the wall clock."""
 
-    requests: int
+    entries: int
     rows: int
     bytes: int
     age_seconds: float
@@ -56,10 +56,10 @@ class Depth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Requests that follow one another, as one batch; `last_id` is the last one's."""
+    """Entries that follow one another, as one batch; `last_id` is the last one's."""
 
     last_id: int
-    requests: int
+    entries: int
     lines: Sequence[Lines]
 
 
@@ -98,15 +98,15 @@ class SpoolFile:
         self._writing, self._reading = writing, reading
         self.last_id = max(self.last_id, last)
 
-    def write(self, batches: Sequence[Lines], *, forget: int) -> int:
-        """Store batches and drop all up to `forget`, in one transaction that is on disk when this returns.
+    def write(self, entries: Sequence[Lines], *, forget: int) -> int:
+        """Store entries and drop all up to `forget`, in one transaction that is on disk when this returns.
 
         Return the last id. Where it raises, nothing of it was stored.
         """
         now, first = time.time(), self.last_id + 1
         rows = [
             (first + place, now, lines.event_rows, lines.exposure_rows, lines.size, lines.events, lines.exposures)
-            for place, lines in enumerate(batches)
+            for place, lines in enumerate(entries)
         ]
         with self._transaction() as connection:
             if rows:
@@ -142,7 +142,7 @@ class SpoolFile:
                 have_bytes += len(events) + len(exposures)
                 if have_rows >= rows or have_bytes >= size:
                     break
-        return Stretch(last_id=last, requests=len(found), lines=found) if found else None
+        return Stretch(last_id=last, entries=len(found), lines=found) if found else None
 
     def depth(self) -> Depth:
         """Count what is there."""
@@ -261,10 +261,10 @@ def lines_in(path: Path) -> tuple[list[Lines], list[Lines]]:
 
 
 def _depth(connection: sqlite3.Connection) -> Depth:
-    requests, rows, size, oldest = connection.execute(_DEPTH).fetchone()
+    entries, rows, size, oldest = connection.execute(_DEPTH).fetchone()
     dead = connection.execute("SELECT count(*) FROM dead").fetchone()[0]
     age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
-    return Depth(requests=requests, rows=rows, bytes=size, age_seconds=age, dead_rows=dead)
+    return Depth(entries=entries, rows=rows, bytes=size, age_seconds=age, dead_rows=dead)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -48,7 +48,7 @@ class Scrubber:
             return False
         self.scrub(file)
         depth = file.depth()
-        return depth.requests == 0 and depth.dead_rows == 0
+        return depth.entries == 0 and depth.dead_rows == 0
 
     def _is_erased(self, lines: Lines) -> bool:
         return self._erased is not None and without(lines, self._erased).size < lines.size

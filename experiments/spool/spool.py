@@ -18,6 +18,7 @@ from experiments.services.recording.ports import Known
 from experiments.spool.backlog import Backlog
 from experiments.spool.drain import Drain
 from experiments.spool.drainer import Drainer, Source
+from experiments.spool.entries import packed
 from experiments.spool.file import SpoolFault, SpoolFile, Stretch, spool_closed, spool_full
 from experiments.spool.group_commit import GroupCommit
 from experiments.spool.hold import hold_new, hold_orphans
@@ -32,7 +33,7 @@ log = logging.getLogger("winnow.spool")
 class SpoolStatus:
     """What waits for the database; `dead_rows` it will never take; `last_error` while it is away."""
 
-    requests: int
+    entries: int
     rows: int
     bytes: int
     age_seconds: float
@@ -91,7 +92,7 @@ class Spool:
         """Return what waits now, files of dead processes included that are being drained."""
         own, adopted = self._backlog.waiting(), self._drainer.adopted
         return SpoolStatus(
-            requests=own.requests + (adopted.requests if adopted else 0),
+            entries=own.entries + (adopted.entries if adopted else 0),
             rows=own.rows + (adopted.rows if adopted else 0),
             bytes=own.bytes + (adopted.bytes if adopted else 0),
             age_seconds=max(own.age_seconds, adopted.age_seconds if adopted else 0.0),
@@ -131,18 +132,19 @@ class Spool:
 
     def _store(self, batches: Sequence[Lines]) -> None:
         """Store a group, and drop what the database has meanwhile: that costs no commit of its own."""
+        entries = packed(batches)
         drained = self._drain.drained_id
         forget = drained if drained > self._forgotten_id else 0
         try:
-            last = self._file.write(batches, forget=forget)
+            last = self._file.write(entries, forget=forget)
         except Unavailable:
             if self._backlog.rows or self._dead_rows or not self._drain.drained_id:
                 raise
             self._file.start_over()
-            last = self._file.write(batches, forget=0)
+            last = self._file.write(entries, forget=0)
         self._forgotten_id = max(self._forgotten_id, forget)
-        if batches:
-            self._backlog.added(batches, last)
+        if entries:
+            self._backlog.added(entries, last)
             self._arrived.set()
 
     @property

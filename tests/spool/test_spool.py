@@ -73,7 +73,7 @@ def test_while_the_database_is_away_everything_is_taken_and_its_age_is_seen(tmp_
         spool.append([event(f"e{number}-{one}") for one in range(10)], [exposure(f"x{number}")], received_at=NOW)
     time.sleep(0.3)
     status = spool.status()
-    assert (status.requests, status.rows, status.last_error) == (50, 550, "database_unavailable")
+    assert (status.entries, status.rows, status.last_error) == (50, 550, "database_unavailable")
     assert 0.3 <= status.age_seconds < 30
     flaky.away = False
     flaky.wait_for((50, 500))
@@ -158,7 +158,7 @@ def test_a_full_disk_stores_nothing_and_is_survived(tmp_path: Path, flaky: Flaky
     taken, refusal = fill(spool)
     assert refusal.code == "spool_full"
     assert "nothing was stored" in refusal.message
-    assert spool._file.depth().requests == taken
+    assert spool._file.depth().entries == taken
     spool.start()
     flaky.wait_for((taken, taken))
     spool.append([event("after")], [], received_at=NOW)
@@ -286,9 +286,7 @@ def test_a_wall_clock_that_goes_back_an_hour_changes_no_wait_and_no_age(
 
 def test_ages_are_those_of_the_oldest_that_is_left() -> None:
     seconds = 100.0
-    backlog = Backlog(
-        Depth(requests=1, rows=1, bytes=10, age_seconds=40, dead_rows=0), last_id=7, clock=lambda: seconds
-    )
+    backlog = Backlog(Depth(entries=1, rows=1, bytes=10, age_seconds=40, dead_rows=0), last_id=7, clock=lambda: seconds)
     assert backlog.waiting().age_seconds == 40
     seconds = 105.0
     backlog.added([Lines(events=b"x\n", event_rows=1)], 8)
@@ -534,5 +532,5 @@ def test_ids_grow_also_after_everything_was_dropped(tmp_path: Path) -> None:
     assert file.write([one, one], forget=0) == 2
     assert file.write([], forget=2) == 2
     assert file.write([one], forget=2) == 3
-    assert file.depth().requests == 1
+    assert file.depth().entries == 1
     file.remove()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,14 +14,15 @@ from experiments.bootstrap import Winnow
 from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import Unauthenticated, Unavailable
-from experiments.domain.event import Event, Exposure, ItemStatus
+from experiments.domain.event import Channel, Event, Exposure, ItemStatus
 from experiments.services.assigning.assign import Assigner, Unit
 from experiments.services.assigning.catalog import CatalogHolder
-from experiments.services.assigning.implied import ImpliedExposures
+from experiments.services.assigning.implied import Implied, ImpliedExposures, implied_by
 from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
 from experiments.services.identity.cache import IdentityCache
 from experiments.services.keys import Keys
 from experiments.services.recording.journal import DirectJournal
+from experiments.services.recording.lines import ExposureValues, Lines, exposure_values, instant_of
 from experiments.services.recording.ports import Known
 from experiments.services.recording.record import Recorder
 from tests.conftest import FakeClock
@@ -43,6 +45,26 @@ class Noted:
         self.exposures += exposures
         return Known()
 
+    def append_lines(self, lines: Lines) -> None:
+        self.append([], [_exposure(values) for values in exposure_values(lines.exposures)], received_at=NOW)
+
+
+def _exposure(values: ExposureValues) -> Exposure:
+    event_id, unit_id, experiment, version, epoch, segment, variant, forced, channel, occurred_at, received_at = values
+    assert occurred_at == received_at
+    return Exposure(
+        event_id=event_id,
+        unit_id=unit_id,
+        experiment=experiment,
+        version=version,
+        epoch=epoch,
+        segment=segment,
+        variant=variant,
+        forced=forced,
+        channel=None if channel is None else Channel(channel),
+        occurred_at=instant_of(occurred_at),
+    )
+
 
 def away(*, read_only: bool = False) -> Any:
     raise Unavailable("database_unavailable", "The database does not answer.")
@@ -53,10 +75,11 @@ def noted() -> Noted:
     return Noted()
 
 
-def shown(unit_id: str, **changes: Any) -> tuple[str, Assignment]:
+def shown(unit_id: str, **changes: Any) -> tuple[str, Implied]:
     parts = {"experiment": "banner", "version": 1, "epoch": 1, "segment": "everyone", "variant": "a"}
     content: Any = {}
-    return unit_id, Assignment(**{**parts, "content": content, "reason": Reason.ASSIGNED, **changes})
+    answer = Assignment(**{**parts, "content": content, "reason": Reason.ASSIGNED, **changes})
+    return unit_id, implied_by(answer)
 
 
 def test_asking_again_costs_the_journal_nothing(noted: Noted) -> None:
@@ -65,6 +88,25 @@ def test_asking_again_costs_the_journal_nothing(noted: Noted) -> None:
         implied.store([shown("u1"), shown("u2"), shown("u1")], now=NOW)
     assert [one.unit_id for one in noted.exposures] == ["u1", "u2"]
     assert noted.calls == 1
+
+
+def test_what_is_stored_says_all_of_the_answer(noted: Noted) -> None:
+    implied = ImpliedExposures(noted)
+    implied.store([shown("back\\slash", version=3, epoch=2, segment=None)], now=NOW, channel=Channel.APP)
+    digest = hashlib.sha256(b"banner\x1f2\x1f\x1fa\x1fback\\slash").hexdigest()
+    assert noted.exposures == [
+        Exposure(
+            event_id=f"assigned-{digest}",
+            unit_id="back\\slash",
+            experiment="banner",
+            version=3,
+            epoch=2,
+            segment="",
+            variant="a",
+            occurred_at=NOW,
+            channel=Channel.APP,
+        )
+    ]
 
 
 @pytest.mark.parametrize("change", [{"epoch": 2}, {"segment": "mens"}, {"variant": "b"}, {"experiment": "offer"}])

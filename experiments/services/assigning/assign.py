@@ -12,7 +12,7 @@ from experiments.domain.errors import NotFound
 from experiments.domain.event import Channel
 from experiments.domain.names import check_id
 from experiments.services.assigning.catalog import Catalog, LiveExperiment
-from experiments.services.assigning.implied import ImpliedExposures
+from experiments.services.assigning.implied import Implied, ImpliedExposures, implied_by
 from experiments.services.assigning.sight import Sight
 from experiments.services.caches import Caches
 from experiments.services.ports import Clock
@@ -106,7 +106,7 @@ class Assigner:
         }
         self.expose(
             [
-                (unit.unit_id, answer)
+                (unit.unit_id, implied_by(answer))
                 for unit, given in zip(units, answers, strict=True)
                 for answer in given
                 if answer.experiment in showing and answer.reason is Reason.ASSIGNED
@@ -119,8 +119,8 @@ class Assigner:
         """Return for each unit the id that decides what it sees. Raises Unavailable."""
         return self.caches.identities.bucketed(unit_ids)
 
-    def expose(self, shown: Sequence[tuple[str, Assignment]], channel: Channel | None = None) -> None:
-        """Store that units were shown what they were assigned. Raises Unavailable: then nothing was stored."""
+    def expose(self, shown: Sequence[tuple[str, Implied]], channel: Channel | None = None) -> None:
+        """Store that units were shown what implies these. Raises Unavailable: then nothing was stored."""
         if shown:
             self._exposures.store(shown, now=self._clock(), channel=channel)
 

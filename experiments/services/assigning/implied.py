@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from experiments.domain.assignment import Assignment
-from experiments.domain.event import Channel, Exposure, assigned_id
+from experiments.domain.event import ASSIGNED, Channel, assigned_digest, assigned_prefix
+from experiments.services.recording.lines import Lines, implied_line, instant_text, shown_columns
 from experiments.services.recording.ports import Journal
 
 REMEMBERED = 200_000
 """How many exposures a process remembers at least; what it has forgotten is stored again, and dropped there."""
 
-_DIGEST_DIGITS = 32
-"""Of the id, which ends with a SHA-256: 16 bytes are beyond all chance of two alike."""
+_KEY_BYTES = 16
+"""Of a SHA-256: beyond all chance of two alike, and short whatever units are called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implied:
+    """The exposure that an answer implies, but for whose it is, when and where: made once, with the answer."""
+
+    prefix: bytes
+    columns: str
+
+
+def implied_by(answer: Assignment) -> Implied:
+    """Return what is the same of all units that are given an answer."""
+    segment = answer.segment or ""
+    return Implied(
+        prefix=assigned_prefix(
+            experiment=answer.experiment, epoch=answer.epoch, segment=segment, variant=answer.variant
+        ),
+        columns=shown_columns(
+            experiment=answer.experiment,
+            version=answer.version,
+            epoch=answer.epoch,
+            segment=segment,
+            variant=answer.variant,
+        ),
+    )
 
 
 class ImpliedExposures:
@@ -27,57 +54,31 @@ class ImpliedExposures:
         self._older: set[bytes] = set()
         self._swapping = threading.Lock()
 
-    def store(self, shown: Iterable[tuple[str, Assignment]], *, now: datetime, channel: Channel | None = None) -> None:
+    def store(self, shown: Iterable[tuple[str, Implied]], *, now: datetime, channel: Channel | None = None) -> None:
         """Return when all of these are on disk. Raises Unavailable where the new ones were not stored.
 
         Of a unit that asks again, in another channel, the first one stays.
         """
-        new = {
-            event_id: _exposure(event_id, unit_id, answer, now, channel)
-            for unit_id, answer in shown
-            if not self._knows(_digest(event_id := _id(unit_id, answer)))
-        }
+        new: dict[bytes, tuple[bytes, str, Implied]] = {}
+        for unit_id, implied in shown:
+            digest = assigned_digest(implied.prefix, unit_id)
+            key = digest[-_KEY_BYTES:]
+            if key not in self._recent and key not in self._older:
+                new[key] = digest, unit_id, implied
         if not new:
             return
-        self._journal.append([], list(new.values()), received_at=now)
-        self._remember(map(_digest, new))
-
-    def _knows(self, key: bytes) -> bool:
-        return key in self._recent or key in self._older
+        at = instant_text(now)
+        lines = [
+            implied_line(f"{ASSIGNED}{digest.hex()}", unit_id, implied.columns, channel, at)
+            for digest, unit_id, implied in new.values()
+        ]
+        self._journal.append_lines(Lines(exposures="".join(lines).encode(), exposure_rows=len(lines)))
+        self._remember(new)
 
     def _remember(self, keys: Iterable[bytes]) -> None:
         """Forget the older half at once where there are too many: that needs no order among them."""
-        with self._swapping:
-            self._recent.update(keys)
-            if len(self._recent) >= self._most:
-                self._older, self._recent = self._recent, set()
-
-
-def _id(unit_id: str, answer: Assignment) -> str:
-    """Asking again gives the same id, so the exposure is stored once."""
-    return assigned_id(
-        experiment=answer.experiment,
-        epoch=answer.epoch,
-        segment=answer.segment or "",
-        variant=answer.variant,
-        unit_id=unit_id,
-    )
-
-
-def _digest(event_id: str) -> bytes:
-    """Units may have long names: what is remembered of an exposure is short whatever they are."""
-    return bytes.fromhex(event_id[-_DIGEST_DIGITS:])
-
-
-def _exposure(event_id: str, unit_id: str, answer: Assignment, now: datetime, channel: Channel | None) -> Exposure:
-    return Exposure(
-        event_id=event_id,
-        unit_id=unit_id,
-        experiment=answer.experiment,
-        version=answer.version,
-        epoch=answer.epoch,
-        segment=answer.segment or "",
-        variant=answer.variant,
-        occurred_at=now,
-        channel=channel,
-    )
+        self._recent.update(keys)
+        if len(self._recent) >= self._most:
+            with self._swapping:
+                if len(self._recent) >= self._most:
+                    self._older, self._recent = self._recent, set()

@@ -18,6 +18,7 @@ from experiments.domain.split import Salted
 from experiments.services.assigning.assign import Assigner
 from experiments.services.assigning.bulk import BulkPlan, Whole, assign_chunk, compile_bulk
 from experiments.services.assigning.catalog import CatalogHolder, LiveExperiment
+from experiments.services.assigning.implied import implied_by
 from experiments.services.lists.cells import check_types
 from experiments.services.lists.file import Chunk, Layout, ListFile, Position, check_columns, digest, open_list
 from experiments.services.lists.parts import CsvOutput, Output, ParquetOutput, Part, PartFolder, columns_of, exposing
@@ -142,9 +143,10 @@ class _Run:
         """Before the part counts: what is done again after a kill gives the same event ids, and is stored once."""
         answers, positions = self._compiled.answers, found.tolist()
         rows = exposing(answers, found)
+        implied = {place: implied_by(answers[place]) for place in {positions[row] for row in rows}}
         for start in range(0, len(rows), _EXPOSED_AT_ONCE):
             self._assigner.expose(
-                [(ids[row], answers[positions[row]]) for row in rows[start : start + _EXPOSED_AT_ONCE]],
+                [(ids[row], implied[positions[row]]) for row in rows[start : start + _EXPOSED_AT_ONCE]],
                 self._channel,
             )
         return len(rows)

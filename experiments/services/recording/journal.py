@@ -7,6 +7,7 @@ from datetime import datetime
 
 from experiments.domain.event import Event, Exposure
 from experiments.services.ports import OpenUnitOfWork
+from experiments.services.recording.lines import Lines
 from experiments.services.recording.ports import Known
 
 
@@ -27,3 +28,9 @@ class DirectJournal:
             )
             work.commit()
         return known
+
+    def append_lines(self, lines: Lines) -> None:
+        """Store what is new of rows in the form in which they rest; see `ports.Journal`."""
+        with self._open() as work:
+            work.log.load(lines)
+            work.commit()

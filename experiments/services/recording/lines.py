@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from experiments.domain.event import Event, Exposure
+from experiments.domain.event import Channel, Event, Exposure
 
 EVENT_COLUMNS = ("event_id", "unit_id", "name", "value", "channel", "occurred_at", "received_at")
 EXPOSURE_COLUMNS = (
@@ -64,8 +64,20 @@ def to_lines(events: Sequence[Event], exposures: Sequence[Exposure], *, received
     )
 
 
+def shown_columns(*, experiment: str, version: int, epoch: int, segment: str, variant: str) -> str:
+    """Return the columns of an exposure, nothing forced, that are the same for all units of an answer."""
+    return f"{experiment}\t{version}\t{epoch}\t{segment}\t{variant}\tf"
+
+
+def implied_line(event_id: str, unit_id: str, columns: str, channel: Channel | None, at: str) -> str:
+    """Return the line of an exposure that occurs as it is received; `columns` are `shown_columns`."""
+    return f"{event_id}\t{escaped(unit_id)}\t{columns}\t{channel or NULL}\t{at}\t{at}\n"
+
+
 def joined(batches: Sequence[Lines]) -> Lines:
     """Return several batches as one."""
+    if len(batches) == 1:
+        return batches[0]
     return Lines(
         events=b"".join(batch.events for batch in batches),
         event_rows=sum(batch.event_rows for batch in batches),
@@ -131,7 +143,7 @@ def _with_channel(line: bytes) -> bytes:
 
 def instant_text(instant: datetime) -> str:
     """Return an instant in UTC to the microsecond, in words that both databases read alike."""
-    return instant.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+    return (instant if instant.tzinfo is UTC else instant.astimezone(UTC)).isoformat(" ", "microseconds")[:26]
 
 
 def instant_of(text: str) -> datetime:

@@ -99,16 +99,12 @@ class Known:
 class Journal(Protocol):
     """Where accepted rows go."""
 
+    def append_lines(self, lines: Lines) -> None:
+        """Return when the rows are on disk, as `append`; raise Unavailable where nothing was stored."""
+
     def append(self, events: Sequence[Event], exposures: Sequence[Exposure], *, received_at: datetime) -> Known:
         """Return when the rows are on disk: then they are in the database, or will be, each id once.
 
         Ids within one call are distinct. A journal need not know what the database holds: a row that was there before
         may go untold. Raise Unavailable where nothing was stored.
         """
-
-
-class LineJournal(Journal, Protocol):
-    """A journal that takes rows in the form in which they rest."""
-
-    def append_lines(self, lines: Lines) -> None:
-        """Return when the rows are on disk. Raise Unavailable where nothing was stored."""
