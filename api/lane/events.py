@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from json.encoder import encode_basestring_ascii
 from time import monotonic
 
@@ -80,9 +81,10 @@ class Events:
             return None
         if principal.tags and any(type(item) is SentExposure for item in items):
             return None  # whether the key sees the experiment is Flask's to say
+        simple = b"\\" not in body and b"\x7f" not in body
         try:
-            lines, names = self._lines(items, simple=b"\\" not in body and b"\x7f" not in body)
-            if not is_plain(body, names):
+            lines, names = self._lines(items, simple=simple)
+            if not (simple and body.count(b":") == names + _colons(items)) and not is_plain(body, names):
                 return None
             self._journal.append_lines(lines)
         except (_Unclean, DomainError):
@@ -94,26 +96,25 @@ class Events:
         moments = _Moments(self._clock())
         events = [item for item in items if type(item) is SentEvent]
         claims = [item for item in items if type(item) is SentExposure] if len(events) < len(items) else []
-        lines = self._event_lines(events, moments, simple=simple) if events else []
-        exposures = self._exposures(claims, moments) if claims else []
-        checked = to_lines([], exposures, received_at=moments.now)
-        names = 1 + 4 * len(events) + 7 * len(claims)
-        names += sum([item.occurred_at is not _UNSET for item in items])
-        names += sum([item.channel is not _UNSET for item in items])
-        names += sum([event.value is not _UNSET for event in events])
+        values = [event.value for event in events]
+        channels, instants = [item.channel for item in items], [item.occurred_at for item in items]
+        unsaid = values.count(_UNSET) + channels.count(_UNSET) + instants.count(_UNSET)
+        checked = to_lines([], self._exposures(claims, moments) if claims else [], received_at=moments.now)
         return (
             Lines(
-                events="".join(lines).encode(),
-                event_rows=len(lines),
+                events=self._event_lines(events, moments, simple=simple).encode() if events else b"",
+                event_rows=len(events),
                 exposures=checked.exposures,
                 exposure_rows=checked.exposure_rows,
             ),
-            names,
+            1 + 7 * len(events) + 9 * len(claims) - unsaid,
         )
 
-    def _event_lines(self, events: Sequence[SentEvent], moments: _Moments, *, simple: bool) -> list[str]:
+    def _event_lines(self, events: Sequence[SentEvent], moments: _Moments, *, simple: bool) -> str:
+        """Column by column, which is quicker than event by event."""
         ids, units = [event.event_id for event in events], [event.unit_id for event in events]
-        self._check_names({event.name for event in events})
+        names = [event.name for event in events]
+        self._check_names(set(names))
         if len(set(ids)) < len(ids):
             raise _Unclean
         if simple:
@@ -124,13 +125,16 @@ class Events:
         self._require_consent(units)
         if not simple:
             ids, units = list(map(escaped, ids)), list(map(escaped, units))
-        received, text = moments.received, moments.text
-        return [
-            f"{event_id}\t{unit_id}\t{event.name}\t{_number(event.value)}\t"
-            f"{NULL if event.channel is _UNSET else event.channel or NULL}\t"
-            f"{received if event.occurred_at is _UNSET else text(event.occurred_at)}\t{received}\n"
-            for event_id, unit_id, event in zip(ids, units, events, strict=True)
-        ]
+        columns = (
+            ids,
+            units,
+            names,
+            _numbers([event.value for event in events]),
+            [NULL if event.channel is _UNSET else event.channel or NULL for event in events],
+            moments.texts([event.occurred_at for event in events]),
+            repeat(moments.received, len(events)),
+        )
+        return "\n".join([*map("\t".join, zip(*columns, strict=True)), ""])
 
     def _check_names(self, names: set[str]) -> None:
         for name in names - self._names:
@@ -176,13 +180,10 @@ class _Moments:
         self.now = now
         self.received = instant_text(now)
         self._latest = now + timedelta(seconds=AHEAD_SECONDS)
-        self._texts: dict[str, str] = {}
 
-    def text(self, sent: str) -> str:
-        found = self._texts.get(sent)
-        if found is None:
-            found = self._texts[sent] = instant_text(self.instant(sent))
-        return found
+    def texts(self, sent: Sequence[str | msgspec.UnsetType]) -> list[str]:
+        found = {at: self.received if at is _UNSET else instant_text(self.instant(at)) for at in set(sent)}
+        return [found[at] for at in sent]
 
     def instant(self, sent: str) -> datetime:
         try:
@@ -197,12 +198,28 @@ class _Moments:
         return instant
 
 
-def _number(value: float | msgspec.UnsetType | None) -> str:
-    if value is None or value is _UNSET:
-        return NULL
-    if not -MAX_VALUE <= value <= MAX_VALUE:
+def _numbers(values: Sequence[float | msgspec.UnsetType | None]) -> list[str]:
+    """Adding 0.0 leaves no -0.0, as in `lines`."""
+    said = [value for value in values if value is not None and value is not _UNSET]
+    if said and not -MAX_VALUE <= min(said) <= max(said) <= MAX_VALUE:
         raise _Unclean
-    return repr(value + 0.0)
+    if len(said) == len(values):
+        return [repr(value + 0.0) for value in said]
+    return [NULL if value is None or value is _UNSET else repr(value + 0.0) for value in values]
+
+
+def _colons(items: Sequence[SentEvent | SentExposure]) -> int:
+    """Count those inside of texts: where nothing is escaped, all other colons of a body follow names.
+
+    So a body that has as many as it should has no name twice: `is_plain` finds that out without looking at the texts.
+    """
+    texts = [item.event_id for item in items]
+    texts += [item.unit_id for item in items]
+    texts += [item.occurred_at for item in items if item.occurred_at is not _UNSET]
+    texts += [item.name for item in items if type(item) is SentEvent]
+    claims = (item for item in items if type(item) is SentExposure)
+    texts += [text for claim in claims for text in (claim.experiment, claim.segment, claim.variant)]
+    return "".join(texts).count(":")
 
 
 def _answer(items: Sequence[SentEvent | SentExposure], *, simple: bool) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table
@@ -13,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DataError, IntegrityError
 
 from experiments.domain.errors import RowsRefused
-from experiments.services.recording.lines import event_values, exposure_values
+from experiments.services.recording.lines import event_values, exposure_values, id_of, rows_in
 from experiments.storage import tables
 from experiments.storage.event_log import SqlEventLog, newest_ids
 
@@ -29,9 +28,10 @@ class SqliteEventLog(SqlEventLog):
     def _load(self, table: Table, columns: Sequence[str], data: bytes) -> None:
         """Insert in the order of event ids: each page of their index is touched once a batch, not once a row."""
         try:
-            rows = sorted(event_values(data) if table is tables.events else exposure_values(data), key=itemgetter(0))
+            rows = sorted(rows_in(data), key=id_of)
             for start in range(0, len(rows), STATEMENT_ROWS):
-                part = rows[start : start + STATEMENT_ROWS]
+                some = rows[start : start + STATEMENT_ROWS]
+                part = event_values(some) if table is tables.events else exposure_values(some)
                 statement = _insert_sql(table.name, tuple(columns), len(part))
                 self._connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
         except (DataError, IntegrityError, ValueError) as error:

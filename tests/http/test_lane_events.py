@@ -96,6 +96,7 @@ def spooled(tmp_path: Path, clock: FakeClock) -> Iterator[Spooled]:
             EVENT | {"event_id": "back\\slash", "unit_id": "\\N"},
         ],
         [EVENT | {"occurred_at": "2026-01-05T10:30:00.25+02:00"}, EVENT | {"event_id": "e2", "name": "two"}],
+        [EVENT | {"event_id": "order:1:a", "unit_id": "crm:7"}, EXPOSURE | {"event_id": "shown:1", "unit_id": "crm:7"}],
         [EVENT, EXPOSURE, EXPOSURE | {"event_id": "x2", "occurred_at": "2026-01-05T09:04:59Z"}],
         [EVENT, EXPOSURE | {"event_id": "e1"}],
         [EVENT | {"event_id": "i" * 512, "unit_id": "u" * 512, "name": "n" * 100}],
@@ -148,6 +149,9 @@ def test_what_is_not_clean_is_judged_by_flask(spooled: Spooled, items: list[Any]
     "body",
     [
         b'{"items":[{"type":"event","event_id":"e","event_id":"f","unit_id":"u","name":"n"}]}',
+        b'{"items":[{"type":"event","event_id":"a:b:c","event_id":"e","unit_id":"u","name":"n"}]}',
+        b'{"items":[{"type":"event","event_id":"e","event_id":"a:b:c","unit_id":"u:1","name":"n"}]}',
+        b'{"items":[{"type":"event", "event_id" : "e", "unit_id":"u" ,"unit_id":":","name":"n"}]}',
         b'{"items":[{"type":"event","event_id":"e","unit_id":"u","name":"n","value":1,"value":2}]}',
         b'{"items":[{"type":"event","event_id":"e","unit_id":"u","name":"n"}],"items":[]}',
         b'{"items":[{"type":"event","event_id":"e","unit_id":"u","name":"n","value":1e400}]}',

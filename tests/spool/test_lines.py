@@ -20,6 +20,7 @@ from experiments.services.recording.lines import (
     instant_text,
     joined,
     of_today,
+    rows_in,
     to_lines,
 )
 from experiments.spool.drain import Drain
@@ -52,8 +53,8 @@ def test_any_row_comes_back(event_id: str, unit_id: str, value: float | None) ->
         [event(event_id, unit_id=unit_id, value=value)], [exposure(event_id, unit_id=unit_id)], received_at=NOW
     )
     at = "2026-01-05 09:00:00.000000"
-    assert list(event_values(lines.events)) == [(event_id, unit_id, "visit", value, None, at, at)]
-    assert list(exposure_values(lines.exposures)) == [
+    assert list(event_values(rows_in(lines.events))) == [(event_id, unit_id, "visit", value, None, at, at)]
+    assert list(exposure_values(rows_in(lines.exposures))) == [
         (event_id, unit_id, "banner", 1, 1, "everyone", "a", False, None, at, at)
     ]
 
@@ -114,9 +115,9 @@ def test_lines_of_an_earlier_release_get_the_columns_of_today(ids: list[str]) ->
     )
     now = of_today(before)
     assert (now.event_rows, now.exposure_rows) == (len(ids), len(ids))
-    assert list(event_values(now.events)) == [(one, "u1", "visit", None, None, at, at) for one in ids]
+    assert list(event_values(rows_in(now.events))) == [(one, "u1", "visit", None, None, at, at) for one in ids]
     shown = [(one, "u1", "banner", 1, 1, "all", "a", False, None, at, at) for one in ids]
-    assert list(exposure_values(now.exposures)) == shown
+    assert list(exposure_values(rows_in(now.exposures))) == shown
     assert of_today(now) is now
     assert of_today(Lines()) == Lines()
 

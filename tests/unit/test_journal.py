@@ -22,7 +22,7 @@ from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
 from experiments.services.identity.cache import IdentityCache
 from experiments.services.keys import Keys
 from experiments.services.recording.journal import DirectJournal
-from experiments.services.recording.lines import ExposureValues, Lines, exposure_values, instant_of
+from experiments.services.recording.lines import ExposureValues, Lines, exposure_values, instant_of, rows_in
 from experiments.services.recording.ports import Known
 from experiments.services.recording.record import Recorder
 from tests.conftest import FakeClock
@@ -46,7 +46,7 @@ class Noted:
         return Known()
 
     def append_lines(self, lines: Lines) -> None:
-        self.append([], [_exposure(values) for values in exposure_values(lines.exposures)], received_at=NOW)
+        self.append([], [_exposure(values) for values in exposure_values(rows_in(lines.exposures))], received_at=NOW)
 
 
 def _exposure(values: ExposureValues) -> Exposure:

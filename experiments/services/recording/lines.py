@@ -7,9 +7,10 @@ the backslash as the only thing to escape.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import methodcaller
 
 from experiments.domain.event import Channel, Event, Exposure
 
@@ -29,6 +30,7 @@ EXPOSURE_COLUMNS = (
 )
 NULL = "\\N"
 
+_cells = methodcaller("split", "\t")
 EventValues = tuple[str, str, str, float | None, str | None, str, str]
 ExposureValues = tuple[str, str, str, int, int, str, str, bool, str | None, str, str]
 
@@ -95,18 +97,37 @@ def halves(lines: Lines) -> tuple[Lines, Lines]:
     return _lines(events[:middle], exposures[:middle]), _lines(events[middle:], exposures[middle:])
 
 
-def event_values(data: bytes) -> Iterator[EventValues]:
-    """Read lines of events; instants stay texts in UTC, as `instant_text` makes them."""
-    for event_id, unit_id, name, value, channel, occurred_at, received_at in _split(data):
-        number = None if value == NULL else float(value)
-        yield event_id, unit_id, name, number, _text(channel), occurred_at, received_at
+def rows_in(data: bytes) -> list[str]:
+    """Return each row by itself, its ids as they are."""
+    text = data.decode()
+    return (unescaped(text) if "\\\\" in text else text).split("\n")[:-1]
 
 
-def exposure_values(data: bytes) -> Iterator[ExposureValues]:
-    """Read lines of exposures; instants stay texts in UTC, as `instant_text` makes them."""
-    for row in _split(data):
-        event_id, unit_id, experiment, version, epoch, segment, variant, forced, channel, occurred_at, received_at = row
-        yield (
+def id_of(row: str) -> str:
+    """Return the id of an event or exposure."""
+    return row[: row.index("\t")]
+
+
+def event_values(rows: Iterable[str]) -> list[EventValues]:
+    """Read events; instants stay texts in UTC, as `instant_text` makes them. Raises ValueError where a row is none."""
+    return [
+        (
+            event_id,
+            unit_id,
+            name,
+            None if value == NULL else float(value),
+            None if channel == NULL else channel,
+            occurred_at,
+            received_at,
+        )
+        for event_id, unit_id, name, value, channel, occurred_at, received_at in map(_cells, rows)
+    ]
+
+
+def exposure_values(rows: Iterable[str]) -> list[ExposureValues]:
+    """Read exposures, as `event_values`."""
+    return [
+        (
             event_id,
             unit_id,
             experiment,
@@ -115,10 +136,24 @@ def exposure_values(data: bytes) -> Iterator[ExposureValues]:
             segment,
             variant,
             forced == "t",
-            _text(channel),
+            None if channel == NULL else channel,
             occurred_at,
             received_at,
         )
+        for (
+            event_id,
+            unit_id,
+            experiment,
+            version,
+            epoch,
+            segment,
+            variant,
+            forced,
+            channel,
+            occurred_at,
+            received_at,
+        ) in map(_cells, rows)
+    ]
 
 
 def of_today(lines: Lines) -> Lines:
@@ -179,10 +214,6 @@ def _exposure_line(exposure: Exposure, received: str) -> str:
     )
 
 
-def _text(column: str) -> str | None:
-    return None if column == NULL else column
-
-
 def _lines(events: Sequence[bytes], exposures: Sequence[bytes]) -> Lines:
     return Lines(
         events=b"".join(events),
@@ -190,13 +221,3 @@ def _lines(events: Sequence[bytes], exposures: Sequence[bytes]) -> Lines:
         exposures=b"".join(exposures),
         exposure_rows=len(exposures),
     )
-
-
-def _split(data: bytes) -> Iterable[list[str]]:
-    text = data.decode()
-    rows = (line.split("\t") for line in text.split("\n")[:-1])
-    return map(_unescaped, rows) if "\\\\" in text else rows
-
-
-def _unescaped(row: list[str]) -> list[str]:
-    return [unescaped(column) for column in row]

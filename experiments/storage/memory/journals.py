@@ -23,6 +23,7 @@ from experiments.services.recording.lines import (
     event_values,
     exposure_values,
     instant_of,
+    rows_in,
 )
 from experiments.services.recording.ports import Watermark
 from experiments.storage.event_log import BATCH_ROWS, channel_name
@@ -127,9 +128,11 @@ class MemoryEventLog:
         _append(
             self._exposures,
             self._new_exposures,
-            {row[0]: _loaded_exposure(row) for row in exposure_values(lines.exposures)},
+            {row[0]: _loaded_exposure(row) for row in exposure_values(rows_in(lines.exposures))},
         )
-        _append(self._events, self._new_events, {row[0]: _loaded_event(row) for row in event_values(lines.events)})
+        _append(
+            self._events, self._new_events, {row[0]: _loaded_event(row) for row in event_values(rows_in(lines.events))}
+        )
 
     def rows_of(self, unit_id: str) -> UnitRows:
         exposures = (place for place, row in enumerate(self._exposures.rows, 1) if row[1] == unit_id)
