@@ -17,7 +17,7 @@ from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.names import check_instant
 from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
-from experiments.storage.query_source import open_query
+from experiments.storage.customers.query_source import open_query
 
 REJECTED_EXIT_CODE = 3
 INTERRUPTED_EXIT_CODE = 130

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, update
+from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
-
-from experiments.storage.changes import tell_change
-from experiments.storage.tables import catalog_version
 
 
 def insert_for(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
@@ -21,13 +18,3 @@ def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) 
     """Insert a row unless one like it is there; say whether it was new. The transaction stays usable either way."""
     statement = insert_for(connection, table).values(values).on_conflict_do_nothing()
     return connection.execute(statement.returning(*table.primary_key)).one_or_none() is not None
-
-
-def bump_catalog_version(connection: Connection) -> None:
-    """Count a change of the catalog; called before the change itself.
-
-    The counter's row lock puts all writers of the catalog in one queue, so two that touch the same experiments and
-    layers in different orders cannot deadlock.
-    """
-    connection.execute(update(catalog_version).values(number=catalog_version.c.number + 1))
-    tell_change(connection)

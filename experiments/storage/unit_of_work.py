@@ -14,32 +14,32 @@ from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.services import ports
 from experiments.services.consent.picture import ConsentPicture
-from experiments.storage.activity_store import SqlActivityStore
-from experiments.storage.aged_rows import SqlAgedRows
-from experiments.storage.audit_log import SqlAuditLog
-from experiments.storage.behaviour_store import SqlBehaviourStore
-from experiments.storage.changes import change_feed
-from experiments.storage.consent_store import SqlConsentStore
-from experiments.storage.drift_store import SqlDriftStore
+from experiments.storage.access.audit_log import SqlAuditLog
+from experiments.storage.access.key_store import SqlKeyStore
+from experiments.storage.access.lease_store import SqlLeaseStore
+from experiments.storage.customers.consent_store import SqlConsentStore
+from experiments.storage.customers.erasure_store import SqlErasureStore
+from experiments.storage.customers.identity_store import SqlIdentityStore
+from experiments.storage.customers.profile_store import SqlProfileStore
 from experiments.storage.engine import make_engine, reading, unavailable
-from experiments.storage.erasure_store import SqlErasureStore
-from experiments.storage.event_log import SqlEventLog
-from experiments.storage.event_log_postgres import PostgresEventLog
-from experiments.storage.event_log_sqlite import SqliteEventLog
-from experiments.storage.experiment_store import SqlExperimentStore
-from experiments.storage.identity_store import SqlIdentityStore
-from experiments.storage.key_store import SqlKeyStore
-from experiments.storage.lease_store import SqlLeaseStore
-from experiments.storage.library import ATTRIBUTES, LAYERS, METRICS, SEGMENTS, SOURCES, SqlLibrary
+from experiments.storage.experiments.catalog_changes import change_feed
+from experiments.storage.experiments.experiment_store import SqlExperimentStore
+from experiments.storage.experiments.library import ATTRIBUTES, LAYERS, METRICS, SEGMENTS, SOURCES, SqlLibrary
+from experiments.storage.following.activity_store import SqlActivityStore
+from experiments.storage.following.behaviour_store import SqlBehaviourStore
+from experiments.storage.log.aged_rows import SqlAgedRows
+from experiments.storage.log.event_log import SqlEventLog
+from experiments.storage.log.postgres import PostgresEventLog
+from experiments.storage.log.sqlite import SqliteEventLog
 from experiments.storage.memory.unit_of_work import MemoryDatabase
-from experiments.storage.notice_outbox import SqlNoticeOutbox
-from experiments.storage.profile_store import SqlProfileStore
-from experiments.storage.promotion_store import SqlPromotionStore
-from experiments.storage.report_store import SqlSegmentReportStore
-from experiments.storage.snapshot_store import SqlSnapshotStore
-from experiments.storage.study_store import SqlListStore, SqlStudyStore
-from experiments.storage.tables import SCHEMA_REVISION, catalog_version
-from experiments.storage.webhook_store import SqlWebhookStore
+from experiments.storage.promotions.notice_outbox import SqlNoticeOutbox
+from experiments.storage.promotions.promotion_store import SqlPromotionStore
+from experiments.storage.promotions.webhook_store import SqlWebhookStore
+from experiments.storage.results.drift_store import SqlDriftStore
+from experiments.storage.results.snapshot_store import SqlSnapshotStore
+from experiments.storage.studies.report_store import SqlSegmentReportStore
+from experiments.storage.studies.study_store import SqlListStore, SqlStudyStore
+from experiments.storage.tables import SCHEMA_REVISION, catalog_version, exposures
 
 
 class Database(Protocol):
@@ -112,7 +112,7 @@ class SqlUnitOfWork(ports.UnitOfWork):
         self.lists = SqlListStore(self._connection)
         self.erasures = SqlErasureStore(self._connection)
         self.aged = SqlAgedRows(self._connection)
-        self.identities = SqlIdentityStore(self._connection)
+        self.identities = SqlIdentityStore(self._connection, exposures)
         self.reports = SqlSegmentReportStore(self._connection)
         self.snapshots = SqlSnapshotStore(self._connection)
         self.drifts = SqlDriftStore(self._connection)

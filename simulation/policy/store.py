@@ -11,7 +11,7 @@ from experiments.services.paging import Page
 from experiments.storage.memory.state import State
 from experiments.storage.memory.stores import page_newest_first
 from experiments.storage.memory.unit_of_work import MemoryDatabase, MemoryUnitOfWork
-from experiments.storage.snapshot_store import numbered
+from experiments.storage.results.snapshot_store import numbered
 
 
 class LatestSnapshots:

@@ -38,6 +38,12 @@ PLANTS = [
     ("Rooms stand in layers", "analysis/moments/one.py", "import experiments.domain.metric"),
     ("Rooms stand in layers", "experiments/services/recording/record.py", "import experiments.bootstrap"),
     ("Rooms stand in layers", "experiments/senders/post.py", "import experiments.storage.tables"),
+    (
+        "Storage stands in layers",
+        "experiments/storage/customers/identity_store.py",
+        "import experiments.storage.log.event_log",
+    ),
+    ("Storage stands in layers", "experiments/storage/results/drift_store.py", "import experiments.storage.studies"),
     ("The domain is standard library and the hash only", "experiments/domain/metric.py", "import numpy"),
     ("Services know no web and no SQL", "experiments/services/recording/record.py", "import sqlalchemy"),
     ("SQLAlchemy lives in storage only", "api/errors.py", "import sqlalchemy"),

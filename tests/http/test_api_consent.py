@@ -29,8 +29,8 @@ from experiments.services.lists.bulk_run import ListAssigner, ListWish
 from experiments.services.profiles.customer_file import CustomerImporter, ImportWish
 from experiments.settings import ROOT, Settings
 from experiments.spool.folder import spool_folder
-from experiments.storage.changes import PolledFeed
 from experiments.storage.engine import identity
+from experiments.storage.experiments.catalog_changes import PolledFeed
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.tables import events
 from segmentation.behaviour.cuts import Cuts

@@ -18,7 +18,7 @@ from api.metrics.counts import BOUNDS, MAX_EXPERIMENTS, Decisions, Requests, Rou
 from api.metrics.metrics import Metrics
 from api.metrics.shared import Shared
 from experiments.domain.assignment import Reason
-from experiments.storage.changes import PolledFeed
+from experiments.storage.experiments.catalog_changes import PolledFeed
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller

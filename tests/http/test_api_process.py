@@ -21,7 +21,7 @@ from api.secret import secret_key
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import InvalidInput, Unavailable
 from experiments.settings import Settings
-from experiments.storage.changes import PolledFeed
+from experiments.storage.experiments.catalog_changes import PolledFeed
 from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller

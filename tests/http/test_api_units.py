@@ -14,7 +14,7 @@ import pytest
 from api.catalog_poller import CatalogPoller
 from experiments.domain.errors import Unavailable
 from experiments.settings import ROOT
-from experiments.storage.changes import PolledFeed
+from experiments.storage.experiments.catalog_changes import PolledFeed
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, VISIT, Caller, codes, refusal

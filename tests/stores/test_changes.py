@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from experiments.domain.experiment import Experiment
-from experiments.storage.changes import PolledFeed, PostgresFeed
 from experiments.storage.engine import make_engine
+from experiments.storage.experiments.catalog_changes import PolledFeed, PostgresFeed
 from experiments.storage.unit_of_work import open_database
 
 LONG, SOON = 20.0, 5.0

@@ -11,7 +11,7 @@ from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound, Rev
 from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, PromotionState
 from experiments.services.analysing.ports import Snapshot
 from experiments.services.ports import ApiKey, AuditEntry
-from experiments.storage.snapshot_store import numbered
+from experiments.storage.results.snapshot_store import numbered
 from tests.stores.promotions import WAYS, evidence, promotion, step
 
 NO_IDS = ["", "x", "-1", "1.0", " 1", "1 ", "٣", "9223372036854775808", "1e3", "1\x00"]

@@ -23,7 +23,7 @@ from experiments.domain.errors import DomainError, InvalidInput, Unavailable
 from experiments.domain.source import Source, SourceKind
 from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
 from experiments.settings import Settings
-from experiments.storage.query_source import open_query
+from experiments.storage.customers.query_source import open_query
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NAIVE = datetime(2026, 1, 31)  # noqa: DTZ001 -- as drivers return it

@@ -8,7 +8,7 @@ from datetime import datetime
 from experiments.domain.consent import Consent, ConsentMode, Said
 from experiments.domain.erasure import unit_digest
 from experiments.services.consent.ports import ConsentChanges
-from experiments.storage.consent_store import EXCEPTIONS, GRANTS
+from experiments.storage.customers.consent_store import EXCEPTIONS, GRANTS
 from experiments.storage.memory.state import State
 
 

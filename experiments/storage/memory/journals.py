@@ -26,13 +26,13 @@ from experiments.services.recording.lines import (
     rows_in,
 )
 from experiments.services.recording.ports import Watermark
-from experiments.storage.event_log import BATCH_ROWS, channel_name
+from experiments.storage.log.event_log import BATCH_ROWS, channel_name
 from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore
 from experiments.storage.memory.identities import MemoryIdentityStore
 from experiments.storage.memory.state import EventRow, ExposureRow, Log, Row, State
 from experiments.storage.memory.stores import page_newest_first
-from experiments.storage.snapshot_store import numbered
+from experiments.storage.results.snapshot_store import numbered
 
 Item = TypeVar("Item", Event, Exposure)
 _NO_EXPOSURE: ExposureRow = ("", "", "", "", 0, datetime(1970, 1, 1, tzinfo=UTC), True, None)

@@ -10,7 +10,7 @@ from experiments.domain.membership import Members, MemberWeek, without
 from experiments.services.segments.ports import ReportHead, SegmentReport, Taken
 from experiments.storage.memory.journals import as_stored
 from experiments.storage.memory.state import State
-from experiments.storage.report_store import superfluous
+from experiments.storage.studies.report_store import superfluous
 
 
 class MemorySegmentReportStore:

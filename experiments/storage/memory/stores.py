@@ -13,7 +13,7 @@ from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, Promotion, PromotionState
 from experiments.services.paging import Page, Stored
 from experiments.services.ports import ApiKey
-from experiments.storage.library import Keyed
+from experiments.storage.experiments.library import Keyed
 from experiments.storage.memory.state import State
 from experiments.storage.paging import after_key, before_id, cut
 

@@ -11,7 +11,7 @@ from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import Unavailable
 from experiments.services import ports
 from experiments.services.analysing.ports import SnapshotStore
-from experiments.storage.changes import PolledFeed
+from experiments.storage.experiments.catalog_changes import PolledFeed
 from experiments.storage.memory.aged_rows import MemoryAgedRows
 from experiments.storage.memory.behaviour import MemoryActivityStore, MemoryBehaviourStore
 from experiments.storage.memory.consents import MemoryConsentStore

@@ -13,6 +13,7 @@ from experiments.domain.profile import Profile
 from experiments.services.profiles.ports import Compared, ProfileChanges, SaidAtOnce, StoredProfile
 from experiments.storage.bulk_rows import insert_new_rows, rows_of, upsert
 from experiments.storage.columns import storable_number
+from experiments.storage.customers.profile_queue import join_queue
 from experiments.storage.documents.registry import (
     new_documents,
     profile_from,
@@ -20,7 +21,6 @@ from experiments.storage.documents.registry import (
     said_to_document,
     to_json,
 )
-from experiments.storage.profile_queue import join_queue
 from experiments.storage.tables import erasures, profile_revision, profiles
 
 _columns = profiles.c

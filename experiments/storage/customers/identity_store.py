@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, delete, exists, insert, select, update
 
 from experiments.domain.identity import Identity
 from experiments.services.identity.ports import IdentityChanges
-from experiments.storage import tables
 from experiments.storage.columns import storable_number
 from experiments.storage.identity_tables import identities, identity_revision
 
@@ -24,11 +23,12 @@ class SqlIdentityStore:
     """Writers queue for the row of the counter before they look at what they decide about.
 
     So of two that join the same ids one sees what the other did, and revisions are committed in their order: who has
-    seen one has missed none below.
+    seen one has missed none below. `exposures`: a table of the log, which stands above and knows this module.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, exposures: Table) -> None:
         self._connection = connection
+        self._exposures = exposures
 
     def get(self, unit_id: str) -> Identity | None:
         row = self._connection.execute(select(identities).where(_columns.unit_id == unit_id)).one_or_none()
@@ -54,7 +54,7 @@ class SqlIdentityStore:
         return tuple(map(_identity, self._connection.execute(wanted)))
 
     def is_exposed(self, unit_id: str, experiments: Collection[str]) -> bool:
-        rows = tables.exposures.c
+        rows = self._exposures.c
         found = exists().where(
             rows.unit_id == unit_id, rows.experiment_key.in_(sorted(experiments)), rows.forced.is_(False)
         )
@@ -102,7 +102,7 @@ class SqlIdentityStore:
         return [_identity(row) for row in self._connection.execute(wanted.order_by(_columns.revision))]
 
     def exposed(self, experiment: str, *, exposure_id: int, revision: int) -> Iterator[Sequence[tuple[str, str]]]:
-        rows = tables.exposures.c
+        rows = self._exposures.c
         shown = select(rows.unit_id).where(
             rows.experiment_key == experiment, rows.id <= exposure_id, rows.forced.is_(False)
         )

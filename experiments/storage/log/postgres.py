@@ -27,9 +27,9 @@ from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 from experiments.storage.columns import Instant, Key
-from experiments.storage.consent_store import SqlConsentStore
+from experiments.storage.customers.consent_store import SqlConsentStore
 from experiments.storage.driver_errors import driver_errors
-from experiments.storage.event_log import SqlEventLog, newest_ids
+from experiments.storage.log.event_log import SqlEventLog, newest_ids
 from experiments.storage.log_lock import join_writers, stop_writers
 
 _WATERMARK_WAIT = "2s"

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from experiments.domain.errors import RowsRefused
 from experiments.services.recording.lines import event_values, exposure_values, id_of, rows_in
 from experiments.storage import tables
-from experiments.storage.event_log import SqlEventLog, newest_ids
+from experiments.storage.log.event_log import SqlEventLog, newest_ids
 
 STATEMENT_ROWS = 500
 """Rows of one statement: cheaper than a statement each, and a driver lets other threads in between two statements."""

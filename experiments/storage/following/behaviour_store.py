@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 
 from experiments.domain.purchases import CustomerState, Followed, Purchases
-from experiments.storage.counted_rows import SqlCountedRows
+from experiments.storage.following.counted_rows import SqlCountedRows
 from experiments.storage.tables import behaviour, behaviour_followed
 
 BATCH_ROWS = 10_000

@@ -12,7 +12,7 @@ from sqlalchemy import Select, select, update
 from experiments.domain.activity import UnitActivity
 from experiments.domain.followed import Place
 from experiments.storage.activity_tables import activity, activity_followed
-from experiments.storage.counted_rows import SqlCountedRows
+from experiments.storage.following.counted_rows import SqlCountedRows
 
 
 class SqlActivityStore(SqlCountedRows[UnitActivity]):

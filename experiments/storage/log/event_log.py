@@ -16,9 +16,9 @@ from experiments.services.recording.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS
 from experiments.services.recording.ports import Watermark
 from experiments.storage import tables
 from experiments.storage.columns import instant_of
-from experiments.storage.consent_store import SqlConsentStore
-from experiments.storage.erasure_store import SqlErasureStore
-from experiments.storage.identity_store import all_ids
+from experiments.storage.customers.consent_store import SqlConsentStore
+from experiments.storage.customers.erasure_store import SqlErasureStore
+from experiments.storage.customers.identity_store import all_ids
 
 BATCH_ROWS = 10_000
 ERASED_AT_ONCE = 500

@@ -1,4 +1,4 @@
-"""Waiting for a change of the catalog: PostgreSQL tells; a file of SQLite is asked again and again."""
+"""Changes of the catalog, counted and waited for: PostgreSQL tells; a file of SQLite is asked again and again."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, update
 
 from experiments.services.ports import ChangeFeed
+from experiments.storage.tables import catalog_version
 
 CHANNEL = "winnow_catalog"
 
@@ -22,6 +23,16 @@ def tell_change(connection: Connection) -> None:
     """Tell all who wait, once the transaction is committed; a database that cannot is asked by them."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, "")))
+
+
+def bump_catalog_version(connection: Connection) -> None:
+    """Count a change of the catalog; called before the change itself.
+
+    The counter's row lock puts all writers of the catalog in one queue, so two that touch the same experiments and
+    layers in different orders cannot deadlock.
+    """
+    connection.execute(update(catalog_version).values(number=catalog_version.c.number + 1))
+    tell_change(connection)
 
 
 class PolledFeed:

@@ -20,8 +20,9 @@ from experiments.storage import tables
 from experiments.storage.columns import storable_number
 from experiments.storage.documents import library, registry
 from experiments.storage.documents.versioned import Document
+from experiments.storage.experiments.catalog_changes import bump_catalog_version
 from experiments.storage.paging import after_key, cut
-from experiments.storage.statements import bump_catalog_version, insert_new
+from experiments.storage.statements import insert_new
 
 
 class Keyed(Protocol):

@@ -1,0 +1,1 @@
+"""Who may, who does, who did: API keys, leases, the audit log."""

@@ -1,0 +1,1 @@
+"""Experiments, and the libraries that they are made of."""

@@ -1,0 +1,1 @@
+"""What was counted of customers by following the log."""

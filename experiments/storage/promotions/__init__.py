@@ -1,0 +1,1 @@
+"""What goes live, and the notices that tell of it."""

@@ -1,0 +1,1 @@
+"""What came of experiments: snapshots, and who has moved since."""
