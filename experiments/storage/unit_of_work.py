@@ -25,13 +25,16 @@ from experiments.storage.engine import make_engine, reading, unavailable
 from experiments.storage.experiments.catalog_changes import change_feed
 from experiments.storage.experiments.experiment_store import SqlExperimentStore
 from experiments.storage.experiments.library import ATTRIBUTES, LAYERS, METRICS, SEGMENTS, SOURCES, SqlLibrary
+from experiments.storage.experiments.tables import catalog_version
 from experiments.storage.following.activity_store import SqlActivityStore
 from experiments.storage.following.behaviour_store import SqlBehaviourStore
 from experiments.storage.log.aged_rows import SqlAgedRows
 from experiments.storage.log.event_log import SqlEventLog
 from experiments.storage.log.postgres import PostgresEventLog
 from experiments.storage.log.sqlite import SqliteEventLog
+from experiments.storage.log.tables import exposures
 from experiments.storage.memory.unit_of_work import MemoryDatabase
+from experiments.storage.model import SCHEMA_REVISION
 from experiments.storage.promotions.notice_outbox import SqlNoticeOutbox
 from experiments.storage.promotions.promotion_store import SqlPromotionStore
 from experiments.storage.promotions.webhook_store import SqlWebhookStore
@@ -39,7 +42,6 @@ from experiments.storage.results.drift_store import SqlDriftStore
 from experiments.storage.results.snapshot_store import SqlSnapshotStore
 from experiments.storage.studies.report_store import SqlSegmentReportStore
 from experiments.storage.studies.study_store import SqlListStore, SqlStudyStore
-from experiments.storage.tables import SCHEMA_REVISION, catalog_version, exposures
 
 
 class Database(Protocol):

@@ -34,10 +34,10 @@ def test_the_contracts_hold() -> None:
 
 
 PLANTS = [
-    ("Rooms stand in layers", "experiments/domain/segment.py", "import experiments.storage.tables"),
+    ("Rooms stand in layers", "experiments/domain/segment.py", "import experiments.storage.model"),
     ("Rooms stand in layers", "analysis/moments/one.py", "import experiments.domain.metric"),
     ("Rooms stand in layers", "experiments/services/recording/record.py", "import experiments.bootstrap"),
-    ("Rooms stand in layers", "experiments/senders/post.py", "import experiments.storage.tables"),
+    ("Rooms stand in layers", "experiments/senders/post.py", "import experiments.storage.model"),
     (
         "Storage stands in layers",
         "experiments/storage/customers/identity_store.py",
@@ -55,7 +55,7 @@ PLANTS = [
     ("Segmentation knows nothing of us", "segmentation/__init__.py", "import sqlalchemy"),
     ("No request reaches the numbers", "experiments/services/recording/record.py", "import analysis.plan"),
     ("No request reaches the numbers", "experiments/services/recording/record.py", "import segmentation"),
-    ("No request reaches the numbers", "experiments/storage/tables.py", "import numpy"),
+    ("No request reaches the numbers", "experiments/storage/model.py", "import numpy"),
     ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.analysing.analyse"),
     ("No request reaches the numbers", "experiments/bootstrap.py", "import experiments.services.segments.cards"),
     (

@@ -31,8 +31,8 @@ from experiments.settings import ROOT, Settings
 from experiments.spool.folder import spool_folder
 from experiments.storage.engine import identity
 from experiments.storage.experiments.catalog_changes import PolledFeed
+from experiments.storage.log.tables import events
 from experiments.storage.memory.unit_of_work import MemoryDatabase
-from experiments.storage.tables import events
 from segmentation.behaviour.cuts import Cuts
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, VISIT, Caller, codes, refusal

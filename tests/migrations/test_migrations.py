@@ -12,7 +12,7 @@ from sqlalchemy import Connection, inspect, text
 from experiments.storage import migrate
 from experiments.storage.columns import Key
 from experiments.storage.engine import make_engine
-from experiments.storage.tables import SCHEMA_REVISION, metadata
+from experiments.storage.model import SCHEMA_REVISION, metadata
 from experiments.storage.unit_of_work import open_database
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, insert, select
 
 from experiments.services.paging import Page
 from experiments.services.ports import AuditEntry
+from experiments.storage.access.tables import audit
 from experiments.storage.paging import before_id, cut
-from experiments.storage.tables import audit
 
 _columns = audit.c
 

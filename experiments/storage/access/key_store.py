@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Row, func, select, update
 from experiments.domain.errors import AlreadyExists, NotFound
 from experiments.services.paging import Page
 from experiments.services.ports import ApiKey
+from experiments.storage.access.tables import api_keys
 from experiments.storage.paging import after_key, cut
 from experiments.storage.statements import insert_new
-from experiments.storage.tables import api_keys
 
 _columns = api_keys.c
 

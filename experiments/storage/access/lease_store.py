@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete
 
+from experiments.storage.access.tables import leases
 from experiments.storage.statements import insert_for
-from experiments.storage.tables import leases
 
 _columns = leases.c
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, Select, func, select
 from experiments.domain.consent import Consent, ConsentMode, ConsentState
 from experiments.services.consent.picture import ConsentPicture, NotStored, not_stored, number_of
 from experiments.services.consent.ports import ConsentChanges
-from experiments.storage.consent_tables import consents
 from experiments.storage.customers.erasure_store import SqlErasureStore
 from experiments.storage.customers.profile_queue import join_queue
+from experiments.storage.customers.tables import consents
 from experiments.storage.log_lock import stop_writers
 from experiments.storage.statements import insert_for
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select
 
 from experiments.domain.erasure import Erased, Erasure
+from experiments.storage.customers.tables import erasure_salt, erasures
 from experiments.storage.log_lock import stop_writers
-from experiments.storage.tables import erasure_salt, erasures
 
 _columns = erasures.c
 

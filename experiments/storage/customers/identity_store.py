@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, Table, delete, exists, insert, s
 from experiments.domain.identity import Identity
 from experiments.services.identity.ports import IdentityChanges
 from experiments.storage.columns import storable_number
-from experiments.storage.identity_tables import identities, identity_revision
+from experiments.storage.customers.tables import identities, identity_revision
 
 READ_AT_ONCE = 500
 """Units named in one statement."""

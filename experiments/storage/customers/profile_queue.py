@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, update
 
-from experiments.storage.tables import profile_revision
+from experiments.storage.customers.tables import profile_revision
 
 
 def join_queue(connection: Connection) -> int:

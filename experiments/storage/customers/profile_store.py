@@ -14,6 +14,7 @@ from experiments.services.profiles.ports import Compared, ProfileChanges, SaidAt
 from experiments.storage.bulk_rows import insert_new_rows, rows_of, upsert
 from experiments.storage.columns import storable_number
 from experiments.storage.customers.profile_queue import join_queue
+from experiments.storage.customers.tables import erasures, profile_revision, profiles
 from experiments.storage.documents.registry import (
     new_documents,
     profile_from,
@@ -21,7 +22,6 @@ from experiments.storage.documents.registry import (
     said_to_document,
     to_json,
 )
-from experiments.storage.tables import erasures, profile_revision, profiles
 
 _columns = profiles.c
 _SAID = list(_columns.keys()).index("said")

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, update
 
 from experiments.services.ports import ChangeFeed
-from experiments.storage.tables import catalog_version
+from experiments.storage.experiments.tables import catalog_version
 
 CHANNEL = "winnow_catalog"
 

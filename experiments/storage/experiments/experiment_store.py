@@ -14,9 +14,9 @@ from experiments.services.paging import Page
 from experiments.storage.columns import storable_number
 from experiments.storage.documents.definition import definition_from_document, definition_to_document
 from experiments.storage.experiments.catalog_changes import bump_catalog_version
+from experiments.storage.experiments.tables import experiment_versions, experiments
 from experiments.storage.paging import after_key, cut
 from experiments.storage.statements import insert_new
-from experiments.storage.tables import experiment_versions, experiments
 
 _heads, _versions = experiments.c, experiment_versions.c
 _current = select(

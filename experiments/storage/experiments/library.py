@@ -16,10 +16,10 @@ from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source
 from experiments.services.paging import Page, Stored
-from experiments.storage import tables
 from experiments.storage.columns import storable_number
 from experiments.storage.documents import library, registry
 from experiments.storage.documents.versioned import Document
+from experiments.storage.experiments import tables
 from experiments.storage.experiments.catalog_changes import bump_catalog_version
 from experiments.storage.paging import after_key, cut
 from experiments.storage.statements import insert_new

@@ -11,8 +11,8 @@ from sqlalchemy import Select, select, update
 
 from experiments.domain.activity import UnitActivity
 from experiments.domain.followed import Place
-from experiments.storage.activity_tables import activity, activity_followed
 from experiments.storage.following.counted_rows import SqlCountedRows
+from experiments.storage.following.tables import activity, activity_followed
 
 
 class SqlActivityStore(SqlCountedRows[UnitActivity]):

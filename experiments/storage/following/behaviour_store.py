@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, select, update
 
 from experiments.domain.purchases import CustomerState, Followed, Purchases
 from experiments.storage.following.counted_rows import SqlCountedRows
-from experiments.storage.tables import behaviour, behaviour_followed
+from experiments.storage.following.tables import behaviour, behaviour_followed
 
 BATCH_ROWS = 10_000
 _STATE = ("first_at", "last_at", "previous_at", "frequency", "unvalued", "monetary_cents")

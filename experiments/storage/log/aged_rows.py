@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
 
 from experiments.domain.retention import Needed
-from experiments.storage.tables import events, exposures
+from experiments.storage.log.tables import events, exposures
 
 
 class SqlAgedRows:

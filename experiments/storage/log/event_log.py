@@ -14,11 +14,11 @@ from experiments.services.profiles.ports import UnitRows
 from experiments.services.recording.erased_lines import oldest_received, units_in, without
 from experiments.services.recording.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
 from experiments.services.recording.ports import Watermark
-from experiments.storage import tables
 from experiments.storage.columns import instant_of
 from experiments.storage.customers.consent_store import SqlConsentStore
 from experiments.storage.customers.erasure_store import SqlErasureStore
 from experiments.storage.customers.identity_store import all_ids
+from experiments.storage.log import tables
 
 BATCH_ROWS = 10_000
 ERASED_AT_ONCE = 500

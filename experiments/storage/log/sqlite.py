@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from experiments.domain.errors import RowsRefused
 from experiments.services.recording.lines import event_values, exposure_values, id_of, rows_in
-from experiments.storage import tables
+from experiments.storage.log import tables
 from experiments.storage.log.event_log import SqlEventLog, newest_ids
 
 STATEMENT_ROWS = 500

@@ -13,8 +13,8 @@ from experiments.domain.notice import Notice, NoticeKind
 from experiments.services.paging import Page
 from experiments.storage.columns import storable_number
 from experiments.storage.paging import before_id, cut
+from experiments.storage.promotions.tables import deliveries, notices, webhooks
 from experiments.storage.statements import insert_new
-from experiments.storage.tables import deliveries, notices, webhooks
 
 _columns = deliveries.c
 _CHANGING = ("state", "attempts", "next_attempt_at", "last_status", "last_error", "updated_at")

@@ -11,8 +11,8 @@ from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, Promotion
 from experiments.services.paging import Page
 from experiments.storage.documents.promotion import promotion_from_document, promotion_to_document
 from experiments.storage.paging import before_id, cut
+from experiments.storage.promotions.tables import promotions
 from experiments.storage.statements import insert_new
-from experiments.storage.tables import promotions
 
 _columns = promotions.c
 _STANDING = sorted(OPEN_STATES | DECLINED_STATES)

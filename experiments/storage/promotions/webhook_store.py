@@ -12,8 +12,8 @@ from experiments.domain.notice import NoticeKind
 from experiments.domain.webhook import Webhook
 from experiments.services.paging import Page, Stored
 from experiments.storage.paging import after_key, cut
+from experiments.storage.promotions.tables import webhooks
 from experiments.storage.statements import insert_new
-from experiments.storage.tables import webhooks
 
 _columns = webhooks.c
 

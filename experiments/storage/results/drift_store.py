@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from experiments.services.drift.ports import Drift
-from experiments.storage.drift_tables import drifts
+from experiments.storage.results.tables import drifts
 from experiments.storage.statements import insert_for
 
 _columns = drifts.c

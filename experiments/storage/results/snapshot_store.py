@@ -14,7 +14,7 @@ from experiments.services.paging import Page
 from experiments.services.recording.ports import Watermark
 from experiments.storage.columns import storable_number
 from experiments.storage.paging import before_id, cut
-from experiments.storage.tables import snapshots
+from experiments.storage.results.tables import snapshots
 
 _columns = snapshots.c
 

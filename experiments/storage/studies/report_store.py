@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Table, delete, func, insert, select, upd
 
 from experiments.domain.membership import Members, MemberWeek, pack, pieces, unpack, without
 from experiments.services.segments.ports import ReportHead, SegmentReport, Taken
-from experiments.storage.report_tables import segment_members, segment_reports, segment_weeks
 from experiments.storage.statements import insert_new
+from experiments.storage.studies.tables import segment_members, segment_reports, segment_weeks
 
 _reports, _members, _weeks = segment_reports.c, segment_members.c, segment_weeks.c
 _HEAD = (_reports.segment, _reports.number, _reports.revision, _reports.made_at)

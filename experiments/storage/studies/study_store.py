@@ -13,7 +13,7 @@ from experiments.services.studies.ports import ImportedList
 from experiments.storage.columns import storable_number
 from experiments.storage.paging import after_key, before_id, cut
 from experiments.storage.statements import insert_for, insert_new
-from experiments.storage.study_tables import adoptions, imported_lists, studies
+from experiments.storage.studies.tables import adoptions, imported_lists, studies
 
 _columns = studies.c
 _adopted = adoptions.c
