@@ -29,7 +29,7 @@ from experiments.storage.unit_of_work import open_database
 from experiments.worker import command
 from experiments.worker.worker import Worker
 from tests.conftest import FakeClock
-from tests.unit.test_worker import FakeAnalyst
+from tests.unit.operating.test_worker import FakeAnalyst
 
 DAYS = 30
 IN_MEMORY = pytest.mark.parametrize("database_url", ["memory://"], ids=["memory"])

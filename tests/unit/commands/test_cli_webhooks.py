@@ -1,0 +1,68 @@
+"""`winnow webhooks` on a real database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.domain.delivery import DeliveryState
+from experiments.storage.unit_of_work import open_database
+from tests.unit.commands.test_cli import Winnow
+
+
+@pytest.fixture
+def winnow(sqlite_url: str, tmp_path: Path) -> Winnow:
+    return Winnow(sqlite_url, tmp_path)
+
+
+def added(winnow: Winnow, *more: str) -> tuple[str, str]:
+    """Return id and secret."""
+    made = winnow("webhooks", "add", "https://example.com/hook", *more)
+    assert made.exit_code == 0, made.stderr
+    return made.stderr.split()[1].rstrip(";"), made.stdout.strip()
+
+
+def test_a_webhook_is_added_listed_rotated_and_removed(winnow: Winnow) -> None:
+    webhook_id, secret = added(winnow, "--kind", "alert", "--kind", "promotion.promoted")
+    assert secret.startswith("whsec_")
+    listed = winnow("webhooks", "list").stdout
+    assert (webhook_id in listed, "alert" in listed, "promotion.reverted" in listed) == (True, True, False)
+    assert secret not in listed
+    rotated = winnow("webhooks", "rotate", webhook_id).stdout.strip()
+    assert rotated.startswith("whsec_")
+    assert rotated != secret
+    assert winnow("webhooks", "remove", webhook_id).stdout == f"Webhook {webhook_id} is removed.\n"
+    assert webhook_id not in winnow("webhooks", "list").stdout
+    gone = winnow("webhooks", "remove", webhook_id)
+    assert (gone.exit_code, gone.stderr) == (1, f"winnow: webhook_not_found: There is no webhook '{webhook_id}'.\n")
+
+
+def test_without_kinds_it_is_told_everything(winnow: Winnow) -> None:
+    added(winnow)
+    listed = " ".join(winnow("webhooks", "list").stdout.split())
+    for kind in ("alert", "promotion.promoted", "promotion.proposed", "promotion.reverted"):
+        assert kind in listed
+
+
+def test_an_unfit_address_and_an_unknown_kind(winnow: Winnow) -> None:
+    refused = winnow("webhooks", "add", "ftp://example.com")
+    assert (refused.exit_code, refused.stderr.startswith("winnow: url_scheme: ")) == (1, True)
+    assert winnow("webhooks", "add", "https://example.com", "--kind", "test").exit_code == 2
+
+
+def test_a_dead_letter_is_listed_and_sent_again(winnow: Winnow, sqlite_url: str) -> None:
+    webhook_id, _ = added(winnow)
+    assert winnow("webhooks", "test", webhook_id).stdout == "Delivery 1 is in the outbox.\n"
+    assert winnow("webhooks", "disable", webhook_id).stdout == f"Webhook {webhook_id} is off.\n"
+    dead = winnow("webhooks", "dead").stdout
+    assert (webhook_id in dead, "A test notice" in dead, "webhook_disabled" in dead) == (True, True, True)
+    assert winnow("webhooks", "redeliver", "1").stderr.startswith("winnow: webhook_disabled: ")
+    assert winnow("webhooks", "enable", webhook_id).stdout == f"Webhook {webhook_id} is on.\n"
+    assert winnow("webhooks", "redeliver", "1").stdout == "Delivery 1 is in the outbox again.\n"
+    assert webhook_id not in winnow("webhooks", "dead").stdout
+    assert winnow("webhooks", "redeliver", "2").stderr.startswith("winnow: delivery_not_found: ")
+    database = open_database(sqlite_url)
+    with database.unit_of_work(read_only=True) as work:
+        assert work.notices.get(1).delivery.state is DeliveryState.PENDING
+    database.close()
