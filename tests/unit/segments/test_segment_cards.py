@@ -32,7 +32,7 @@ from experiments.storage.unit_of_work import open_database
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT
 from tests.unit.commands.test_cli import Winnow
-from tests.unit.segments.test_segment_reporter import reporter
+from tests.unit.segments.reported import reporter
 
 CUSTOMERS = 400
 ORDERS = CardWish(purchases=("order",))

@@ -1,100 +1,27 @@
-"""Stored reports of segments: what they say against a count by hand, when they are made, and what survives a kill."""
+"""Stored reports of segments: when they are made, and what they say against a count by hand."""
 
 from __future__ import annotations
 
 import json
-import random
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from experiments.bootstrap import Winnow, build
-from experiments.domain.attribute import Attribute, AttributeType
+from experiments.bootstrap import Winnow
 from experiments.domain.errors import NoReport, NotFound, Unavailable
 from experiments.domain.event import Event
-from experiments.domain.membership import member_of
 from experiments.domain.promotion import PromotionState
 from experiments.domain.purchases import Followed, Purchases
 from experiments.domain.segment import Segment
-from experiments.domain.source import Source, SourceKind
-from experiments.services.consent.consents import ConsentWord
-from experiments.services.profiles.profiles import ProfileChange
 from experiments.services.segments import reporter as segment_reporter
 from experiments.services.segments.cards import Cards, cards_of
-from experiments.services.segments.ports import CUSTOMERS
-from experiments.services.segments.reporter import FAILED_FOR, PAUSE, SegmentReporter
-from experiments.services.segments.tables import Progress
-from experiments.settings import Settings
-from experiments.storage.unit_of_work import Database, open_database
-from experiments.worker.worker import FOLLOW_STEPS, Worker
+from experiments.services.segments.reporter import FAILED_FOR, PAUSE
 from tests.conftest import FakeClock
 from tests.stores.promotions import promotion
-from tests.unit.operating.test_worker import FakeAnalyst
-
-UNITS = [f"u{number}" for number in range(100)]
-WEB = Segment(key="web", name="From the web", condition={"channel": "web"})
-BIG = Segment(key="big", name="Spends much", condition={"spend": {"$gte": 100}})
-NOBODY = Segment(key="nobody", name="Nobody", condition={"channel": "fax", "device": "phone"})
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-def silent(done: int, total: int | None, label: str | None = None) -> None:
-    """Progress for nobody."""
-
-
-def new_shop(clock: FakeClock, database: Database | None = None) -> Winnow:
-    opened = (database or open_database("memory://")).unit_of_work
-    shop = build(Settings(database_url="memory://"), open_unit_of_work=opened, clock=clock)
-    shop.author.attributes.create(Attribute(key="channel", name="C", type=AttributeType.TEXT), actor="t")
-    shop.author.attributes.create(Attribute(key="spend", name="S", type=AttributeType.NUMBER), actor="t")
-    shop.author.attributes.create(Attribute(key="mail", name="M", type=AttributeType.TEXT, personal=True), actor="t")
-    shop.author.sources.create(Source(key="crm", name="CRM", kind=SourceKind.FIRST_PARTY, precedence=0), actor="t")
-    for segment in (WEB, BIG, NOBODY):
-        shop.author.segments.create(segment, actor="t")
-    return shop
-
-
-@pytest.fixture
-def shop(clock: FakeClock) -> Winnow:
-    return new_shop(clock)
-
-
-def say(shop: Winnow, known: Mapping[str, Mapping[str, Any]]) -> None:
-    changes = [ProfileChange(unit_id=unit, source="crm", attributes=attributes) for unit, attributes in known.items()]
-    assert {one.status for one in shop.profiles.upsert_many(changes)} == {"accepted"}
-
-
-def drawn(seed: int) -> dict[str, dict[str, Any]]:
-    """Everybody, with a channel and a spend by chance."""
-    chance = random.Random(seed)
-    return {
-        unit: {
-            "channel": chance.choice(["web", "shop"]),
-            "spend": chance.choice([20, 200]),
-            "mail": f"{unit}@x.example",
-        }
-        for unit in UNITS
-    }
-
-
-def on_web(known: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    return {unit for unit, attributes in known.items() if attributes["channel"] == "web"}
-
-
-def reporter(shop: Winnow, failed: Callable[[str, Exception], None] | None = None, **options: Any) -> SegmentReporter:
-    def refuse(segment: str, trouble: Exception) -> None:
-        raise trouble
-
-    return SegmentReporter(shop.open_unit_of_work, shop.clock, failed=failed or refuse, **options)
+from tests.unit.segments.reported import UNITS, WEB, drawn, new_shop, on_web, reporter, say, silent
 
 
 def leaves(document: object) -> Iterator[object]:
@@ -106,55 +33,6 @@ def leaves(document: object) -> Iterator[object]:
             yield from leaves(value)
     else:
         yield document
-
-
-def test_weeks_are_what_sets_of_people_say(shop: Winnow, clock: FakeClock) -> None:
-    """Five Mondays of who was in, drawn by chance: entered, left and stayed are set differences."""
-    making, inside = reporter(shop), []
-    for week in range(5):
-        known = drawn(week)
-        inside.append(on_web(known))
-        say(shop, known)
-        assert making.step(silent)
-        clock.advance(days=7)
-    card = shop.segment_reports.newest("web").document["card"]
-    told = [(one["before"], one["after"], one["entered"], one["left"]) for one in card["stability"]["weeks"]]
-    assert told == [(len(a), len(b), len(b - a), len(a - b)) for a, b in pairwise(inside)]
-    leaving = sum(len(a - b) for a, b in pairwise(inside)) / sum(map(len, inside[:-1]))
-    assert card["stability"]["leaving"] == pytest.approx(leaving)
-    assert leaving > 0.15
-    doubts = {one["code"]: one for one in shop.segment_reports.newest("web").document["doubts"]}
-    assert f"{leaving:.0%} of its customers leave it each week" in doubts["unstable"]["sentence"]
-    nobody = shop.segment_reports.newest("nobody").document["card"]["stability"]
-    assert nobody["leaving"]["undefined"] == "no_members"
-
-
-def test_weeks_end_where_the_condition_changes_or_the_worker_was_away(shop: Winnow, clock: FakeClock) -> None:
-    making = reporter(shop)
-
-    def weeks() -> int | str:
-        making.step(silent)
-        found = shop.segment_reports.newest("web").document["card"]["stability"]
-        return len(found["weeks"]) if "weeks" in found else str(found["undefined"])
-
-    def edit(segment: Segment) -> None:
-        revision = shop.author.segments.get("web").revision
-        shop.author.segments.edit("web", segment, expected_revision=revision, actor="t")
-
-    say(shop, drawn(1))
-    assert weeks() == "no_week_yet"
-    clock.advance(days=7)
-    assert weeks() == 1
-    edit(replace(WEB, name="Another name"))
-    assert weeks() == 1
-    clock.advance(days=11)
-    assert weeks() == 1
-    clock.advance(days=7)
-    assert weeks() == 2
-    edit(replace(WEB, condition={"channel": "shop"}))
-    assert weeks() == "no_week_yet"
-    clock.advance(days=7)
-    assert weeks() == 1
 
 
 def test_when_reports_are_made(shop: Winnow, clock: FakeClock) -> None:
@@ -328,108 +206,6 @@ def test_one_that_fails_does_not_stop_the_others(
     assert (len(told), shop.segment_reports.of("web").state) == (2, "made")
 
 
-def test_killed_anywhere_a_report_is_whole_or_absent(
-    shop: Winnow, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed while reading, in the middle of storing, and again and again after one report more."""
-    say(shop, drawn(1))
-
-    def stored() -> int:
-        with shop.open_unit_of_work(read_only=True) as work:
-            heads, taken = work.reports.heads(), work.reports.taken()
-            assert heads.keys() - {CUSTOMERS} == taken.keys()
-            assert {one.number for one in heads.values()} <= {1}
-        return len(heads)
-
-    def die_after(words: int) -> Callable[[int, int | None, str | None], None]:
-        left = iter(range(words))
-
-        def die(done: int, total: int | None, label: str | None = None) -> None:
-            if next(left, None) is None:
-                raise Killed
-
-        return die
-
-    def die(*given: object) -> None:
-        raise Killed
-
-    with pytest.raises(Killed):
-        reporter(shop).step(die_after(0))
-    monkeypatch.setattr(segment_reporter, "store_step", die)
-    with pytest.raises(Killed):
-        reporter(shop).step(silent)
-    monkeypatch.undo()
-    counts = [stored()]
-    for _ in range(2):
-        with pytest.raises(Killed):
-            reporter(shop).step(die_after(2))
-        counts.append(stored())
-    assert reporter(shop).step(silent)
-    assert [*counts, stored()] == [0, 1, 2, 4]
-    assert not reporter(shop).step(silent)
-
-
-def test_of_two_workers_one_report_is_kept(shop: Winnow, clock: FakeClock) -> None:
-    """The second looks and stores everything while the first is about to; a week is counted once."""
-    first, second = reporter(shop), reporter(shop)
-    say(shop, drawn(1))
-    first.step(silent)
-    clock.advance(days=7)
-    say(shop, drawn(2))
-    done = []
-
-    def meanwhile(done_rows: int, total: int | None, label: str | None = None) -> None:
-        if label == "Storing reports" and not done:
-            done.append(second.step(silent))
-
-    assert first.step(meanwhile)
-    assert done == [True]
-    for key in ("web", "big", CUSTOMERS):
-        with shop.open_unit_of_work(read_only=True) as work:
-            assert [one.number for one in work.reports.history(key)] == [2, 1]
-            assert len(work.reports.weeks(key)) == (key != CUSTOMERS)
-
-
-def test_who_refuses_is_in_no_set_and_ids_of_one_person_are_one_customer(shop: Winnow, clock: FakeClock) -> None:
-    """Both are told of in the report as well: 97 of a hundred profiles are customers that may be looked at."""
-    say(shop, {unit: {"channel": "web"} for unit in UNITS})
-    refusing, person, device = UNITS[3], UNITS[4], UNITS[5]
-    shop.catalog.refresh()
-    shop.identifier.identify(device, person, trusted=True)
-    shop.identifier.identify("nobody knows it", refusing, trusted=True)
-    shop.consents.say(ConsentWord(unit_id="nobody knows it", granted=False), by="t")
-    shop.consents.say(ConsentWord(unit_id=UNITS[6], granted=False), by="t")
-    assert reporter(shop).step(silent)
-    with shop.open_unit_of_work(read_only=True) as work:
-        salt, members = work.erasures.salt(), set(work.reports.members("web"))
-        customers = work.reports.newest(CUSTOMERS)
-    assert {unit for unit in UNITS if member_of(salt, unit) not in members} == {refusing, device, UNITS[6]}
-    assert customers is not None
-    assert customers.document["units"] == 97
-
-
-def test_whoever_is_erased_is_in_no_set(shop: Winnow, clock: FakeClock) -> None:
-    """One before the sets are stored but after everybody was read, one afterwards."""
-    say(shop, {unit: {"channel": "web"} for unit in UNITS})
-    early, late = UNITS[3], UNITS[4]
-
-    def meanwhile(done: int, total: int | None, label: str | None = None) -> None:
-        if label == "Storing reports":
-            shop.eraser.erase(early, actor="t")
-
-    def members() -> set[int]:
-        with shop.open_unit_of_work(read_only=True) as work:
-            salt = work.erasures.salt()
-            return {member_of(salt, unit) for unit in UNITS} - set(work.reports.members("web"))
-
-    assert reporter(shop).step(meanwhile)
-    with shop.open_unit_of_work(read_only=True) as work:
-        salt = work.erasures.salt()
-    assert members() == {member_of(salt, early)}
-    shop.eraser.erase(late, actor="t")
-    assert members() == {member_of(salt, early), member_of(salt, late)}
-
-
 def test_after_a_look_it_rests_as_long_as_the_look_took(shop: Winnow, clock: FakeClock) -> None:
     making = reporter(shop)
 
@@ -453,78 +229,3 @@ def test_after_a_look_it_rests_as_long_as_the_look_took(shop: Winnow, clock: Fak
     assert not making.step(silent)
     clock.advance(seconds=PAUSE.total_seconds())
     assert making.step(silent)
-
-
-def test_the_worker_makes_them_and_stops_where_told_to(
-    shop: Winnow, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    say(shop, drawn(1))
-    stop = threading.Event()
-
-    def told_to_stop(progress: Progress) -> bool:
-        stop.set()
-        return reporter(shop).step(progress)
-
-    Worker(shop, FakeAnalyst(shop), holder="me", stop=stop, report=told_to_stop).round()
-    assert shop.segment_reports.of("web").state == "pending"
-    # On a busy machine a look takes longer than the log is left alone for.
-    monkeypatch.setattr("experiments.worker.worker.FOLLOW_SECONDS", 600.0)
-    followed: list[int] = []
-    worker = Worker(
-        shop,
-        FakeAnalyst(shop),
-        holder="me",
-        stop=threading.Event(),
-        report=reporter(shop).step,
-        follow=lambda: followed.append(1) is None,  # type: ignore[func-returns-value]
-    )
-    worker.round()
-    assert (shop.segment_reports.of("web").state, followed) == ("made", [1] * FOLLOW_STEPS)
-    # In the middle of a long look the log is followed a step at a time: profiles, and three reports.
-    monkeypatch.setattr("experiments.worker.worker.FOLLOW_SECONDS", 0.0)
-    clock.advance(days=1)
-    worker.round()
-    assert len(followed) == 2 * FOLLOW_STEPS + 4
-
-
-def both_at_once(shop: Winnow) -> None:
-    """Two workers look one after the other, as DuckDB wants it within a process, and then store at the same time."""
-    looking, storing = threading.Lock(), threading.Barrier(2, timeout=20)
-
-    def work() -> bool:
-        looking.acquire()
-        looked: list[bool] = []
-
-        def progress(done: int, total: int | None, label: str | None = None) -> None:
-            if label == "Storing reports" and not looked:
-                looked.append(True)
-                looking.release()
-                storing.wait()
-
-        return reporter(shop).step(progress)
-
-    with ThreadPoolExecutor(2) as pool:
-        assert [one.result() for one in [pool.submit(work), pool.submit(work)]] == [True, True]
-
-
-def test_in_every_database_two_workers_at_once(database: Database, clock: FakeClock) -> None:
-    """Each report is stored once, a week is counted once, and what comes back is what was made."""
-    shop = new_shop(clock, database)
-    say(shop, drawn(1))
-    inside = [on_web(drawn(1)), on_web(drawn(2))]
-    both_at_once(shop)
-    clock.advance(days=7)
-    say(shop, drawn(2))
-    both_at_once(shop)
-    (week,) = shop.segment_reports.newest("web").document["card"]["stability"]["weeks"]
-    gone, come = inside[0] - inside[1], inside[1] - inside[0]
-    assert (week["before"], week["left"], week["entered"]) == (len(inside[0]), len(gone), len(come))
-    for one in shop.segment_reports.all_newest():
-        assert [report.number for report in shop.segment_reports.history(one.segment.value.key)] == [2, 1]
-    with shop.open_unit_of_work(read_only=True) as work:
-        assert len(work.reports.weeks("web")) == 1
-    person = min(inside[1])
-    shop.eraser.erase(person, actor="t")
-    with shop.open_unit_of_work(read_only=True) as work:
-        salt = work.erasures.salt()
-        assert list(work.reports.members("web")) == sorted(member_of(salt, unit) for unit in inside[1] - {person})

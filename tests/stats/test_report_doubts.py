@@ -1,0 +1,148 @@
+"""Doubts in the report: what is told of data that may mislead, and of data that are not there."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from analysis.estimate import Interval, Undefined
+from analysis.moments import DayKey, MetricKey, Moments, MomentTable, Shape
+from analysis.plan import Cell
+from analysis.report import build
+from tests.stats.builders import comparison, conversions, metric, moments_of, plan, segment, table
+from tests.stats.exact_means import mean_with, means
+
+
+def test_a_lift_that_stays_is_no_novelty_where_the_metric_falls() -> None:
+    """+20 % every day, at daily rates of .10, .03, .02 …: the differences fall, the lift does not."""
+    daily = (0.10, 0.03, 0.02, 0.015, 0.01, 0.01, 0.01)
+    by_day = {
+        DayKey(1, "all", arm, day): conversions(round(20_000 * rate * factor), 20_000)
+        for arm, factor in (("a", 1.0), ("b", 1.2))
+        for day, rate in enumerate(daily)
+    }
+    arms = {
+        (1, "all", "a"): {"visits": conversions(3_900, 20_000)},
+        (1, "all", "b"): {"visits": conversions(4_680, 20_000)},
+    }
+    found = segment(build(plan(novelty_days=7), table(arms, by_day=by_day)))
+    assert "novelty" not in [one.code for one in found.findings]
+    assert [day.difference for day in found.novelty[0].days] == pytest.approx([0.2 * rate for rate in daily])
+
+
+def test_a_floor_with_rare_peaks_waits_where_the_split_is_uneven() -> None:
+    """100 for everybody and 5,100 for one in 500, 9:1: the effective events of the values are many, those of the spread
+    are not. A/A tests err in .33 over 100 looks unless such a metric waits."""
+    rows = {}
+    for arm, n in (("a", 9_000), ("b", 1_000)):
+        values = np.full(n, 100.0)
+        values[: n // 500] = 5_100.0
+        d = values - values.mean()
+        shape = Shape(
+            n=n, mean=float(values.mean()), m2=float(d @ d), m3=float((d**3).sum()), smallest=100, largest=5_100
+        )
+        rows[arm] = (moments_of(values), shape)
+    arms = {(1, "all", arm): {"visits": moments} for arm, (moments, _) in rows.items()}
+    shapes = {MetricKey(1, "all", arm, "visits"): shape for arm, (_, shape) in rows.items()}
+    cells = [Cell(epoch=1, segment="all", weights={"a": 9, "b": 1})]
+    found = segment(build(plan(metric(kind="mean"), cells=cells), table(arms, shapes=shapes)))
+    assert found.verdict.outcome == "too_early"
+    assert "skewed_metric" in [one.code for one in found.findings]
+
+
+def test_an_effect_far_beyond_the_plan_is_doubted() -> None:
+    codes = [one.code for one in segment(means((10, 0.01), (20, 0.01))).findings]
+    assert codes == ["too_good_to_be_true"]
+
+
+def test_a_single_value_that_makes_the_difference_is_named() -> None:
+    """999 units of 0 and 1 alike in both arms, and one of 5,000 in b: without it there is no difference."""
+    usual = [0.0] * 500 + [1.0] * 499
+    values = {"a": [*usual, 1.0], "b": [*usual, 5_000.0]}
+    arms = {(1, "all", name): {"visits": moments_of(of)} for name, of in values.items()}
+    shapes = {}
+    for name, of in values.items():
+        x = np.array(of)
+        d = x - x.mean()
+        shapes[MetricKey(1, "all", name, "visits")] = Shape(
+            n=len(x), mean=float(x.mean()), m2=float(d @ d), m3=float((d**3).sum()), smallest=0.0, largest=max(of)
+        )
+    found = segment(build(plan(metric(kind="mean")), table(arms, shapes=shapes)))
+    messages = {one.code: one.message for one in found.findings}
+    assert "5,000" in messages["outlier_influence"]
+
+
+def test_a_cut_off_that_was_found_is_told() -> None:
+    arms = {(1, "all", name): {"visits": mean_with(10.0, 0.05)} for name in "ab"}
+    question = plan(metric(kind="mean", name="Revenue", winsor_quantile=0.99))
+    found = build(question, table(arms, caps={"visits": 312.5}))
+    assert [(one.code, one.severity) for one in found.findings] == [("winsorised", "info")]
+    assert "312.5" in found.findings[0].message
+    assert "0.99" in found.findings[0].message
+
+
+def test_values_of_both_signs_count_by_their_size() -> None:
+    """Margins of ±1 around .01: the sum is near nothing, the effective number of events is (Σ|x|)²/Σx² = n."""
+
+    def margin(mean: float) -> Moments:
+        n = 1_000
+        return Moments(n=n, mean=mean, m2=n * (1 - mean * mean), absolute_mean=1.0)
+
+    arms = {(1, "all", "a"): {"visits": margin(0.01)}, (1, "all", "b"): {"visits": margin(0.02)}}
+    found = segment(build(plan(metric(kind="mean")), table(arms)))
+    assert isinstance(comparison(found).difference.always_valid, Interval)
+    assert "few_events" not in [one.code for one in found.findings]
+
+
+def test_a_metric_without_any_event_is_named() -> None:
+    arms = {(1, "all", arm): {"visits": conversions(0, 2_000)} for arm in "ab"}
+    found = build(plan(), table(arms))
+    assert [(one.code, one.severity, one.metric) for one in found.findings] == [("no_events", "warning", "visits")]
+    assert "4,000" in found.findings[0].message
+    few = {(1, "all", arm): {"visits": conversions(0, 90)} for arm in "ab"}
+    assert build(plan(), table(few)).findings == ()
+
+
+@pytest.mark.parametrize(("outside", "severity"), [(200, "warning"), (201, "critical")])
+def test_where_most_are_outside_of_the_plan_nothing_can_be_trusted(outside: int, severity: str) -> None:
+    arms = {(1, "all", arm): {"visits": conversions(10, 100)} for arm in "ab"}
+    found = build(plan(), table(arms, units_outside=outside))
+    assert [(one.code, one.severity) for one in found.findings] == [("exposures_outside", severity)]
+
+
+def test_a_table_without_anything_gives_reasons() -> None:
+    found = build(plan(segments=("x", "y")), MomentTable())
+    assert found.units == 0
+    row = comparison(segment(found))
+    assert isinstance(row.belief, Undefined)
+    assert found.recommendation is not None
+    assert found.recommendation.advice == "wait"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("watched", "names_somebody"), [(True, False), (False, True)], ids=["with shapes", "without"])
+def test_an_uneven_split_of_a_floor_with_peaks_names_nobody_by_chance(watched: bool, names_somebody: bool) -> None:
+    """100 A/A tests split 9:1, 30 looks of 200 units: 100 for everybody, 5,100 for one in 500."""
+    rng = np.random.default_rng(17)
+    cells = [Cell(epoch=1, segment="all", weights={"a": 9, "b": 1})]
+    question = plan(metric(kind="mean"), cells=cells)
+    wrong = 0
+    for _ in range(100):
+        peaks = {"a": np.cumsum(rng.binomial(180, 0.002, 30)), "b": np.cumsum(rng.binomial(20, 0.002, 30))}
+        for look in range(9, 30, 2):
+            arms, shapes = {}, {}
+            for arm, n in (("a", 180 * (look + 1)), ("b", 20 * (look + 1))):
+                share = peaks[arm][look] / n
+                sums = {"mean": 100 + 5_000 * share, "m2": 5_000.0**2 * n * share * (1 - share)}
+                cubes = 5_000.0**3 * n * share * (1 - share) * (1 - 2 * share)
+                arms[1, "all", arm] = {"visits": Moments(n=n, **sums)}
+                shapes[MetricKey(1, "all", arm, "visits")] = Shape(
+                    n=n, m3=cubes, smallest=100.0, largest=5_100.0 if share else 100.0, **sums
+                )
+            found = segment(build(question, table(arms, shapes=shapes if watched else {})))
+            if found.verdict.outcome not in ("undecided", "too_early"):
+                wrong += 1
+                break
+    assert (wrong / 100 > 0.05 + 4 * sqrt(0.05 * 0.95 / 100)) is names_somebody, wrong

@@ -1,0 +1,140 @@
+"""Looks in the report: what is spent at each of them, and when it is decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from math import sqrt
+
+import pytest
+from scipy.stats import norm
+
+from analysis.estimate import Interval, Outlook, Undefined
+from analysis.inference.sequential import always_valid_p, mixture_scale, multiplier
+from analysis.moments import ArrivalKey, Moments
+from analysis.plan import Cell, Looks
+from analysis.report import build
+from tests.stats.builders import at, comparison, metric, plan, segment, table
+from tests.stats.exact_means import mean_with, means
+
+# Lan–DeMets spending of O'Brien–Fleming's kind, two-sided .05, at fifths of the information: the boundaries that
+# Reboussin, DeMets, Kim & Lan compute, Controlled Clinical Trials 21 (2000), pp. 190-207.
+LAN_DEMETS = (4.8769, 3.3569, 2.6803, 2.2898, 2.0310)
+
+
+@pytest.mark.parametrize("look", range(5))
+def test_a_group_sequential_plan_decides_at_its_boundary(look: int) -> None:
+    """2,000 units at this look, planned so that they are (look + 1)/5; the earlier looks at equal steps."""
+    planned = 2_000 * 5 / (look + 1)
+    earlier = tuple(round(planned * step / 5) for step in range(1, look + 1))
+    looks = Looks(planned_units=round(planned), earlier_units={"all": earlier, None: earlier})
+    error = sqrt(2) * 0.01
+    for z, significant in ((LAN_DEMETS[look] - 0.02, False), (LAN_DEMETS[look] + 0.02, True)):
+        found = means((10.0, 0.01), (10.0 + z * error, 0.01), stopping_rule="group_sequential", looks=looks)
+        row = comparison(segment(found))
+        assert isinstance(row.p_value_adjusted, float)
+        assert (row.p_value_adjusted < 0.05) is significant
+        assert isinstance(row.difference_in_family, Interval)
+        assert (row.difference_in_family.low > 0) is significant
+        half_width = (row.difference_in_family.high - row.difference_in_family.low) / 2
+        # t with 1,998 degrees of freedom in place of z: 3 parts in a thousand at 4.9.
+        assert half_width / error == pytest.approx(LAN_DEMETS[look], rel=4e-3)
+        assert found.overall.metrics[0].comparisons[0].p_value_adjusted == row.p_value_adjusted
+
+
+def test_after_the_last_look_nothing_is_left_to_spend() -> None:
+    looks = Looks(planned_units=1_000, earlier_units={"all": (1_000,), None: (1_000,)})
+    row = comparison(segment(means((10, 0.01), (11, 0.01), stopping_rule="group_sequential", looks=looks)))
+    for number in (row.p_value_adjusted, row.difference_in_family, row.lift_in_family):
+        assert isinstance(number, Undefined)
+        assert number.reason == "nothing_to_spend"
+
+
+@pytest.mark.parametrize("last", [2_000, 2_001])
+def test_the_same_units_again_have_nothing_to_spend(last: int) -> None:
+    """Their outcomes may have changed meanwhile: 15 looks at the same 10,000 units, of which some convert every day,
+    err in .26 of A/A tests if all but the first are free. Units that left do not give a look back either."""
+    looks = Looks(planned_units=4_000, earlier_units={"all": (1_000, last)})
+    row = comparison(segment(means((10, 0.01), (11, 0.01), stopping_rule="group_sequential", looks=looks)))
+    assert isinstance(row.p_value_adjusted, Undefined)
+    assert row.p_value_adjusted.reason == "nothing_to_spend"
+
+
+def test_segments_of_a_group_sequential_plan_expect_equal_shares_unless_told() -> None:
+    """2,000 of 8,000 units in each of two segments are half of what is planned there, a quarter of 4,000·2 = 8,000."""
+    arms = {
+        (1, name, arm): {"visits": mean_with(value, 0.01)}
+        for name in "xy"
+        for arm, value in (("a", 10.0), ("b", 10.05))
+    }
+    question = {"segments": ("x", "y"), "stopping_rule": "group_sequential", "family": "bonferroni"}
+
+    def half_width(looks: Looks) -> float:
+        row = comparison(segment(build(plan(metric(kind="mean"), looks=looks, **question), table(arms))))
+        assert isinstance(row.difference_in_family, Interval)
+        return (row.difference_in_family.high - row.difference_in_family.low) / 2 / (sqrt(2) * 0.01)
+
+    # One look at half of the information, alpha .025: 2·(2 - 2Φ(z(.025/4)/√.5)) on two sides.
+    spent = 4 * norm.sf(norm.isf(0.025 / 4) / sqrt(0.5))
+    assert half_width(Looks(planned_units=8_000)) == pytest.approx(norm.isf(spent / 2), rel=4e-3)
+    told = Looks(planned_units=8_000, planned_by_segment={"x": 8_000})
+    spent = 4 * norm.sf(norm.isf(0.025 / 4) / sqrt(0.25))
+    assert half_width(told) == pytest.approx(norm.isf(spent / 2), rel=1e-2)
+
+
+def test_an_unbounded_lift_of_a_group_sequential_plan_says_so() -> None:
+    """The control's mean is half a standard error above 0: no percentage, and yet a look like any other."""
+    looks = Looks(planned_units=4_000)
+    arms = {
+        (1, "all", arm): {"visits": replace(mean_with(value, 0.01), absolute_mean=1.0)}
+        for arm, value in (("a", 0.005), ("b", 1.0))
+    }
+    question = plan(metric(kind="mean"), stopping_rule="group_sequential", looks=looks)
+    row = comparison(segment(build(question, table(arms))))
+    assert isinstance(row.p_value_adjusted, float)
+    assert isinstance(row.lift_in_family, Undefined)
+    assert row.lift_in_family.reason == "unbounded"
+
+
+def test_one_look_is_said_to_be_one_look() -> None:
+    assert [one.code for one in means((10, 1), (10, 1), stopping_rule="fixed_horizon").findings] == ["single_look"]
+    assert means((10, 1), (10, 1)).findings == ()
+
+
+def test_an_open_comparison_says_when_it_decides_and_a_decided_one_does_not() -> None:
+    """100 units a day in the last seven whole days; the sequence meets 0 where z·√(n/now) is its multiplier."""
+    error = sqrt(2) * 0.05
+    arms = {
+        (1, "all", "a"): {"visits": mean_with(10, 0.05)},
+        (1, "all", "b"): {"visits": mean_with(10 + 2 * error, 0.05)},
+    }
+    days = [(at(0) + timedelta(days=day)).date().isoformat() for day in range(10)]
+    arrivals = {ArrivalKey("all", day): 100 if day >= days[2] else 5_000 for day in days}
+    question = plan(metric(kind="mean"), watermark_at=at(9 * 86_400), minimum_lift=0.02)
+    row = comparison(segment(build(question, table(arms, arrivals=arrivals))))
+    assert isinstance(row.outlook, Outlook)
+    assert isinstance(row.outlook.units_left, int)
+    rho = mixture_scale(0.05, 5_000)
+    total = 2_000 + row.outlook.units_left
+    assert multiplier(total, 0.05, rho) == pytest.approx(2 * sqrt(total / 2_000), rel=1e-3)
+    assert row.outlook.days_left == pytest.approx(row.outlook.units_left / 100)
+    at_end = error * sqrt(2_000 / 5_000)
+    critical = multiplier(5_000, 0.05, rho)
+    assert row.outlook.detectable_lift == pytest.approx((critical + norm.isf(0.2)) * at_end / 10, rel=1e-6)
+    decided = comparison(segment(means((10, 0.01), (11, 0.01))))
+    assert decided.outlook is None
+
+
+def test_the_clock_counts_variance_not_units() -> None:
+    """Two epochs of 1,000 units an arm, standard deviations 1 and 5: u = 2,000·(1 + 25)/1 = 52,000."""
+    cells = [Cell(epoch=epoch, segment="all", weights={"a": 1, "b": 1}) for epoch in (1, 2)]
+    arms = {
+        (epoch, "all", name): {"visits": Moments(n=1_000, mean=value, m2=deviation**2 * 999)}
+        for epoch, deviation in ((1, 1.0), (2, 5.0))
+        for name, value in (("a", 10.0), ("b", 10.3))
+    }
+    row = comparison(segment(build(plan(metric(kind="mean"), cells=cells), table(arms))))
+    error = sqrt(0.25 * (2 / 1000 + 50 / 1000))
+    assert row.difference.std_error == pytest.approx(error)
+    z = 0.3 / error
+    assert row.p_value_always_valid == pytest.approx(always_valid_p(z, 52_000, mixture_scale(0.05, 5_000)))
