@@ -15,6 +15,8 @@ UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 
 _MAX_DEPTH = 8
 _MAX_WHOLE = 2**63 - 1
+_BACKSLASH, _BRACKET = b"\\["
+"""As numbers, which are looked for three times as quickly as bytes."""
 _NAMELESS = frozenset({str, float, bool, type(None)})
 
 
@@ -34,8 +36,8 @@ def is_fit(unit_id: str, attributes: Mapping[str, Value], body: bytes, names: in
         0 < len(unit_id) <= MAX_ID_LENGTH
         and unit_id.isprintable()
         and body.count(b":") == names + len(attributes)
-        and body.find(b"\\") < 0
-        and body.find(b"[") < 0
+        and _BACKSLASH not in body
+        and _BRACKET not in body
     ):
         return True
     return is_id(unit_id) and is_plain(body, names + names_in(attributes))

@@ -177,13 +177,13 @@ def _lane(quick: bool) -> Case:
 
 
 def _assignment(folder: Path, quick: bool) -> Case:
-    ground, seconds = Ground(folder), 1 if quick else 5
+    ground, seconds = Ground(folder), 1 if quick else 2
     return Case(
         name="http-assignment",
         title="One assignment over HTTP, key check included",
         unit="request",
         memory=False,
-        rounds=1 if quick else 9,
+        rounds=1 if quick else 21,
         warm_ups=1,
         sides=(
             Side(name="winnow", prepare=partial(http.winnow, ground, KEY, seconds=seconds), requires=(WRK, POSTGRES)),
