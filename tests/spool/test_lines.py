@@ -102,6 +102,14 @@ def test_every_database_stores_loaded_rows_once(open_unit_of_work: OpenUnitOfWor
     assert sorted(happened) == sorted([("u1", "visit", 2.0, NOW), (odd, "visit", None, NOW)])
 
 
+@pytest.mark.parametrize("cells", [(6,), (8,), (7, 6), (6, 8), (8, 6), (6, 9, 6)])
+def test_a_row_with_another_number_of_columns_is_none(cells: tuple[int, ...]) -> None:
+    """Whatever lies beside it: six columns and eight are as many as twice seven."""
+    rows = ["\t".join(["1"] * count) for count in cells]
+    with pytest.raises(ValueError, match="7 columns"):
+        event_values(rows)
+
+
 @pytest.mark.parametrize("ids", [["e1"], ["e1", "back\\slash", "é 😀"]])
 def test_lines_of_an_earlier_release_get_the_columns_of_today(ids: list[str]) -> None:
     """As they were before there were channels: a column less, before the two instants."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Table
@@ -12,8 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DataError, IntegrityError
 
 from experiments.domain.errors import RowsRefused
-from experiments.services.recording.lines import event_values, exposure_values, id_of, rows_in
-from experiments.storage.log import tables
+from experiments.services.recording.lines import cells_in, rows_in
 from experiments.storage.log.event_log import SqlEventLog, newest_ids
 
 STATEMENT_ROWS = 500
@@ -26,14 +24,14 @@ class SqliteEventLog(SqlEventLog):
         return frozenset(self._connection.execute(statement, rows).scalars())
 
     def _load(self, table: Table, columns: Sequence[str], data: bytes) -> None:
-        """Insert in the order of event ids: each page of their index is touched once a batch, not once a row."""
+        """Insert the first row of each id, in their order: each page of the index is touched once a batch."""
         try:
-            rows = sorted(rows_in(data), key=id_of)
+            first = {row[: row.index("\t")]: row for row in reversed(rows_in(data))}
+            rows = [first[event_id] for event_id in sorted(first)]
             for start in range(0, len(rows), STATEMENT_ROWS):
                 some = rows[start : start + STATEMENT_ROWS]
-                part = event_values(some) if table is tables.events else exposure_values(some)
-                statement = _insert_sql(table.name, tuple(columns), len(part))
-                self._connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
+                statement = _insert_sql(table.name, tuple(columns), len(some))
+                self._connection.exec_driver_sql(statement, tuple(cells_in(some, columns)))
         except (DataError, IntegrityError, ValueError) as error:
             raise RowsRefused(str(error).partition("\n")[0]) from None
 
