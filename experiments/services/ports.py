@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -133,9 +133,17 @@ class KeyStore(Protocol):
     def page(self, *, after: str | None, limit: int) -> Page[ApiKey]: ...
 
 
+CLOCKS_APART = timedelta(minutes=10)
+"""Clocks of machines that work together are less apart; where they seem to be more, one has been set meanwhile."""
+
+
 class LeaseStore(Protocol):
     def acquire(self, name: str, *, holder: str, now: datetime, ttl_seconds: int) -> bool:
-        """Take or renew the lease in one step; False while somebody else holds it and it has not expired."""
+        """Take or renew the lease in one step; False while somebody else holds it and it has not expired.
+
+        One that ends later than this one would by more than `CLOCKS_APART` is void: the clock has been set back since,
+        and its holder, who may be dead, would be waited for until it has been there again.
+        """
 
     def release(self, name: str, *, holder: str) -> None:
         """Give it back, where it is ours."""

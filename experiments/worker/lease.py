@@ -44,9 +44,9 @@ class Lease:
         self._renewed_at = now
 
     def keep(self) -> None:
-        """Renew it where a third of its time is over. Raise LeaseLost."""
+        """Renew it where a third of its time is over, or the clock was set back. Raise LeaseLost."""
         third = timedelta(seconds=self._seconds / 3)
-        if self._renewed_at is None or self._clock() - self._renewed_at > third:
+        if self._renewed_at is None or not timedelta() <= self._clock() - self._renewed_at <= third:
             self.renew()
 
     def release(self) -> None:

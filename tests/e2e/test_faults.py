@@ -17,11 +17,10 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from experiments.services.keys import Scope
 from experiments.spool.listing import spooled
 from experiments.storage import migrate
-from tests.e2e.load import Load, assert_stored_once, make_known, start_offer
-from tests.e2e.processes import COMMAND, ROOT, Server, environment, new_key, serving
+from tests.e2e.load import Load, assert_stored_once
+from tests.e2e.offered import offered, start_worker, working
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -75,40 +74,6 @@ def postgres() -> Iterator[Postgres]:
         yield server
     finally:
         server.clean_up()
-
-
-@contextlib.contextmanager
-def working(url: str, log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Run a worker; the list lets a test exchange it."""
-    running = [start_worker(url, log)]
-    try:
-        yield running
-    finally:
-        for process in running:
-            process.kill()
-            process.wait(30)
-
-
-def start_worker(url: str, log: Path) -> subprocess.Popen[bytes]:
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [*COMMAND, "worker", "--interval", "0.5"],
-            cwd=ROOT,
-            env=environment(url),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-
-@contextlib.contextmanager
-def offered(url: str, folder: Path, **settings: str) -> Iterator[tuple[Server, str]]:
-    """Two server processes with an experiment that exposes whoever asks, and a key for them."""
-    with serving(url, folder / "server.log", workers=2, settings=settings) as server:
-        start_offer(server.address, new_key(url, Scope.ADMIN))
-        key = new_key(url, Scope.INGEST, Scope.ASSIGN)
-        make_known(server.address, key)
-        yield server, key
 
 
 def test_server_worker_and_postgres_are_killed_in_turn(postgres: Postgres, tmp_path: Path) -> None:

@@ -328,6 +328,22 @@ def test_a_lease_is_one_holders(open_unit_of_work, now):
     assert acquire("a", 16)
 
 
+def test_a_lease_of_a_clock_that_was_set_back_is_void(open_unit_of_work, now):
+    """Clocks may be ten minutes apart: a lease of ten seconds may end ten minutes and ten seconds from now."""
+
+    def acquire(holder, at):
+        with open_unit_of_work() as unit:
+            mine = unit.leases.acquire("analyse", holder=holder, now=at, ttl_seconds=10)
+            unit.commit()
+        return mine
+
+    ahead = now + timedelta(hours=2)
+    assert acquire("a", ahead)
+    assert not acquire("b", ahead - timedelta(minutes=10))
+    assert acquire("b", ahead - timedelta(minutes=10, microseconds=1))
+    assert not acquire("c", ahead - timedelta(minutes=10))
+
+
 def test_promotions_are_counted_by_state(open_unit_of_work):
     made = [promotion("p1"), promotion("p2", PromotionState.REJECTED), promotion("p3", PromotionState.REJECTED)]
     _stored(open_unit_of_work, "promotions", "add", *made)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete
 
+from experiments.services.ports import CLOCKS_APART
 from experiments.storage.access.tables import leases
 from experiments.storage.statements import insert_for
 
@@ -17,9 +18,11 @@ class SqlLeaseStore:
         self._connection = connection
 
     def acquire(self, name: str, *, holder: str, now: datetime, ttl_seconds: int) -> bool:
-        mine = {"holder": holder, "expires_at": now + timedelta(seconds=ttl_seconds)}
+        expires_at = now + timedelta(seconds=ttl_seconds)
+        mine = {"holder": holder, "expires_at": expires_at}
         taken = insert_for(self._connection, leases).values(name=name, **mine)
-        free = (_columns.holder == holder) | (_columns.expires_at <= now)
+        void = _columns.expires_at > expires_at + CLOCKS_APART
+        free = (_columns.holder == holder) | (_columns.expires_at <= now) | void
         statement = taken.on_conflict_do_update(index_elements=["name"], set_=mine, where=free)
         return self._connection.execute(statement.returning(_columns.name)).one_or_none() is not None
 

@@ -12,7 +12,7 @@ from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import DECLINED_STATES, OPEN_STATES, Promotion, PromotionState
 from experiments.services.paging import Page, Stored
-from experiments.services.ports import ApiKey
+from experiments.services.ports import CLOCKS_APART, ApiKey
 from experiments.storage.experiments.library import Keyed
 from experiments.storage.memory.state import State
 from experiments.storage.paging import after_key, before_id, cut
@@ -188,10 +188,11 @@ class MemoryLeaseStore:
         self._rows = state.leases
 
     def acquire(self, name: str, *, holder: str, now: datetime, ttl_seconds: int) -> bool:
-        holding, expires_at = self._rows.get(name, (holder, now))
-        if holding != holder and expires_at > now:
+        holding, held_until = self._rows.get(name, (holder, now))
+        expires_at = now + timedelta(seconds=ttl_seconds)
+        if holding != holder and now < held_until <= expires_at + CLOCKS_APART:
             return False
-        self._rows[name] = (holder, now + timedelta(seconds=ttl_seconds))
+        self._rows[name] = (holder, expires_at)
         return True
 
     def release(self, name: str, *, holder: str) -> None:
