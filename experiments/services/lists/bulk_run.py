@@ -81,6 +81,7 @@ class ListAssigner:
         compiled = compile_bulk(entry.experiment, entry.layer)
         source, before = open_list(wish.source, wish.delimiter), _state(wish.source)
         layout = _layout(wish, compiled, source.header())
+        source.check(layout)
         folder = PartFolder(wish.out)
         try:
             folder.check_apart(wish.source)

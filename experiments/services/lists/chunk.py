@@ -67,6 +67,9 @@ class ListFile(Protocol):
 
     def total(self) -> int | None: ...
 
+    def check(self, layout: Layout) -> None:
+        """Refuse a list whose columns are unfit, before a row of it is used. Raises InvalidInput."""
+
     def chunks(self, layout: Layout, start: Position, rows: int) -> Iterator[Chunk]: ...
 
 

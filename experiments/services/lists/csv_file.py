@@ -58,6 +58,10 @@ class CsvList:
                 ends = block.endswith(b"\n")
         return max(lines - 1 + (not ends), 0)
 
+    def check(self, layout: Layout) -> None:
+        """Refuse a file in which a column is missing."""
+        check_columns(self.header(), layout, self._path.name)
+
     def chunks(self, layout: Layout, start: Position, rows: int) -> Iterator[Chunk]:
         """Yield batches of at most so many rows, from a position that an earlier batch named."""
         with self._open() as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +27,7 @@ from experiments.services.lists.chunk import (
     unreadable,
 )
 from experiments.services.lists.csv_file import CsvList
+from experiments.services.lists.ids import exact_in, ids_of, is_float_column
 
 __all__ = ["Chunk", "Layout", "ListFile", "ParquetList", "Position", "Rejected", "check_columns", "digest", "open_list"]
 
@@ -52,7 +54,7 @@ def digest(path: Path) -> str:
 
 
 class ParquetList:
-    """Columns have types already; ids are text or whole numbers."""
+    """Columns have types already; ids are text or whole numbers, which floats may hold too."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -69,31 +71,51 @@ class ParquetList:
         """Return how many rows there are."""
         return int(self._file.metadata.num_rows)
 
-    def chunks(self, layout: Layout, start: Position, rows: int) -> Iterator[Chunk]:
-        """Yield batches of exactly so many rows but for the last, from a row that is a multiple of it."""
+    def check(self, layout: Layout) -> None:
+        """Refuse a file whose columns are missing or of another type, or whose ids are floats that are no ids."""
         check_columns(self.header(), layout, self._path.name)
         self._check_types(layout)
+        if is_float_column(self._file.schema_arrow.field(layout.id_column).type):
+            row = 1
+            for batch in self._batches([layout.id_column]):
+                self._ids(batch[layout.id_column], row)
+                row += batch.num_rows
+
+    def chunks(self, layout: Layout, start: Position, rows: int) -> Iterator[Chunk]:
+        """Yield batches of exactly so many rows but for the last, from a row that is a multiple of it."""
+        self.check(layout)
         row = start.offset
         for table in self._tables(layout, row, rows):
             lines = range(row + 1, row + 1 + table.num_rows)
-            row += table.num_rows
-            ids = [None if one is None else str(one) for one in listed(table[layout.id_column])]
+            ids = self._ids(table[layout.id_column], row + 1)
             cells = {
                 name: coded(table[name].combine_chunks(), layout.readers.get(name, read_value))
                 for name in layout.attributes
             }
+            row += table.num_rows
             yield chunk_of(layout, Rows(lines=lines, ids=ids, cells=cells, rejected=[]), Position(offset=row))
 
     def _check_types(self, layout: Layout) -> None:
         kind = self._file.schema_arrow.field(layout.id_column).type
         plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (is_text(plain) or pa.types.is_integer(plain)):
+        if not (is_text(plain) or pa.types.is_integer(plain) or is_float_column(kind)):
             message = f"Ids are texts or whole numbers; column {layout.id_column!r} is of type {kind}."
             raise InvalidInput("id_column_type", message)
         for name in layout.attributes:
             if name in layout.types:
                 message = f"{self._path.name} says itself of which types its columns are; {name!r} cannot be another."
                 raise InvalidInput("type_declared", message)
+
+    def _ids(self, column: pa.Array | pa.ChunkedArray, first_row: int) -> list[str | None]:
+        if is_float_column(column.type):
+            return ids_of(listed(column), first_row, exact=exact_in(column.type))
+        return [None if one is None else str(one) for one in listed(column)]
+
+    def _batches(self, columns: list[str], **more: Any) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._file.iter_batches(columns=columns, **more)
+        except (OSError, pa.ArrowException) as error:
+            raise unreadable(self._path, error) from None
 
     def _tables(self, layout: Layout, start: int, rows: int) -> Iterator[pa.Table]:
         groups: list[int] = []
@@ -106,17 +128,14 @@ class ParquetList:
                 groups.append(number)
         wanted = list(dict.fromkeys((layout.id_column, *layout.attributes)))
         held = pa.table({name: pa.array([], self._file.schema_arrow.field(name).type) for name in wanted})
-        try:
-            for batch in self._file.iter_batches(batch_size=min(rows, 65_536), row_groups=groups, columns=wanted):
-                taken = pa.Table.from_batches([batch.slice(skipped)]) if skipped < batch.num_rows else None
-                skipped = max(skipped - batch.num_rows, 0)
-                if taken is None:
-                    continue
-                held = pa.concat_tables([held, taken.select(wanted)])
-                while held.num_rows >= rows:
-                    yield held.slice(0, rows)
-                    held = held.slice(rows)
-        except (OSError, pa.ArrowException) as error:
-            raise unreadable(self._path, error) from None
+        for batch in self._batches(wanted, batch_size=min(rows, 65_536), row_groups=groups):
+            taken = pa.Table.from_batches([batch.slice(skipped)]) if skipped < batch.num_rows else None
+            skipped = max(skipped - batch.num_rows, 0)
+            if taken is None:
+                continue
+            held = pa.concat_tables([held, taken.select(wanted)])
+            while held.num_rows >= rows:
+                yield held.slice(0, rows)
+                held = held.slice(rows)
         if held.num_rows:
             yield held

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from math import isfinite
 from typing import Any, Protocol
 from uuid import UUID
 
-from experiments.domain.errors import InvalidInput
 from experiments.services.lists.cells import read_value
 from experiments.services.lists.chunk import Chunk, Layout, Position, Rows, check_columns, chunk_of, coded_values
+from experiments.services.lists.ids import ids_of
 
 _KNOWN = (str, int, float, Decimal, date, list, dict, type(None))
 
@@ -39,10 +38,14 @@ class QueryList:
     def total(self) -> None:
         """How many rows there are is known at the end."""
 
+    def check(self, layout: Layout) -> None:
+        """Refuse a query in which a column is missing; what its ids are is seen as they come."""
+        check_columns(self.header(), layout, "the query")
+
     def chunks(self, layout: Layout, start: Position, rows: int) -> Iterator[Chunk]:
         """Yield batches of at most so many rows."""
         header = self.header()
-        check_columns(header, layout, "the query")
+        self.check(layout)
         if start.offset:
             raise ValueError("a query is read from its first row on")
         row = 0
@@ -52,7 +55,7 @@ class QueryList:
                 name: coded_values([_plain(one) for one in columns[name]], layout.readers.get(name, read_value))
                 for name in layout.attributes
             }
-            ids = [_id(one) for one in columns[layout.id_column]]
+            ids = ids_of(columns[layout.id_column], row + 1)
             lines = range(row + 1, row + 1 + len(batch))
             row += len(batch)
             yield chunk_of(layout, Rows(lines=lines, ids=ids, cells=cells, rejected=[]), Position(offset=row))
@@ -63,14 +66,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, _KNOWN):
         return value
     return str(value) if isinstance(value, UUID) else type(value)
-
-
-def _id(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, Decimal) and not value.is_nan() and isfinite(value) and value == value.to_integral_value():
-        return str(int(value))
-    if isinstance(value, int | UUID) and not isinstance(value, bool):
-        return str(value)
-    message = f"Ids are texts or whole numbers; the query's are of type {type(value).__name__}."
-    raise InvalidInput("id_column_type", message)

@@ -126,7 +126,7 @@ def test_what_drivers_return(winnow: Winnow) -> None:
     }
     assert attributes(winnow, "8") == {"city": "Bonn", "orders": 3, "since": "2026-01-31"}
     with pytest.raises(InvalidInput) as refusal:
-        run(winnow, Rows(["unit_id", "city"], (1.5, "Bonn")))
+        run(winnow, Rows(["unit_id", "city"], (b"7", "Bonn")))
     assert refusal.value.code == "id_column_type"
 
 
@@ -299,3 +299,18 @@ def test_a_file_by_either_name_of_the_option(winnow: Winnow, tmp_path: Path, sql
     for option, stored in (("--as", "1 stored"), ("--source", "1 known")):
         done = CliRunner().invoke(main, ["import", "customers", str(path), option, "crm"], env=environment)
         assert (done.exit_code, stored in done.output) == (0, True)
+
+
+def test_ids_of_a_query_that_came_as_floats(winnow: Winnow) -> None:
+    done = run(winnow, Rows(["unit_id", "orders"], (12.0, 1), (None, 2), (float("nan"), 3)))
+    assert (done.accepted, [(row.line, row.code) for row in done.bad_rows]) == (
+        1,
+        [(2, "id_invalid"), (3, "id_invalid")],
+    )
+    assert attributes(winnow, "12") == {"orders": 1}
+    for unit_id, code in ((7.5, "id_not_whole"), (2.0**53 + 2, "id_not_exact")):
+        with pytest.raises(InvalidInput) as refusal:
+            run(winnow, Rows(["unit_id", "orders"], (7, 1), (unit_id, 2)))
+        assert refusal.value.code == code
+    with winnow.open_unit_of_work(read_only=True) as work:
+        assert [one.profile.unit_id for one in work.profiles.page(after=None, limit=9)] == ["12"]
