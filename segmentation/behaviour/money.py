@@ -8,8 +8,10 @@ from typing import Any
 
 from segmentation.refusal import Refused
 
-# Beyond, a value is a mistake; the sum of 90,000 such purchases still fits a 64-bit integer of cents.
 LARGEST_VALUE = 1e12
+"""Beyond, a value is a mistake."""
+LARGEST_TOTAL = 2**62
+"""Sums of cents stop here, some 46,000 of the largest purchases: they and their differences fit 64 bits."""
 
 Value = int | float | Decimal | None
 
@@ -36,13 +38,18 @@ def _nearest(number: float) -> int:
 
 def cents_column(value: Any, cents_per_unit: int) -> Any:
     """The same of a column: null where there is no usable value."""
-    value = value.cast("float64") if value.type().is_floating() else value
-    usable = value.abs() <= LARGEST_VALUE
-    scaled = value * cents_per_unit
-    whole = scaled if value.type().is_integer() else scaled.round()
-    return usable.ifelse(whole.cast("int64"), None)
+    kind = value.type()
+    value = value.cast("float64") if kind.is_floating() else value.cast("int64") if kind.is_integer() else value
+    scaled = value.between(-LARGEST_VALUE, LARGEST_VALUE).ifelse(value, None) * cents_per_unit
+    return (scaled if kind.is_integer() else scaled.round()).cast("int64")
 
 
 def total(amounts: Any) -> Any:
-    """Their sum as a 64-bit integer, 0 of none: a database that adds in 128 bits is asked for 64."""
-    return amounts.sum().coalesce(0).cast("decimal(38, 0)").cast("int64")
+    """Their sum as a 64-bit integer, 0 of none, `bounded`: a database that adds in 128 bits is asked for 64."""
+    wide = amounts.sum().coalesce(0).cast("decimal(38, 0)")
+    return wide.clip(-LARGEST_TOTAL, LARGEST_TOTAL).cast("int64")
+
+
+def bounded(cents: int) -> int:
+    """Return a sum of cents, or the largest total where it is larger; either sign."""
+    return max(-LARGEST_TOTAL, min(cents, LARGEST_TOTAL))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from segmentation.behaviour.purchases import customers, customers_by_day
+from segmentation.behaviour.summary import summarise
 from segmentation.refusal import Refused
 from tests.customers.builders import on, purchases, rows_of, stored, stored_in
 
@@ -66,6 +67,20 @@ def test_a_total_beyond_what_a_float_can_count() -> None:
     assert rows_of(customers(purchases(rows), NOW))["a"]["monetary_cents"] == 200 * 10**14 + 1
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_total_of_more_than_64_bits_is_the_largest(sign: int) -> None:
+    """Of a customer, of whom two thirds were bought on the first day, and of everybody."""
+    first = [("a", on("2026-03-01"), sign * 1e12)] * 62_000
+    rows = [*first, *[("a", on("2026-03-02"), sign * 1e12)] * 31_000, ("b", on("2026-03-01"), 0.01)]
+    table = purchases(rows)
+    for form in (customers, customers_by_day):
+        found = rows_of(form(table, NOW))
+        assert {unit: row["monetary_cents"] for unit, row in found.items()} == {"a": sign * 2**62, "b": 1}
+    counts = {name: [1, 1, 1] for name in ("recency_days", "frequency", "unvalued")}
+    rich = pa.table({"unit_id": ["a", "b", "c"], **counts, "monetary_cents": [sign * 2**62] * 3})
+    assert summarise(ibis.memtable(rich)).revenue_cents == sign * 2**62
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "cents"),
     [
@@ -73,6 +88,10 @@ def test_a_total_beyond_what_a_float_can_count() -> None:
         (pa.decimal128(12, 4), Decimal("0.0050"), 1),
         (pa.decimal128(12, 4), Decimal("-0.0050"), -1),
         (pa.int64(), 7, 700),
+        (pa.int8(), 100, 10_000),
+        (pa.int32(), 2_000_000_000, 200_000_000_000),
+        (pa.int64(), 10**18, 0),
+        (pa.int64(), -(2**63), 0),
         (pa.float32(), 11.77, 1_177),
         (pa.float64(), 0.125, 13),
         (pa.float64(), -0.125, -13),

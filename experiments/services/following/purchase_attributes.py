@@ -16,6 +16,7 @@ from segmentation.behaviour.groups import NAMED_GROUPS
 from segmentation.behaviour.histories import HistoryRow
 from segmentation.behaviour.history import History
 from segmentation.behaviour.lifecycle import STAGES, Lifecycle
+from segmentation.behaviour.money import bounded
 from segmentation.behaviour.single import behaviour
 
 RECENCY_STEPS = (1, 7, 14, 30, 60, 90, 180, 270, 365)
@@ -71,7 +72,7 @@ def purchases_of(row: HistoryRow, *, due_at: datetime) -> Purchases:
         previous_at=previous_at,
         frequency=frequency,
         unvalued=unvalued,
-        monetary_cents=monetary_cents,
+        monetary_cents=bounded(monetary_cents),
         due_at=due_at,
     )
 
