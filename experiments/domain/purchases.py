@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from experiments.domain.followed import Place
 
@@ -28,6 +28,21 @@ class Purchases:
     unvalued: int
     monetary_cents: int
     due_at: datetime
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Self:
+        """Return what a row holds whose values stand in the order of the fields."""
+        unit_id, first_at, last_at, previous_at, frequency, unvalued, monetary_cents, due_at = row
+        return cls(
+            unit_id=unit_id,
+            first_at=first_at,
+            last_at=last_at,
+            previous_at=previous_at,
+            frequency=frequency,
+            unvalued=unvalued,
+            monetary_cents=monetary_cents,
+            due_at=due_at,
+        )
 
     @property
     def is_empty(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -137,3 +137,7 @@ def test_named_events_in_order_of_id(do, event, now):
     assert do(lambda work: work.log.named(["purchase"], above=0, upto=99, most=2)) == found[:2]
     assert len(do(lambda work: work.log.named(["purchase", "visit"], above=0, upto=99, most=9))) == 5
     assert list(do(lambda work: work.log.named([], above=0, upto=99, most=9))) == []
+
+
+def test_values_in_the_order_of_the_fields_are_a_row(row):
+    assert Purchases.of(astuple(row())) == row()

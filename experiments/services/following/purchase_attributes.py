@@ -64,17 +64,8 @@ def history_of(row: Purchases) -> History:
 
 
 def purchases_of(row: HistoryRow, *, due_at: datetime) -> Purchases:
-    unit_id, first_at, last_at, previous_at, frequency, unvalued, monetary_cents = row
-    return Purchases(
-        unit_id=unit_id,
-        first_at=first_at,
-        last_at=last_at,
-        previous_at=previous_at,
-        frequency=frequency,
-        unvalued=unvalued,
-        monetary_cents=bounded(monetary_cents),
-        due_at=due_at,
-    )
+    *state, cents = row
+    return Purchases.of((*state, bounded(cents), due_at))
 
 
 def values(history: History, cuts: Cuts, now: datetime) -> dict[str, Any]:

@@ -93,14 +93,4 @@ class SqlBehaviourStore(SqlCountedRows[Purchases]):
         return {name: list(map(attrgetter(name), rows)) for name in _NAMES}
 
     def _row(self, values: Sequence[Any]) -> Purchases:
-        unit_id, first_at, last_at, previous_at, frequency, unvalued, monetary_cents, due_at = values
-        return Purchases(
-            unit_id=unit_id,
-            first_at=first_at,
-            last_at=last_at,
-            previous_at=previous_at,
-            frequency=frequency,
-            unvalued=unvalued,
-            monetary_cents=monetary_cents,
-            due_at=due_at,
-        )
+        return Purchases.of(values)
