@@ -79,10 +79,13 @@ class Attribute:
     def check(self, value: object, path: str) -> None:
         """Refuse a value that the attribute cannot have. What is told never repeats the value: it may be personal."""
         _CHECKS[self.type](value, path)
-        if self.allowed:
-            said = value if isinstance(value, list) else (value,)
-            if any(one not in self.allowed for one in said):
-                raise InvalidInput("value_not_allowed", f"{self.key!r} has other allowed values.", path=path)
+        if not self.allows(value):
+            raise InvalidInput("value_not_allowed", f"{self.key!r} has other allowed values.", path=path)
+
+    def allows(self, value: object) -> bool:
+        """Say whether a value of the attribute's type is one that it may have."""
+        said = value if isinstance(value, list) else (value,)
+        return not self.allowed or all(one in self.allowed for one in said)
 
     def takes_from(self, source: str) -> bool:
         """Say whether that source may tell the attribute."""

@@ -12,7 +12,7 @@ from experiments.storage.promotions import tables as promotions
 from experiments.storage.results import tables as results
 from experiments.storage.studies import tables as studies
 
-SCHEMA_REVISION = "0013"
+SCHEMA_REVISION = "0014"
 """The migration that this model belongs to; a test holds it to the newest script."""
 
 __all__ = [

@@ -59,6 +59,8 @@ def test_who_is_due(do, row, now):
     assert due(now) == ["d", "c", "b"]
     assert due(now, most=2) == ["d", "c"]
     assert due(now - timedelta(microseconds=1)) == ["d", "c"]
+    do(lambda work: work.activity.make_all_due(now - 3 * DAY))
+    assert sorted(due(now - 3 * DAY)) == ["a", "b", "c", "d"]
 
 
 def test_counting_from_the_start_keeps_who_it_was(do, row, now):
@@ -69,7 +71,8 @@ def test_counting_from_the_start_keeps_who_it_was(do, row, now):
 
 
 def test_the_place_that_was_reached(do):
-    reached = Place(names=("a", "b"), event_id=2**62, identity_revision=2**61)
+    may_say = {"level": ("light", "heavy"), "days": (), "scores": (1, 2.5)}
+    reached = Place(names=("a", "b"), event_id=2**62, identity_revision=2**61, may_say=may_say)
     do(lambda work: work.activity.advance(reached))
     assert do(lambda work: work.activity.take()) == reached
     assert do(lambda work: work.activity.followed()) == reached

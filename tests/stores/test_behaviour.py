@@ -114,7 +114,8 @@ def test_numbers_are_of_customers(do, row, now):
 def test_the_place_that_was_reached(do, now):
     assert do(lambda work: work.behaviour.followed()) == Followed()
     cuts = {"recency_days": (1, 2), "frequency": (3, 4), "monetary_cents": (-5, 2**62)}
-    reached = Followed(names=("a", "b"), event_id=2**62, cuts=cuts, cuts_at=now, cuts_customers=9)
+    may_say = {"orders": (), "rfm_group": ("new", "lost")}
+    reached = Followed(names=("a", "b"), event_id=2**62, may_say=may_say, cuts=cuts, cuts_at=now, cuts_customers=9)
     do(lambda work: work.behaviour.advance(reached))
     assert do(lambda work: work.behaviour.take()) == reached
     forecast = {"purchases": {"r": 0.243, "alpha": 4.414}, "amounts": {"undefined": "zero_variance"}}

@@ -15,11 +15,13 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from experiments.domain.attribute import MAX_WHOLE, Attribute
 from experiments.domain.followed import Place
+from experiments.domain.profile import Registry
 from experiments.services.collector import held_back
 from experiments.services.following.persons import Happened, Named, consenting, of_persons
-from experiments.services.following.saying import say
+from experiments.services.following.saying import say, sayable, values_of
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.ports import CountStore
+from experiments.services.profiles.registry_read import read_registry
 
 EVENTS_AT_ONCE = 100_000
 """Events counted in one transaction."""
@@ -125,6 +127,8 @@ class Follower(ABC, Generic[Row, At]):
             followed = self._rows(work).followed()
             if followed.names != self._names:
                 return self._restart
+            if followed.may_say != self._may_say(read_registry(work)):
+                return self._look_again
             kinds = (self._joining, self._counting, self._writing)
             for kind in (*kinds[self._first :], *kinds[: self._first]):
                 if (todo := kind(followed, work, now)) is not None:
@@ -147,9 +151,22 @@ class Follower(ABC, Generic[Row, At]):
         with self._open() as work:
             rows = self._rows(work)
             before, joined = rows.take(), work.identities.revision()
-            rows.advance(replace(before, names=self._names, event_id=0, identity_revision=joined))
+            may_say = self._may_say(read_registry(work))
+            rows.advance(replace(before, names=self._names, event_id=0, identity_revision=joined, may_say=may_say))
             rows.restart(self._clock())
             work.commit()
+
+    def _look_again(self) -> None:
+        """Somebody edited what may be said: all units are due."""
+        with self._open() as work:
+            rows = self._rows(work)
+            before = rows.take()
+            rows.advance(replace(before, may_say=self._may_say(read_registry(work))))
+            rows.make_all_due(self._clock())
+            work.commit()
+
+    def _may_say(self, registry: Registry) -> Mapping[str, tuple[Any, ...]]:
+        return values_of(sayable(registry, self.attributes))
 
     def _count(self) -> None:
         now = self._clock()
@@ -196,7 +213,8 @@ class Follower(ABC, Generic[Row, At]):
         with self._open() as work:
             store = self._rows(work)
             followed = store.take()
-            if followed.names != self._names:
+            registry = read_registry(work)
+            if followed.names != self._names or followed.may_say != self._may_say(registry):
                 return
             due = self._current(store.due(now, most=self._units_at_once), now)
             rows = {row.unit_id: row for row in due}
@@ -204,7 +222,7 @@ class Follower(ABC, Generic[Row, At]):
             counted = {unit_id: row for unit_id, row in awake.items() if not row.is_empty}
             gone = [unit_id for unit_id, row in awake.items() if row.is_empty]
             said, due_at = self._said(counted, followed, now)
-            say(work, self.attributes, {**said, **{unit_id: {} for unit_id in gone}}, now)
+            say(work, registry, self.attributes, {**said, **{unit_id: {} for unit_id in gone}}, now)
             asleep = dict.fromkeys(rows.keys() - awake.keys(), now + ASLEEP)
             self._keep(rows, {**due_at, **asleep}, work)
             store.remove(gone)

@@ -64,25 +64,41 @@ def _unless_there(create: Callable[[], object]) -> None:
         return
 
 
-def sayable(registry: Registry, wanted: Sequence[Attribute]) -> frozenset[str]:
+def sayable(registry: Registry, wanted: Sequence[Attribute]) -> Mapping[str, Attribute]:
     """Return the attributes that are ours to say: what others registered is theirs, unless it names our source."""
     held = ((one, registry.attributes.get(one.key)) for one in wanted)
-    return frozenset(
-        one.key for one, found in held if found is not None and found.type is one.type and SOURCE in found.sources
-    )
+    return {
+        one.key: found
+        for one, found in held
+        if found is not None and found.type is one.type and SOURCE in found.sources
+    }
 
 
-def say(work: UnitOfWork, wanted: Sequence[Attribute], said: Mapping[str, Mapping[str, Any]], now: datetime) -> None:
-    """Write what is new of these attributes; what is no longer said of a unit is taken back."""
-    registry = read_registry(work)
-    ours = sayable(registry, wanted)
+def values_of(ours: Mapping[str, Attribute]) -> Mapping[str, tuple[Any, ...]]:
+    """Return the values that they may have, by key; none where any will do."""
+    return {key: one.allowed for key, one in ours.items()}
+
+
+def say(
+    work: UnitOfWork,
+    registry: Registry,
+    wanted: Sequence[Attribute],
+    said: Mapping[str, Mapping[str, Any]],
+    now: datetime,
+) -> None:
+    """Write what is new of these attributes; what is no longer said of a unit is taken back.
+
+    So is what we may not say any more; and a value that the attribute may not have is not said.
+    """
+    ours, keys = sayable(registry, wanted), sorted(one.key for one in wanted)
     stored = work.profiles.to_change(said)
     changed = []
     for unit_id, wants in said.items():
         before = stored[unit_id].profile if unit_id in stored else Profile(unit_id=unit_id)
         held = before.said.get(SOURCE, {})
-        present = {name: one.value for name, one in held.items() if name in ours}
-        news = {name: wants.get(name) for name in sorted(ours) if wants.get(name) != present.get(name)}
+        present = {name: one.value for name, one in held.items()}
+        fit = {name: value for name, value in wants.items() if name in ours and ours[name].allows(value)}
+        news = {name: fit.get(name) for name in keys if fit.get(name) != present.get(name)}
         if news:
             at = max([now, *(held[name].at for name in news if name in held)])  # our clock may have been ahead
             after = amend(before, SOURCE, news, at, just_now=True).profile

@@ -156,6 +156,8 @@ class CountStore(Protocol[Row, At]):
     def postpone(self, due: Mapping[str, datetime]) -> None:
         """Say of rows that are there when they are due next."""
 
+    def make_all_due(self, now: datetime) -> None: ...
+
     def remove(self, unit_ids: Collection[str]) -> None: ...
 
     def due(self, now: datetime, *, most: int) -> tuple[Row, ...]:
@@ -171,8 +173,6 @@ class ActivityStore(CountStore[UnitActivity, Place], Protocol):
 
 class BehaviourStore(CountStore[Purchases, Followed], Protocol):
     """Purchases."""
-
-    def make_all_due(self, now: datetime) -> None: ...
 
     def count(self, *, most: int) -> int:
         """How many customers there are; counts no further than `most`."""

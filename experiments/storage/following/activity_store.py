@@ -11,7 +11,7 @@ from sqlalchemy import Select, select, update
 
 from experiments.domain.activity import UnitActivity
 from experiments.domain.followed import Place
-from experiments.storage.following.counted_rows import SqlCountedRows
+from experiments.storage.following.counted_rows import SqlCountedRows, lists_by_name, values_by_name
 from experiments.storage.following.tables import activity, activity_followed
 
 
@@ -28,7 +28,12 @@ class SqlActivityStore(SqlCountedRows[UnitActivity]):
 
     def _read(self, wanted: Select[Any]) -> Place:
         row = self._connection.execute(wanted).one()
-        return Place(names=tuple(row.names), event_id=row.event_id, identity_revision=row.identity_revision)
+        return Place(
+            names=tuple(row.names),
+            event_id=row.event_id,
+            identity_revision=row.identity_revision,
+            may_say=values_by_name(row.may_say),
+        )
 
     def advance(self, followed: Place) -> None:
         self._connection.execute(
@@ -36,6 +41,7 @@ class SqlActivityStore(SqlCountedRows[UnitActivity]):
                 names=list(followed.names),
                 event_id=followed.event_id,
                 identity_revision=followed.identity_revision,
+                may_say=lists_by_name(followed.may_say),
             )
         )
 

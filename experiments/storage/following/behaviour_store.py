@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, func, select, update
 
 from experiments.domain.purchases import CustomerState, Followed, Purchases
-from experiments.storage.following.counted_rows import SqlCountedRows
+from experiments.storage.following.counted_rows import SqlCountedRows, lists_by_name, values_by_name
 from experiments.storage.following.tables import behaviour, behaviour_followed
 
 BATCH_ROWS = 10_000
@@ -38,7 +38,7 @@ class SqlBehaviourStore(SqlCountedRows[Purchases]):
         row = self._connection.execute(wanted).one()
         stored = dict(row.cuts or {})
         forecast = stored.pop(_FORECAST, None)
-        cuts = {name: tuple(ends) for name, ends in stored.items()} or None
+        cuts = values_by_name(stored) or None
         return Followed(
             names=tuple(row.names),
             event_id=row.event_id,
@@ -47,12 +47,13 @@ class SqlBehaviourStore(SqlCountedRows[Purchases]):
             cuts_customers=row.cuts_customers,
             forecast=forecast,
             identity_revision=row.identity_revision,
+            may_say=values_by_name(row.may_say),
         )
 
     def advance(self, followed: Followed) -> None:
         cuts: dict[str, Any] | None = None
         if followed.cuts is not None:
-            cuts = {name: list(ends) for name, ends in followed.cuts.items()}
+            cuts = dict(lists_by_name(followed.cuts))
             if followed.forecast is not None:
                 cuts[_FORECAST] = {name: dict(one) for name, one in followed.forecast.items()}
         self._connection.execute(
@@ -63,11 +64,9 @@ class SqlBehaviourStore(SqlCountedRows[Purchases]):
                 cuts_at=followed.cuts_at,
                 cuts_customers=followed.cuts_customers,
                 identity_revision=followed.identity_revision,
+                may_say=lists_by_name(followed.may_say),
             )
         )
-
-    def make_all_due(self, now: datetime) -> None:
-        self._connection.execute(update(behaviour).values(due_at=now))
 
     def restart(self, now: datetime) -> None:
         self._connection.execute(update(behaviour).values(**dict.fromkeys(_COUNTS, 0), previous_at=None, due_at=now))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import JSON, Connection, Table, Text, cast, delete, select
+from sqlalchemy import JSON, Connection, Table, Text, cast, delete, select, update
 
 from experiments.storage.bulk_rows import READ_AT_ONCE, rows_of, set_column, upsert
 
@@ -41,6 +41,9 @@ class SqlCountedRows(ABC, Generic[Row]):
         if due:
             set_column(self._connection, self._table.c.due_at, due)
 
+    def make_all_due(self, now: datetime) -> None:
+        self._connection.execute(update(self._table).values(due_at=now))
+
     def remove(self, unit_ids: Collection[str]) -> None:
         for part in _parts(unit_ids):
             self._connection.execute(delete(self._table).where(self._table.c.unit_id.in_(part)))
@@ -50,6 +53,15 @@ class SqlCountedRows(ABC, Generic[Row]):
         due_at = self._table.c.due_at
         wanted = select(*columns).where(due_at <= now).order_by(due_at).limit(most)
         return tuple(self._row(row) for row in self._connection.execute(wanted))
+
+
+def values_by_name(stored: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
+    """Read what `lists_by_name` writes."""
+    return {name: tuple(values) for name, values in stored.items()}
+
+
+def lists_by_name(values: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
+    return {name: list(one) for name, one in values.items()}
 
 
 def _parts(unit_ids: Collection[str]) -> Iterator[list[str]]:

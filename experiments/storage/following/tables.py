@@ -31,6 +31,7 @@ behaviour_followed = Table(
     Column("cuts_at", Instant),
     Column("cuts_customers", BigInteger, nullable=False),
     Column("identity_revision", BigInteger, nullable=False, server_default="0"),
+    Column("may_say", JSON, nullable=False, server_default="{}"),
     CheckConstraint("id = 1", name="one_row"),
 )
 
@@ -50,5 +51,6 @@ activity_followed = Table(
     Column("names", JSON, nullable=False),
     Column("event_id", BigInteger, nullable=False),
     Column("identity_revision", BigInteger, nullable=False),
+    Column("may_say", JSON, nullable=False, server_default="{}"),
     CheckConstraint("id = 1", name="one_row"),
 )

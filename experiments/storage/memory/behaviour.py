@@ -30,6 +30,9 @@ class _CountedRows(Generic[Row]):
     def postpone(self, due: Mapping[str, datetime]) -> None:
         self.put([replace(self._rows[unit_id], due_at=at) for unit_id, at in due.items()])
 
+    def make_all_due(self, now: datetime) -> None:
+        self.put([replace(row, due_at=now) for row in self._rows.values()])
+
     def remove(self, unit_ids: Collection[str]) -> None:
         for unit_id in unit_ids:
             self._rows.pop(unit_id, None)
@@ -70,9 +73,6 @@ class MemoryBehaviourStore(_CountedRows[Purchases]):
 
     def advance(self, followed: Followed) -> None:
         self._state.followed = followed
-
-    def make_all_due(self, now: datetime) -> None:
-        self.put([replace(row, due_at=now) for row in self._rows.values()])
 
     def count(self, *, most: int) -> int:
         return min(most, len(self._counted()))
