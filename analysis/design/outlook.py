@@ -16,7 +16,7 @@ TARGET_POWER_QUANTILE = 0.8416212335729143
 # More than so many times the planned units (or those that are in, if more) is beyond all reason.
 FARTHEST = 10.0
 
-NOT_OPEN = Undefined(reason="no_estimate", message="There is no difference with a standard error yet.")
+NOT_OPEN = Undefined(reason="no_estimate", message="Too little has been seen so far to tell what is chance.")
 NO_VALUE = Undefined(reason="no_control_value", message="The control's value is 0: a lift over it means nothing.")
 NO_MINIMUM = Undefined(reason="no_minimum_lift", message="The plan does not say which lift is worth acting on.")
 HORIZON_REACHED = Undefined(reason="planned_units_reached", message="All units that were planned are in.")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
-from api.dashboard.live import Split, split_of
+from api.dashboard.live import Split, exploring_next, exploring_of, split_of
 from api.dashboard.names import names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
-from api.dashboard.standing import declined_before
+from api.dashboard.standing import declined_before, live_in
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion
@@ -46,7 +46,7 @@ class Confirmation:
 
 def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[Promotion]) -> Confirmation:
     """Put a proposal into words; `history` are the promotions of so far, newest first."""
-    names, decision = names_of(experiment), proposal.decision
+    names, decision, history = names_of(experiment), proposal.decision, tuple(history)
     variant = decision.variant if decision.action is Action.PROMOTE else None
     plan = experiment.definition.plan_of(proposal.segment)
     promoted = plan.promoted if plan else None
@@ -67,8 +67,10 @@ def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[P
         if variant is not None and variant in proposal.evidence.declined
         else "",
         guardrails=guardrails_of_evidence(proposal.evidence, names),
-        before=split_of(experiment, proposal.allocation_before, names, promoted),
-        after=split_of(experiment, after, names, None if is_first else variant) if after else None,
+        before=split_of(experiment, proposal.allocation_before, names, promoted, exploring_of(live_in(history, plan))),
+        after=split_of(experiment, after, names, None if is_first else variant, exploring_next(policy, variant))
+        if after and variant
+        else None,
         is_first=is_first,
         coming=coming(experiment, names, present_bp),
         data_until=say.instant(proposal.evidence.watermark_at),

@@ -12,6 +12,7 @@ from experiments.domain.definition import Definition
 from experiments.domain.evidence import Basis, Evidence
 from experiments.domain.policy import FAMILYWISE
 from experiments.domain.promotion_policy import WinnerRule
+from experiments.domain.wording import plural
 
 A_LITTLE = 0.2
 """Of what was seen."""
@@ -65,7 +66,7 @@ def _facts(definition: Definition, evidence: Evidence, names: Names, measure: Me
         ),
     )
     yield _data_until(evidence)
-    yield _holdback(definition, evidence, measure)
+    yield _holdback(definition, evidence, measure, names)
 
 
 def _data_until(evidence: Evidence) -> Fact:
@@ -88,7 +89,8 @@ def _whose(evidence: Evidence, names: Names) -> str:
 def _corrected(evidence: Evidence, measure: Measure) -> Fact:
     term, expected, seen = "What to expect", evidence.predicted_gain, evidence.gain
     if expected is None or seen is None:
-        return Fact(term=term, text="Not known yet")
+        note = f"No lift was measured to work it out from: too little was seen, or {measure.control} has none of it."
+        return Fact(term=term, text="Not known yet", note=note)
     if expected == seen:
         return Fact(
             term=term, text="Less than was seen", note="Winners were also lucky; by how much is not known here."
@@ -134,11 +136,12 @@ def _sizes(evidence: Evidence) -> Fact:
     )
 
 
-def _holdback(definition: Definition, evidence: Evidence, measure: Measure) -> Fact:
+def _holdback(definition: Definition, evidence: Evidence, measure: Measure, names: Names) -> Fact:
     held = say.basis_points(definition.promotion.holdback_bp)
     term, forecast = "What the holdback will show", evidence.holdback
     if forecast is None:
-        return Fact(term=term, text="Not known yet")
+        text = "Not known yet" if definition.promotion.hold_seconds else "Nothing"
+        return Fact(term=term, text=text, note=_no_forecast(definition, evidence, measure, names))
     text = (
         f"By about {say.day(forecast.at)} the {held} held back will show a change of {100 * forecast.lift:.1f}% or more"
     )
@@ -147,3 +150,15 @@ def _holdback(definition: Definition, evidence: Evidence, measure: Measure) -> F
         said = measure.said(evidence.predicted_gain)
         return Fact(term=term, text=f"{text}: too coarse to confirm {said}", note=note)
     return Fact(term=term, text=text, note=note)
+
+
+def _no_forecast(definition: Definition, evidence: Evidence, measure: Measure, names: Names) -> str:
+    """Say why nobody can tell what the holdback will show: the first of the reasons for which there is no forecast."""
+    units = plural(names.unit)
+    if not definition.promotion.hold_seconds:
+        return "By its rules a winner is kept as soon as all of its segment see it, and not watched any longer."
+    if not any(count for _, count in evidence.units):
+        return f"No {units} of this segment have been counted yet."
+    if evidence.watermark_at <= max(evidence.segment_since, evidence.started_at or evidence.segment_since):
+        return f"This segment has only just come in, so how many {units} will come is not known."
+    return f"Too little is known of {measure.metric} with {measure.control} to work it out."

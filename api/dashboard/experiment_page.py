@@ -63,6 +63,7 @@ class ExperimentPage:
     figures: Figures | None
     history: tuple[Entry, ...]
     holdback: str
+    exploration: str
     rules: Rules
     looking: str
     advice: Advice | None
@@ -114,6 +115,9 @@ def experiment_page(
         figures=_figures(experiment, report, metric, names) if report else None,
         history=history_of(experiment, overview.promotions, names),
         holdback=say.basis_points(definition.promotion.holdback_bp),
+        exploration=say.basis_points(definition.promotion.exploration_bp)
+        if definition.promotion.exploration_bp
+        else "",
         rules=rules_of(definition, names),
         looking=report.stopping_rule if report else definition.analysis.stopping_rule,
         advice=advice_of(experiment, report, names, proposals if is_latest else {}) if report else None,

@@ -9,7 +9,7 @@ from api.dashboard import format as say
 from api.dashboard.evidence_words import Fact, facts_of, lead
 from api.dashboard.gain import measure_of
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
-from api.dashboard.live import Split, split_of
+from api.dashboard.live import Split, exploring_next, split_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
@@ -105,7 +105,8 @@ def _after(experiment: Experiment, promotion: Promotion, evidence: Evidence, pre
         is_final=is_final,
         harmful=evidence.harmful,
     )
-    return split_of(experiment, after.allocation, names, after.promoted)
+    exploring = exploring_next(definition.promotion, promotion.variant)
+    return split_of(experiment, after.allocation, names, after.promoted, exploring)
 
 
 def _obstacles(promotion: Promotion, present: Proposal | None) -> tuple[str, ...]:

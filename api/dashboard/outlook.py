@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
@@ -12,15 +13,21 @@ from experiments.domain.wording import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A figure, or why there is none, which may be so for `span` columns; `label` is the title of the first."""
+
+    label: str
+    text: str
+    is_reason: bool
+    span: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLine:
-    """One open comparison with the control; `missing` says why it is not in sight that it will be decided."""
+    """One open comparison with the control."""
 
     variant: str
-    units_left: str
-    days_left: str
-    missing: str
-    detectable: str
-    power: str
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,32 +38,39 @@ class OpenGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlooks:
-    """`power_title` names the lift that is worth acting on, where the plan says one."""
+    """`titles` of the columns; the last names the lift that is worth acting on, where the plan says one."""
 
     control: str
     groups: tuple[OpenGroup, ...]
-    power_title: str
+    titles: tuple[str, ...]
 
 
 def outlooks_of(report: StoredReport, names: Names, minimum_lift: float | None) -> Outlooks | None:
     """Return all comparisons that have an outlook, or None where none has one."""
+    units = plural(names.unit)
+    titles = [f"More {units}", "More days", "Smallest lift it finds"]
+    if minimum_lift is not None:
+        titles.append(f"Chance left to find {100 * minimum_lift:g}%")
     groups = tuple(
         OpenGroup(segment=names.segment(scope.segment), lines=lines)
         for scope in report.scopes
         if scope.units
-        if (lines := tuple(_line(one, outlook, names) for one, outlook in _open(report, scope)))
+        if (lines := tuple(_line(one, outlook, names, titles) for one, outlook in _open(report, scope)))
     )
     if not groups:
         return None
-    title = "" if minimum_lift is None else f"Chance left to find {100 * minimum_lift:g}%"
-    return Outlooks(control=names.variant(report.control), groups=groups, power_title=title)
+    return Outlooks(control=names.variant(report.control), groups=groups, titles=tuple(titles))
 
 
 def sooner(report: StoredReport, scope: Scope, names: Names) -> str:
-    """Say in one sentence when a verdict on the scope may be expected; empty where nothing is open."""
-    found = [(one, outlook) for one, outlook in _open(report, scope) if outlook.units_left.value is not None]
-    if not found or scope.outcome not in ("undecided", "too_early"):
+    """Say in one sentence when a verdict on the scope may be expected, or why not; empty where nothing is open."""
+    ahead = list(_open(report, scope))
+    if not ahead or scope.outcome not in ("undecided", "too_early"):
         return ""
+    found = [(one, outlook) for one, outlook in ahead if outlook.units_left.value is not None]
+    if not found:
+        reason = ahead[0][1].units_left.missing
+        return f"When more can be said is not known: {reason[:1].lower()}{reason[1:]}" if reason else ""
     one, outlook = min(found, key=lambda pair: pair[1].units_left.value or 0.0)
     units = f"{say.rounded_up(outlook.units_left.value or 0.0)} more {plural(names.unit)}"
     days = "" if outlook.days_left.value is None else f", {say.days(outlook.days_left.value)}"
@@ -70,16 +84,28 @@ def _open(report: StoredReport, scope: Scope) -> Iterator[tuple[Comparison, Outl
             yield one, one.outlook
 
 
-def _line(one: Comparison, outlook: Outlook, names: Names) -> OpenLine:
-    return OpenLine(
-        variant=names.variant(one.treatment),
-        units_left=_said(outlook.units_left, say.rounded_up),
-        days_left=_said(outlook.days_left, lambda value: say.rounded_up(max(value, 1.0))),
-        missing="" if outlook.units_left.value is not None else outlook.units_left.missing or "Not known.",
-        detectable=_said(outlook.detectable_lift, lambda value: say.lift(value).removeprefix("+")),
-        power=_said(outlook.power_left, say.chance),
+def _line(one: Comparison, outlook: Outlook, names: Names, titles: Sequence[str]) -> OpenLine:
+    days = outlook.days_left
+    if days.value is None and outlook.units_left.value is not None:
+        days = Number(value=None, missing=f"It is not known how many {plural(names.unit)} come in a day.")
+    numbers: tuple[tuple[Number, say.Words], ...] = (
+        (outlook.units_left, say.rounded_up),
+        (days, lambda value: say.rounded_up(max(value, 1.0))),
+        (outlook.detectable_lift, lambda value: say.lift(value).removeprefix("+")),
+        (outlook.power_left, say.chance),
     )
+    cells = (_cell(label, number, words) for label, (number, words) in zip(titles, numbers, strict=False))
+    return OpenLine(variant=names.variant(one.treatment), cells=tuple(_joined(cells)))
 
 
-def _said(number: Number, words: say.Words) -> str:
-    return "–" if number.value is None else words(number.value)
+def _cell(label: str, number: Number, words: say.Words) -> Cell:
+    if number.value is None:
+        return Cell(label=label, text=number.missing or "Not known.", is_reason=True, span=1)
+    return Cell(label=label, text=words(number.value), is_reason=False, span=1)
+
+
+def _joined(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """Say a reason once for all columns beside each other that have it."""
+    for (is_reason, _), alike in groupby(cells, key=lambda cell: (cell.is_reason, cell.is_reason and cell.text)):
+        found = tuple(alike)
+        yield from (replace(found[0], span=len(found)),) if is_reason else found

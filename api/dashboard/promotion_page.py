@@ -11,7 +11,7 @@ from api.dashboard.gain import Measure, measure_of
 from api.dashboard.gain_plot import NARROW, WIDE, GainPlot, gain_plot
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence, guardrails_of_live
 from api.dashboard.inbox import Waiting, waiting_of
-from api.dashboard.live import Split, split_of
+from api.dashboard.live import Split, exploring_of, split_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import taken_back
 from api.dashboard.reasons import in_words, reasons_of
@@ -106,7 +106,9 @@ def promotion_page(experiment: Experiment, promotion: Promotion, present: Propos
         waiting=waiting_of(experiment, promotion, present) if waits else None,
         realised=_realised(experiment, promotion, present, names, measure),
         next_reasons=reasons_of(present.decision) if present is not None and promotion.is_live else (),
-        split=split_of(experiment, plan.allocation, names, plan.promoted) if plan and standing.is_shown else None,
+        split=split_of(experiment, plan.allocation, names, plan.promoted, exploring_of(promotion))
+        if plan and standing.is_shown
+        else None,
         steps=tuple(_steps(promotion, names.segment(promotion.segment))),
         lead=lead(definition, promotion.evidence, promotion.variant, names),
         facts=facts_of(definition, promotion.evidence, names, measure),
@@ -189,7 +191,9 @@ def _realised(
     if ends is None and live is not None and live.units and not live.critical:
         answer = _too_early(live, experiment, names)
     return Realised(
-        predicted="not known" if predicted is None else measure.said(predicted),
+        predicted="not known: no lift had been measured when it was proposed"
+        if predicted is None
+        else measure.said(predicted),
         against_seen=against_seen(promotion.evidence),
         measured=_nothing(live) if ends is None else f"{measure.said(ends[0])}, {measure.between(ends[1], ends[2])}",
         answer=answer,

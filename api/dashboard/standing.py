@@ -11,6 +11,7 @@ from api.dashboard.live import live_of
 from api.dashboard.names import Names
 from api.dashboard.reasons import in_words
 from experiments.domain.bucketing import BUCKETS
+from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 
@@ -65,6 +66,11 @@ def in_segments(promotions: Iterable[Promotion], experiment: Experiment) -> Mapp
         if is_there or (promotion.is_open and not promotion.is_live):
             found.setdefault(promotion.segment, promotion)
     return found
+
+
+def live_in(promotions: Iterable[Promotion], plan: SegmentPlan | None) -> Promotion | None:
+    """Return the promotion because of which a segment's split is what it is."""
+    return next((one for one in promotions if plan is not None and one.id == plan.promotion and one.is_live), None)
 
 
 def share_of(promotion: Promotion) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from api.dashboard import format as say
 from api.dashboard.guardrails import Guardrail, guardrails_of
 from api.dashboard.judgement import concludes
-from api.dashboard.live import Live, live_of
+from api.dashboard.live import Live, exploring_of, live_of
 from api.dashboard.names import Names
 from api.dashboard.outlook import sooner
 from api.dashboard.reasons import reasons_of
-from api.dashboard.standing import Standing, declined_before, in_segments, standing_of
+from api.dashboard.standing import Standing, declined_before, in_segments, live_in, standing_of
 from api.dashboard.stored import Scope, StoredReport
 from experiments.domain.decision import Action
 from experiments.domain.definition import SegmentPlan
@@ -146,7 +146,7 @@ def _of_plan(
         units=say.amount(scope.units, names.unit) if scope else "",
         outlook=sooner(report, scope, names) if scope and report and experiment.status is Status.RUNNING else "",
         guardrails=guardrails_of(report, scope, names) if scope and report else (),
-        live=live_of(experiment, plan, names),
+        live=live_of(experiment, plan, names, exploring_of(live_in(history, plan))),
         next_step=None if promotion is not None else _next_step(proposal, names, sentence, history),
         promotion=None if promotion is None else _promoted(experiment, promotion, names),
     )

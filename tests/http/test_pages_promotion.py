@@ -73,9 +73,10 @@ def test_who_explores_is_said_wherever_a_winner_is_live(winnow: Winnow, clock: F
     exploring = "6% of this segment still see any content, on purpose."
     assert f"89% see it; 5% are held back with No e-mail until 23 Feb 2026, 09:00 UTC. {exploring}" in page
     # What harms a guardrail, as women's e-mail does, is not explored.
-    assert "8% No e-mail (holdback) 92% Men’s e-mail Does it keep" in page
+    assert "5% No e-mail (holdback) 89% Men’s e-mail 6% any of 2 variants (exploration) Does it keep" in page
     assert "89% of Bought men’s goods, 6% any content" in page
     assert exploring in site.read(PAGE)
+    assert "Another 6%, the exploration, go on seeing any of the variants, evenly and on purpose" in site.read(PAGE)
     clock.advance(days=29)
     site.store(full_report(), realised=realised(made, 0.4, (0.1, 0.8)))
     assert site.winnow.advancer.step("mail", "men") is not None
