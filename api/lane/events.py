@@ -13,6 +13,7 @@ import msgspec
 
 from api.lane.asked import Environ, Reply, reply
 from api.lane.clean import UNREADABLE, is_id, is_plain
+from api.metrics.items import ACCEPTED_EVENTS, ACCEPTED_EXPOSURES, Items
 from api.schemas.fields import EARLIEST, MAX_WHOLE
 from api.schemas.record import MAX_ITEMS
 from experiments.domain.errors import DomainError
@@ -65,10 +66,11 @@ class _Unclean(Exception):
 class Events:
     """Answers batches in which every item is accepted; one that is anything else is Flask's, and so is its batch."""
 
-    def __init__(self, recorder: Recorder, journal: Journal, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, journal: Journal, clock: Clock, items: Items) -> None:
         self._recorder = recorder
         self._journal = journal
         self._clock = clock
+        self._by_slot = items.by_slot
         self._names: set[str] = set()
 
     def record(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | None:
@@ -89,6 +91,10 @@ class Events:
             self._journal.append_lines(lines)
         except (_Unclean, DomainError):
             return None
+        if lines.event_rows:
+            self._by_slot[ACCEPTED_EVENTS] += lines.event_rows
+        if lines.exposure_rows:
+            self._by_slot[ACCEPTED_EXPOSURES] += lines.exposure_rows
         return reply(_answer(items, simple=b"\\" not in body and body.isascii()), "202 ACCEPTED")
 
     def _lines(self, items: Sequence[SentEvent | SentExposure], *, simple: bool) -> tuple[Lines, int]:

@@ -48,4 +48,5 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
     yield stop(FLAGS, Scope.ASSIGN, evaluated.all)
     yield stop(FLAGS, Scope.ASSIGN, evaluated.one, below="<string:key>")
     if services.spool is not None:
-        yield stop("/v1/events", Scope.INGEST, Events(services.recorder, services.spool, services.clock).record)
+        events = Events(services.recorder, services.spool, services.clock, metrics.items)
+        yield stop("/v1/events", Scope.INGEST, events.record)

@@ -28,6 +28,7 @@ class Collected(Collector):
         yield self._requests()
         yield self._latencies()
         yield self._decisions()
+        yield self._items()
         yield CounterMetricFamily("winnow_cpu_seconds", "CPU time of all processes.", value=self._cpu_seconds())
         alive = [picture["gauges"] for picture in self._pictures if picture["gauges"]]
         yield GaugeMetricFamily("winnow_processes", "Processes that were counted together.", value=len(alive))
@@ -67,6 +68,18 @@ class Collected(Collector):
             for experiment, reason, count in picture["decisions"]:
                 counts[experiment, reason] += count
         family = CounterMetricFamily("winnow_decisions", "Assignments given.", labels=("experiment", "reason"))
+        for labels, count in counts.items():
+            family.add_metric(labels, count)
+        return family
+
+    def _items(self) -> Metric:
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for picture in self._pictures:
+            for kind, status, code, count in picture.get("items", ()):  # a folder may outlive a release
+                counts[kind, status, code] += count
+        family = CounterMetricFamily(
+            "winnow_items", "Items sent, by what became of them.", labels=("kind", "status", "code")
+        )
         for labels, count in counts.items():
             family.add_metric(labels, count)
         return family

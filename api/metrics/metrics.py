@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.metrics.counts import Decisions, Requests, nonzero
+from api.metrics.items import Items
 
 Numbers = Callable[[], Mapping[str, float]]
 """What is asked when somebody looks, such as the backlog of a spool; only names in `GAUGES` are told."""
@@ -34,11 +35,12 @@ _STARTED = time.time()
 
 
 class Metrics:
-    """`requests` and `decisions` count; `watch` adds numbers that are asked for when somebody looks."""
+    """`requests`, `decisions` and `items` count; `watch` adds numbers that are asked for when somebody looks."""
 
     def __init__(self) -> None:
         self.requests = Requests()
         self.decisions = Decisions()
+        self.items = Items()
         self._watched: list[Numbers] = [process_numbers]
 
     def watch(self, numbers: Numbers) -> None:
@@ -63,6 +65,7 @@ class Metrics:
                 for (method, rule), counts in self.requests.items()
             ],
             "decisions": [[experiment, reason.value, count] for experiment, reason, count in self.decisions.items()],
+            "items": [[*name, count] for name, count in self.items.items()],
             "cpu_seconds": time.process_time(),
             "gauges": gauges,
         }

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from api.body import ItemParser
-from api.current import principal, winnow
+from api.current import metrics, principal, winnow
 from api.routes import Routes
 from api.schemas.record import BatchSchema, VerdictsSchema, read_item
 from experiments.domain.event import ItemStatus
@@ -34,5 +34,6 @@ def record(body: dict[str, Any]) -> object:
         live = services.sight.of(tags).live
         items = [seen_only(item, live) for item in items]
     verdicts = services.recorder.record(items)
+    metrics().items.count(body["items"], verdicts)
     counts = Counter(verdict.status for verdict in verdicts)
     return {"items": verdicts, **{status.value: counts[status] for status in ItemStatus}}

@@ -24,7 +24,7 @@ _DESCRIBED = {
 
 @routes.get("/metrics", scope=None, out=None, described=_DESCRIBED)
 def scrape() -> object:
-    """Tell requests, decisions, catalog and backlog, summed over the processes of this server.
+    """Tell requests, decisions, items, catalog and backlog, summed over the processes of this server.
 
     Wants a key with the scope `read`, unless WINNOW_METRICS_PUBLIC=true.
     """

@@ -269,3 +269,15 @@ def test_with_a_spool_a_process_is_ready_while_the_database_is_away(spooled: Spo
     assert (ready.status_code, ready.get_json()["database"]) == (200, "away")
     without = create_app(winnow=replace(alone, spool=None)).test_client().get("/readyz")
     assert (without.status_code, without.get_json()["code"]) == (503, "database_unavailable")
+
+
+def test_both_lanes_count_items_alike(spooled: Spooled) -> None:
+    items = spooled.lanes.lane._stops[EVENTS].handler.__self__._by_slot
+    body = json.dumps({"items": [EVENT, EVENT | {"event_id": "e2"}, EXPOSURE]}).encode()
+    for way in (spooled.lanes.plain, spooled.lanes.fast):
+        before = list(items)
+        assert way(EVENTS, body).by_flask == (way == spooled.lanes.plain)
+        assert [after - count for after, count in zip(items, before, strict=True)] == [2, 1]
+    before = list(items)
+    spooled.lanes.fast(EVENTS, json.dumps({"items": [EXPOSURE]}).encode())
+    assert [after - count for after, count in zip(items, before, strict=True)] == [0, 1]
