@@ -13,10 +13,16 @@ from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import InvalidInput
 from experiments.domain.mail import MailServer, check_address, mail_server
 from experiments.domain.names import check_key
+from experiments.domain.nearest import nearest
 from experiments.domain.webhook import check_url
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "WINNOW_"
+IMPORT_URL_VARIABLE = f"{PREFIX}IMPORT_URL"
+"""An option of one command, so that a password stands neither in a history nor in a list of processes."""
+OUR_OWN = (f"{PREFIX}TEST_", f"{PREFIX}BENCHMARK_")
+"""How variables of our tests and benchmarks begin."""
 DEFAULT_DATABASE_URL = f"sqlite:///{ROOT / 'var' / 'winnow.sqlite'}"
 
 
@@ -76,7 +82,11 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read `WINNOW_*`; raise InvalidInput naming the variable that cannot be understood."""
-        read, default = _Reader(os.environ if environment is None else environment), cls()
+        return cls._read(_Reader(os.environ if environment is None else environment))
+
+    @classmethod
+    def _read(cls, read: _Reader) -> Settings:
+        default = cls()
         return cls(
             database_url=read.text("DATABASE_URL", DEFAULT_DATABASE_URL),
             secret_key=read.text("SECRET_KEY", "") or None,
@@ -121,12 +131,34 @@ class Settings:
             )
 
 
+def variables() -> frozenset[str]:
+    """Return the names of all variables that anything of ours reads."""
+    reader = _Reader({})
+    Settings._read(reader)
+    return frozenset({*reader.names, IMPORT_URL_VARIABLE})
+
+
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return a sentence for each variable that begins as ours do and that nothing reads; never what it is set to."""
+    known = {name.removeprefix(PREFIX) for name in variables()}
+    sentences = []
+    for name in sorted(os.environ if environment is None else environment):
+        rest = name.removeprefix(PREFIX)
+        if rest == name or rest in known or name.startswith(OUR_OWN):
+            continue
+        meant = nearest(rest, known)
+        sentences.append(f"{name} is no setting" + ("." if meant is None else f"; did you mean {PREFIX}{meant}?"))
+    return sentences
+
+
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self.names: set[str] = set()
 
     def text(self, name: str, default: str) -> str:
-        return self._environment.get(f"WINNOW_{name}", default)
+        self.names.add(f"{PREFIX}{name}")
+        return self._environment.get(f"{PREFIX}{name}", default)
 
     def several(self, name: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.text(name, "").split(",") if part.strip())

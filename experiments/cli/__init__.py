@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import click
+
 from experiments.cli.group import CommandGroup, Entry
+from experiments.settings import unknown_variables
 
 COMMANDS = {
     "serve": Entry("experiments.cli.serve:serve", "Serve the HTTP API and the pages."),
@@ -31,8 +34,16 @@ COMMANDS = {
     "demo": Entry("experiments.cli.demo.command:demo", "See all of it happen on simulated or real customers."),
 }
 
+
+def warn_of_unknown_variables() -> None:
+    """Name on stderr what is set as ours and read by nobody: a slip there would go unnoticed otherwise."""
+    for sentence in unknown_variables():
+        click.echo(f"winnow: warning: {sentence}", err=True)
+
+
 main = CommandGroup(
     name="winnow",
+    callback=warn_of_unknown_variables,
     entries=COMMANDS,
     help="Winnow finds, for every customer segment, the content variant that wins, and puts it live.",
     epilog="The environment variables WINNOW_DATABASE_URL, WINNOW_SECRET_KEY, … say where and how.",

@@ -17,12 +17,11 @@ from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.names import check_instant
 from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
+from experiments.settings import IMPORT_URL_VARIABLE
 from experiments.storage.customers.query_source import open_query
 
 REJECTED_EXIT_CODE = 3
 INTERRUPTED_EXIT_CODE = 130
-URL_VARIABLE = "WINNOW_IMPORT_URL"
-"""So that a password stands neither in a history nor in a list of processes."""
 
 
 @click.group(name="import")
@@ -35,7 +34,7 @@ def importing() -> None:
 @click.option("--query", metavar="SQL", help="What to read, instead of FILE, from the database at --source.")
 @click.option(
     "--source",
-    envvar=URL_VARIABLE,
+    envvar=IMPORT_URL_VARIABLE,
     show_envvar=True,
     help="With --query the address of its database, of any that SQLAlchemy has a driver for; with FILE as --as.",
 )

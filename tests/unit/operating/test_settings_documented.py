@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from experiments.cli.import_customers import URL_VARIABLE
-from experiments.settings import Settings
+from experiments.settings import IMPORT_URL_VARIABLE, Settings, variables
 
 PAGE = Path(__file__).parents[3].joinpath("docs", "settings.md").read_text(encoding="utf-8")
 
@@ -27,7 +26,7 @@ def test_every_variable_has_a_row_and_no_other() -> None:
     environment = Noticing()
     Settings.from_environment(environment)
     rows = re.findall(r"^\| `(WINNOW_[A-Z_]+)` \|", PAGE, flags=re.MULTILINE)
-    assert sorted(rows) == sorted({*environment.wanted, URL_VARIABLE})
+    assert sorted(rows) == sorted({*environment.wanted, IMPORT_URL_VARIABLE}) == sorted(variables())
     assert set(re.findall(r"\bWINNOW_[A-Z_]+\b", PAGE)) == set(rows)
 
 
