@@ -71,6 +71,7 @@ def admit(scope: Scope) -> None:
     """Let the present request go on, or raise Unauthenticated, Forbidden or RateLimited."""
     principal = winnow().keys.authenticate(_key())
     principal.require(scope)
+    g.scope = scope
     _let_in(principal, limited=scope in LIMITED)
 
 

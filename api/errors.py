@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from api.body import Unfit
+from api.hint import hint
 from api.ofrep.failure import failure, refuse_context, speaks_ofrep
 from api.schemas.messages import Finding
 from experiments.domain import errors as refusals
@@ -103,7 +104,8 @@ def _on_refusal(refusal: DomainError) -> Response:
     headers = headers_of(refusal)
     if speaks_ofrep(request.path):
         return failure(request.path, status_of(refusal), refusal.message, headers=headers)
-    return problem(status_of(refusal), refusal.code, refusal.message, path=refusal.path, headers=headers)
+    detail = refusal.message + hint(refusal)
+    return problem(status_of(refusal), refusal.code, detail, path=refusal.path, headers=headers)
 
 
 def _on_unfit(unfit: Unfit) -> Response:

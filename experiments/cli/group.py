@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from experiments.cli.hint import hint
 from experiments.domain.errors import DomainError
 
 
@@ -57,7 +58,7 @@ class Refused(click.ClickException):
 
     def __init__(self, refusal: DomainError) -> None:
         place = f" ({refusal.path})" if refusal.path else ""
-        super().__init__(f"{refusal.code}: {refusal.message}{place}")
+        super().__init__(f"{refusal.code}: {refusal.message}{place}{hint(refusal)}")
 
     def show(self, file: Any = None) -> None:
         """Print the line."""

@@ -15,6 +15,7 @@ from experiments.domain.errors import InvalidInput
 from experiments.domain.layer import LayerClaim
 from experiments.domain.metric import MetricKind, MetricRole, MetricUse
 from experiments.domain.names import check_id, check_key, check_text, pointer
+from experiments.domain.nearest import did_you_mean
 from experiments.domain.policy import AnalysisPlan, Family, StoppingRule
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import Segment, everyone
@@ -175,7 +176,7 @@ class Definition:
                 if variant not in known:
                     raise InvalidInput(
                         "variant_unknown",
-                        f"There is no variant {variant!r}.",
+                        f"There is no variant {variant!r}.{did_you_mean(variant, known)}",
                         path=pointer("segments", position, "weights", variant),
                     )
 
@@ -193,9 +194,8 @@ class Definition:
         for unit_id, variant in self.forced.items():
             check_id(unit_id, pointer("forced", unit_id))
             if variant not in known:
-                raise InvalidInput(
-                    "variant_unknown", f"There is no variant {variant!r}.", path=pointer("forced", unit_id)
-                )
+                message = f"There is no variant {variant!r}.{did_you_mean(variant, known)}"
+                raise InvalidInput("variant_unknown", message, path=pointer("forced", unit_id))
 
     @property
     def control(self) -> Variant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 
 class DomainError(Exception):
@@ -26,9 +27,17 @@ class InvalidInput(DomainError):
 
 
 class NotFound(DomainError):
-    """Nothing of that kind has that key."""
+    """Nothing of that kind has that key; `known`: the keys that there are, where no library has them.
 
-    def __init__(self, kind: str, key: str) -> None:
+    The message never tells of other keys: whoever asks may not know that they exist.
+    """
+
+    kind: str = ""
+    key: str = ""
+    known: Collection[str] | None = None
+
+    def __init__(self, kind: str, key: str, known: Collection[str] | None = None) -> None:
+        self.kind, self.key, self.known = kind, key, known
         super().__init__(f"{kind}_not_found", f"There is no {kind.replace('_', ' ')} {key!r}.")
 
 

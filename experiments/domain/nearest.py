@@ -12,10 +12,14 @@ MAX_LENGTH = 100
 
 
 def nearest(said: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like what was said, whatever its capitals; None where none is close."""
-    if len(said) > MAX_LENGTH:
+    """Return the known name that is most like what was said, whatever its capitals.
+
+    None where none is close, and where it is known itself: then something else is wrong.
+    """
+    names = sorted(known)
+    if len(said) > MAX_LENGTH or said in names:
         return None
-    by_form = {name.casefold(): name for name in sorted(known)}
+    by_form = {name.casefold(): name for name in names}
     found = get_close_matches(said.casefold(), by_form, n=1, cutoff=LIKENESS)
     return by_form[found[0]] if found else None
 

@@ -76,7 +76,7 @@ class Study:
         """Raise NotFound."""
         found = next((one for one in self.groups if one.key == key), None)
         if found is None:
-            raise NotFound(self.kind.noun, key)
+            raise NotFound(self.kind.noun, key, [one.key for one in self.groups])
         return found
 
     def adoptable(self, key: str) -> Mapping[str, Any]:

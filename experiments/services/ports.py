@@ -59,6 +59,9 @@ class ExperimentStore(Protocol):
     def with_status(self, statuses: Collection[Status]) -> tuple[Experiment, ...]:
         """In order of key."""
 
+    def keys(self) -> tuple[str, ...]:
+        """In order."""
+
 
 class Library(Protocol[T]):
     """Segments, metrics, layers, attributes and sources: named things with revisions, in order of key."""
@@ -73,6 +76,9 @@ class Library(Protocol[T]):
         """Raise RevisionMismatch, NotFound."""
 
     def page(self, *, after: str | None, limit: int) -> Page[Stored[T]]: ...
+
+    def keys(self) -> tuple[str, ...]:
+        """In order."""
 
 
 class ChangeFeed(Protocol):

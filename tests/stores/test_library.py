@@ -121,6 +121,8 @@ def test_pages_go_by_key(open_unit_of_work, shelf, now):
     assert [stored.value.key for stored in first.items] == ["B", "a", "a-1"]
     assert first.next_after == "a-1"
     assert ([stored.value.key for stored in second.items], second.next_after) == (["b"], None)
+    with open_unit_of_work(read_only=True) as unit:
+        assert getattr(unit, name).keys() == ("B", "a", "a-1", "b")
 
 
 @pytest.mark.parametrize(

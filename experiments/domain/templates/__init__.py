@@ -41,5 +41,5 @@ TEMPLATES: Mapping[str, SegmentTemplate] = {
 def template(key: str) -> SegmentTemplate:
     """Return the template of that key. Raises NotFound."""
     if key not in TEMPLATES:
-        raise NotFound("segment_template", key)
+        raise NotFound("segment_template", key, TEMPLATES)
     return TEMPLATES[key]

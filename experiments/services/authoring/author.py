@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from experiments.domain.epoch import Version
-from experiments.domain.errors import InvalidInput, NotFound, RevisionMismatch
+from experiments.domain.errors import NotFound, RevisionMismatch
 from experiments.domain.experiment import Experiment, Status, draft
 from experiments.domain.metric import Metric
 from experiments.domain.segment import Segment
 from experiments.services.assigning.catalog import CatalogHolder
 from experiments.services.authoring.library import LayerAuthor, LibraryAuthor
+from experiments.services.authoring.meant import unknown
 from experiments.services.authoring.registry import AttributeAuthor, SourceAuthor
 from experiments.services.authoring.wishes import ExperimentWish, refuse_rename, resolve
 from experiments.services.paging import Page
@@ -130,7 +131,7 @@ def _check_layer(work: UnitOfWork, experiment: Experiment) -> None:
     try:
         work.layers.get(claim.layer)
     except NotFound as missing:
-        raise InvalidInput("layer_unknown", missing.message, path="/layer/layer") from None
+        raise unknown(missing, work.layers, path="/layer/layer") from None
 
 
 def _supersede(work: UnitOfWork, before: Experiment, after: Experiment, actor: str, now: datetime) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from experiments.domain.attribute import Attribute
-from experiments.domain.errors import FrozenField, InvalidInput, NotFound, Taken
+from experiments.domain.errors import FrozenField, NotFound, Taken
 from experiments.domain.source import Source
 from experiments.services.assigning.catalog import CatalogHolder
 from experiments.services.authoring.library import Item, LibraryAuthor
+from experiments.services.authoring.meant import unknown
 from experiments.services.paging import Stored
 from experiments.services.ports import Clock, Library, OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.registry_read import every
@@ -54,7 +55,7 @@ class AttributeAuthor(RegistryAuthor[Attribute]):
             try:
                 work.sources.get(source)
             except NotFound as missing:
-                raise InvalidInput("source_unknown", missing.message, path=f"/sources/{position}") from None
+                raise unknown(missing, work.sources, path=f"/sources/{position}") from None
 
 
 class SourceAuthor(RegistryAuthor[Source]):

@@ -15,6 +15,7 @@ from experiments.domain.metric import MetricRole, MetricUse
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.domain.segment import EVERYONE, Segment, everyone
+from experiments.services.authoring.meant import unknown
 from experiments.services.ports import UnitOfWork
 
 
@@ -140,7 +141,7 @@ def _segment(work: UnitOfWork, key: str) -> Segment:
     try:
         return work.segments.get(key).value
     except NotFound as missing:
-        raise InvalidInput("segment_unknown", missing.message, path="/segment") from None
+        raise unknown(missing, work.segments, path="/segment") from None
 
 
 def _use(work: UnitOfWork, wish: MetricWish, live: Definition | None, position: int) -> MetricUse:
@@ -150,7 +151,7 @@ def _use(work: UnitOfWork, wish: MetricWish, live: Definition | None, position: 
         metric = present or work.metrics.get(wish.metric).value
         return MetricUse(metric=metric, role=wish.role, margin_lift=wish.margin_lift)
     except NotFound as missing:
-        raise InvalidInput("metric_unknown", missing.message, path=f"{path}/metric") from None
+        raise unknown(missing, work.metrics, path=f"{path}/metric") from None
     except InvalidInput as refusal:
         raise refusal.at(path) from None
 

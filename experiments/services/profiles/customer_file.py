@@ -17,6 +17,7 @@ import numpy as np
 
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
+from experiments.domain.nearest import did_you_mean
 from experiments.domain.profile import Registry
 from experiments.services.collector import held_back
 from experiments.services.lists.cells import Kind, read_cell, read_value
@@ -142,7 +143,8 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
     if wish.source not in registry.precedence:
         raise InvalidInput(
             "source_unknown",
-            f"There is no source {wish.source!r}: register it first (POST /v1/sources).",
+            f"There is no source {wish.source!r}: register it first (POST /v1/sources)."
+            + did_you_mean(wish.source, registry.precedence),
             path="/source",
         )
     named = {}
@@ -150,7 +152,8 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
         key = wish.columns.get(column, column)
         attribute = registry.attributes.get(key)
         if attribute is None and column in wish.columns:
-            raise InvalidInput("attribute_unknown", f"There is no attribute {key!r}.", path="/columns")
+            hint = did_you_mean(key, registry.attributes)
+            raise InvalidInput("attribute_unknown", f"There is no attribute {key!r}.{hint}", path="/columns")
         if attribute is None or column == wish.id_column:
             continue
         if not attribute.takes_from(wish.source):

@@ -13,6 +13,7 @@ from experiments.domain.evidence import Basis, Evidence, Forecast, GuardrailEvid
 from experiments.domain.experiment import Experiment
 from experiments.domain.holdback import detectable_lift
 from experiments.domain.metric import Direction, MetricRole
+from experiments.domain.nearest import did_you_mean
 from experiments.domain.policy import LiftPrior
 from experiments.domain.predicted import expected_gain
 from experiments.domain.promotion_policy import PromotionScope, WinnerRule
@@ -44,7 +45,9 @@ def evidence_of(look: Look, segment: str) -> Evidence:
     plan, then = definition.plan_of(segment), seen.definition.plan_of(segment)
     own: Doc | None = next((scope for scope in snapshot.report["segments"] if scope["segment"] == segment), None)
     if plan is None or then is None or own is None:
-        raise InvalidInput("segment_unknown", f"The latest snapshot knows no segment {segment!r}.", path="/segment")
+        hint = did_you_mean(segment, [scope["segment"] for scope in snapshot.report["segments"]])
+        message = f"The latest snapshot knows no segment {segment!r}.{hint}"
+        raise InvalidInput("segment_unknown", message, path="/segment")
     basis, scope = _basis(experiment, snapshot.report, own)
     verdict, control = scope["verdict"], definition.control.key
     direction = definition.primary.metric.direction

@@ -46,7 +46,8 @@ class Look:
         """Raise NotFound."""
         plan = self.experiment.definition.plan_of(segment)
         if plan is None:
-            raise NotFound("segment", segment)
+            known = [one.segment.key for one in self.experiment.definition.segments]
+            raise NotFound("segment", segment, known)
         return plan
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
+from experiments.domain.nearest import did_you_mean
 from experiments.domain.profile import Registry
 from segmentation.refusal import Refused
 
@@ -32,7 +33,8 @@ def study_attributes(
 def _attribute(registered: Mapping[str, Attribute], name: str, types: Collection[AttributeType]) -> Attribute:
     found = registered.get(name)
     if found is None or name == _ID:
-        raise InvalidInput("attribute_unknown", f"There is no attribute {name!r}.", path="/attributes")
+        hint = did_you_mean(name, registered)
+        raise InvalidInput("attribute_unknown", f"There is no attribute {name!r}.{hint}", path="/attributes")
     if found.type not in types:
         kinds = " or ".join(f"{kind}" for kind in types)
         message = f"{name!r} is of type {found.type}; {kinds} is wanted here."

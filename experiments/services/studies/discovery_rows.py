@@ -15,6 +15,7 @@ from analysis.plan import Plan
 from analysis.units import KINDS, unit_values
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.errors import InvalidInput
+from experiments.domain.nearest import did_you_mean
 from experiments.domain.profile import Known, Profile, Registry
 from experiments.services.analysing.log_rows import read_rows
 from experiments.services.ports import UnitOfWork
@@ -49,7 +50,8 @@ def metric_plan(plan: Plan, key: str | None) -> Plan:
     """Return the plan with that metric alone, as the primary one. Raises InvalidInput."""
     metric = plan.primary if key is None else next((one for one in plan.metrics if one.key == key), None)
     if metric is None:
-        raise InvalidInput("metric_unknown", f"The experiment has no metric {key!r}.", path="/metric")
+        hint = did_you_mean(str(key), [one.key for one in plan.metrics])
+        raise InvalidInput("metric_unknown", f"The experiment has no metric {key!r}.{hint}", path="/metric")
     if metric.kind not in KINDS:
         message = f"{metric.key!r} is a {metric.kind}, which has no number of its own for each unit."
         raise InvalidInput("metric_unfit", message, path="/metric")

@@ -95,6 +95,9 @@ class SqlExperimentStore:
         wanted: Select[Any] = _current.where(_heads.status.in_(sorted(statuses))).order_by(_heads.key)
         return tuple(_experiment(row) for row in self._connection.execute(wanted))
 
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._connection.execute(select(_heads.key).order_by(_heads.key)).scalars())
+
 
 def _head_values(experiment: Experiment) -> dict[str, Any]:
     return {

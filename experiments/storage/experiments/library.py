@@ -115,6 +115,9 @@ class SqlLibrary(Generic[K]):
             wanted = wanted.where(self._columns.key > key)
         return cut(self._connection.execute(wanted).all(), limit, self._stored, lambda row: row.key)
 
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self._connection.execute(select(self._columns.key).order_by(self._columns.key)).scalars())
+
     def _announce(self) -> None:
         if self._shelf.in_catalog:
             bump_catalog_version(self._connection)

@@ -79,6 +79,9 @@ class MemoryExperimentStore:
         rows = self._state.experiments
         return tuple(rows[key] for key in sorted(rows) if rows[key].status in statuses)
 
+    def keys(self) -> tuple[str, ...]:
+        return tuple(sorted(self._state.experiments))
+
 
 class MemoryLibrary(Generic[K]):
     """`changed` is told of every change before it happens."""
@@ -105,6 +108,9 @@ class MemoryLibrary(Generic[K]):
 
     def page(self, *, after: str | None, limit: int) -> Page[Stored[K]]:
         return page_by_key(self._rows, after, limit)
+
+    def keys(self) -> tuple[str, ...]:
+        return tuple(sorted(self._rows))
 
     def _store(self, value: K, revision: int, now: datetime) -> Stored[K]:
         self._changed()

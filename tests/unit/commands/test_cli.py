@@ -108,6 +108,29 @@ def test_a_refusal_is_one_line_with_its_code(winnow: Winnow) -> None:
     assert refused.stderr == "winnow: experiment_not_found: There is no experiment 'nothing'.\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("analyse", "sales"), "experiment_not_found: There is no experiment 'sales'. Did you mean 'sale'?"),
+        (("segments", "card", "men"), "segment_not_found: There is no segment 'men'. Did you mean 'mens'?"),
+        (
+            ("segments", "templates", "spend_band"),
+            "segment_template_not_found: There is no segment template 'spend_band'. Did you mean 'spend_bands'?",
+        ),
+        (
+            ("promote", "sale", "--segment", "men"),
+            "segment_unknown: The latest snapshot knows no segment 'men'. Did you mean 'mens'? (/segment)",
+        ),
+    ],
+)
+def test_a_key_that_there_is_not_is_answered_with_the_nearest(
+    winnow: Winnow, arguments: tuple[str, ...], told: str
+) -> None:
+    assert winnow.replay(50, 75).exit_code == winnow("analyse", "sale").exit_code == 0
+    refused = winnow(*arguments)
+    assert (refused.exit_code, refused.stderr) == (1, f"winnow: {told}\n")
+
+
 def test_keys_are_shown_once_listed_and_revoked(winnow: Winnow) -> None:
     made = winnow("keys", "create", "shop", "--scope", "assign", "--scope", "ingest")
     prefix, key_id, secret = made.stdout.strip().split("_", 2)
