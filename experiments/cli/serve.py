@@ -22,6 +22,7 @@ from experiments.storage.migrate import upgrade
 
 APPLICATION = "api.wsgi:app"
 """Named, not imported: every server process builds its own."""
+MOST_THREADS = 8
 STOP_SECONDS = 10
 """How long requests under way may take to finish when the server is told to stop."""
 
@@ -30,7 +31,13 @@ STOP_SECONDS = 10
 @click.option("--host", help="Address to listen on; WINNOW_HOST, or 127.0.0.1.")
 @click.option("--port", type=click.IntRange(1, 65_535), help="Port to listen on; WINNOW_PORT, or 8000.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Server processes.")
-@click.option("--threads", type=click.IntRange(1, 256), default=8, show_default=True, help="Threads per process.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=lambda: default_threads(os.cpu_count()),
+    show_default=f"{MOST_THREADS}, less on fewer than 4 cores",
+    help="Threads per process.",
+)
 @click.option("--migrate", is_flag=True, help="Bring the database to the newest revision first.")
 def serve(host: str | None, port: int | None, workers: int, threads: int, migrate: bool) -> None:
     """Serve the HTTP API and the pages until SIGTERM or Ctrl-C; requests under way are finished."""
@@ -54,10 +61,16 @@ def serve(host: str | None, port: int | None, workers: int, threads: int, migrat
         backlog=2_048,
         workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
+        websockets=False,
         log_level=LogLevels(settings.log_level),
     )
     with _metrics_folder(settings), stream_process(address) if settings.stream_url else nullcontext():
         server.serve()
+
+
+def default_threads(cores: int | None) -> int:
+    """Return how many threads a process has where nobody says: no more than Granian finds fit for so many cores."""
+    return min(MOST_THREADS, 2 * (cores or 1) + 1)
 
 
 @contextmanager

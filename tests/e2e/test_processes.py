@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from experiments.bootstrap import build
+from experiments.cli.serve import default_threads
 from experiments.settings import Settings
 from experiments.worker.lease import LEASE
 from tests.e2e.processes import COMMAND, ROOT, environment, serving, winnow
@@ -31,6 +32,19 @@ def test_a_server_ends_in_good_order(sqlite_url: str, tmp_path: Path, number: in
         assert server.end(number) == 0
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{server.address}/healthz")
+
+
+def test_a_server_starts_without_a_warning(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path / "server.log", settings={"WINNOW_LOG_LEVEL": "info"}) as server:
+        told = server.log.read_text()
+    assert f"Listening at: {server.address}" in told
+    assert "WARNING" not in told
+    assert "ignoring" not in told
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(None, 3), (1, 3), (2, 5), (3, 7), (4, 8), (64, 8)])
+def test_a_server_has_no_more_threads_than_its_cores_serve(cores: int | None, threads: int) -> None:
+    assert default_threads(cores) == threads
 
 
 def test_a_server_migrates_first_where_it_is_told_to(empty_sqlite_url: str, tmp_path: Path) -> None:
