@@ -32,7 +32,6 @@ from experiments.domain.definition import (
     Definition,
     ExposurePolicy,
     Randomisation,
-    SegmentPlan,
     Variant,
 )
 from experiments.domain.experiment import Status
@@ -45,7 +44,7 @@ from experiments.domain.policy import (
     Spending,
     StoppingRule,
 )
-from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
+from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish, wish_of
 
 MAX_METRICS = 100
 MAX_TAGS = 50
@@ -217,32 +216,10 @@ class VersionsSchema(Body):
     items = fields.List(fields.Nested(VersionSchema))
 
 
-def wish_of(definition: Definition) -> ExperimentWish:
-    """Return the wish that a definition fulfils: edited and sent back, it changes nothing but what was edited."""
-    shared = {
-        name: getattr(definition, name)
-        for name in (
-            "key", "name", "hypothesis", "owner", "tags", "unit_type", "salt", "variants", "layer", "analysis",
-            "promotion", "exposure_policy", "randomisation", "forced", "adaptive", "bucketing",
-        )
-    }  # fmt: skip
-    return ExperimentWish(
-        **shared,
-        segments=tuple(_segment_wish(plan) for plan in definition.segments),
-        metrics=tuple(
-            MetricWish(metric=use.metric.key, role=use.role, margin_lift=use.margin_lift) for use in definition.metrics
-        ),
-    )
-
-
 def definition_document(definition: Definition) -> dict[str, Any]:
     """Return the definition as a body."""
     document: dict[str, Any] = _WISH.dump(wish_of(definition))
     return document
-
-
-def _segment_wish(plan: SegmentPlan) -> SegmentWish:
-    return SegmentWish(segment=plan.segment.key, weights=plan.weights, traffic_bp=plan.traffic_bp)
 
 
 _WISH = ExperimentWishSchema()

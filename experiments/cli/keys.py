@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 
 from experiments.cli.console import err, out
+from experiments.cli.pages import whole
 from experiments.cli.wired import ACTOR, wired
 from experiments.services.keys import Scope
 
@@ -39,14 +40,10 @@ def create(name: str, scopes: tuple[str, ...], tags: tuple[str, ...]) -> None:
 def list_() -> None:
     """List all keys, without their secrets."""
     table = Table("id", "name", "scopes", "tags", "created", "revoked")
-    service, after, more = wired().keys, None, True
-    while more:
-        page = service.page(after=after, limit=200)
-        for key in page.items:
-            revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
-            allowed, tags = " ".join(sorted(key.scopes)), " ".join(sorted(key.tags))
-            table.add_row(key.id, key.name, allowed, tags, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
-        after, more = page.next_after, page.next_after is not None
+    for key in whole(wired().keys.page):
+        revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+        allowed, tags = " ".join(sorted(key.scopes)), " ".join(sorted(key.tags))
+        table.add_row(key.id, key.name, allowed, tags, f"{key.created_at:%Y-%m-%d %H:%M}", revoked)
     out().print(table)
 
 

@@ -19,6 +19,8 @@ from experiments.domain.templates import TEMPLATES, Parameter, SegmentTemplate, 
 LONGEST_BLANKS = 120
 
 COMMANDS = {
+    "list": Entry("experiments.cli.library:list_segments", "List all segments."),
+    "show": Entry("experiments.cli.library:show_segment", "Show one segment with all its fields."),
     "templates": Entry("experiments.cli.segments:templates", "List all templates, or say what one of them wants."),
     "make": Entry("experiments.cli.segments:make", "Print the condition of a template, or store it as a segment."),
     "card": Entry("experiments.cli.segment_cards:card", "Show what segments are worth, and can they be tested in."),

@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 
 from experiments.cli.console import err, out
+from experiments.cli.pages import whole
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.delivery import DeliveryState
 from experiments.domain.notice import NoticeKind
@@ -40,14 +41,10 @@ def add(url: str, kinds: tuple[str, ...]) -> None:
 def list_() -> None:
     """List all webhooks, without their secrets."""
     table = Table("id", "address", "kinds", "active", "created")
-    service, after, more = wired().webhooks, None, True
-    while more:
-        page = service.page(after=after, limit=100)
-        for stored in page.items:
-            one = stored.value
-            active = "yes" if one.active else "no"
-            table.add_row(one.id, one.url, " ".join(sorted(one.kinds)), active, f"{one.created_at:%Y-%m-%d %H:%M}")
-        after, more = page.next_after, page.next_after is not None
+    for stored in whole(wired().webhooks.page):
+        one = stored.value
+        active = "yes" if one.active else "no"
+        table.add_row(one.id, one.url, " ".join(sorted(one.kinds)), active, f"{one.created_at:%Y-%m-%d %H:%M}")
     out().print(table)
 
 
@@ -94,14 +91,10 @@ def test(webhook_id: str) -> None:
 def dead() -> None:
     """List what was given up, newest first."""
     table = Table("delivery", "target", "notice", "title", "attempts", "error", "given up")
-    service, after, more = wired().webhooks, None, True
-    while more:
-        page = service.deliveries(state=DeliveryState.DEAD, after=after, limit=100)
-        for letter in page.items:
-            one, told = letter.delivery, letter.notice
-            when = f"{one.updated_at:%Y-%m-%d %H:%M}"
-            table.add_row(str(one.id), one.target, told.kind, told.title, str(one.attempts), one.last_error, when)
-        after, more = page.next_after, page.next_after is not None
+    for letter in whole(wired().webhooks.deliveries, state=DeliveryState.DEAD):
+        one, told = letter.delivery, letter.notice
+        when = f"{one.updated_at:%Y-%m-%d %H:%M}"
+        table.add_row(str(one.id), one.target, told.kind, told.title, str(one.attempts), one.last_error, when)
     out().print(table)
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from api.dashboard.gain import Measure, how_sure
 from api.dashboard.gain_plot import NARROW, WIDE, gain_plot
-from api.schemas.experiment import wish_of
 from experiments.bootstrap import Winnow
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy
+from experiments.services.authoring.wishes import wish_of
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
 from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, WON, Site, tag

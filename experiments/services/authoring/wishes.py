@@ -156,6 +156,28 @@ def _use(work: UnitOfWork, wish: MetricWish, live: Definition | None, position: 
         raise refusal.at(path) from None
 
 
+def wish_of(definition: Definition) -> ExperimentWish:
+    """Return the wish that a definition fulfils: edited and sent back, it changes nothing but what was edited."""
+    shared = {
+        name: getattr(definition, name)
+        for name in (
+            "key", "name", "hypothesis", "owner", "tags", "unit_type", "salt", "variants", "layer", "analysis",
+            "promotion", "exposure_policy", "randomisation", "forced", "adaptive", "bucketing",
+        )
+    }  # fmt: skip
+    return ExperimentWish(
+        **shared,
+        segments=tuple(_segment_wish(plan) for plan in definition.segments),
+        metrics=tuple(
+            MetricWish(metric=use.metric.key, role=use.role, margin_lift=use.margin_lift) for use in definition.metrics
+        ),
+    )
+
+
+def _segment_wish(plan: SegmentPlan) -> SegmentWish:
+    return SegmentWish(segment=plan.segment.key, weights=plan.weights, traffic_bp=plan.traffic_bp)
+
+
 def refuse_rename(wanted: str, key: str) -> None:
     """Refuse a body whose key is not that of the address."""
     if wanted != key:
