@@ -1,4 +1,4 @@
-"""`winnow metrics`, `layers`, `attributes` and `sources`, and the segments of the library: which there are."""
+"""`winnow metrics`, `layers`, `attributes` and `sources`, and the segments of the library."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.text import Text
 from experiments.bootstrap import Winnow
 from experiments.cli.console import out
 from experiments.cli.document import json_option, library_document, print_json
+from experiments.cli.library_add import add_attribute, add_layer, add_metric, add_source
 from experiments.cli.pages import whole
 from experiments.cli.tables import NONE
 from experiments.cli.wired import wired
@@ -112,8 +113,8 @@ def show_command(shelf: Shelf) -> click.Command:
     return showing
 
 
-def _group(shelf: Shelf, told: str) -> click.Group:
-    return click.Group(f"{shelf.noun}s", [list_command(shelf), show_command(shelf)], help=told)
+def _group(shelf: Shelf, add: click.Command, told: str) -> click.Group:
+    return click.Group(f"{shelf.noun}s", [list_command(shelf), show_command(shelf), add], help=told)
 
 
 def _told(value: object) -> str:
@@ -124,8 +125,10 @@ def _told(value: object) -> str:
     return str(value)
 
 
-metrics = _group(METRICS, "Show the rules that turn events into one number per unit.")
-layers = _group(LAYERS, "Show sets of mutually exclusive experiments, and who has which part of them.")
-attributes = _group(ATTRIBUTES, "Show what may be known of units, by the names that conditions use.")
-sources = _group(SOURCES, "Show who says what is known of units, and who counts where two differ.")
+metrics = _group(METRICS, add_metric, "List, show and add rules that turn events into one number per unit.")
+layers = _group(LAYERS, add_layer, "List, show and add sets of mutually exclusive experiments.")
+attributes = _group(
+    ATTRIBUTES, add_attribute, "List, show and add what may be known of units, by the names that conditions use."
+)
+sources = _group(SOURCES, add_source, "List, show and add who says what is known of units.")
 list_segments, show_segment = list_command(SEGMENTS), show_command(SEGMENTS)

@@ -143,7 +143,7 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
     if wish.source not in registry.precedence:
         raise InvalidInput(
             "source_unknown",
-            f"There is no source {wish.source!r}: register it first (POST /v1/sources)."
+            f"There is no source {wish.source!r}: register it first (`winnow sources add`)."
             + did_you_mean(wish.source, registry.precedence),
             path="/source",
         )

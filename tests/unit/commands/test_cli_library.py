@@ -57,3 +57,129 @@ def test_conditions_stand_in_words(api: Caller, winnow: Winnow) -> None:
 def test_one_that_there_is_not(winnow: Winnow) -> None:
     refused = winnow("metrics", "show", "visit")
     assert (refused.exit_code, refused.stderr) == (1, "winnow: metric_not_found: There is no metric 'visit'.\n")
+
+
+ADDED = [
+    (
+        "metrics",
+        (
+            "basket",
+            "--name",
+            "Basket",
+            "--kind",
+            "ratio",
+            "--event",
+            "paid",
+            "--denominator-event",
+            "visit",
+            "--denominator-counts-events",
+            "--direction",
+            "decrease",
+            "--window-seconds",
+            "60",
+            "--cap",
+            "9.5",
+        ),
+        {
+            "key": "basket",
+            "name": "Basket",
+            "kind": "ratio",
+            "event_name": "paid",
+            "denominator_event_name": "visit",
+            "denominator_counts_events": True,
+            "direction": "decrease",
+            "window_seconds": 60,
+            "cap": 9.5,
+        },
+    ),
+    (
+        "metrics",
+        ("load", "--name", "Load", "--kind", "quantile", "--event", "load", "--quantile", "0.95"),
+        {"key": "load", "name": "Load", "kind": "quantile", "event_name": "load", "quantile": 0.95},
+    ),
+    ("layers", ("front", "--name", "Front"), {"key": "front", "name": "Front"}),
+    (
+        "layers",
+        ("back", "--name", "Back", "--salt", "s", "--holdout-bp", "500"),
+        {"key": "back", "name": "Back", "salt": "s", "holdout_bp": 500},
+    ),
+    (
+        "attributes",
+        (
+            "stage",
+            "--name",
+            "Stage",
+            "--type",
+            "text",
+            "--personal",
+            "--allowed",
+            "new",
+            "--allowed",
+            "old",
+            "--fresh-days",
+            "30",
+            "--description",
+            "Where they are.",
+        ),
+        {
+            "key": "stage",
+            "name": "Stage",
+            "type": "text",
+            "personal": True,
+            "allowed": ["new", "old"],
+            "fresh_days": 30,
+            "description": "Where they are.",
+        },
+    ),
+    (
+        "attributes",
+        ("score", "--name", "Score", "--type", "number", "--allowed", "-1", "--allowed", "2.5"),
+        {"key": "score", "name": "Score", "type": "number", "allowed": [-1, 2.5]},
+    ),
+    (
+        "sources",
+        ("crm", "--name", "CRM", "--kind", "first_party", "--precedence", "20", "--description", "Ours."),
+        SOURCE,
+    ),
+]
+
+
+@pytest.mark.parametrize(("plural", "arguments", "body"), ADDED, ids=[arguments[0] for _, arguments, _ in ADDED])
+def test_what_is_added_is_what_the_api_would_have_stored(
+    api: Caller, winnow: Winnow, plural: str, arguments: tuple[str, ...], body: dict[str, object]
+) -> None:
+    made = winnow(plural, "add", *arguments)
+    noun = plural.removesuffix("s").capitalize()
+    assert (made.exit_code, made.stdout) == (0, f"{noun} {body['key']} is stored.\n")
+    by_command = api.get(f"/v1/{plural}/{body['key']}").json["definition"]
+    others = {"key": "other", **({"salt": by_command["salt"]} if "salt" in by_command else {})}
+    others |= {"precedence": 21} if plural == "sources" else {}
+    assert api.post(f"/v1/{plural}", {**body, **others}).status_code == 201
+    by_api = api.get(f"/v1/{plural}/other").json["definition"]
+    assert {**by_command, **others} == by_api
+
+
+def test_the_salt_of_a_layer_is_its_key(winnow: Winnow) -> None:
+    winnow("layers", "add", "front", "--name", "Front")
+    assert json.loads(winnow("layers", "show", "front", "--json").stdout)["definition"]["salt"] == "front"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("metrics", "add", "m", "--name", "M", "--kind", "ratio", "--event", "paid"), "denominator_missing"),
+        (("sources", "add", "crm", "--name", "CRM", "--kind", "own", "--precedence", "-1"), "precedence_invalid"),
+        (("attributes", "add", "a", "--name", "A", "--type", "text", "--source", "crm"), "source_unknown"),
+        (("layers", "add", "a b", "--name", "A"), "key_invalid"),
+    ],
+)
+def test_what_does_not_hold_is_refused(winnow: Winnow, arguments: tuple[str, ...], code: str) -> None:
+    refused = winnow(*arguments)
+    assert (refused.exit_code, refused.stderr.startswith(f"winnow: {code}: ")) == (1, True)
+
+
+def test_a_key_is_taken_once_and_a_number_is_a_number(winnow: Winnow) -> None:
+    layer = ("layers", "add", "front", "--name", "Front")
+    assert winnow(*layer).exit_code == 0
+    assert winnow(*layer).stderr == "winnow: layer_exists: There is already a layer 'front'.\n"
+    assert winnow("attributes", "add", "a", "--name", "A", "--type", "number", "--allowed", "one").exit_code == 2
