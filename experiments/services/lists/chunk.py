@@ -15,6 +15,9 @@ from experiments.domain.names import are_ids, check_id
 from experiments.services.assigning.bulk import Column, Whole, column_of
 from experiments.services.lists.cells import Kind, kinds_of
 
+_NO_SUCH_VALUE = (LookupError, OverflowError, ValueError)
+"""What reading raises where Python has no such value; zones are looked up."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
@@ -134,7 +137,7 @@ def listed(array: pa.Array | pa.ChunkedArray) -> list[Any]:
         array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
     try:
         listed: list[Any] = array.to_pylist()
-    except (OverflowError, ValueError) as trouble:
+    except _NO_SUCH_VALUE as trouble:
         is_text = isinstance(trouble, UnicodeDecodeError) and not pa.types.is_nested(array.type)
         listed = _decoded(array) if is_text else [_told(one) for one in array]
     return listed
@@ -150,7 +153,7 @@ def _told(scalar: pa.Scalar) -> Any:
     """Return the value, or the scalar itself where Python has no such value: a day after 9999, an unknown zone."""
     try:
         return scalar.as_py()
-    except (OverflowError, ValueError):
+    except _NO_SUCH_VALUE:
         return scalar
 
 
