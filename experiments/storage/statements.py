@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+
+LONG = "15min"
+
+
+def take_time(connection: Connection) -> None:
+    """Lift, until the end of the transaction, the limits that keep the statements of requests short.
+
+    For what looks at a whole table. SQLite limits waiting only, not working.
+    """
+    if connection.dialect.name == "postgresql":
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(select(func.set_config(limit, LONG, True)))
 
 
 def insert_for(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

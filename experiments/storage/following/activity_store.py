@@ -46,7 +46,7 @@ class SqlActivityStore(SqlCountedRows[UnitActivity]):
         )
 
     def restart(self, now: datetime) -> None:
-        self._connection.execute(update(activity).values(by_day={}, due_at=now))
+        self._set_all(by_day={}, due_at=now)
 
     def _row(self, values: Sequence[Any]) -> UnitActivity:
         unit_id, by_day, due_at = values

@@ -69,7 +69,7 @@ class SqlBehaviourStore(SqlCountedRows[Purchases]):
         )
 
     def restart(self, now: datetime) -> None:
-        self._connection.execute(update(behaviour).values(**dict.fromkeys(_COUNTS, 0), previous_at=None, due_at=now))
+        self._set_all(**dict.fromkeys(_COUNTS, 0), previous_at=None, due_at=now)
 
     def count(self, *, most: int) -> int:
         some = select(_columns.unit_id).where(_columns.frequency > 0).limit(most).subquery()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from sqlalchemy import JSON, Connection, Table, Text, cast, delete, select, update
 
 from experiments.storage.bulk_rows import READ_AT_ONCE, rows_of, set_column, upsert
+from experiments.storage.statements import take_time
 
 Row = TypeVar("Row")
 
@@ -42,7 +43,11 @@ class SqlCountedRows(ABC, Generic[Row]):
             set_column(self._connection, self._table.c.due_at, due)
 
     def make_all_due(self, now: datetime) -> None:
-        self._connection.execute(update(self._table).values(due_at=now))
+        self._set_all(due_at=now)
+
+    def _set_all(self, **values: Any) -> None:
+        take_time(self._connection)
+        self._connection.execute(update(self._table).values(**values))
 
     def remove(self, unit_ids: Collection[str]) -> None:
         for part in _parts(unit_ids):

@@ -19,6 +19,7 @@ from experiments.storage.customers.consent_store import SqlConsentStore
 from experiments.storage.customers.erasure_store import SqlErasureStore
 from experiments.storage.customers.identity_store import all_ids
 from experiments.storage.log import tables
+from experiments.storage.statements import take_time
 
 BATCH_ROWS = 10_000
 ERASED_AT_ONCE = 500
@@ -102,7 +103,7 @@ class SqlEventLog(ABC):
         """Append from here on: whoever has to know that nobody does waits for the end of the transaction."""
 
     def rows_of(self, unit_id: str) -> UnitRows:
-        self._take_time()
+        take_time(self._connection)
         exposures, events = (
             tuple(self._connection.execute(select(table.c.id).where(table.c.unit_id == unit_id)).scalars())
             for table in (tables.exposures, tables.events)
@@ -190,7 +191,7 @@ class SqlEventLog(ABC):
         return bool(self._connection.execute(select(newer)).scalar_one())
 
     def counts(self, experiment: str, names: Collection[str], watermark: Watermark) -> tuple[int, int]:
-        self._take_time()
+        take_time(self._connection)
         counted = select(
             _counted(experiment, watermark, func.count()).scalar_subquery(),
             _outcomes(experiment, names, watermark, func.count()).scalar_subquery(),
@@ -199,14 +200,10 @@ class SqlEventLog(ABC):
         return exposed, happened
 
     def _batches(self, wanted: Select[Any] | CompoundSelect[Any]) -> Iterator[list[tuple[Any, ...]]]:
-        self._take_time()
+        take_time(self._connection)
         result = self._connection.execute(wanted, execution_options={"yield_per": BATCH_ROWS})
         for batch in result.partitions():
             yield [tuple(row) for row in batch]
-
-    @abstractmethod
-    def _take_time(self) -> None:
-        """Lift the limits that keep the statements of requests short."""
 
 
 def newest_ids(connection: Connection) -> tuple[int, int]:

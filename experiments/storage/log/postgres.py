@@ -33,7 +33,6 @@ from experiments.storage.log.event_log import SqlEventLog, newest_ids
 from experiments.storage.log_lock import join_writers, stop_writers
 
 _WATERMARK_WAIT = "2s"
-_LONG_READ = "15min"
 
 
 class PostgresEventLog(SqlEventLog):
@@ -76,10 +75,6 @@ class PostgresEventLog(SqlEventLog):
 
     def _join_writers(self) -> None:
         join_writers(self._connection)
-
-    def _take_time(self) -> None:
-        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
-            self._connection.execute(select(func.set_config(limit, _LONG_READ, True)))
 
 
 @cache

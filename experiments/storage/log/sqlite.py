@@ -41,9 +41,6 @@ class SqliteEventLog(SqlEventLog):
     def _join_writers(self) -> None:
         """Who writes is alone already."""
 
-    def _take_time(self) -> None:
-        """SQLite limits waiting only, not working."""
-
 
 @lru_cache(maxsize=4)
 def _insert_sql(table: str, columns: tuple[str, ...], rows: int) -> str:
