@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from operator import mul
 from typing import Any
 
 import ibis
@@ -64,18 +66,34 @@ def _table(names: list[str], types: list[Any], rows: Iterable[tuple[Any, ...]]) 
 
 
 def moments_of(numerators: Iterable[float], denominators: Iterable[float] | None = None) -> Moments:
-    """Moments by their definition, in numpy."""
-    x = np.asarray(list(numerators), dtype=float)
-    y = np.zeros_like(x) if denominators is None else np.asarray(list(denominators), dtype=float)
-    dx, dy = x - x.mean(), y - y.mean()
+    """Moments by their definition, in whole numbers: rounded once, and so the same on every processor."""
+    x, unit_x = _whole(numerators)
+    y, unit_y = _whole([0.0] * len(x) if denominators is None else denominators)
+
+    def centred(a: list[int], b: list[int], unit: Fraction) -> float:
+        return float(Fraction(len(a) * sum(map(mul, a, b)) - sum(a) * sum(b), len(a)) * unit)
+
     return Moments(
         n=len(x),
-        mean=float(x.mean()),
-        m2=float(dx @ dx),
-        denominator_mean=float(y.mean()),
-        denominator_m2=float(dy @ dy),
-        co_m2=float(dx @ dy),
+        mean=float(Fraction(sum(x), len(x)) * unit_x),
+        m2=centred(x, x, unit_x * unit_x),
+        denominator_mean=float(Fraction(sum(y), len(y)) * unit_y),
+        denominator_m2=centred(y, y, unit_y * unit_y),
+        co_m2=centred(x, y, unit_x * unit_y),
     )
+
+
+def drawn_moments(values: np.ndarray) -> Moments:
+    """The same of many values, in numpy: quick, and rounded as the processor likes it."""
+    centred = values - values.mean()
+    return Moments(n=len(values), mean=float(values.mean()), m2=float(centred @ centred))
+
+
+def _whole(values: Iterable[float]) -> tuple[list[int], Fraction]:
+    """Return floats as whole multiples of a unit, and the unit: all of them are fractions of powers of two."""
+    ratios = [float(value).as_integer_ratio() for value in values]
+    finest = max(denominator for _, denominator in ratios)
+    return [numerator * (finest // denominator) for numerator, denominator in ratios], Fraction(1, finest)
 
 
 def conversions(successes: int, n: int) -> Moments:

@@ -12,7 +12,7 @@ from analysis.estimate import Estimate, Interval, Undefined
 from analysis.moments import Moments
 from analysis.plan import Cell
 from analysis.report import build
-from tests.stats.builders import comparison, metric, moments_of, plan, segment, table
+from tests.stats.builders import comparison, drawn_moments, metric, moments_of, plan, segment, table
 
 
 def rare(events: int, n: int) -> Moments:
@@ -126,7 +126,7 @@ def test_a_small_arm_with_rare_events_keeps_its_level_at_every_look(kind: str) -
     wrong = np.zeros(runs, bool)
     for look in range(10, 51):
         arms = {
-            (1, name, arm): {"visits": moments_of(values[arm][index, : size * look])}
+            (1, name, arm): {"visits": drawn_moments(values[arm][index, : size * look])}
             for index, name in enumerate(names)
             for arm, size in (("a", 20), ("b", 380))
         }
