@@ -32,7 +32,7 @@ demo: $(RUNTIME) ## run a whole experiment and keep serving (ONCE=1: exit after 
 	$(BIN)/winnow demo $(if $(ONCE),--once) $(if $(CSV),--csv "$(CSV)")
 
 test: $(DEV) ## run all tests, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -41,7 +41,7 @@ lint: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 check: lint ## the same and the fast tests
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
 
 test-peers: $(PEERS) ## cross-check the statistics against gbstats and tea-tasting
 	$(PEERS_BIN)/python -m pytest tests/peers

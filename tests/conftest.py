@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -31,6 +32,10 @@ from tests.postgres import CleanDatabases, PostgresServer
 settings.register_profile("explore", deadline=None, print_blob=True)
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
+
+# A shell makes what it starts in the background deaf to Ctrl-C, and its children too: those of tests shall hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MEMORY = "memory"
 SQLITE = "sqlite"
