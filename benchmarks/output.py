@@ -18,6 +18,9 @@ _INTRODUCTION = """# Benchmarks
 Sides are run in turn in one run, on the same machine and input; medians are compared, and only ratios mean
 something elsewhere. Garbage is collected before each run, and not in what was there before all of them. Peak memory is
 that of a fresh process with all it imports. Each section is written by the command it names.
+
+Under *Promises*, `AGREE` counts the numbers that both sides came to alike; `BOUND` is a limit that we set ourselves,
+`ok` or `SHORT` of it. What is short stays in print, and the command ends with code 1.
 """
 
 

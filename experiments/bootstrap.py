@@ -48,7 +48,7 @@ from experiments.storage.unit_of_work import open_database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winnow:
-    """The services that requests use. What needs the numbers (`services.analyse`) is put on top by worker and CLI."""
+    """The services that requests use. What needs the numbers (`services.analysing`) is put on top by worker and CLI."""
 
     settings: Settings
     clock: Clock

@@ -66,7 +66,7 @@ class SegmentWishSchema(Built):
     weights = Table(
         keys=Key(), values=Whole(), allow_none=True, metadata={"description": "Relative; left out: all alike."}
     )
-    traffic_bp = Whole()
+    traffic_bp = Whole(metadata={"description": "The share of the segment that is in the experiment, 10000 is all."})
 
 
 class MetricWishSchema(Built):
@@ -74,14 +74,16 @@ class MetricWishSchema(Built):
 
     metric = Key(required=True)
     role = choice(MetricRole, required=True)
-    margin_lift = Number(allow_none=True)
+    margin_lift = Number(
+        allow_none=True, metadata={"description": "Of a guardrail: the largest harm that is tolerated."}
+    )
 
 
 class LayerClaimSchema(Built):
     builds = LayerClaim
 
     layer = Key(required=True)
-    share_bp = Whole(required=True)
+    share_bp = Whole(required=True, metadata={"description": "Of the layer, 10000 is all of it."})
 
 
 class LiftPriorSchema(Built):
@@ -96,13 +98,35 @@ class LiftPriorSchema(Built):
 class AnalysisPlanSchema(Built):
     builds = AnalysisPlan
 
-    alpha = Number()
-    stopping_rule = choice(StoppingRule)
-    family = choice(Family)
-    minimum_duration_seconds = seconds()
-    minimum_units = Whole()
-    minimum_conversions = Whole()
-    tuned_for_units = Whole()
+    alpha = Number(
+        metadata={
+            "description": "The error rate of all comparisons on the primary metric, segments and variants together."
+        }
+    )
+    stopping_rule = choice(
+        StoppingRule,
+        metadata={
+            "description": "always_valid: look whenever you like. group_sequential: every analysis is a planned look. "
+            "fixed_horizon: one look, when it is over; promotes nothing."
+        },
+    )
+    family = choice(
+        Family,
+        metadata={
+            "description": "How the error rate is shared. Those with `benjamini` in their names limit only a share of "
+            "wrong comparisons: for screening, nothing is promoted by them without a person."
+        },
+    )
+    minimum_duration_seconds = seconds(metadata={"description": "Nothing is proposed before. By default 14 days."})
+    minimum_units = Whole(metadata={"description": "Of each variant in a segment; with fewer nothing is concluded."})
+    minimum_conversions = Whole(
+        metadata={
+            "description": "So many of each variant have converted, and so many not, before anything is concluded."
+        }
+    )
+    tuned_for_units = Whole(
+        metadata={"description": "Of a segment in total: there the intervals of always_valid are narrowest."}
+    )
     planned_units = Whole(
         allow_none=True,
         metadata={"description": "Of `group_sequential` only: units of a segment at the last look that is planned."},
@@ -149,19 +173,38 @@ class ExperimentWishSchema(Built):
     name = Text(required=True)
     hypothesis = Text()
     owner = Text()
-    tags = Several(Key(), validate=validate.Length(max=MAX_TAGS))
-    unit_type = Key()
-    salt = Text(allow_none=True)
+    tags = Several(
+        Key(), validate=validate.Length(max=MAX_TAGS), metadata={"description": "Keys with tags see only what has one."}
+    )
+    unit_type = Key(metadata={"description": "What is split: customer, or another kind with ids of its own."})
+    salt = Text(allow_none=True, metadata={"description": "What ids are hashed with; by default the experiment's key."})
     bucketing = Whole(metadata=BUCKETING)
     variants = Several(fields.Nested(VariantSchema), required=True, validate=validate.Length(max=MAX_VARIANTS))
     segments = Several(fields.Nested(SegmentWishSchema), validate=validate.Length(max=MAX_SEGMENTS))
     metrics = Several(fields.Nested(MetricWishSchema), required=True, validate=validate.Length(max=MAX_METRICS))
-    layer = fields.Nested(LayerClaimSchema, allow_none=True)
+    layer = fields.Nested(
+        LayerClaimSchema,
+        allow_none=True,
+        metadata={"description": "Experiments of one layer share no unit, and its holdout sees none of them."},
+    )
     analysis = fields.Nested(AnalysisPlanSchema)
     promotion = fields.Nested(PromotionPolicySchema)
-    exposure_policy = choice(ExposurePolicy)
-    randomisation = choice(Randomisation)
-    forced = Table(keys=Text(), values=Key(), validate=validate.Length(max=MAX_FORCED))
+    exposure_policy = choice(
+        ExposurePolicy,
+        metadata={
+            "description": "on_event: who was reported as exposed counts. on_assignment: whoever was asked about."
+        },
+    )
+    randomisation = choice(
+        Randomisation,
+        metadata={"description": "external: another system splits the units, exposures are taken as reported."},
+    )
+    forced = Table(
+        keys=Text(),
+        values=Key(),
+        validate=validate.Length(max=MAX_FORCED),
+        metadata={"description": "Testers by unit id, and the variant that each sees; they do not count."},
+    )
     adaptive = fields.Nested(
         AdaptivePolicySchema,
         allow_none=True,

@@ -53,8 +53,8 @@ class Text(fields.String):
 class Key(Text):
     """A text that the domain will want to be a key."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"pattern": KEY_PATTERN}, **kwargs)
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": KEY_PATTERN, **(metadata or {})}, **kwargs)
 
 
 class Whole(fields.Integer):

@@ -34,7 +34,7 @@ class CovariateSchema(Built):
     event_name = Key(required=True)
     lookback_seconds = seconds(required=True)
     counts_events = Flag(metadata={"description": "The number of events in place of the sum of their values."})
-    cap = Number(allow_none=True)
+    cap = Number(allow_none=True, metadata={"description": "A unit's value is cut off here."})
 
 
 class MetricBodySchema(Built):
@@ -42,14 +42,25 @@ class MetricBodySchema(Built):
 
     key = Key(required=True)
     name = Text(required=True)
-    kind = choice(MetricKind, required=True)
+    kind = choice(
+        MetricKind,
+        required=True,
+        metadata={
+            "description": "conversion: any event. count: how many. mean: the sum of a unit's values. ratio: one sum "
+            "over another. quantile: of the values of events."
+        },
+    )
     event_name = Key(required=True)
-    denominator_event_name = Key(allow_none=True)
-    numerator_counts_events = Flag()
-    denominator_counts_events = Flag()
-    direction = choice(Direction)
-    window_seconds = seconds(allow_none=True)
-    cap = Number(allow_none=True)
+    denominator_event_name = Key(allow_none=True, metadata={"description": "Of a ratio."})
+    numerator_counts_events = Flag(
+        metadata={"description": "Of a ratio: the number of events in place of their values."}
+    )
+    denominator_counts_events = Flag(metadata={"description": "Of a ratio: so below the line."})
+    direction = choice(Direction, metadata={"description": "Which way is better."})
+    window_seconds = seconds(
+        allow_none=True, metadata={"description": "Events count so long after a unit's exposure; null: without end."}
+    )
+    cap = Number(allow_none=True, metadata={"description": "A unit's value is cut off here."})
     description = Text()
     quantile = Number(
         allow_none=True, metadata={"description": "Of kind `quantile` only: 0.5 is the median of its events' values."}
@@ -73,7 +84,7 @@ class LayerBodySchema(Built):
     key = Key(required=True)
     name = Text(required=True)
     salt = Text()
-    holdout_bp = Whole()
+    holdout_bp = Whole(metadata={"description": "Who sees no experiment of the layer, 100 is one in a hundred."})
     bucketing = Whole(metadata=BUCKETING)
 
     @post_load

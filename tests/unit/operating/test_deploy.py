@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import click
@@ -50,8 +51,15 @@ def test_the_example_can_be_read_as_settings() -> None:
     assert given["POSTGRES_PASSWORD"] in settings.database_url
 
 
+def test_the_image_has_every_package() -> None:
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    copied = re.findall(r"^COPY (\S+) (\S+)$", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {(package, package) for package in packages} <= set(copied)
+
+
 def _commands(text: str) -> list[list[str]]:
-    shell = [shlex.split(found) for found in re.findall(r"(?:bin/| api )(winnow [a-z][^\n#]*)", text)]
+    shell = [shlex.split(found) for found in re.findall(r"(?:bin/| api )(winnow [a-z][^\n#']*)", text)]
     listed = [re.findall(r'"([^"]+)"', found) for found in re.findall(r'\[("winnow"[^\]]*)\]', text)]
     return [*shell, *listed]
 
