@@ -1,4 +1,4 @@
-"""What may have been meant by a key that there is not: told to keys that may list what there is, and to no others."""
+"""What may have been meant by a key that there is not: told to keys that manage experiments, and to no others."""
 
 from __future__ import annotations
 

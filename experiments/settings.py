@@ -23,6 +23,11 @@ IMPORT_URL_VARIABLE = f"{PREFIX}IMPORT_URL"
 """An option of one command, so that a password stands neither in a history nor in a list of processes."""
 OUR_OWN = (f"{PREFIX}TEST_", f"{PREFIX}BENCHMARK_")
 """How variables of our tests and benchmarks begin."""
+DAY_SECONDS = 86_400
+MOST_DAYS = 36_500
+"""A hundred years: before the calendar ends, in which all that is old is looked for."""
+MOST_BYTES = 1 << 50
+MOST_OFTEN = 1_000_000_000
 DEFAULT_DATABASE_URL = f"sqlite:///{ROOT / 'var' / 'winnow.sqlite'}"
 
 
@@ -93,33 +98,41 @@ class Settings:
             host=read.text("HOST", default.host),
             port=int(read.number("PORT", default.port, least=1, most=65_535)),
             cors_origins=read.origins("CORS_ORIGINS"),
-            max_body_bytes=int(read.number("MAX_BODY_BYTES", default.max_body_bytes, least=1_000)),
-            catalog_poll_seconds=read.number("CATALOG_POLL_SECONDS", default.catalog_poll_seconds, least=0.01),
-            worker_interval_seconds=read.number("WORKER_INTERVAL_SECONDS", default.worker_interval_seconds, least=0.1),
+            max_body_bytes=int(read.number("MAX_BODY_BYTES", default.max_body_bytes, least=1_000, most=MOST_BYTES)),
+            catalog_poll_seconds=read.number(
+                "CATALOG_POLL_SECONDS", default.catalog_poll_seconds, least=0.01, most=DAY_SECONDS
+            ),
+            worker_interval_seconds=read.number(
+                "WORKER_INTERVAL_SECONDS", default.worker_interval_seconds, least=0.1, most=DAY_SECONDS
+            ),
             secure_cookies=read.flag("SECURE_COOKIES", default.secure_cookies),
             log_level=read.one_of("LOG_LEVEL", default.log_level, ("debug", "info", "warning", "error")),
             log_json=read.flag("LOG_JSON", default.log_json),
             spool=read.flag("SPOOL", default.spool),
             spool_dir=Path(read.text("SPOOL_DIR", str(default.spool_dir))),
-            spool_max_bytes=int(read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=100_000)),
+            spool_max_bytes=int(
+                read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=100_000, most=MOST_BYTES)
+            ),
             public_url=read.checked("PUBLIC_URL", check_url).rstrip("/"),
             mail_server=read.mail_server("SMTP_URL"),
             notify_from=read.checked("NOTIFY_FROM", check_address),
             notify_emails=read.addresses("NOTIFY_EMAILS"),
-            rate_limit_per_second=read.number("RATE_LIMIT_PER_SECOND", default.rate_limit_per_second, least=0),
-            rate_limit_burst=int(read.number("RATE_LIMIT_BURST", default.rate_limit_burst, least=0)),
+            rate_limit_per_second=read.number(
+                "RATE_LIMIT_PER_SECOND", default.rate_limit_per_second, least=0, most=MOST_OFTEN
+            ),
+            rate_limit_burst=int(read.number("RATE_LIMIT_BURST", default.rate_limit_burst, least=0, most=MOST_OFTEN)),
             metrics_public=read.flag("METRICS_PUBLIC", default.metrics_public),
             metrics_folder=read.text("METRICS_FOLDER", ""),
             stream_url=read.checked("STREAM_URL", check_url).rstrip("/"),
             stream_port=int(read.number("STREAM_PORT", default.stream_port, least=1, most=65_535)),
-            stream_limit=int(read.number("STREAM_LIMIT", default.stream_limit, least=1)),
+            stream_limit=int(read.number("STREAM_LIMIT", default.stream_limit, least=1, most=MOST_OFTEN)),
             purchase_events=read.keys("PURCHASE_EVENTS"),
             engagement_events=read.keys("ENGAGEMENT_EVENTS"),
             anonymous_prefixes=read.several("ANONYMOUS_PREFIXES"),
-            cuts_hours=read.number("CUTS_HOURS", default.cuts_hours, least=0.1),
-            retention_days=read.number("RETENTION_DAYS", default.retention_days, least=0),
+            cuts_hours=read.number("CUTS_HOURS", default.cuts_hours, least=0.1, most=24 * MOST_DAYS),
+            retention_days=read.number("RETENTION_DAYS", default.retention_days, least=0, most=MOST_DAYS),
             consent=ConsentMode(read.one_of("CONSENT", default.consent, tuple(ConsentMode))),
-            segments_hours=read.number("SEGMENTS_HOURS", default.segments_hours, least=0.1),
+            segments_hours=read.number("SEGMENTS_HOURS", default.segments_hours, least=0.1, most=24 * MOST_DAYS),
         )
 
     def __post_init__(self) -> None:
@@ -198,15 +211,14 @@ class _Reader:
         with _named(name):
             return mail_server(text) if text else None
 
-    def number(self, name: str, default: float, *, least: float, most: float = float("inf")) -> float:
+    def number(self, name: str, default: float, *, least: float, most: float) -> float:
         text = self.text(name, str(default))
         try:
             value = float(text)
         except ValueError:
             value = float("nan")
         if not least <= value <= most:
-            upper = "" if most == float("inf") else f", at most {most:g}"
-            raise _unfit(name, text, f"a number of at least {least:g}{upper}")
+            raise _unfit(name, text, f"a number of at least {least:g}, at most {most:,}")
         return value
 
     def flag(self, name: str, default: bool) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from marshmallow import ValidationError, fields
 
 from api.schemas.messages import Coded
+from experiments.domain.durations import MAX_SECONDS
 from experiments.domain.event import Channel
 from experiments.domain.names import KEY_PATTERN
 
@@ -21,7 +22,6 @@ BUCKETING = {
     "that decide by themselves.",
 }
 MAX_WHOLE = 2**31 - 1
-MAX_SECONDS = 100 * 365 * 86_400
 MAX_JSON_WHOLE = 2**63 - 1
 MAX_JSON_DEPTH = 32
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)

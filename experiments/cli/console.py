@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -22,6 +22,10 @@ WIDTH_ELSEWHERE = 120
 """Columns where stdout is a file or a pipe."""
 
 
+_PLAIN: Mapping[str, bool] = {"highlight": False, "markup": False, "emoji": False}
+"""What people named is shown as they named it, brackets and colons included."""
+
+
 class Tell(Protocol):
     """Called with what is done, with all there is where that is known, and with the label of another step."""
 
@@ -30,7 +34,7 @@ class Tell(Protocol):
 
 def out() -> Console:
     """Return the console of results; made anew, because tests exchange stdout."""
-    console = Console(highlight=False)
+    console = Console(**_PLAIN)
     if not console.is_terminal:
         console.width = WIDTH_ELSEWHERE
     return console
@@ -38,14 +42,14 @@ def out() -> Console:
 
 def err() -> Console:
     """Return the console of everything that is no result."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, **_PLAIN)
 
 
 @contextmanager
 def progress_bar(label: str, unit: str = "rows") -> Iterator[Tell]:
     """Show a bar on stderr while the block runs; a stderr that is no terminal gets none."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(unit),

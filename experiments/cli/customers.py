@@ -14,6 +14,7 @@ from experiments.domain.erasure import Receipt
 from experiments.domain.identity import BucketedBy
 from experiments.services.consent.consents import ConsentWord
 from experiments.services.forgetting.retention import Retention
+from experiments.settings import MOST_DAYS
 
 
 @click.group()
@@ -26,7 +27,9 @@ customers.add_command(summary)
 
 @customers.command()
 @click.option(
-    "--days", type=click.FloatRange(0, min_open=True), help="WINNOW_RETENTION_DAYS, or as if it were so many."
+    "--days",
+    type=click.FloatRange(0, MOST_DAYS, min_open=True),
+    help="WINNOW_RETENTION_DAYS, or as if it were so many.",
 )
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")

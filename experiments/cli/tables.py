@@ -8,6 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from experiments.domain.policy import FAMILYWISE
 
@@ -78,7 +79,7 @@ def report_table(report: Doc, variants: Names, segments: Names) -> Table:
     return table
 
 
-def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str, ...]]:
+def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str | Text, ...]]:
     metric, control = primary(scope), report["control"]
     best = {belief["variant"]: belief["chance_to_be_best"] for belief in metric.get("beliefs", ())}
     head = (segments.get(scope["segment"], scope["segment"]), f"{scope['units']:,}")
@@ -100,11 +101,11 @@ def chance(value: float | None) -> str:
     return ">99.9%" if value > 0.999 else "<0.1%" if value < 0.001 else f"{value:.1%}"
 
 
-def _mark(scope: Doc, variant: str) -> str:
+def _mark(scope: Doc, variant: str) -> Text:
     verdict = scope["verdict"]
     if variant == verdict["variant"] or variant in verdict["leaders"]:
-        return f"[bold green]{OUTCOMES[verdict['outcome']]}[/]"
-    return "" if verdict["outcome"] in ("winner", "tied", "control_wins") else OUTCOMES[verdict["outcome"]]
+        return Text(OUTCOMES[verdict["outcome"]], style="bold green")
+    return Text("" if verdict["outcome"] in ("winner", "tied", "control_wins") else OUTCOMES[verdict["outcome"]])
 
 
 def shown_segments(report: Doc) -> list[Doc]:

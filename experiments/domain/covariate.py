@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from experiments.domain.durations import MAX_SECONDS
 from experiments.domain.errors import InvalidInput
 from experiments.domain.names import check_key
 
@@ -26,7 +27,11 @@ class Covariate:
     def __post_init__(self) -> None:
         check_key(self.key)
         check_key(self.event_name, "/event_name")
-        if self.lookback_seconds <= 0:
-            raise InvalidInput("lookback_invalid", "A lookback is longer than 0 seconds.", path="/lookback_seconds")
+        if not 0 < self.lookback_seconds <= MAX_SECONDS:
+            raise InvalidInput(
+                "lookback_invalid",
+                "A lookback is longer than 0 seconds, up to a hundred years.",
+                path="/lookback_seconds",
+            )
         if self.cap is not None and not (math.isfinite(self.cap) and self.cap > 0):
             raise InvalidInput("cap_invalid", "A cap is a positive number.", path="/cap")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from experiments.domain.covariate import Covariate
+from experiments.domain.durations import MAX_SECONDS
 from experiments.domain.errors import InvalidInput
 from experiments.domain.names import check_key, check_text
 
@@ -64,8 +65,10 @@ class Metric:
         check_key(self.event_name, "/event_name")
         self._check_ratio()
         self._check_quantile()
-        if self.window_seconds is not None and self.window_seconds <= 0:
-            raise InvalidInput("window_invalid", "A window is longer than 0 seconds.", path="/window_seconds")
+        if self.window_seconds is not None and not 0 < self.window_seconds <= MAX_SECONDS:
+            raise InvalidInput(
+                "window_invalid", "A window is longer than 0 seconds, up to a hundred years.", path="/window_seconds"
+            )
         if self.cap is not None and not (math.isfinite(self.cap) and self.cap > 0):
             raise InvalidInput("cap_invalid", "A cap is a positive number.", path="/cap")
         if self.cap is not None and self.kind is MetricKind.CONVERSION:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from experiments.domain.durations import MAX_SECONDS
 from experiments.domain.errors import InvalidInput
 
 DAY_SECONDS = 86_400
@@ -100,8 +101,12 @@ class AnalysisPlan:
     def _check_numbers(self) -> None:
         if not (math.isfinite(self.alpha) and 0.0001 <= self.alpha <= 0.5):
             raise InvalidInput("alpha_invalid", "alpha lies between 0.0001 and 0.5.", path="/alpha")
-        if self.minimum_duration_seconds < 0:
-            raise InvalidInput("duration_invalid", "A duration is 0 or more seconds.", path="/minimum_duration_seconds")
+        if not 0 <= self.minimum_duration_seconds <= MAX_SECONDS:
+            raise InvalidInput(
+                "duration_invalid",
+                "A duration is 0 or more seconds, up to a hundred years.",
+                path="/minimum_duration_seconds",
+            )
         for name, least in (("minimum_units", 20), ("minimum_conversions", 0), ("tuned_for_units", 100)):
             if getattr(self, name) < least:
                 raise InvalidInput("minimum_invalid", f"`{name}` is {least} or more.", path=f"/{name}")

@@ -10,6 +10,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from experiments.domain.bucketing import BUCKETS
+from experiments.domain.durations import MAX_SECONDS
 from experiments.domain.errors import InvalidInput
 from experiments.domain.policy import DAY_SECONDS, AnalysisPlan, StoppingRule
 
@@ -180,15 +181,14 @@ class PromotionPolicy:
             raise InvalidInput(
                 "maximum_invalid", "`maximum_weeks` are more than `minimum_weeks`.", path="/maximum_weeks"
             )
-        if self.maximum_age_seconds <= 0:
-            raise InvalidInput("age_invalid", "A maximum age is longer than 0 seconds.", path="/maximum_age_seconds")
-        for name in ("soak_seconds", "hold_seconds"):
-            if getattr(self, name) < 0:
-                raise InvalidInput("duration_invalid", "A duration is 0 or more seconds.", path=f"/{name}")
-        if self.expires_after_seconds <= 0:
-            raise InvalidInput(
-                "duration_invalid", "A proposal lives longer than 0 seconds.", path="/expires_after_seconds"
-            )
+        for name, least, code, message in (
+            ("maximum_age_seconds", 1, "age_invalid", "A maximum age is longer than 0 seconds"),
+            ("soak_seconds", 0, "duration_invalid", "A duration is 0 or more seconds"),
+            ("hold_seconds", 0, "duration_invalid", "A duration is 0 or more seconds"),
+            ("expires_after_seconds", 1, "duration_invalid", "A proposal lives longer than 0 seconds"),
+        ):
+            if not least <= getattr(self, name) <= MAX_SECONDS:
+                raise InvalidInput(code, f"{message}, up to a hundred years.", path=f"/{name}")
 
     @property
     def shares_bp(self) -> tuple[int, ...]:

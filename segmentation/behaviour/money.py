@@ -39,8 +39,9 @@ def _nearest(number: float) -> int:
 def cents_column(value: Any, cents_per_unit: int) -> Any:
     """The same of a column: null where there is no usable value."""
     kind = value.type()
-    value = value.cast("float64") if kind.is_floating() else value.cast("int64") if kind.is_integer() else value
-    scaled = value.between(-LARGEST_VALUE, LARGEST_VALUE).ifelse(value, None) * cents_per_unit
+    value = value.cast("float64") if kind.is_floating() else value
+    value = value.between(-LARGEST_VALUE, LARGEST_VALUE).ifelse(value, None)
+    scaled = (value.cast("int64") if kind.is_integer() else value) * cents_per_unit
     return (scaled if kind.is_integer() else scaled.round()).cast("int64")
 
 

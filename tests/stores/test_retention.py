@@ -212,6 +212,16 @@ def test_it_is_done_once_a_day_and_not_at_all_unless_it_is_set(filled: OpenUnitO
 
 
 @IN_MEMORY
+def test_a_clock_that_is_set_back_keeps_no_run_away(filled: OpenUnitOfWork, clock: FakeClock) -> None:
+    keeper = retention(filled, clock, days=3_000)
+    clock.advance(days=300)
+    while keeper.step():
+        pass
+    clock.advance(days=-300)
+    assert keeper.step() is True
+
+
+@IN_MEMORY
 def test_the_worker_does_it_after_all_else_and_its_trouble_is_nobody_else_s(
     filled: OpenUnitOfWork, clock: FakeClock
 ) -> None:

@@ -137,7 +137,7 @@ class Analyst:
             latest = work.snapshots.latest(key)
             if latest is None:
                 return True
-            age = (self._clock() - latest.watermark.at).total_seconds()
+            age = abs((self._clock() - latest.watermark.at).total_seconds())  # clocks may be set back
             current = work.experiments.get(key).current
             if _counts_looks(current):
                 return age > LOOK_SECONDS

@@ -1,4 +1,4 @@
-"""Which key somebody may have meant who named one that there is not. For those who may list what there is."""
+"""Which key somebody may have meant who named one that there is not. For those who manage experiments."""
 
 from __future__ import annotations
 

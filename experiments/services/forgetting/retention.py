@@ -71,21 +71,25 @@ class Retention:
         self._actor = actor
         self._ids_at_once = ids_at_once
         self._run: Iterator[Going] | None = None
-        self._next_at: datetime | None = None
+        self._ended_at: datetime | None = None
         self.going: Going | None = None
 
     def step(self) -> bool:
         """Do the next batch of the present run, or of the next one where that is due; False where there is none."""
-        if not self._days or (self._run is None and self._next_at is not None and self._clock() < self._next_at):
+        if not self._days or (self._run is None and self._has_just_run()):
             return False
         run = self._run or self.run()
         self._run = None  # a run that fails is begun anew
         self.going = next(run, None)
         if self.going is None:
-            self._next_at = self._clock() + EVERY
+            self._ended_at = self._clock()
             return False
         self._run = run
         return True
+
+    def _has_just_run(self) -> bool:
+        """Whatever the clock was set to meanwhile."""
+        return self._ended_at is not None and abs(self._clock() - self._ended_at) < EVERY
 
     def would_go(self) -> Iterator[Going]:
         """Count, batch by batch, what a run would delete; the last that is given is all of it."""

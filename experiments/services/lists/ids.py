@@ -61,10 +61,8 @@ def _digits(value: Any, row: int, exact: int) -> str | None:
 def _whole(value: float, row: int, exact: int) -> str | None:
     if math.isnan(value):
         return None
-    if abs(value) > exact:
-        told = (
-            f"The id of row {row} is a float beyond ±{exact:,}, where floats skip whole numbers: hand ids on as texts."
-        )
+    if abs(value) >= exact:
+        told = f"The id of row {row} is a float from ±{exact:,} on, where they skip whole numbers: send ids as texts."
         raise InvalidInput("id_not_exact", told)
     if not value.is_integer():
         raise InvalidInput("id_not_whole", f"The id of row {row} is a number with a fraction; ids are whole, or texts.")

@@ -38,7 +38,7 @@ class Step:
 
 
 def is_step_due(taken: Taken | None, now: datetime) -> bool:
-    return taken is None or now - taken.taken_at >= WEEK
+    return taken is None or abs(now - taken.taken_at) >= WEEK
 
 
 def needs_step(taken: Taken | None, segment: Segment, now: datetime) -> bool:

@@ -37,6 +37,8 @@ FEW_UNITS = 1_000
 """While there are fewer, reports are made anew when profiles have changed: who begins wants to see what he did."""
 PAUSE = timedelta(seconds=60)
 """Between such looks, and after a look that failed."""
+LONGEST_REST = timedelta(hours=1)
+"""However long a look took, or seems to have taken as the clock was set meanwhile."""
 UNKNOWN = -1
 """No revision of profiles."""
 FAILED_FOR = timedelta(hours=1)
@@ -78,7 +80,7 @@ class SegmentReporter:
         self._failed = failed
         self._wish = CardWish(purchases=purchases or (PURCHASE,))
         self._age = timedelta(hours=hours)
-        self._rest_until: datetime | None = None
+        self._rests: tuple[datetime, timedelta] | None = None
         self._failures: dict[tuple[str, int], datetime] = {}
         self._few: tuple[int, datetime] | None = None
         self._is_new = True
@@ -86,15 +88,15 @@ class SegmentReporter:
     def step(self, progress: Progress) -> bool:
         """Make what is due; False where nothing is. What `progress` raises ends it; reports stored until then stay."""
         now = self._clock()
-        if self._rest_until is not None and now < self._rest_until:
+        if self._rests is not None and abs(now - self._rests[0]) < self._rests[1]:
             return False
         due = self._due(now)
         if not due.segments and not due.customers:
             return False
-        self._rest_until = now + PAUSE
+        self._rests = now, PAUSE
         self._make(due, now, progress)
         ended = self._clock()
-        self._rest_until = ended + (ended - now)
+        self._rests = ended, min(abs(ended - now), LONGEST_REST)
         return True
 
     def _due(self, now: datetime) -> _Due:

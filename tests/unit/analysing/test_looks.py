@@ -136,3 +136,13 @@ def test_where_looks_are_counted_there_is_one_a_day(
     clock.advance(hours=1.1)
     assert analyst.is_due("banner", 10**9)
     assert len(seen) == 1
+
+
+def test_a_clock_that_is_set_back_keeps_no_look_away(
+    winnow: Winnow, wish: ExperimentWish, analyst: Analyst, clock: FakeClock, seen: list[Looks]
+) -> None:
+    start(winnow, wish)
+    clock.advance(days=365)
+    analyst.analyse("banner")
+    clock.advance(days=-365)
+    assert analyst.is_due("banner", 60)

@@ -132,11 +132,13 @@ def test_a_key_that_there_is_not_is_answered_with_the_nearest(
 
 
 def test_keys_are_shown_once_listed_and_revoked(winnow: Winnow) -> None:
+    assert winnow("keys", "create", "a [/b] c", "--scope", "read").exit_code == 0
     made = winnow("keys", "create", "shop", "--scope", "assign", "--scope", "ingest")
     prefix, key_id, secret = made.stdout.strip().split("_", 2)
     assert (prefix, len(secret) >= 40) == ("wk", True)
     listed = winnow("keys", "list").stdout
     assert key_id in listed
+    assert "a [/b] c" in listed
     assert "assign ingest" in listed
     assert secret not in listed
     assert winnow("keys", "revoke", key_id).stdout == f"Key {key_id} (shop) is revoked.\n"

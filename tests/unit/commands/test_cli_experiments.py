@@ -28,6 +28,7 @@ FULL: dict[str, Any] = {
     "forced": {"tester": "b"},
     "adaptive": {"floor_bp": 500},
     "analysis": {"lift_prior": {"mean": 0.0, "std_dev": 0.1}},
+    "promotion": {"quiet_hours": {"start": "22:00", "end": "07:00", "timezone": "Europe/Berlin"}},
 }
 
 

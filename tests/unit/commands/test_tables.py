@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from experiments.cli.console import out
 from experiments.cli.customer_summary import share_text
 from experiments.cli.inbox import inbox_table
 from experiments.cli.tables import interval_of, print_report, report_table
@@ -54,6 +55,15 @@ def test_the_table_shows_the_intervals_that_hold_for_the_whole_family(
     assert column in text
     assert "+11.0% … +52.0%" in text
     assert "+20.0%" not in text
+
+
+def test_names_stand_as_they_were_given(capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"a": "Link to [/sale]", "b": "Free [new] :smile:"}
+    print_report(out(), report(scope("mens")), names, {"mens": "[bold]Men"})
+    told = capsys.readouterr().out
+    assert "lift over Link to [/sale]" in told
+    assert "Free [new] :smile:" in " ".join(told.split())
+    assert "[bold]Men" in told
 
 
 def test_the_advice_comes_first_and_chances_stand_beside_the_intervals() -> None:

@@ -20,6 +20,7 @@ from tests.unit.lists.shop import Shop, interrupt, rows_of
 UNFIT: dict[str, tuple[Any, str]] = {
     "fraction": (2.5, "id_not_whole"),
     "beyond": (2.0**53 + 2, "id_not_exact"),
+    "its neighbour is the same float": (float(2**53 + 1), "id_not_exact"),
     "infinite": (float("inf"), "id_not_exact"),
 }
 
@@ -32,7 +33,7 @@ UNFIT: dict[str, tuple[Any, str]] = {
         (-0.0, "0"),
         (-7.0, "-7"),
         (1e15, "1000000000000000"),
-        (9007199254740992.0, "9007199254740992"),  # 2**53
+        (9007199254740991.0, "9007199254740991"),  # 2**53 - 1
         (float("nan"), None),
         (None, None),
         ("012", "012"),
@@ -112,7 +113,7 @@ def test_one_unfit_id_far_behind_and_nothing_is_written(shop: Shop, value: float
 
 def test_floats_of_32_bits_are_exact_for_shorter_numbers_only(shop: Shop) -> None:
     shop.start()
-    fit, unfit = (pa.array([number], pa.float32()) for number in (2.0**24, 2.0**24 + 2))
+    fit, unfit = (pa.array([number], pa.float32()) for number in (2.0**24 - 1, 2.0**24))
     assert shop(table(shop, fit), "out.csv").exit_code == 0
     assert shop(table(shop, unfit), "out.csv", "--restart").stderr.startswith("winnow: id_not_exact: ")
 

@@ -87,3 +87,26 @@ def test_what_no_browser_sends_is_no_origin(origin: str) -> None:
 def test_origins_are_read_as_they_stand() -> None:
     read = Settings.from_environment({"WINNOW_CORS_ORIGINS": "https://a.example, http://localhost:3000"})
     assert read.cors_origins == ("https://a.example", "http://localhost:3000")
+
+
+ENDLESS = [
+    "MAX_BODY_BYTES",
+    "CATALOG_POLL_SECONDS",
+    "WORKER_INTERVAL_SECONDS",
+    "SPOOL_MAX_BYTES",
+    "RATE_LIMIT_PER_SECOND",
+    "RATE_LIMIT_BURST",
+    "STREAM_LIMIT",
+    "CUTS_HOURS",
+    "RETENTION_DAYS",
+    "SEGMENTS_HOURS",
+]
+
+
+@pytest.mark.parametrize("text", ["inf", "1e400", "1e18"])
+@pytest.mark.parametrize("name", ENDLESS)
+def test_nothing_is_without_end(name: str, text: str) -> None:
+    """What is added to the time of day, or becomes a whole number, has to stay one."""
+    with pytest.raises(InvalidInput) as refusal:
+        Settings.from_environment({f"WINNOW_{name}": text})
+    assert (refusal.value.code, refusal.value.path) == ("setting_invalid", f"/WINNOW_{name}")

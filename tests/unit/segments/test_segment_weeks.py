@@ -103,3 +103,15 @@ def test_whoever_is_erased_is_in_no_set(shop: Winnow, clock: FakeClock) -> None:
     assert members() == {member_of(salt, early)}
     shop.eraser.erase(late, actor="t")
     assert members() == {member_of(salt, early), member_of(salt, late)}
+
+
+def test_a_clock_that_is_set_back_keeps_no_report_and_no_week_away(shop: Winnow, clock: FakeClock) -> None:
+    making = reporter(shop)
+    say(shop, drawn(1))
+    clock.advance(days=300)
+    assert making.step(silent)
+    clock.advance(days=-300)
+    assert making.step(silent)
+    clock.advance(days=7)
+    assert making.step(silent)
+    assert len(shop.segment_reports.newest("web").document["card"]["stability"]["weeks"]) == 1
