@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -22,10 +22,6 @@ WIDTH_ELSEWHERE = 120
 """Columns where stdout is a file or a pipe."""
 
 
-_PLAIN: Mapping[str, bool] = {"highlight": False, "markup": False, "emoji": False}
-"""What people named is shown as they named it, brackets and colons included."""
-
-
 class Tell(Protocol):
     """Called with what is done, with all there is where that is known, and with the label of another step."""
 
@@ -34,7 +30,7 @@ class Tell(Protocol):
 
 def out() -> Console:
     """Return the console of results; made anew, because tests exchange stdout."""
-    console = Console(**_PLAIN)
+    console = _console(stderr=False)
     if not console.is_terminal:
         console.width = WIDTH_ELSEWHERE
     return console
@@ -42,7 +38,12 @@ def out() -> Console:
 
 def err() -> Console:
     """Return the console of everything that is no result."""
-    return Console(stderr=True, **_PLAIN)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    """What people named is shown as they named it, brackets and colons included."""
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
