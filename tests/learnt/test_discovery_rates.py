@@ -10,7 +10,7 @@ from scipy.stats import beta
 from segmentation.discovery import Search, discover
 from tests.learnt.trials import NULLS, Response, inside, trial
 
-RUNS = int(os.environ.get("WINNOW_TEST_DISCOVERY_RUNS", "300"))
+RUNS = int(os.environ.get("WINNOW_TEST_DISCOVERY_RUNS", "600"))
 """With 1,000 the rates are those that the page states."""
 
 
