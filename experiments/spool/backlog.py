@@ -23,7 +23,11 @@ class Waiting:
 
 
 class Backlog:
-    """Ages are taken from a clock that is never set, so that a stepped wall clock changes none."""
+    """Ages are taken from a clock that is never set, so that a stepped wall clock changes none.
+
+    The thread that drains may be done with what a commit stored before that is counted: for a moment less than nothing
+    waits, which nobody is told.
+    """
 
     def __init__(self, depth: Depth, last_id: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Start with what a file held when it was opened."""
@@ -37,12 +41,12 @@ class Backlog:
     @property
     def bytes(self) -> int:
         """How many bytes wait."""
-        return self._bytes
+        return max(0, self._bytes)
 
     @property
     def rows(self) -> int:
         """How many rows wait."""
-        return self._rows
+        return max(0, self._rows)
 
     def added(self, entries: Sequence[Lines], last_id: int) -> None:
         """Count what a commit stored; `last_id` is its last entry's."""
@@ -50,7 +54,8 @@ class Backlog:
             self._entries += len(entries)
             self._rows += sum(lines.rows for lines in entries)
             self._bytes += sum(lines.size for lines in entries)
-            self._since.append((last_id, self._clock()))
+            if self._entries > 0:
+                self._since.append((last_id, self._clock()))
 
     def drained(self, stretch: Stretch) -> None:
         """Count what the database has taken."""
@@ -65,4 +70,5 @@ class Backlog:
         """Return all of it."""
         with self._counting:
             age = self._clock() - self._since[0][1] if self._since else 0.0
-            return Waiting(entries=self._entries, rows=self._rows, bytes=self._bytes, age_seconds=max(0.0, age))
+            entries = max(0, self._entries)
+            return Waiting(entries=entries, rows=self.rows, bytes=self.bytes, age_seconds=max(0.0, age))

@@ -127,7 +127,10 @@ def test_the_age_of_the_catalog_grows_while_looking_fails(running: Caller, monke
     assert poller.numbers()["catalog_age_seconds"] == 60
 
 
-def test_processes_are_added_up_and_one_that_ended_leaves_its_counts(clock: FakeClock, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ago", [60, -3_600], ids=["a minute ago", "before the clock was set back"])
+def test_processes_are_added_up_and_one_that_ended_leaves_its_counts(
+    clock: FakeClock, tmp_path: Path, ago: float
+) -> None:
     settings = replace(SETTINGS, metrics_folder=str(tmp_path))
     database = MemoryDatabase()
     here, there = (caller(database.unit_of_work, clock, settings) for _ in range(2))
@@ -151,7 +154,7 @@ def test_processes_are_added_up_and_one_that_ended_leaves_its_counts(clock: Fake
     assert samples["winnow_catalog_version", ()] == 3
     assert samples["winnow_catalog_age_seconds", ()] == 2
     assert samples["winnow_processes", ()] == 2
-    os.utime(shared._file, (time.time() - 60,) * 2)
+    os.utime(shared._file, (time.time() - ago,) * 2)
     (tmp_path / "torn.json").write_text('{"requests"')
     later = scrape(here)
     assert requests(later, "POST", rule, 200) == 3

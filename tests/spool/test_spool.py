@@ -12,8 +12,8 @@ import pytest
 
 from experiments.domain.errors import Unavailable
 from experiments.services.recording.lines import Lines
-from experiments.spool.backlog import Backlog
-from experiments.spool.file import Depth
+from experiments.spool.backlog import Backlog, Waiting
+from experiments.spool.file import Depth, Stretch
 from experiments.spool.spool import Spool
 from tests.spool.conftest import NOW, Flaky, event, exposure
 from tests.spool.lives import die, listed, started
@@ -234,3 +234,18 @@ def test_ages_are_those_of_the_oldest_that_is_left() -> None:
     backlog.added([Lines(events=b"x\n", event_rows=1)], 8)
     seconds = 106.0
     assert backlog.waiting().age_seconds == 46
+
+
+def test_what_is_drained_before_it_is_counted_leaves_nothing_behind() -> None:
+    seconds = 100.0
+    backlog = Backlog(Depth(entries=0, rows=0, bytes=0, age_seconds=0, dead_rows=0), last_id=0, clock=lambda: seconds)
+    stored = [Lines(events=b"x\n", event_rows=1)]
+    backlog.drained(Stretch(last_id=1, entries=1, lines=stored))
+    nothing = Waiting(entries=0, rows=0, bytes=0, age_seconds=0.0)
+    assert (backlog.waiting(), backlog.rows, backlog.bytes) == (nothing, 0, 0)
+    backlog.added(stored, 1)
+    seconds = 200.0
+    assert backlog.waiting() == nothing
+    backlog.added(stored, 2)
+    seconds = 203.0
+    assert backlog.waiting() == Waiting(entries=1, rows=1, bytes=2, age_seconds=3.0)
