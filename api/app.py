@@ -105,6 +105,7 @@ def _open_lane(app: Flask, services: Winnow) -> None:
         app.wsgi_app,
         services.keys,
         stops(app, services),
+        journal=services.assigner.exposures.journal,
         limiter=services.limiter,
         origins=services.settings.cors_origins,
         max_body_bytes=services.settings.max_body_bytes,

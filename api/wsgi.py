@@ -8,6 +8,7 @@ from multiprocessing.util import Finalize
 from api import logs
 from api.app import create_app
 from api.catalog_poller import CatalogPoller
+from api.lane.direct import answer_directly
 from api.metrics.spooled import spool_numbers
 from experiments.bootstrap import build, change_feed
 from experiments.settings import Settings
@@ -25,6 +26,7 @@ if _winnow.spool is not None:
     # Not `atexit`: the server's processes are forked, and what is registered there does not run when one ends.
     Finalize(None, _winnow.spool.close, kwargs={"within_seconds": STOP_SECONDS}, exitpriority=1)
     _metrics.watch(spool_numbers(_winnow.spool))
+    answer_directly(app, _winnow.spool.append_lines_later)
 _poller = CatalogPoller(
     _winnow.catalog,
     change_feed(_settings),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from api.lane.answers import AnswersHolder, Written, implied_exposures
-from api.lane.asked import Environ, Reply, reply
+from api.lane.asked import Environ, Held, Reply, reply
 from api.lane.clean import UNREADABLE, Value, is_fit, is_id, is_plain, names_in
 from api.lane.exposing import Exposing
 from api.metrics.counts import Decisions
@@ -62,7 +62,7 @@ class Assignments:
         self._exposing = exposing
         self._by_slot = decisions.by_slot
 
-    def one(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | None:
+    def one(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | Held | None:
         """`/v1/assignments`, with few calls of functions: among all that a server does, each is cold."""
         try:
             ask = _ask(body)
@@ -88,28 +88,22 @@ class Assignments:
         if wanted is None or not is_fit(unit_id, attributes, body, names):
             return None
         if self._consents.is_asked and self._consents.lacks(unit_id):
-            return self._reply(wanted.withheld)
+            return self._exposing.told(_together(wanted.withheld), wanted.withheld, ())
         person_id = bucketed_as = unit_id
         if self._identities.active:
             person_id, bucketed_as = self._identities.of(unit_id)
         known = self._profiles.merged(person_id, attributes) if wanted.profiled else attributes
         if len(wanted.assigns) == 1:
             written = wanted.assigns[0](bucketed_as, known)
-            implied = written.implied
-            if implied is not None and not self._exposing.expose(((unit_id, implied),), channel):
-                return None
+            if written.implied is not None:
+                return self._exposing.told(written.reply, (written,), ((unit_id, written.implied),), channel)
             self._by_slot[written.slot] += 1
             return written.reply
         given = [assign(bucketed_as, known) for assign in wanted.assigns]
-        shown = not wanted.exposes or self._exposing.expose(implied_exposures(unit_id, given), channel)
-        return self._reply(given) if shown else None
+        shown = implied_exposures(unit_id, given) if wanted.exposes else ()
+        return self._exposing.told(_together(given), given, shown, channel)
 
-    def _reply(self, given: Sequence[Written]) -> Reply:
-        for written in given:
-            self._by_slot[written.slot] += 1
-        return reply(b'{"assignments":[' + b",".join([written.document for written in given]) + b"]}\n")
-
-    def many(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | None:
+    def many(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | Held | None:
         """`/v1/assignments/batch`."""
         try:
             ask = _ask_many(body)
@@ -145,8 +139,9 @@ class Assignments:
                 b'{"unit_id":%b,"assignments":[%b]}'
                 % (encode_basestring_ascii(unit_id).encode(), b",".join([written.document for written in given]))
             )
-        if not self._exposing.expose(exposed, None if channel is _UNSET else channel):
-            return None
-        for written in decided:
-            self._by_slot[written.slot] += 1
-        return reply(b'{"results":[' + b",".join(results) + b"]}\n")
+        together = reply(b'{"results":[' + b",".join(results) + b"]}\n")
+        return self._exposing.told(together, decided, exposed, None if channel is _UNSET else channel)
+
+
+def _together(given: Sequence[Written]) -> Reply:
+    return reply(b'{"assignments":[' + b",".join([written.document for written in given]) + b"]}\n")

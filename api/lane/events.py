@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import repeat
 from json.encoder import encode_basestring_ascii
 from time import monotonic
 
 import msgspec
 
-from api.lane.asked import Environ, Reply, reply
+from api.lane.asked import Environ, Held, reply
 from api.lane.clean import UNREADABLE, is_id, is_plain
 from api.metrics.items import ACCEPTED_EVENTS, ACCEPTED_EXPOSURES, Items
 from api.schemas.fields import EARLIEST, MAX_WHOLE
@@ -22,7 +23,6 @@ from experiments.domain.names import KEY_PATTERN, MAX_ID_LENGTH
 from experiments.services.keys import Principal
 from experiments.services.ports import Clock
 from experiments.services.recording.lines import NULL, Lines, escaped, instant_text, to_lines
-from experiments.services.recording.ports import Journal
 from experiments.services.recording.record import AHEAD_SECONDS, Recorder
 
 _MAX_NAMES = 10_000
@@ -66,15 +66,14 @@ class _Unclean(Exception):
 class Events:
     """Answers batches in which every item is accepted; one that is anything else is Flask's, and so is its batch."""
 
-    def __init__(self, recorder: Recorder, journal: Journal, clock: Clock, items: Items) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock, items: Items) -> None:
         self._recorder = recorder
-        self._journal = journal
         self._clock = clock
         self._by_slot = items.by_slot
         self._names: set[str] = set()
 
-    def record(self, _environ: Environ, body: bytes, principal: Principal) -> Reply | None:
-        """Store the batch and accept all of it."""
+    def record(self, _environ: Environ, body: bytes, principal: Principal) -> Held | None:
+        """Accept all of the batch, once it is stored."""
         try:
             items = _sent(body).items
         except UNREADABLE:
@@ -86,16 +85,18 @@ class Events:
         simple = b"\\" not in body and b"\x7f" not in body
         try:
             lines, names = self._lines(items, simple=simple)
-            if not (simple and body.count(b":") == names + _colons(items)) and not is_plain(body, names):
-                return None
-            self._journal.append_lines(lines)
         except (_Unclean, DomainError):
             return None
+        if not (simple and body.count(b":") == names + _colons(items)) and not is_plain(body, names):
+            return None
+        answer = reply(_answer(items, simple=b"\\" not in body and body.isascii()), "202 ACCEPTED")
+        return Held(answer, lines, partial(self._stored, lines))
+
+    def _stored(self, lines: Lines) -> None:
         if lines.event_rows:
             self._by_slot[ACCEPTED_EVENTS] += lines.event_rows
         if lines.exposure_rows:
             self._by_slot[ACCEPTED_EXPOSURES] += lines.exposure_rows
-        return reply(_answer(items, simple=b"\\" not in body and body.isascii()), "202 ACCEPTED")
 
     def _lines(self, items: Sequence[SentEvent | SentExposure], *, simple: bool) -> tuple[Lines, int]:
         """Return the rows, and how many names the body has. `simple`: no text has anything to escape or to refuse."""

@@ -1,25 +1,39 @@
-"""Asking is showing, for some experiments."""
+"""Asking is showing, for some experiments: then the answer is held until the exposures are on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from experiments.domain.errors import DomainError
+from api.lane.answers import Written
+from api.lane.asked import Held, Reply
+from api.metrics.counts import Decisions
 from experiments.domain.event import Channel
 from experiments.services.assigning.assign import Assigner
-from experiments.services.assigning.implied import Implied
+from experiments.services.assigning.implied import Fresh, Implied
 
 Shown = Sequence[tuple[str, Implied]]
 
 
 class Exposing:
-    def __init__(self, assigner: Assigner) -> None:
-        self._assigner = assigner
+    """Counts what was decided, when the answer may be given."""
 
-    def expose(self, shown: Shown, channel: Channel | None = None) -> bool:
-        """Store what units were shown. Where that fails, Flask tries again, and says what is wrong."""
-        try:
-            self._assigner.expose(shown, channel)
-        except DomainError:
-            return False
-        return True
+    def __init__(self, assigner: Assigner, decisions: Decisions) -> None:
+        self._assigner = assigner
+        self._by_slot = decisions.by_slot
+
+    def told(
+        self, reply: Reply, given: Sequence[Written], shown: Shown, channel: Channel | None = None
+    ) -> Reply | Held:
+        """Return the reply that gives these answers; held, where something is shown that was not stored before."""
+        fresh = self._assigner.unstored(shown, channel) if shown else None
+        if fresh is not None:
+            return Held(reply, fresh.lines, partial(self._stored, given, fresh))
+        for written in given:
+            self._by_slot[written.slot] += 1
+        return reply
+
+    def _stored(self, given: Sequence[Written], fresh: Fresh) -> None:
+        self._assigner.exposures.remember(fresh)
+        for written in given:
+            self._by_slot[written.slot] += 1

@@ -13,12 +13,16 @@ from secrets import token_hex
 from time import monotonic, perf_counter
 from typing import Any, TypeAlias
 
+import msgspec
+
 from api.auth import ADMITTED
-from api.lane.asked import Environ, Handler
-from api.lane.passages import Headers, Passages
+from api.lane.asked import Environ, Handler, Held, Reply
+from api.lane.passages import Headers, Learnt, Passages
 from api.metrics.counts import BOUNDS, RouteCounts
+from experiments.domain.errors import DomainError
 from experiments.services.keys import Keys, Scope
 from experiments.services.limit import Limiter
+from experiments.services.recording.ports import Journal
 
 StartResponse: TypeAlias = Callable[..., Any]
 WsgiApp: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -27,6 +31,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_DIGITS = 18
 _SIZES = {str(size): size for size in range(1, 2_049)}
 """Of most bodies: to look a number up is quicker than to read it."""
+LEFT = "winnow.left"
+"""In the environment of a request that the lane has seen and does not answer: its stop, if it has one."""
 _SOON = BOUNDS[0]
 _THREE_DIGITS = tuple(f"{number:03x}" for number in range(4_096))
 """Four of these count to 10^14 without a number being written; nobody comes to their end."""
@@ -42,6 +48,17 @@ class Stop:
     counts: RouteCounts
 
 
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """A request that the lane answers, `held` or at once."""
+
+    reply: Reply
+    held: Held | None
+    stop: Stop
+    learnt: Learnt
+    began: float
+    body: bytes
+
+
 class Lane:
     """`app.wsgi_app = Lane(app.wsgi_app, …)`, the place that Flask documents for such a layer."""
 
@@ -51,10 +68,12 @@ class Lane:
         keys: Keys,
         stops: Iterable[Stop],
         *,
+        journal: Journal,
         limiter: Limiter | None,
         origins: Iterable[str],
         max_body_bytes: int,
     ) -> None:
+        self.journal = journal
         self._flask = flask
         self._keys = keys
         self._passages = Passages(keys, origins)
@@ -64,6 +83,18 @@ class Lane:
         self._ids = map("".join, product((token_hex(10),), *[_THREE_DIGITS] * 4))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        taken = None if LEFT in environ else self.take(environ)
+        if taken is None or not self._stores(taken, environ):
+            stop = environ[LEFT]
+            return self._flask(environ, start_response) if stop is None else self._teach(stop, environ, start_response)
+        start_response(taken.reply.status, self.finish(taken, environ))
+        return [taken.reply.body]  # a list: servers send it in one go
+
+    def take(self, environ: Environ) -> Taken | None:
+        """Answer; None: this is for Flask, as `environ` says from now on.
+
+        What is `held` has to be stored before `finish`; where it cannot be, `leave` leaves it to Flask after all.
+        """
         began, path, get = perf_counter(), environ["PATH_INFO"], environ.get
         stop = self._stops.get(path) or self._stops.get(path[: path.rfind("/") + 1])
         if (
@@ -74,7 +105,8 @@ class Lane:
             or "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK" in environ
             or "HTTP_TRANSFER_ENCODING" in environ
         ):
-            return self._flask(environ, start_response)
+            environ[LEFT] = None
+            return None
         sent = (
             stop.rule,
             get("HTTP_AUTHORIZATION"),
@@ -93,22 +125,46 @@ class Lane:
             or not 0 < size <= self._max_body_bytes
             or (self._limiter is not None and not self._admits(self._limiter, environ, passage.principal.key_id))
         ):
-            return self._by_flask(stop, environ, start_response)
+            environ[LEFT] = stop
+            return None
         body = environ["wsgi.input"].read(size)
-        reply = stop.handler(environ, body, passage.principal) if len(body) == size else None
-        learnt = None if reply is None else passage.learnt.get(reply.status)
-        if reply is None or learnt is None:
-            environ["wsgi.input"] = BytesIO(body)  # to be read again
-            return self._by_flask(stop, environ, start_response)
-        request_id = get("HTTP_X_REQUEST_ID")
+        found = stop.handler(environ, body, passage.principal) if len(body) == size else None
+        if found is not None:
+            reply, held = (found.reply, found) if isinstance(found, Held) else (found, None)
+            learnt = passage.learnt.get(reply.status)
+            if learnt is not None:
+                return Taken(reply, held, stop, learnt, began, body)
+        environ["wsgi.input"] = BytesIO(body)  # to be read again
+        environ[LEFT] = stop
+        return None
+
+    def _stores(self, taken: Taken, environ: Environ) -> bool:
+        """Store what the answer waits for, if it waits; False: that failed, and it is Flask's to say why."""
+        if taken.held is not None:
+            try:
+                self.journal.append_lines(taken.held.lines)
+            except DomainError:
+                self.leave(taken, environ)
+                return False
+        return True
+
+    def leave(self, taken: Taken, environ: Environ) -> None:
+        """Leave to Flask what could not be stored: it says why."""
+        environ["wsgi.input"] = BytesIO(taken.body)
+        environ[LEFT] = taken.stop
+
+    def finish(self, taken: Taken, environ: Environ) -> Headers:
+        """Count what is answered now, and return the headers."""
+        if taken.held is not None:
+            taken.held.stored()
+        request_id = environ.get("HTTP_X_REQUEST_ID")
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             request_id = next(self._ids)
-        start_response(reply.status, [*learnt.headers, *reply.headers, ("X-Request-Id", request_id)])
-        counts, seconds = stop.counts, perf_counter() - began
-        counts.by_status[learnt.code] += 1
+        counts, seconds = taken.stop.counts, perf_counter() - taken.began
+        counts.by_status[taken.learnt.code] += 1
         counts.by_bucket[0 if seconds <= _SOON else bisect_left(BOUNDS, seconds)] += 1
         counts.seconds += seconds
-        return (reply.body,)
+        return [*taken.learnt.headers, *taken.reply.headers, ("X-Request-Id", request_id)]
 
     def _admits(self, limiter: Limiter, environ: Environ, key_id: str) -> bool:
         """Count the request against its key's limit; what is over the limit Flask refuses, and counts not again."""
@@ -117,7 +173,7 @@ class Lane:
         environ[ADMITTED] = True
         return True
 
-    def _by_flask(self, stop: Stop, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _teach(self, stop: Stop, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let Flask answer, and learn the headers of its answer."""
         place = self._passages.place(stop.rule, environ)
 

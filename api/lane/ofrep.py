@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from api.lane.answers import AnswersHolder, Group, Written, implied_exposures
-from api.lane.asked import Environ, Reply, reply
+from api.lane.asked import Environ, Held, Reply, reply
 from api.lane.clean import UNREADABLE, is_id, is_plain, names_in
-from api.lane.exposing import Exposing
-from api.metrics.counts import Decisions
+from api.lane.exposing import Exposing, Shown
 from api.ofrep.evaluation import bulk, tag
 from api.ofrep.streams import encoded_streams
 from experiments.services.caches import Caches
@@ -37,7 +36,6 @@ class Evaluations:
         self,
         answers: AnswersHolder,
         exposing: Exposing,
-        decisions: Decisions,
         caches: Caches,
         *,
         streams_url: str,
@@ -48,23 +46,26 @@ class Evaluations:
         self._consents = caches.consents
         self._identities = caches.identities
         self._exposing = exposing
-        self._by_slot = decisions.by_slot
         self._streams_url = streams_url
         self._secret = secret
 
-    def one(self, environ: Environ, body: bytes, principal: Principal) -> Reply | None:
+    def one(self, environ: Environ, body: bytes, principal: Principal) -> Reply | Held | None:
         """`/ofrep/v1/evaluate/flags/{key}`."""
         group = self._answers.group(environ["PATH_INFO"][len(FLAGS) + 1 :], principal.tags)
-        given = None if group is None else self._given(body, group)
-        return None if given is None else reply(given[0].evaluation)
+        decided = None if group is None else self._decided(body, group)
+        if decided is None:
+            return None
+        given, shown = decided
+        return self._exposing.told(reply(given[0].evaluation), given, shown)
 
-    def all(self, environ: Environ, body: bytes, principal: Principal) -> Reply | None:
+    def all(self, environ: Environ, body: bytes, principal: Principal) -> Reply | Held | None:
         """`/ofrep/v1/evaluate/flags`."""
         current = self._answers.current()
         answers = None if current is None else current.seen_with(principal.tags)
-        given = None if answers is None else self._given(body, answers.every)
-        if answers is None or given is None:
+        decided = None if answers is None else self._decided(body, answers.every)
+        if answers is None or decided is None:
             return None
+        given, shown = decided
         held = environ.get("HTTP_IF_NONE_MATCH")
         streams, ticket = encoded_streams(
             self._streams_url, self._secret, principal.key_id, answers.catalog.version, time.time()
@@ -72,11 +73,15 @@ class Evaluations:
         evaluations = [written.evaluation for written in given]
         etag = f'"{tag(evaluations, ticket)}"'
         if held is None:
-            return reply(bulk(evaluations, streams), headers=(("ETag", etag),))
-        # Another tag, or several of them, are rare, and for Flask to compare.
-        return reply(b"", "304 NOT MODIFIED", (("ETag", etag),)) if held == etag else None
+            answer = reply(bulk(evaluations, streams), headers=(("ETag", etag),))
+        elif held == etag:
+            answer = reply(b"", "304 NOT MODIFIED", (("ETag", etag),))
+        else:
+            return None  # another tag, or several of them, are rare, and for Flask to compare
+        return self._exposing.told(answer, given, shown)
 
-    def _given(self, body: bytes, group: Group) -> Sequence[Written] | None:
+    def _decided(self, body: bytes, group: Group) -> tuple[Sequence[Written], Shown] | None:
+        """Return the answers, and which of them are shown by being given."""
         try:
             context = _evaluate(body).context
         except UNREADABLE:
@@ -91,8 +96,4 @@ class Evaluations:
             person_id, bucketed_as = self._identities.of(unit_id)
             known = self._profiles.merged(person_id, context)
             given = [assign(bucketed_as, known) for assign in group.assigns]
-        if group.exposes and not self._exposing.expose(implied_exposures(unit_id, given)):
-            return None
-        for written in given:
-            self._by_slot[written.slot] += 1
-        return given
+        return given, implied_exposures(unit_id, given) if group.exposes else ()

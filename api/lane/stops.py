@@ -24,7 +24,7 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
     metrics: Metrics = app.extensions["metrics"]
     decisions = metrics.decisions
     answers = AnswersHolder(services.catalog, writer(app.json.dumps, decisions))
-    exposing = Exposing(services.assigner)
+    exposing = Exposing(services.assigner, decisions)
 
     def stop(rule: str, scope: Scope, handler: Handler, below: str = "") -> Stop:
         return Stop(
@@ -40,7 +40,6 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
     evaluated = Evaluations(
         answers,
         exposing,
-        decisions,
         services.caches,
         streams_url=services.settings.stream_url,
         secret=app.config["SECRET_KEY"],
@@ -48,5 +47,5 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
     yield stop(FLAGS, Scope.ASSIGN, evaluated.all)
     yield stop(FLAGS, Scope.ASSIGN, evaluated.one, below="<string:key>")
     if services.spool is not None:
-        events = Events(services.recorder, services.spool, services.clock, metrics.items)
+        events = Events(services.recorder, services.clock, metrics.items)
         yield stop("/v1/events", Scope.INGEST, events.record)

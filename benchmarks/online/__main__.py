@@ -214,7 +214,7 @@ def _assignment(folder: Path, quick: bool) -> Case:
 
 def _exposure(folder: Path, quick: bool) -> Case:
     ground = Ground(folder)
-    how = {"seconds": 1 if quick else 5, "threads": 128}
+    how = {"seconds": 1 if quick else 5, "connections": 128}
     return Case(
         name="http-exposure",
         title="One assignment over HTTP with a durable exposure: a new unit each time",
@@ -238,8 +238,8 @@ def _exposure(folder: Path, quick: bool) -> Case:
         ),
         note=(
             "The answer is given once the exposure is on the local disk; it goes on into PostgreSQL meanwhile. "
-            "Requests wait for the disk together, so both servers have 128 threads, and as many connections ask. After "
-            "each round, off the clock, all that was acknowledged is waited for in the table, and counted."
+            "Requests wait for the disk together; 128 connections ask both servers. After each round, off the clock, "
+            "all that was acknowledged is waited for in the table, and counted."
         ),
     )
 

@@ -20,7 +20,7 @@ class Ask(msgspec.Struct):
     experiment: str | None = None
 
 
-WsgiFunction = Callable[[dict[str, Any], Callable[..., Any]], tuple[bytes]]
+WsgiFunction = Callable[[dict[str, Any], Callable[..., Any]], list[bytes]]
 
 
 def bare_app(answers: dict[str, Any]) -> WsgiFunction:
@@ -29,11 +29,11 @@ def bare_app(answers: dict[str, Any]) -> WsgiFunction:
     prefix, lower, upper = f"{answers['salt']}:", answers["lower"].encode(), answers["upper"].encode()
     given = [(name, value) for name, value in answers["headers"]]
 
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> tuple[bytes]:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         asked = decode(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
         body = lower if hashed(prefix + asked.unit_id, 0, False) < 1 << 31 else upper
         start_response("200 OK", [*given, ("Content-Length", str(len(body)))])
-        return (body,)
+        return [body]
 
     return app
 

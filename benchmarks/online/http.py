@@ -47,12 +47,12 @@ class Running:
     headers: dict[str, str]
 
 
-def winnow_server(stack: ExitStack, ground: Ground, url: str, *, threads: int = THREADS) -> Running:
+def winnow_server(stack: ExitStack, ground: Ground, url: str) -> Running:
     """Start `winnow serve` on this database."""
     with house(*EXPERIMENTS, url=url) as made:
         headers = made.headers
     server = serve(
-        lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port), "--threads", str(threads)],
+        lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port), "--threads", str(THREADS)],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment=environment(ground, url),
         ready=("/readyz", 200),
@@ -61,7 +61,7 @@ def winnow_server(stack: ExitStack, ground: Ground, url: str, *, threads: int = 
     return Running(server=server, headers=headers)
 
 
-def bare_server(stack: ExitStack, ground: Ground, key: str, *, threads: int = THREADS) -> Running:
+def bare_server(stack: ExitStack, ground: Ground, key: str) -> Running:
     """Start the bare function with the answers that Winnow gives."""
     answers = ground.folder / f"{uuid.uuid4().hex}.json"
     with house(experiment(key)) as made:
@@ -75,7 +75,7 @@ def bare_server(stack: ExitStack, ground: Ground, key: str, *, threads: int = TH
             "--port",
             str(port),
             "--threads",
-            str(threads),
+            str(THREADS),
         ],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment={**environment(ground, url), PATH_VARIABLE: str(answers)},
@@ -107,25 +107,29 @@ def answers_of(made: House, key: str) -> dict[str, Any]:
     return {"salt": f"{key}/variant", "lower": found["control"], "upper": found["treatment"], "headers": headers}
 
 
-def winnow(ground: Ground, key: str, *, seconds: int, threads: int = THREADS) -> Work:
+def winnow(ground: Ground, key: str, *, seconds: int, connections: int = CONNECTIONS) -> Work:
     """Ask our server; where asking is showing, wait after each run, off the clock, until all of it is stored."""
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
         url = ground.postgres()
-        running = winnow_server(stack, ground, url, threads=threads)
+        running = winnow_server(stack, ground, url)
         exposes = key != KEY
         stored = _Stored(stack, url) if exposes else None
-        return _asked(stack, ground, running, key, seconds=seconds, counts=exposes, stored=stored, threads=threads)
+        return _asked(
+            stack, ground, running, key, seconds=seconds, counts=exposes, stored=stored, connections=connections
+        )
 
 
-def bare(ground: Ground, key: str, *, seconds: int, threads: int = THREADS) -> Work:
+def bare(ground: Ground, key: str, *, seconds: int, connections: int = CONNECTIONS) -> Work:
     """Ask the bare function the same."""
     with ExitStack() as stack:
         ground.enter()
         stack.callback(ground.leave)
-        running = bare_server(stack, ground, key, threads=threads)
-        return _asked(stack, ground, running, key, seconds=seconds, counts=key != KEY, stored=None, threads=threads)
+        running = bare_server(stack, ground, key)
+        return _asked(
+            stack, ground, running, key, seconds=seconds, counts=key != KEY, stored=None, connections=connections
+        )
 
 
 class _Stored:
@@ -161,7 +165,7 @@ def _asked(
     seconds: int,
     counts: bool,
     stored: _Stored | None,
-    threads: int,
+    connections: int,
 ) -> Work:
     script = post_script(ground.folder / f"{uuid.uuid4().hex}.lua", BEFORE, after(key), counts=counts)
     runs = count()
@@ -174,7 +178,7 @@ def _asked(
             seconds=seconds,
             headers=running.headers,
             argument=argument,
-            connections=max(CONNECTIONS, threads),
+            connections=connections,
         )
         if stored is not None:
             stored.wait(load.requests)

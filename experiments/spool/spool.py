@@ -14,7 +14,7 @@ from experiments.domain.errors import Unavailable
 from experiments.domain.event import Event, Exposure
 from experiments.services.ports import OpenUnitOfWork
 from experiments.services.recording.lines import Lines, to_lines
-from experiments.services.recording.ports import Known
+from experiments.services.recording.ports import Known, Told
 from experiments.spool.backlog import Backlog
 from experiments.spool.drain import Drain
 from experiments.spool.drainer import Drainer, Source
@@ -82,11 +82,22 @@ class Spool:
 
     def append_lines(self, lines: Lines) -> None:
         """Return after the commit. Raises Unavailable where nothing was stored."""
+        self._require_room(lines)
+        self._group.commit(lines)
+
+    def append_lines_later(self, lines: Lines, told: Told) -> None:
+        """Return at once; after the commit `told` is called in another thread, where it must neither wait nor raise.
+
+        Raises Unavailable where it is known already that nothing will be stored.
+        """
+        self._require_room(lines)
+        self._group.commit_later(lines, told)
+
+    def _require_room(self, lines: Lines) -> None:
         if self._closed:
             raise spool_closed()
         if self._backlog.bytes + lines.size > self._max_bytes:
             raise spool_full(f"{self._max_bytes:,} bytes wait for the database")
-        self._group.commit(lines)
 
     def status(self) -> SpoolStatus:
         """Return what waits now, files of dead processes included that are being drained."""

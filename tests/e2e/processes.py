@@ -65,6 +65,7 @@ class Server:
     url: str
     log: Path
     workers: int = 1
+    threads: int | None = None
     migrate: bool = False
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
@@ -92,6 +93,7 @@ class Server:
     def start(self) -> None:
         arguments = ["serve", "--port", str(self.port), "--workers", str(self.workers)]
         arguments += ["--migrate"] if self.migrate else []
+        arguments += [] if self.threads is None else ["--threads", str(self.threads)]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*COMMAND, *arguments],
@@ -136,9 +138,15 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    url: str, log: Path, *, workers: int = 1, migrate: bool = False, settings: dict[str, str] | None = None
+    url: str,
+    log: Path,
+    *,
+    workers: int = 1,
+    threads: int | None = None,
+    migrate: bool = False,
+    settings: dict[str, str] | None = None,
 ) -> Iterator[Server]:
-    server = Server(url=url, log=log, workers=workers, migrate=migrate, settings=settings or {})
+    server = Server(url=url, log=log, workers=workers, threads=threads, migrate=migrate, settings=settings or {})
     try:
         server.start()
         yield server

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, text
 
 from experiments.bootstrap import build
 from experiments.cli.serve import default_threads
+from experiments.services.keys import Scope
 from experiments.settings import Settings
+from experiments.spool.listing import spooled
 from experiments.worker.lease import LEASE
-from tests.e2e.processes import COMMAND, ROOT, environment, serving, winnow
+from tests.e2e.load import start_offer
+from tests.e2e.processes import COMMAND, ROOT, environment, new_key, serving, winnow
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -45,6 +51,35 @@ def test_a_server_starts_without_a_warning(sqlite_url: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(("cores", "threads"), [(None, 3), (1, 3), (2, 5), (3, 7), (4, 8), (64, 8)])
 def test_a_server_has_no_more_threads_than_its_cores_serve(cores: int | None, threads: int) -> None:
     assert default_threads(cores) == threads
+
+
+def test_with_one_thread_a_server_answers_while_many_wait_for_the_disk(sqlite_url: str, tmp_path: Path) -> None:
+    """Who waits holds no thread: somebody else writes to the spool's file, so that nothing can be stored meanwhile."""
+    items = [{"type": "event", "event_id": f"e{n}", "unit_id": f"u{n}", "name": "visit"} for n in range(20)]
+    with serving(sqlite_url, tmp_path / "server.log", threads=1) as server:
+        start_offer(server.address, new_key(sqlite_url, Scope.ADMIN))
+        headers = {"Authorization": f"Bearer {new_key(sqlite_url, Scope.INGEST, Scope.ASSIGN)}"}
+        with httpx.Client(base_url=server.address, headers=headers, timeout=4) as client:
+
+            def record(item: dict[str, str]) -> int:
+                return client.post("/v1/events", json={"items": [item]}).status_code
+
+            # Flask answers the first of each kind, and waits as it does.
+            assert record({**items[0], "event_id": "first"}) == 202
+            assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
+            [spool] = [one.path for one in spooled(server.spool_folder)]
+            with sqlite3.connect(spool, isolation_level=None) as other, ThreadPoolExecutor(len(items)) as pool:
+                other.execute("BEGIN IMMEDIATE")
+                waiting = [pool.submit(record, item) for item in items]
+                for _ in range(10):
+                    assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
+                assert not any(one.done() for one in waiting)
+                other.execute("ROLLBACK")
+                assert {one.result(20) for one in waiting} == {202}
+        server.wait_until_drained()
+    with create_engine(sqlite_url).connect() as connection:
+        stored = connection.execute(text("SELECT event_id FROM events")).scalars().all()
+    assert sorted(stored) == sorted(["first", *(item["event_id"] for item in items)])
 
 
 def test_a_server_migrates_first_where_it_is_told_to(empty_sqlite_url: str, tmp_path: Path) -> None:

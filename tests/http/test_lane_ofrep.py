@@ -127,6 +127,15 @@ def test_both_lanes_are_counted_alike(lanes: Lanes, running: Caller) -> None:
     )  # requests; decisions for flags, one and all; for units, one and two
 
 
+def test_what_flask_compares_is_counted_once(lanes: Lanes, running: Caller) -> None:
+    lanes.fast(ALL, CONTEXT)
+    before = samples(running)
+    assert lanes.fast(ALL, CONTEXT, HTTP_IF_NONE_MATCH='"other"').by_flask
+    after = samples(running)
+    counted = {name: after[name] - before[name] for name in after if name.startswith("winnow_decisions_total")}
+    assert sum(counted.values()) == len(json.loads(lanes.fast(ALL, CONTEXT).body)["flags"])
+
+
 def test_a_request_counts_against_its_key_s_limit_once(clock: FakeClock) -> None:
     limited = replace(SETTINGS, rate_limit_per_second=0.001, rate_limit_burst=8)
     api = run_banner(caller(MemoryDatabase().unit_of_work, clock, limited))

@@ -150,3 +150,24 @@ def test_a_file_that_an_earlier_release_left_is_drained(tmp_path: Path, open_uni
         happened = [row for batch in work.log.events("banner", ["visit"], EVERYTHING) for row in batch]
     assert [row[5] for row in shown] == [None, "web"]
     assert [row[2] for row in happened] == [2.5, 1.5]
+
+
+@given(
+    st.lists(
+        st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))]))
+        | st.datetimes(
+            NOW.replace(tzinfo=None), NOW.replace(tzinfo=None) + timedelta(seconds=2), timezones=st.just(UTC)
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_an_instant_s_text_does_not_depend_on_the_one_before(instants: list[datetime]) -> None:
+    """Python's own formatting is the other side; the last second's text is kept between calls."""
+    for instant in instants:
+        try:
+            here = instant.astimezone(UTC)
+        except OverflowError:
+            continue
+        assert instant_text(instant) == f"{here:%m-%d %H:%M:%S.%f}".join((f"{here.year:04}-", ""))
+        assert instant_of(instant_text(instant)) == here

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from experiments.domain.assignment import Assignment
 from experiments.domain.event import ASSIGNED, Channel, assigned_digest, assigned_prefix
@@ -44,11 +46,18 @@ def implied_by(answer: Assignment) -> Implied:
     )
 
 
+class Fresh(msgspec.Struct, frozen=True, gc=False):
+    """Exposures that are not known to be on disk: once their lines are, `keys` may be remembered."""
+
+    lines: Lines
+    keys: Collection[bytes]
+
+
 class ImpliedExposures:
     """Remembers what is on disk already, so that asking again costs nothing."""
 
     def __init__(self, journal: Journal, *, remembered: int = REMEMBERED) -> None:
-        self._journal = journal
+        self.journal = journal
         self._most = remembered
         self._recent: set[bytes] = set()
         self._older: set[bytes] = set()
@@ -59,25 +68,34 @@ class ImpliedExposures:
 
         Of a unit that asks again, in another channel, the first one stays.
         """
-        new: dict[bytes, tuple[bytes, str, Implied]] = {}
+        fresh = self.fresh(shown, now=now, channel=channel)
+        if fresh is not None:
+            self.journal.append_lines(fresh.lines)
+            self.remember(fresh)
+
+    def fresh(
+        self, shown: Iterable[tuple[str, Implied]], *, now: datetime, channel: Channel | None = None
+    ) -> Fresh | None:
+        """Return what of these has to be stored, None where nothing has."""
+        keys: set[bytes] = set()
+        lines: list[str] = []
+        recent, older, at = self._recent, self._older, instant_text(now)
         for unit_id, implied in shown:
             digest = assigned_digest(implied.prefix, unit_id)
             key = digest[-_KEY_BYTES:]
-            if key not in self._recent and key not in self._older:
-                new[key] = digest, unit_id, implied
-        if not new:
-            return
-        at = instant_text(now)
-        lines = [
-            implied_line(f"{ASSIGNED}{digest.hex()}", unit_id, implied.columns, channel, at)
-            for digest, unit_id, implied in new.values()
-        ]
-        self._journal.append_lines(Lines(exposures="".join(lines).encode(), exposure_rows=len(lines)))
-        self._remember(new)
+            if key not in recent and key not in older and key not in keys:
+                keys.add(key)
+                lines.append(implied_line(f"{ASSIGNED}{digest.hex()}", unit_id, implied.columns, channel, at))
+        if not keys:
+            return None
+        return Fresh(Lines(exposures="".join(lines).encode(), exposure_rows=len(lines)), keys)
 
-    def _remember(self, keys: Iterable[bytes]) -> None:
-        """Forget the older half at once where there are too many: that needs no order among them."""
-        self._recent.update(keys)
+    def remember(self, fresh: Fresh) -> None:
+        """Ask for these no more, now that they are stored.
+
+        The older half is forgotten at once where there are too many: that needs no order among them.
+        """
+        self._recent.update(fresh.keys)
         if len(self._recent) >= self._most:
             with self._swapping:
                 if len(self._recent) >= self._most:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from experiments.domain.errors import DomainError
 from experiments.domain.event import Event, Exposure
 from experiments.services.profiles.ports import UnitRows
 from experiments.services.recording.lines import Lines
@@ -94,6 +95,10 @@ class Known:
 
     events: frozenset[str] = frozenset()
     exposures: frozenset[str] = frozenset()
+
+
+Told: TypeAlias = Callable[[DomainError | None], None]
+"""Is called when rows are on disk, or with why nothing was stored."""
 
 
 class Journal(Protocol):
