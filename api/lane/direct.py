@@ -54,9 +54,10 @@ def answer_directly(app: Flask, later: Later) -> bool:
         log.warning("Answers that wait for the disk hold a thread each: this is no server that is known to need none")
         return False
 
-    def wrapped(callback: Any, options: dict[str, Any], log_format: str | None = None) -> Direct:
-        plain = wrap(callback, options, log_format)
-        if callback is not app or log_format or options.get("url_path_prefix"):
+    def wrapped(callback: Any, options: dict[str, Any], *more: Any, **named: Any) -> Direct:
+        plain = wrap(callback, options, *more, **named)
+        # More than that is asked for where each access is logged; we do not.
+        if callback is not app or options.get("url_path_prefix") or any(more) or any(named.values()):
             return plain
         return direct(lane, plain, later)
 
@@ -66,7 +67,8 @@ def answer_directly(app: Flask, later: Later) -> bool:
 
 def _is_known(wrap: Callable[..., Direct]) -> bool:
     """Whether functions that it makes give their answers as ours do."""
-    made = (const for const in wrap.__code__.co_consts if isinstance(const, CodeType))
+    code = getattr(wrap, "__code__", None)
+    made = (const for const in getattr(code, "co_consts", ()) if isinstance(const, CodeType))
     return any(Proto.response_bytes.__name__ in one.co_names for one in made)
 
 

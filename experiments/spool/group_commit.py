@@ -85,11 +85,12 @@ class GroupCommit:
         """Return at once, and call `told` after the commit, in another thread: it must neither wait nor raise."""
         mine = _Left(lines, told, self._turn)
         with self._queue:
+            if self._leader is None:
+                leader = threading.Thread(target=self._lead_for_all, name="winnow-commit", daemon=True)
+                leader.start()  # or nobody is queued
+                self._leader = leader
             self._waiting.append(mine)
             leads, self._led = not self._led, True
-            if self._leader is None:
-                self._leader = threading.Thread(target=self._lead_for_all, name="winnow-commit", daemon=True)
-                self._leader.start()
         if leads:
             self._turn.release()
 

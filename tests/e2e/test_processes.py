@@ -7,8 +7,9 @@ import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,7 @@ from experiments.settings import Settings
 from experiments.spool.listing import spooled
 from experiments.worker.lease import LEASE
 from tests.e2e.load import start_offer
-from tests.e2e.processes import COMMAND, ROOT, environment, new_key, serving, winnow
+from tests.e2e.processes import COMMAND, ROOT, Server, environment, new_key, serving, winnow
 
 
 def wait_until(true: Callable[[], bool]) -> None:
@@ -53,33 +54,65 @@ def test_a_server_has_no_more_threads_than_its_cores_serve(cores: int | None, th
     assert default_threads(cores) == threads
 
 
-def test_with_one_thread_a_server_answers_while_many_wait_for_the_disk(sqlite_url: str, tmp_path: Path) -> None:
-    """Who waits holds no thread: somebody else writes to the spool's file, so that nothing can be stored meanwhile."""
-    items = [{"type": "event", "event_id": f"e{n}", "unit_id": f"u{n}", "name": "visit"} for n in range(20)]
-    with serving(sqlite_url, tmp_path / "server.log", threads=1) as server:
+ITEMS = [{"type": "event", "event_id": f"e{n}", "unit_id": f"u{n}", "name": "visit"} for n in range(20)]
+
+
+@contextmanager
+def spool_in_use(sqlite_url: str, log: Path) -> Iterator[tuple[Server, httpx.Client, sqlite3.Connection]]:
+    """A server with one thread, of whose spool's file somebody else is the writer: nothing can be stored meanwhile."""
+    with serving(sqlite_url, log, threads=1) as server:
         start_offer(server.address, new_key(sqlite_url, Scope.ADMIN))
         headers = {"Authorization": f"Bearer {new_key(sqlite_url, Scope.INGEST, Scope.ASSIGN)}"}
         with httpx.Client(base_url=server.address, headers=headers, timeout=4) as client:
-
-            def record(item: dict[str, str]) -> int:
-                return client.post("/v1/events", json={"items": [item]}).status_code
-
             # Flask answers the first of each kind, and waits as it does.
-            assert record({**items[0], "event_id": "first"}) == 202
+            assert record(client, {**ITEMS[0], "event_id": "first"}) == 202
             assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
             [spool] = [one.path for one in spooled(server.spool_folder)]
-            with sqlite3.connect(spool, isolation_level=None) as other, ThreadPoolExecutor(len(items)) as pool:
+            with closing(sqlite3.connect(spool, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
-                waiting = [pool.submit(record, item) for item in items]
-                for _ in range(10):
-                    assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
-                assert not any(one.done() for one in waiting)
-                other.execute("ROLLBACK")
-                assert {one.result(20) for one in waiting} == {202}
-        server.wait_until_drained()
+                yield server, client, other
+
+
+def record(client: httpx.Client, item: dict[str, str]) -> int:
+    return client.post("/v1/events", json={"items": [item]}).status_code
+
+
+def stored_ids(sqlite_url: str) -> list[str]:
     with create_engine(sqlite_url).connect() as connection:
-        stored = connection.execute(text("SELECT event_id FROM events")).scalars().all()
-    assert sorted(stored) == sorted(["first", *(item["event_id"] for item in items)])
+        return sorted(connection.execute(text("SELECT event_id FROM events")).scalars())
+
+
+def test_with_one_thread_a_server_answers_while_many_wait_for_the_disk(sqlite_url: str, tmp_path: Path) -> None:
+    with (
+        spool_in_use(sqlite_url, tmp_path / "server.log") as (server, client, other),
+        ThreadPoolExecutor(len(ITEMS)) as pool,
+    ):
+        waiting = [pool.submit(record, client, item) for item in ITEMS]
+        for _ in range(10):
+            assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
+        assert not any(one.done() for one in waiting)
+        other.execute("ROLLBACK")
+        assert {one.result(20) for one in waiting} == {202}
+        server.wait_until_drained()
+    assert stored_ids(sqlite_url) == sorted(["first", *(item["event_id"] for item in ITEMS)])
+
+
+def test_who_waits_for_the_disk_is_answered_before_a_server_ends(sqlite_url: str, tmp_path: Path) -> None:
+    with (
+        spool_in_use(sqlite_url, tmp_path / "server.log") as (server, client, other),
+        ThreadPoolExecutor(len(ITEMS)) as pool,
+    ):
+        waiting = [pool.submit(record, client, item) for item in ITEMS]
+        time.sleep(0.5)  # until they are there; those that are not would be refused
+        assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert not any(one.done() for one in waiting)
+        other.execute("ROLLBACK")
+        assert {one.result(20) for one in waiting} == {202}
+        assert server.process.wait(20) == 0
+    assert stored_ids(sqlite_url) == sorted(["first", *(item["event_id"] for item in ITEMS)])
 
 
 def test_a_server_migrates_first_where_it_is_told_to(empty_sqlite_url: str, tmp_path: Path) -> None:

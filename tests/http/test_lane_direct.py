@@ -153,7 +153,7 @@ class TestHookingIn:
         made = getattr(mp, WRAPS)(callback or app, options, log_format)
         assert not made.__qualname__.startswith("direct.")
 
-    @pytest.mark.parametrize("wraps", [None, lambda callback, options, log_format: callback], ids=["gone", "other"])
+    @pytest.mark.parametrize("wraps", [None, lambda callback, *_: callback, dict], ids=["gone", "other", "a class"])
     def test_a_server_that_is_not_known_is_left_alone(
         self, running: Caller, monkeypatch: pytest.MonkeyPatch, wraps: Any
     ) -> None:
