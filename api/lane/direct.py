@@ -8,7 +8,6 @@ disk holds no thread: a few of them serve as many such requests as there are.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from flask import Flask
 
 from api.lane.asked import Environ
 from api.lane.lane import Lane, Taken
+from api.logs import logger
 from experiments.domain.errors import DomainError
 from experiments.services.recording.lines import Lines
 from experiments.services.recording.ports import Told
@@ -29,7 +29,7 @@ SERVER, WRAPS = "granian.server.mp", "_wsgi_call_wrap"
 MOST_REFUSING = 2
 """Threads in which Flask tells those who waited in vain why."""
 
-log = logging.getLogger("winnow.lane")
+_log = logger("winnow.lane")
 
 
 class Proto(Protocol):
@@ -51,7 +51,7 @@ def answer_directly(app: Flask, later: Later) -> bool:
     server, lane = sys.modules.get(SERVER), app.wsgi_app
     wrap: Callable[..., Direct] | None = getattr(server, WRAPS, None)
     if wrap is None or not _is_known(wrap) or not isinstance(lane, Lane):
-        log.warning("Answers that wait for the disk hold a thread each: this is no server that is known to need none")
+        _log.warning("Answers that wait for the disk hold a thread each: this is no server that is known to need none")
         return False
 
     def wrapped(callback: Any, options: dict[str, Any], *more: Any, **named: Any) -> Direct:

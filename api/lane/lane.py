@@ -134,8 +134,7 @@ class Lane:
             learnt = passage.learnt.get(reply.status)
             if learnt is not None:
                 return Taken(reply, held, stop, learnt, began, body)
-        environ["wsgi.input"] = BytesIO(body)  # to be read again
-        environ[LEFT] = stop
+        _leave(environ, stop, body)
         return None
 
     def _stores(self, taken: Taken, environ: Environ) -> bool:
@@ -150,8 +149,7 @@ class Lane:
 
     def leave(self, taken: Taken, environ: Environ) -> None:
         """Leave to Flask what could not be stored: it says why."""
-        environ["wsgi.input"] = BytesIO(taken.body)
-        environ[LEFT] = taken.stop
+        _leave(environ, taken.stop, taken.body)
 
     def finish(self, taken: Taken, environ: Environ) -> Headers:
         """Count what is answered now, and return the headers."""
@@ -183,6 +181,11 @@ class Lane:
             return start_response(status, headers, *more)
 
         return self._flask(environ, start)
+
+
+def _leave(environ: Environ, stop: Stop, body: bytes) -> None:
+    environ["wsgi.input"] = BytesIO(body)  # to be read again
+    environ[LEFT] = stop
 
 
 def _size(said: str) -> int:

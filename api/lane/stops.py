@@ -24,7 +24,7 @@ def stops(app: Flask, services: Winnow) -> Iterator[Stop]:
     metrics: Metrics = app.extensions["metrics"]
     decisions = metrics.decisions
     answers = AnswersHolder(services.catalog, writer(app.json.dumps, decisions))
-    exposing = Exposing(services.assigner, decisions)
+    exposing = Exposing(services.assigner.exposures, services.clock, decisions)
 
     def stop(rule: str, scope: Scope, handler: Handler, below: str = "") -> Stop:
         return Stop(

@@ -63,7 +63,7 @@ def spool_in_use(sqlite_url: str, log: Path) -> Iterator[tuple[Server, httpx.Cli
     with serving(sqlite_url, log, threads=1) as server:
         start_offer(server.address, new_key(sqlite_url, Scope.ADMIN))
         headers = {"Authorization": f"Bearer {new_key(sqlite_url, Scope.INGEST, Scope.ASSIGN)}"}
-        with httpx.Client(base_url=server.address, headers=headers, timeout=4) as client:
+        with httpx.Client(base_url=server.address, headers=headers, timeout=15) as client:
             # Flask answers the first of each kind, and waits as it does.
             assert record(client, {**ITEMS[0], "event_id": "first"}) == 202
             assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
@@ -103,7 +103,7 @@ def test_who_waits_for_the_disk_is_answered_before_a_server_ends(sqlite_url: str
         ThreadPoolExecutor(len(ITEMS)) as pool,
     ):
         waiting = [pool.submit(record, client, item) for item in ITEMS]
-        time.sleep(0.5)  # until they are there; those that are not would be refused
+        time.sleep(1.5)  # until they are there; those that are not would be refused
         assert client.post("/v1/assignments", json={"unit_id": "first"}).status_code == 200
         assert server.process is not None
         server.process.send_signal(signal.SIGTERM)

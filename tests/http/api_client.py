@@ -12,6 +12,16 @@ from experiments.bootstrap import Winnow
 
 VISIT = {"key": "visit", "name": "Visits", "kind": "conversion", "event_name": "visit"}
 MENS = {"key": "mens", "name": "Men's", "condition": {"mens": 1}}
+EVENT = {"type": "event", "event_id": "e1", "unit_id": "u1", "name": "visit"}
+EXPOSURE = {
+    "type": "exposure",
+    "event_id": "x1",
+    "unit_id": "u1",
+    "experiment": "banner",
+    "version": 1,
+    "segment": "everyone",
+    "variant": "a",
+}
 BANNER: dict[str, Any] = {
     "key": "banner",
     "name": "Banner",

@@ -18,21 +18,11 @@ from experiments.services.recording.record import Recorder
 from experiments.spool.spool import Spool
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
-from tests.http.api_client import Caller
+from tests.http.api_client import EVENT, Caller
 from tests.http.conftest import SETTINGS, run_banner
 from tests.http.lanes import Answer, Lanes
 
 EVENTS = "/v1/events"
-EVENT = {"type": "event", "event_id": "e1", "unit_id": "u1", "name": "visit"}
-EXPOSURE = {
-    "type": "exposure",
-    "event_id": "x1",
-    "unit_id": "u1",
-    "experiment": "banner",
-    "version": 1,
-    "segment": "everyone",
-    "variant": "a",
-}
 
 
 @dataclass(frozen=True)

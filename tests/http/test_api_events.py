@@ -10,19 +10,8 @@ import pytest
 
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
-from tests.http.api_client import BANNER, Caller, codes, refusal
+from tests.http.api_client import BANNER, EVENT, EXPOSURE, Caller, codes, refusal
 from tests.http.conftest import caller, run_banner
-
-EVENT = {"type": "event", "event_id": "e1", "unit_id": "u1", "name": "visit"}
-EXPOSURE = {
-    "type": "exposure",
-    "event_id": "x1",
-    "unit_id": "u1",
-    "experiment": "banner",
-    "version": 1,
-    "segment": "everyone",
-    "variant": "a",
-}
 
 
 def verdict(running: Caller, item: object) -> tuple[str, str | None, str | None]:

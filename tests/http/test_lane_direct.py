@@ -19,9 +19,9 @@ from experiments.domain.errors import DomainError, Unavailable
 from experiments.services.recording.lines import Lines
 from experiments.services.recording.ports import Told
 from tests.conftest import FakeClock
-from tests.http.api_client import BANNER, Caller
+from tests.http.api_client import BANNER, EVENT, Caller
 from tests.http.lanes import Asked
-from tests.http.spooled import EVENT, EVENTS, Spooled, spooled_app
+from tests.http.spooled import EVENTS, Spooled, spooled_app
 
 ONE = "/v1/assignments"
 SENT = json.dumps({"items": [EVENT]}).encode()

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from api.app import create_app
 from experiments.domain.errors import Unavailable
 from tests.conftest import FakeClock
-from tests.http.spooled import EVENT, EVENTS, EXPOSURE, Spooled, spooled_app
+from tests.http.api_client import EVENT, EXPOSURE
+from tests.http.spooled import EVENTS, Spooled, spooled_app
 
 
 @pytest.fixture

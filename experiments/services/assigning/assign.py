@@ -12,7 +12,7 @@ from experiments.domain.errors import NotFound
 from experiments.domain.event import Channel
 from experiments.domain.names import check_id
 from experiments.services.assigning.catalog import Catalog, LiveExperiment
-from experiments.services.assigning.implied import Fresh, Implied, ImpliedExposures, implied_by
+from experiments.services.assigning.implied import Implied, ImpliedExposures, implied_by
 from experiments.services.assigning.sight import Sight
 from experiments.services.caches import Caches
 from experiments.services.ports import Clock
@@ -123,10 +123,6 @@ class Assigner:
         """Store that units were shown what implies these. Raises Unavailable: then nothing was stored."""
         if shown:
             self.exposures.store(shown, now=self._clock(), channel=channel)
-
-    def unstored(self, shown: Sequence[tuple[str, Implied]], channel: Channel | None = None) -> Fresh | None:
-        """Return what of this `expose` would store now, for those who do not wait; None where it is all there."""
-        return self.exposures.fresh(shown, now=self._clock(), channel=channel)
 
 
 def _live(catalog: Catalog, key: str) -> LiveExperiment:

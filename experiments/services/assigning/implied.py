@@ -79,12 +79,13 @@ class ImpliedExposures:
         """Return what of these has to be stored, None where nothing has."""
         keys: set[bytes] = set()
         lines: list[str] = []
-        recent, older, at = self._recent, self._older, instant_text(now)
+        recent, older, at = self._recent, self._older, ""
         for unit_id, implied in shown:
             digest = assigned_digest(implied.prefix, unit_id)
             key = digest[-_KEY_BYTES:]
             if key not in recent and key not in older and key not in keys:
                 keys.add(key)
+                at = at or instant_text(now)
                 lines.append(implied_line(f"{ASSIGNED}{digest.hex()}", unit_id, implied.columns, channel, at))
         if not keys:
             return None
