@@ -255,7 +255,7 @@ def _wait(folder: Path, quick: bool) -> Case:
         name="http-wait",
         title="How long an answer takes at half of the top rate",
         memory=False,
-        rounds=1 if quick else 5,
+        rounds=1 if quick else 9,
         sides=(
             side("winnow, median", "winnow", 50, POSTGRES),
             side("winnow, 99th in 100", "winnow", 99, POSTGRES),
@@ -274,7 +274,8 @@ def _wait(folder: Path, quick: bool) -> Case:
         note=(
             "wrk again. Each connection pauses at random between its requests, up to "
             f"{http.MOST_PAUSE_MS} ms, and there are as many as come to half of the rate that the same server reached "
-            "before. Time counts from sending."
+            f"in the {http.TOP_SECONDS} seconds before. Both percentiles are of the same answers. Time counts from "
+            "sending."
         ),
     )
 

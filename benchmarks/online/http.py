@@ -30,8 +30,8 @@ BEFORE = '{"unit_id":"customer-'
 STORED_SECONDS = 120
 MOST_PAUSE_MS = 10
 """Of a customer between two requests."""
-THREADS = 8
-"""What `winnow serve` has unless it is told otherwise."""
+TOP_SECONDS = 2
+"""How long the top rate is looked for before it is halved."""
 
 
 def after(key: str) -> str:
@@ -52,7 +52,7 @@ def winnow_server(stack: ExitStack, ground: Ground, url: str) -> Running:
     with house(*EXPERIMENTS, url=url) as made:
         headers = made.headers
     server = serve(
-        lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port), "--threads", str(THREADS)],
+        lambda port: [sys.executable, "-m", "experiments.cli", "serve", "--port", str(port)],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment=environment(ground, url),
         ready=("/readyz", 200),
@@ -74,8 +74,6 @@ def bare_server(stack: ExitStack, ground: Ground, key: str) -> Running:
             "benchmarks.online.bare_server",
             "--port",
             str(port),
-            "--threads",
-            str(THREADS),
         ],
         log=ground.folder / f"{uuid.uuid4().hex}.log",
         environment={**environment(ground, url), PATH_VARIABLE: str(answers)},
@@ -209,23 +207,43 @@ def wait(ground: Ground, *, of: str, quantile: int, seconds: int) -> Work:
         stack.callback(ground.leave)
         server = ground.share(f"server {of}", lambda: _half(ground, of, seconds), lambda made: made.close())
         return Work(
-            run=server.ask,
+            run=partial(server.load_for, quantile),
             numbers=lambda _: {},
             seconds=lambda load: load.waits[quantile],
             close=stack.pop_all().close,
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Half:
-    """Customers who pause between their requests: so many that the server is asked at half of its top rate."""
+    """Customers who pause between their requests: so many that the server is asked at half of its top rate.
 
-    ask: Callable[[], Load]
-    close: Callable[[], None]
+    That rate is looked up again just before, as a machine's pace changes from minute to minute, and half of what a
+    better one gave may be most of what this one does. All percentiles of a round are of the same answers.
+    """
+
+    def __init__(self, ask: Callable[[int, int], Load], close: Callable[[], None]) -> None:
+        self.close = close
+        self._ask = ask
+        self._seconds_apart = MOST_PAUSE_MS / 2_000
+        self._load: Load | None = None
+        self._taken: set[int] = set()
+
+    def load_for(self, quantile: int) -> Load:
+        """Return what this percentile has not been taken of yet."""
+        if self._load is None or quantile in self._taken:
+            self._load, self._taken = self._ask_at_half(), set()
+        self._taken.add(quantile)
+        return self._load
+
+    def _ask_at_half(self) -> Load:
+        wished = 1 / self._ask(CONNECTIONS, 0).seconds_each / 2
+        connections = max(1, round(wished * self._seconds_apart))
+        load = self._ask(connections, MOST_PAUSE_MS)
+        self._seconds_apart = connections * load.seconds_each
+        return load
 
 
 def _half(ground: Ground, of: str, seconds: int) -> _Half:
-    """Find out how many, first by the top rate, then by what came of that."""
     with ExitStack() as stack:
         running = winnow_server(stack, ground, ground.postgres()) if of == "winnow" else bare_server(stack, ground, KEY)
 
@@ -233,9 +251,13 @@ def _half(ground: Ground, of: str, seconds: int) -> _Half:
             path = ground.folder / f"{uuid.uuid4().hex}.lua"
             script = post_script(path, BEFORE, after(KEY), counts=False, most_pause_ms=pause)
             address, headers = running.server.address + PATH, running.headers
-            return wrk(address, script, seconds=seconds, headers=headers, argument="7", connections=connections)
+            return wrk(
+                address,
+                script,
+                seconds=seconds if pause else TOP_SECONDS,
+                headers=headers,
+                argument="7",
+                connections=connections,
+            )
 
-        wished = [1 / ask(CONNECTIONS, 0).seconds_each for _ in range(2)][-1] / 2
-        first = round(wished * MOST_PAUSE_MS / 2_000)
-        connections = round(first * wished * ask(first, MOST_PAUSE_MS).seconds_each)
-        return _Half(ask=partial(ask, connections, MOST_PAUSE_MS), close=stack.pop_all().close)
+        return _Half(ask, stack.pop_all().close)
