@@ -13,6 +13,7 @@ from experiments.domain.errors import DomainError
 SENTENCES = {
     "already_promoted": "A winner is live in this segment already.",
     "evidence_changed": "The numbers do not speak for it any more.",
+    "expected_loss": "It is ahead, and being wrong about it would cost no more, on average, than its rules allow.",
     "family_too_weak": "These tests do not limit the chance of a wrong winner: only a person may put one live.",
     "guardrail_harmed": "It harms a guardrail metric beyond what is tolerated.",
     "guardrail_unproven": "It is not shown yet that it spares the guardrail metrics.",
@@ -49,6 +50,7 @@ SPEAK_FOR_THEMSELVES = frozenset(
         "soaking",
         "stopped",
         "time_is_up",
+        "too_early",
         "untrustworthy",
         "winner",
     }

@@ -37,7 +37,7 @@ def judge_candidate(
         return _answer(Action.NO_WINNER, "control_wins", evidence.verdict)
     refusal = next(_not_won(evidence, policy), None)
     if refusal is None:
-        return _answer(Action.PROMOTE, "winner", evidence.verdict, evidence.variant)
+        return Decision(action=Action.PROMOTE, variant=evidence.variant, reasons=(_why(evidence, policy),))
     futile = next(_futile(evidence, policy, now), None)
     if futile is not None:
         return Decision(action=Action.STOP_FUTILE, variant=None, reasons=(futile, refusal))
@@ -46,6 +46,18 @@ def judge_candidate(
 
 def _answer(action: Action, code: str, message: str, variant: str | None = None) -> Decision:
     return Decision(action=action, variant=variant, reasons=(DecisionReason(code=code, message=message),))
+
+
+def _why(evidence: Evidence, policy: PromotionPolicy) -> DecisionReason:
+    """Under a rule that asks what being wrong may cost, that is the reason: the report's verdict may name no winner."""
+    belief = evidence.belief_in(evidence.variant)
+    if policy.winner is not WinnerRule.EXPECTED_LOSS or belief is None or belief.expected_loss is None:
+        return DecisionReason(code="winner", message=evidence.verdict)
+    return DecisionReason(
+        code="expected_loss",
+        message=f"{evidence.variant} is ahead of {evidence.control} by {evidence.gain or 0:+.1%} so far, and choosing "
+        f"it may cost {belief.expected_loss:.2%} on average; the policy allows {policy.loss_tolerance or 0:.2%}.",
+    )
 
 
 def _unattended(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan) -> Reasons:
@@ -171,7 +183,13 @@ def _disagreeing(evidence: Evidence) -> Reasons:
 
 
 def _too_risky(evidence: Evidence, policy: PromotionPolicy) -> Reasons:
-    """Of the candidate with the smallest expected loss. It must not be behind the control, whatever its loss."""
+    """Of the candidate with the smallest expected loss. It must not be behind the control, whatever its loss.
+
+    Where the plan's minimum is not reached, nothing is believed yet: of few events the prior says more than they do.
+    """
+    if evidence.outcome == "too_early":
+        yield DecisionReason(code="too_early", message=evidence.verdict)
+        return
     belief = evidence.belief_in(evidence.variant)
     if belief is None or belief.expected_loss is None or evidence.variant == evidence.control:
         yield DecisionReason(code="no_better_arm", message="No treatment is expected to be better than the control.")

@@ -189,7 +189,10 @@ LOSS = PromotionPolicy(winner=WinnerRule.EXPECTED_LOSS, loss_tolerance=0.01)
 @pytest.mark.parametrize(
     ("changes", "action", "first"),
     [
-        pytest.param({"outcome": "undecided"}, Action.PROMOTE, "winner", id="expected to cost a tenth of a percent"),
+        pytest.param(
+            {"outcome": "undecided"}, Action.PROMOTE, "expected_loss", id="expected to cost a tenth of a percent"
+        ),
+        pytest.param({"outcome": "too_early"}, Action.HOLD, "too_early", id="too few events, whatever is expected"),
         pytest.param({"variant": "a"}, Action.HOLD, "no_better_arm", id="the control is the best choice"),
         pytest.param({"gain": 0.0}, Action.HOLD, "not_better", id="not ahead"),
         pytest.param({"gain": None}, Action.HOLD, "not_better", id="not known to be ahead"),
@@ -214,6 +217,14 @@ LOSS = PromotionPolicy(winner=WinnerRule.EXPECTED_LOSS, loss_tolerance=0.01)
 def test_a_policy_of_expected_loss(changes: dict[str, Any], action: Action, first: str) -> None:
     got, reasons = codes(LOSS, **changes)
     assert (got, reasons[0]) == (action, first)
+
+
+def test_what_is_put_live_for_its_expected_loss_is_said_so_and_not_by_the_verdict_of_the_report() -> None:
+    decision = decide(replace(GOOD, outcome="undecided", verdict="No winner yet."), LOSS, AnalysisPlan(), LOOK)
+    assert (decision.action, decision.variant) == (Action.PROMOTE, "b")
+    assert decision.reasons[0].message == (
+        "b is ahead of a by +30.0% so far, and choosing it may cost 0.10% on average; the policy allows 1.00%."
+    )
 
 
 def test_a_policy_of_expected_loss_has_a_practical_threshold_too() -> None:
