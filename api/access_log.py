@@ -48,8 +48,12 @@ def _end(response: Response) -> Response:
 
 
 def _path() -> str:
-    """Return the path without what names a key or a unit, also where no route takes it: people misspell routes."""
-    path = _KEY_IN_PATH.sub(r"\1…", request.path)
+    """Return the path without what names a key or a unit, also where no route takes it: people misspell routes.
+
+    What a terminal would obey is written out.
+    """
+    asked = request.path if request.path.isprintable() else ascii(request.path)[1:-1]
+    path = _KEY_IN_PATH.sub(r"\1…", asked)
     rule = request.url_rule
     if rule is not None and "unit_id" not in rule.arguments:
         return path

@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 
 import click
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
@@ -62,6 +62,7 @@ async def _serve(streams: Streams, settings: Settings, with_parent: bool) -> Non
         address=settings.host,
         port=settings.stream_port,
         interface=Interfaces.ASGI,
+        http=HTTPModes.http1,  # or those who say nothing are waited for without end
         websockets=False,
         backlog=2_048,
         backpressure=settings.stream_limit + SPARE,

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 
 import click
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
 from experiments.bootstrap import build
@@ -56,6 +56,7 @@ def serve(host: str | None, port: int | None, workers: int, threads: int, migrat
         address=address,
         port=number,
         interface=Interfaces.WSGI,
+        http=HTTPModes.http1,  # to wait for what a connection will speak has no end, and HTTP/2 is the proxy's
         workers=workers,
         blocking_threads=threads,
         backlog=2_048,

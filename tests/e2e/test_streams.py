@@ -155,3 +155,21 @@ def test_streams_that_were_killed_come_back(site: Site) -> None:
     (streams,) = [pid for pid in children if "api.streams" in Path(f"/proc/{pid}/cmdline").read_text()]
     os.kill(int(streams), signal.SIGKILL)
     _until(lambda: httpx.get(f"http://127.0.0.1:{site.stream_port}/healthz").status_code == 200)
+
+
+def test_who_never_says_anything_is_not_waited_for(site: Site) -> None:
+    """Some say nothing at all, some only what a client of HTTP/2 begins with."""
+    ports = (httpx.URL(site.server.address).port or 0, site.stream_port)
+
+    async def closed(port: int, said: bytes) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(said)
+        while await reader.read(1_000):  # until the other side ends it
+            pass
+        writer.close()
+
+    async def story() -> None:
+        silent = [closed(port, said) for port in ports for said in (b"", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")]
+        await asyncio.wait_for(asyncio.gather(*silent), 45)
+
+    asyncio.run(story())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import unicodedata
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -378,3 +379,16 @@ def test_the_poller_brings_what_another_process_wrote(clock: FakeClock) -> None:
         assert segment(there) == before
         poller.look()
         assert segment(there) == seen
+
+
+@pytest.mark.parametrize("sent", ["%1b[31m", "%9b31m", "%e2%80%a8", "%c2%9b", "%0a"])
+def test_nothing_that_a_terminal_obeys_reaches_the_log(
+    house: Caller, caplog: pytest.LogCaptureFixture, sent: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        house.client.get(f"/nowhere{sent}end")
+    [record] = [one for one in caplog.records if "nowhere" in str(one.msg)]
+    found = record.msg["path"] if isinstance(record.msg, dict) else ""
+    assert found.startswith("/nowhere")
+    assert found.endswith("end")
+    assert not {unicodedata.category(character) for character in found} & {"Cc", "Cf", "Zl", "Zp"}
