@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.aggregate import aggregate
-from analysis.moments import ArmKey, MetricKey, MomentTable
+from analysis.moments import ArmKey, ArrivalKey, DayKey, MetricKey, MomentTable
 from analysis.plan import Cell
 from analysis.report import build, canonical_json
 from tests.stats.builders import at, events, exposures, metric, moments_of, plan
@@ -405,3 +405,49 @@ def test_a_metric_key_may_be_any_text() -> None:
     odd = replace(metric(), key='";drop "ü', event_name="it's")
     found = one_arm(odd, ["u"], [("u", "it's", None, at(1))])
     assert of(found, '";drop "ü') == moments_of([1])
+
+
+def _zoneless(value: Any, form: str) -> Any:
+    return value.replace(tzinfo=None) if form == "naive" else value.strftime(form)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu"])
+@pytest.mark.parametrize(
+    ("exposed", "occurred"),
+    [
+        pytest.param("naive", "naive", id="both without a zone"),
+        pytest.param("naive", "%Y-%m-%dT%H:%M:%SZ", id="events with one"),
+        pytest.param("%Y-%m-%d %H:%M:%S+00:00", "naive", id="exposures with one"),
+        pytest.param("%Y-%m-%d %H:%M:%S", "naive", id="text without one"),
+    ],
+)
+def test_what_has_no_time_zone_is_utc_whatever_the_session_says(zone: str, exposed: str, occurred: str) -> None:
+    """Exposed at 12:00 and 23:30; a day later the second has not had its 24 hours, and an event 1 h after counts."""
+    connection = ibis.duckdb.connect()
+    connection.raw_sql(f"SET TimeZone = '{zone}'")
+    firsts = {"u": at(0), "v": at(11.5 * 3_600)}
+    seen = [
+        {"unit_id": unit, "variant": "a", "segment": "all", "epoch": 1, "exposed_at": _zoneless(first, exposed)}
+        for unit, first in firsts.items()
+    ]
+    visits = [
+        {
+            "unit_id": unit,
+            "name": "visit",
+            "value": 1.0,
+            "occurred_at": _zoneless(first + timedelta(hours=hour), occurred),
+        }
+        for unit, first in firsts.items()
+        for hour in (-1, 1, 25)
+    ]
+    for name, rows in (("seen", seen), ("visits", visits)):
+        connection.con.register("given", pa.Table.from_pylist(rows))
+        connection.raw_sql(f"CREATE TABLE {name} AS FROM given")
+    tables = connection.table("seen"), connection.table("visits")
+    metrics = metric(kind="count", window_seconds=86_400), metric(key="ever", kind="count", role="secondary")
+    found = aggregate(*tables, plan(*metrics, watermark_at=at(86_400), novelty_days=1))
+    assert (of(found), of(found, "ever")) == (moments_of([1]), moments_of([2, 2]))
+    assert found.maturing == {MetricKey(*ALL_A, "visits"): 1}
+    assert dict(found.arrivals) == {ArrivalKey("all", "2026-03-01"): 2}
+    assert dict(found.by_day) == {DayKey(*ALL_A, 0): moments_of([1])}
+    connection.disconnect()
