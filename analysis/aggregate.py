@@ -79,6 +79,7 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             table, caps = winsorised(_unit_table(rows, plan, count))
             _, sums = sums_by_group(table)
             missing = missing_by_metric(rows, plan)
+        parts = parts_of(sums, _arm_finder(plan))
         return MomentTable(
             units=count.arms("counted"),
             mixed=count.arms("mixed"),
@@ -90,7 +91,8 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             by_day=by_day(counted, outcomes, plan, caps),
             distributions=keyed(_distributions(outcomes, count, plan), _arm_finder(plan)),
             caps=caps,
-            **parts_of(sums, _arm_finder(plan)),
+            events=outcomes.events_of_zeros(parts["moments"]),
+            **parts,
         )
 
 

@@ -19,6 +19,7 @@ from analysis.aggregation.instants import in_utc
 from analysis.aggregation.placement import Key
 from analysis.aggregation.sources import Source, sources
 from analysis.aggregation.staging import staged
+from analysis.moments import MetricKey, Moments
 from analysis.plan import MetricPlan, Plan
 
 if TYPE_CHECKING:
@@ -124,6 +125,18 @@ class Outcomes:
         if metric.window_seconds is not None:
             rows = rows.filter(self._key.is_complete(rows.key, metric.window_seconds))
         return rows.select("key", "value", arm=self._key.arm(rows.key))
+
+    def events_of_zeros(self, moments: Mapping[MetricKey, Moments]) -> dict[str, int]:
+        """Events of metrics that are 0 for everybody: hardly ever asked, and then of their names alone."""
+        known = {key.metric for key in moments}
+        heard = {key.metric for key, one in moments.items() if one.mean or one.m2}
+        names = {one.key: one.event_name for one in self._plan.metrics if one.key in known - heard}
+        if not names:
+            return {}
+        rows = self.joined.filter(self.joined.is_after, self.joined.name.isin(sorted({*names.values()})))
+        counts = rows.group_by("name").agg(events=rows.count()).to_pyarrow().to_pylist()
+        found = {row["name"]: row["events"] for row in counts}
+        return {key: found.get(name, 0) for key, name in names.items()}
 
     def _parts(self, joined: ir.Table, source: Source, name: str | None = None) -> dict[str, Any]:
         """What is to be added up for one number."""
