@@ -63,6 +63,9 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     only makes customers decide sooner looks as if it made more of them decide. Covariates take the events of
     [exposed_at - lookback, exposed_at).
 
+    Timestamps without a time zone are UTC, whatever the zone of a DuckDB session; sessions of other databases have to
+    be in UTC (Ibis sees to that for Spark).
+
     A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is counted in `values_missing`; its
     event still counts as an event. A `cap` is applied to the unit's value, after summing.
     """
@@ -76,6 +79,7 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             table, caps = winsorised(_unit_table(rows, plan, count))
             _, sums = sums_by_group(table)
             missing = missing_by_metric(rows, plan)
+        parts = parts_of(sums, _arm_finder(plan))
         return MomentTable(
             units=count.arms("counted"),
             mixed=count.arms("mixed"),
@@ -87,7 +91,8 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             by_day=by_day(counted, outcomes, plan, caps),
             distributions=keyed(_distributions(outcomes, count, plan), _arm_finder(plan)),
             caps=caps,
-            **parts_of(sums, _arm_finder(plan)),
+            events=outcomes.events_of_zeros(parts["moments"]),
+            **parts,
         )
 
 
@@ -106,14 +111,14 @@ def _unit_table(rows: ir.Table, plan: Plan, count: Headcount) -> UnitTable:
         metrics=metrics,
         known=known,
         units=sum(count.arms("counted").values()),
-        sizes={metric.key: count.sizes(index, metric) for index, metric in enumerate(plan.metrics)},
+        sizes={metric.key: count.sizes(metric) for metric in plan.metrics},
     )
 
 
 def _distributions(outcomes: Outcomes, count: Headcount, plan: Plan) -> dict[str, dict[Group, Distribution]]:
     return {
         metric.key: distributions_by_group(
-            outcomes.rows_of(metric, index), ("arm",), "key", metric.quantile, count.sizes(index, metric)
+            outcomes.rows_of(metric, index), ("arm",), "key", metric.quantile, count.sizes(metric)
         )
         for index, metric in enumerate(plan.metrics)
         if metric.quantile is not None

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from analysis.aggregation.arms import arms_table
 from analysis.aggregation.outcomes import Outcomes
-from analysis.aggregation.placement import seen_of, state_column, units_of
+from analysis.aggregation.placement import seen_of, state_column, units_of, windows_of
 from analysis.aggregation.staging import staged
 from analysis.plan import MetricPlan, Plan, PlanError
 
@@ -70,7 +70,9 @@ def unit_values(exposures: ir.Table, events: ir.Table, plan: Plan) -> pa.Table:
     with _counted(exposures, plan) as units:
         outcomes = Outcomes(units.select("unit_id", "key", "arm", "exposed_at", "follow_up_ends_at"), events, plan)
         known = units.mutate(
-            complete=units[state_column(index)] == "complete" if metric.window_seconds is not None else True
+            complete=units[state_column(windows_of(plan).index(metric.window_seconds))] == "complete"
+            if metric.window_seconds is not None
+            else True
         )
         with outcomes.by_unit(keyed=True) as rows:
             values = rows.select("key", value=rows[f"x{index}"].cast("float64"))

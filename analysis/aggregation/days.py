@@ -12,8 +12,8 @@ import ibis
 from analysis.aggregation.arms import arms_of
 from analysis.aggregation.asking import Asked
 from analysis.aggregation.caps import cut
+from analysis.aggregation.instants import instant
 from analysis.aggregation.outcomes import Outcomes
-from analysis.aggregation.placement import instant
 from analysis.aggregation.reduce import Group, UnitTable, as_is, reaches, sums_by_group
 from analysis.aggregation.sources import variables
 from analysis.aggregation.staging import staged

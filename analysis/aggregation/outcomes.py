@@ -15,9 +15,11 @@ import ibis
 from analysis.aggregation.caps import cut
 from analysis.aggregation.event_values import EVENTS_OF_A_UNIT, finite, values_of
 from analysis.aggregation.exact import split
+from analysis.aggregation.instants import in_utc
 from analysis.aggregation.placement import Key
 from analysis.aggregation.sources import Source, sources
 from analysis.aggregation.staging import staged
+from analysis.moments import MetricKey, Moments
 from analysis.plan import MetricPlan, Plan
 
 if TYPE_CHECKING:
@@ -121,8 +123,20 @@ class Outcomes:
         """`arm`, `key` (of the unit) and `value` of each row of a quantile metric."""
         rows = self.joined.filter(self._happened(self.joined, self._sources[index][0]), self.joined.value.notnull())
         if metric.window_seconds is not None:
-            rows = rows.filter(self._key.is_complete(rows.key, index))
+            rows = rows.filter(self._key.is_complete(rows.key, metric.window_seconds))
         return rows.select("key", "value", arm=self._key.arm(rows.key))
+
+    def events_of_zeros(self, moments: Mapping[MetricKey, Moments]) -> dict[str, int]:
+        """Events of metrics that are 0 for everybody: hardly ever asked, and then of their names alone."""
+        known = {key.metric for key in moments}
+        heard = {key.metric for key, one in moments.items() if one.mean or one.m2}
+        names = {one.key: one.event_name for one in self._plan.metrics if one.key in known - heard}
+        if not names:
+            return {}
+        rows = self.joined.filter(self.joined.is_after, self.joined.name.isin(sorted({*names.values()})))
+        counts = rows.group_by("name").agg(events=rows.count()).to_pyarrow().to_pylist()
+        found = {row["name"]: row["events"] for row in counts}
+        return {key: found.get(name, 0) for key, name in names.items()}
 
     def _parts(self, joined: ir.Table, source: Source, name: str | None = None) -> dict[str, Any]:
         """What is to be added up for one number."""
@@ -166,7 +180,7 @@ class Outcomes:
             found[f"missing{index}"] = grouped[f"missing{index}"]
         if metric.window_seconds is None:
             return found
-        complete = self._key.is_complete(grouped.key, index)
+        complete = self._key.is_complete(grouped.key, metric.window_seconds)
         return {name: complete.ifelse(value, ibis.null(value.type())) for name, value in found.items()}
 
 
@@ -176,7 +190,7 @@ def _relevant(events: ir.Table, names: list[str]) -> ir.Table:
         unit_id=found.unit_id,
         name=found.name.cast("string"),
         value=found.value.cast("float64"),
-        occurred_at=found.occurred_at.cast("timestamp('UTC')"),
+        occurred_at=in_utc(found.occurred_at),
     )
 
 

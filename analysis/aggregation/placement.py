@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from analysis.aggregation.arms import arms_of, arms_table
+from analysis.aggregation.instants import day_number, in_utc, instant
 from analysis.aggregation.reduce import Group
 from analysis.moments import ArmKey, ArrivalKey, MetricKey
 from analysis.plan import MetricPlan, Plan
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _ARM = ("epoch", "segment", "variant")
-_DAY_SECONDS = 86_400
 
 
 def seen_of(exposures: ir.Table, plan: Plan) -> ir.Table:
@@ -61,7 +63,7 @@ def _exposures(exposures: ir.Table) -> ir.Table:
         epoch=rows.epoch.cast("int64"),
         segment=rows.segment.cast("string"),
         variant=rows.variant.cast("string"),
-        exposed_at=rows.exposed_at.cast("timestamp('UTC', 6)"),
+        exposed_at=in_utc(rows.exposed_at),
     )
 
 
@@ -84,61 +86,59 @@ def _placed(first: ir.Table, plan: Plan) -> ir.Table:
     status = ibis.cases(
         (first.arm.isnull() | late, "outside"), (first.mixed.fill_null(False), "mixed"), else_="counted"
     )
-    states = {
-        state_column(index): _window_state(first, seconds, plan.watermark_at) for index, seconds in windows_of(plan)
-    }
+    states = {state_column(rank): _window_state(first, seconds, plan) for rank, seconds in enumerate(windows_of(plan))}
     return first.select("unit_id", "arm", "exposed_at", "follow_up_ends_at", status=status, **states)
 
 
-def state_column(index: int) -> str:
-    return f"window{index}"
+def state_column(rank: int) -> str:
+    return f"window{rank}"
 
 
-def windows_of(plan: Plan) -> list[tuple[int, int]]:
-    """Number and length in seconds of every metric that has a window."""
-    return [
-        (index, metric.window_seconds) for index, metric in enumerate(plan.metrics) if metric.window_seconds is not None
-    ]
+def windows_of(plan: Plan) -> list[int]:
+    """The lengths in seconds of the metrics' windows, the shortest first: many metrics share few."""
+    return sorted({metric.window_seconds for metric in plan.metrics if metric.window_seconds is not None})
 
 
 class Key:
-    """An integer for a unit: its number, its arm, and one bit for each metric with a window, set if it is complete."""
+    """An integer for a unit: its number, how many windows are complete, and its arm.
+
+    The number is enough, for whoever's longer window is complete, all shorter ones are too: so keys stay small however
+    many windows there are. They are only taken apart by remainders: what databases make of a division is a float.
+    """
 
     def __init__(self, plan: Plan) -> None:
-        self._bits = {index: 2**place for place, (index, _) in enumerate(windows_of(plan))}
-        self._arm = 2 ** len(self._bits)
-        self._unit = self._arm * len(arms_of(plan))
+        self._windows = windows_of(plan)
+        self._arms = len(arms_of(plan))
+        self._unit = self._arms * (len(self._windows) + 1)
 
     def of(self, units: ir.Table) -> Any:
-        key = ibis.row_number().over() * self._unit + units.arm.fill_null(0) * self._arm
-        for index, bit in self._bits.items():
-            key += (units[state_column(index)] == "complete").ifelse(bit, 0)
-        return key
+        states = (units[state_column(rank)] for rank in range(len(self._windows)))
+        complete = reduce(add, ((state == "complete").cast("int64") for state in states), ibis.literal(0, type="int64"))
+        return ibis.row_number().over() * self._unit + complete * self._arms + units.arm.fill_null(0)
 
     def arm(self, key: Any) -> Any:
-        return key % self._unit // self._arm
+        return key % self._arms
 
-    def is_complete(self, key: Any, index: int) -> Any:
-        """Whether the metric's window is, for one that has a window."""
-        return key // self._bits[index] % 2 == 1
+    def is_complete(self, key: Any, window_seconds: int) -> Any:
+        """Whether a window of this length is."""
+        return key % self._unit >= self._arms * (self._windows.index(window_seconds) + 1)
 
 
-def _window_state(units: ir.Table, seconds: int, watermark_at: datetime | None) -> Any:
+def _window_state(units: ir.Table, seconds: int, plan: Plan) -> Any:
     """Whether a window is "complete" for a unit, and if not, why."""
     ends_at = units.exposed_at + ibis.interval(seconds=seconds)
     cut_short = (ends_at > units.follow_up_ends_at).fill_null(False)
-    if watermark_at is None:
+    if plan.watermark_at is None:
         return cut_short.ifelse("cut_short", "complete")
-    return ibis.cases((cut_short, "cut_short"), (ends_at > instant(watermark_at), "maturing"), else_="complete")
-
-
-def instant(value: datetime) -> Any:
-    return ibis.literal(value.astimezone(UTC), type="timestamp('UTC')")
+    return ibis.cases((cut_short, "cut_short"), (ends_at > instant(plan.watermark_at), "maturing"), else_="complete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headcount:
-    """Units by arm number and status; and of those that count, by the state of each metric's window, and by date."""
+    """Units by arm number and status; and of those that count, by the state of each window, and by date.
+
+    A window is known by its length in seconds.
+    """
 
     plan: Plan
     by_status: dict[str, dict[int, int]]
@@ -150,18 +150,19 @@ class Headcount:
         keys = arms_of(self.plan)
         return {keys[arm]: size for arm, size in sorted(self.by_status.get(status, {}).items())}
 
-    def sizes(self, index: int, metric: MetricPlan) -> dict[Group, int]:
+    def sizes(self, metric: MetricPlan) -> dict[Group, int]:
         """Units whose outcome of this metric is known."""
         counted = self.by_status.get("counted", {})
-        found = counted if metric.window_seconds is None else self.by_state.get((index, "complete"), {})
+        found = counted if metric.window_seconds is None else self.by_state.get((metric.window_seconds, "complete"), {})
         return {(arm,): size for arm, size in found.items()}
 
     def incomplete(self, why: str) -> dict[MetricKey, int]:
         keys = arms_of(self.plan)
         found = {
             MetricKey(*keys[arm], metric.key): size
-            for index, metric in enumerate(self.plan.metrics)
-            for arm, size in self.by_state.get((index, why), {}).items()
+            for metric in self.plan.metrics
+            if metric.window_seconds is not None
+            for arm, size in self.by_state.get((metric.window_seconds, why), {}).items()
         }
         return dict(sorted(found.items()))
 
@@ -177,12 +178,10 @@ class Headcount:
 
 def headcount(units: ir.Table, plan: Plan) -> Headcount:
     """In one query: there are no more combinations than arms x dates x states."""
-    windows = [index for index, _ in windows_of(plan)]
-    # A day number needs no time zone: a date is that of the session on some databases.
-    days = (units.exposed_at.epoch_seconds() / _DAY_SECONDS).floor().cast("int64")
-    keyed = units.mutate(day=(units.status == "counted").ifelse(days, 0))
-    states = [state_column(index) for index in windows]
-    rows = keyed.group_by(["status", "arm", "day", *states]).agg(size=keyed.count()).to_pyarrow().to_pylist()
+    windows = {seconds: state_column(rank) for rank, seconds in enumerate(windows_of(plan))}
+    # A date is that of the session on some databases.
+    keyed = units.mutate(day=(units.status == "counted").ifelse(day_number(units.exposed_at), 0))
+    rows = keyed.group_by(["status", "arm", "day", *windows.values()]).agg(size=keyed.count()).to_pyarrow().to_pylist()
     found = Headcount(plan=plan, by_status={}, by_state={}, by_date={}, outside=0)
     outside = sum(row["size"] for row in rows if row["status"] == "outside")
     for row in rows:
@@ -191,8 +190,8 @@ def headcount(units: ir.Table, plan: Plan) -> Headcount:
             _add(found.by_status.setdefault(row["status"], {}), arm, size)
         if row["status"] == "counted":
             _add(found.by_date, (arm, row["day"]), size)
-            for index in windows:
-                _add(found.by_state.setdefault((index, row[state_column(index)]), {}), arm, size)
+            for seconds, state in windows.items():
+                _add(found.by_state.setdefault((seconds, row[state]), {}), arm, size)
     return Headcount(
         plan=plan, by_status=found.by_status, by_state=found.by_state, by_date=found.by_date, outside=outside
     )

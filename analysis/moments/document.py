@@ -33,6 +33,7 @@ def written(table: MomentTable) -> dict[str, Any]:
         "by_day": [[*key, *_fields(value)] for key, value in sorted(table.by_day.items())],
         "arrivals": _counts(table.arrivals),
         "caps": dict(sorted(table.caps.items())),
+        "events": dict(sorted(table.events.items())),
     }
 
 
@@ -54,6 +55,7 @@ def read(data: Mapping[str, Any]) -> dict[str, Any]:
         "by_day": {DayKey(*row[:4]): _moments(row[4:]) for row in data.get("by_day", ())},
         "arrivals": {ArrivalKey(*row[:2]): row[2] for row in data.get("arrivals", ())},
         "caps": {key: float(cap) for key, cap in data.get("caps", {}).items()},
+        "events": dict(data.get("events", {})),
     }
 
 

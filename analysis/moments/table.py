@@ -49,6 +49,9 @@ class MomentTable:
         The primary metric on the outcomes of one day since exposure, of the units whose day is complete.
     arrivals
         Units that count, by segment and the UTC date of their first exposure.
+    events
+        Of a metric that is 0 for all these units: how many events of its (numerator's) name came after the exposure of
+        a unit that counts, in its window or not. Not asked of other metrics, nor of a table with one row per unit.
     caps
         Cut-offs found at a metric's `winsor_quantile`, by the metric's key (`key/denominator` for that of a ratio).
     """
@@ -66,6 +69,7 @@ class MomentTable:
     by_day: Mapping[DayKey, Moments] = field(default_factory=dict)
     arrivals: Mapping[ArrivalKey, int] = field(default_factory=dict)
     caps: Mapping[str, float] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def units_mixed(self) -> int:
@@ -90,6 +94,7 @@ class MomentTable:
             by_day=_merged(self.by_day, other.by_day),
             arrivals=_added(self.arrivals, other.arrivals),
             caps=_agreed(self.caps, other.caps),
+            events=_added(self.events, other.events),
         )
 
     def of(self, key: MetricKey) -> Moments:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from analysis.board import Board
 from analysis.estimate import Finding
 from analysis.moments import MetricKey, MomentTable
-from analysis.plan import Plan
+from analysis.plan import MetricPlan, Plan
 from analysis.scopes import Scope, Stratum
 
 # Above this share of all units, leaving the mixed ones out may itself distort the comparison.
@@ -45,22 +45,31 @@ def _outside(plan: Plan, table: MomentTable) -> list[Finding]:
 
 
 def _silent(plan: Plan, table: MomentTable) -> list[Finding]:
-    """Metrics without a single event, though many were exposed: mostly a wrong name, or ids that do not match."""
-    units = sum(table.units.values())
-    if units < 2 * plan.min_units:
-        return []
+    """Metrics without a single event, though many had their time: mostly a wrong name, or ids that do not match."""
+    units: dict[str, int] = {}
+    for key, moments in table.moments.items():
+        units[key.metric] = units.get(key.metric, 0) + moments.n
     heard = {key.metric for key, moments in table.moments.items() if moments.mean or moments.m2}
+    heard |= {key for found in (table.events, table.values_missing) for key, events in found.items() if events}
     return [
         Finding(
             code="no_events",
             severity="warning",
-            message=f"No event of {metric.label} belongs to any of the {units:,} {plan.units_name}: is the event's "
-            "name right, and are ids the same in both tables?",
+            message=_silence(metric, table, f"{units[metric.key]:,} {plan.units_name}"),
             metric=metric.key,
         )
         for metric in plan.metrics
-        if metric.key not in heard
+        if metric.key not in heard and units.get(metric.key, 0) >= max(2 * plan.min_units, 1)
     ]
+
+
+def _silence(metric: MetricPlan, table: MomentTable, units: str) -> str:
+    """Of a table with one row per unit nobody knows more than that it has no numbers."""
+    if metric.key in table.events:
+        event = f"No event {metric.event_name} of {metric.label}"
+        return f"{event} belongs to any of the {units}: is its name right, and are ids the same in both tables?"
+    cut = " once its values are cut off" if table.caps.get(metric.key) == 0 else ""
+    return f"{metric.label} is 0 for all of the {units}{cut}: are its event's name and the ids right where it was made?"
 
 
 def _missing(plan: Plan, table: MomentTable) -> list[Finding]:

@@ -100,9 +100,20 @@ def test_a_metric_without_any_event_is_named() -> None:
     arms = {(1, "all", arm): {"visits": conversions(0, 2_000)} for arm in "ab"}
     found = build(plan(), table(arms))
     assert [(one.code, one.severity, one.metric) for one in found.findings] == [("no_events", "warning", "visits")]
-    assert "4,000" in found.findings[0].message
+    assert found.findings[0].message.startswith("visits is 0 for all of the 4,000 units: ")
     few = {(1, "all", arm): {"visits": conversions(0, 90)} for arm in "ab"}
     assert build(plan(), table(few)).findings == ()
+
+
+def test_of_moments_alone_it_is_only_said_that_all_is_0() -> None:
+    arms = {(1, "all", arm): {"visits": conversions(0, 2_000)} for arm in "ab"}
+    question = plan(metric(kind="mean", winsor_quantile=0.9))
+    found = build(question, table(arms, caps={"visits": 0.0}))
+    [said] = [one.message for one in found.findings if one.code == "no_events"]
+    assert said.startswith("visits is 0 for all of the 4,000 units once its values are cut off: ")
+    assert build(plan(), table(arms, events={"visits": 1})).findings == ()
+    assert build(plan(), table(arms, events={"visits": 0})).findings[0].message.startswith("No event visit of visits ")
+    assert "no_events" not in [one.code for one in build(plan(), table(arms, values_missing={"visits": 1})).findings]
 
 
 @pytest.mark.parametrize(("outside", "severity"), [(200, "warning"), (201, "critical")])

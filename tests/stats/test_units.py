@@ -24,7 +24,7 @@ PLAN = Plan(
     variants=("a", "b"),
     control="a",
     segments=("all",),
-    metrics=(SPEND, replace(SPEND, key="other", role="secondary", event_name="look")),
+    metrics=(SPEND, replace(SPEND, key="other", role="secondary", event_name="look", window_seconds=20 * 3_600)),
     cells=(
         Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=START + 30 * HOUR),
         Cell(epoch=2, segment="all", weights={"a": 1, "b": 1}),
