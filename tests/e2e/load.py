@@ -129,12 +129,12 @@ def make_known(address: str, key: str) -> None:
 
     Each time on a new connection, so that any of two processes may take it: that one is left out has a chance of 2⁻³⁹.
     """
-    for _ in range(40):
-        asked = {"unit_id": "known", "experiment": "offer"}
-        answer = httpx.post(
-            f"{address}/v1/assignments", json=asked, headers={"Authorization": f"Bearer {key}"}, timeout=15
-        )
-        assert answer.status_code == 200, answer.text
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(timeout=15, limits=httpx.Limits(max_keepalive_connections=0)) as client:
+        for _ in range(40):
+            asked = {"unit_id": "known", "experiment": "offer"}
+            answer = client.post(f"{address}/v1/assignments", json=asked, headers=headers)
+            assert answer.status_code == 200, answer.text
 
 
 def assert_stored_once(url: str, load: Load) -> None:

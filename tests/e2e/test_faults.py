@@ -18,9 +18,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from experiments.domain.errors import Unavailable
 from experiments.services.keys import Scope
 from experiments.spool.listing import spooled
 from experiments.storage import migrate
+from experiments.storage.engine import BUSY_SECONDS, HUNG_SECONDS, make_engine
 from tests.e2e.load import Load, assert_stored_once, make_known
 from tests.e2e.offered import offered, start_worker, working
 from tests.e2e.processes import new_key
@@ -160,6 +162,20 @@ def test_the_database_hangs_for_a_while(postgres: Postgres, tmp_path: Path) -> N
         assert load.slowest_seconds < 5
         server.wait_until_drained(120)
     assert_stored_once(url, load)
+
+
+def test_a_pooled_connection_is_given_up_soon_while_the_database_hangs(postgres: Postgres) -> None:
+    engine = make_engine(postgres.new_database("pooled"))
+    try:
+        engine.connect().close()
+        with postgres.hanging():
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                engine.connect()
+            assert time.monotonic() - began < HUNG_SECONDS + BUSY_SECONDS + 5
+        engine.connect().close()
+    finally:
+        engine.dispose()
 
 
 def stranger(address: str, number: int) -> int:
