@@ -12,6 +12,7 @@ from enum import StrEnum
 from experiments.domain.definition import MAX_TAGS
 from experiments.domain.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from experiments.domain.names import check_key, check_text
+from experiments.services.key_reader import KeyReader
 from experiments.services.paging import Page
 from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork
 
@@ -94,6 +95,7 @@ class Keys:
         self._open = open_unit_of_work
         self._clock = clock
         self._remembered: dict[str, tuple[datetime, ApiKey]] = {}
+        self._reader = KeyReader(self._read)
         self.revocations = 0
         """How many keys this process has revoked: who remembers keys on top of this forgets them when it grows."""
 
@@ -122,8 +124,8 @@ class Keys:
             key = work.keys.revoke(key_id, now=now)
             work.audit.append(_entry(key, "key.revoke", actor, now))
             work.commit()
-        self._remembered.pop(key_id, None)
         self.revocations += 1
+        self._remembered.pop(key_id, None)
         return key
 
     def page(self, *, after: str | None, limit: int) -> Page[ApiKey]:
@@ -147,43 +149,41 @@ class Keys:
         return self._look_up(key_id)[0]
 
     def _look_up(self, key_id: str) -> tuple[Principal, str]:
-        now = self._clock()
         remembered = self._remembered.get(key_id)
         if remembered is None:
-            key = self._read(key_id)
-            if len(self._remembered) >= MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key_id] = (now, key)
-        elif timedelta(0) <= now - remembered[0] <= timedelta(seconds=REMEMBERED_SECONDS):
+            key = self._reader.read(key_id, join=True)
+        elif timedelta(0) <= self._clock() - remembered[0] <= timedelta(seconds=REMEMBERED_SECONDS):
             key = remembered[1]
         else:
-            key = self._look_again(key_id, remembered[1], now)
+            key = self._look_again(key_id, remembered[1])
         if key.revoked_at is not None:
             raise Unauthenticated
         return Principal(key_id=key.id, name=key.name, scopes=key.scopes, tags=key.tags), key.secret_sha256
 
-    def _look_again(self, key_id: str, known: ApiKey, now: datetime) -> ApiKey:
+    def _look_again(self, key_id: str, known: ApiKey) -> ApiKey:
         """Read a key anew. While the database is away nobody can revoke it there: what was read last still holds.
 
-        Requests that come meanwhile do not read too: a database that is away may take its time to be so.
+        Requests that come meanwhile do not wait too: a database that is away may take its time to be so.
         """
-        self._remembered[key_id] = (now, known)
         try:
-            key = self._read(key_id)
+            return self._reader.read(key_id, join=False)
         except Unavailable:
             return known
-        except Unauthenticated:
-            self._remembered.pop(key_id, None)
-            raise
-        self._remembered[key_id] = (now, key)
-        return key
 
     def _read(self, key_id: str) -> ApiKey:
+        """Read a key and remember it from the answer on: what took long is not old for that."""
+        revocations = self.revocations
         try:
             with self._open(read_only=True) as work:
-                return work.keys.get(key_id)
+                key = work.keys.get(key_id)
         except NotFound:
+            self._remembered.pop(key_id, None)
             raise Unauthenticated from None
+        if revocations == self.revocations:  # else it may be the one, read before that
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key_id] = (self._clock(), key)
+        return key
 
 
 def _check_public(scopes: frozenset[str]) -> None:

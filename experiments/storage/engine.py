@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
 
 from experiments.domain.errors import DomainError, InvalidInput, Unavailable
 
 BUSY_SECONDS = 5
+HUNG_SECONDS = 2
+"""How long a server may take to say that it is there: one that hangs goes on acknowledging what it is sent."""
 _READ_ONLY = "winnow_read_only"
 _NOT_WHERE = {
     *("host", "port"),  # named before
@@ -31,6 +36,16 @@ _POSTGRES_SETTINGS = {
     # Big reads are always read to their end: plan them for all of their rows, not for the first ones.
     "cursor_tuple_fraction": "1.0",
 }
+
+
+_SILENT_NETWORK = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    # Longer than a statement: a server that is busy may leave what it is sent unread for as long.
+    "tcp_user_timeout": 35_000,
+}
+"""When a network swallows packets, a connection is given up on; without it that may take hours."""
 
 
 def normalised(url: str) -> URL:
@@ -91,12 +106,38 @@ def _postgres(address: URL) -> Engine:
         address,
         json_serializer=_strict_json,
         hide_parameters=True,  # what a statement stores may be personal, and its errors end up in logs
-        pool_pre_ping=True,
         pool_timeout=BUSY_SECONDS,
-        connect_args={"connect_timeout": BUSY_SECONDS, **address.query},
+        connect_args={"connect_timeout": BUSY_SECONDS, **_SILENT_NETWORK, **address.query},
     )
     event.listen(engine, "connect", _set_up_postgres)
+    event.listen(engine, "checkout", _check_that_it_answers)
     return engine
+
+
+def _check_that_it_answers(connection: Any, _record: object, _proxy: object) -> None:
+    """Do what `pool_pre_ping` does, but for so long only, and outside of any transaction."""
+    server = connection.pgconn
+    try:
+        server.send_query(b"")
+        server.flush()
+        _await_answer(server, time.monotonic() + HUNG_SECONDS)
+    except psycopg.Error:
+        raise InvalidatePoolError from None
+
+
+def _await_answer(server: Any, until: float) -> None:
+    with DefaultSelector() as selector:
+        selector.register(server.socket, EVENT_READ)
+        while True:
+            while server.is_busy():
+                if not selector.select(until - time.monotonic()):
+                    raise psycopg.OperationalError("the server does not answer")
+                server.consume_input()
+            result = server.get_result()
+            if result is None:
+                return
+            if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+                raise psycopg.OperationalError("the server ends the connection")
 
 
 def _set_up_postgres(connection: Any, _record: object) -> None:
@@ -146,7 +187,7 @@ def _translated(context: ExceptionContext) -> BaseException | None:
     """Let refusals through as they are, and call a database that is gone, busy or too slow unavailable."""
     if isinstance(context.original_exception, DomainError):
         return context.original_exception
-    if context.is_pre_ping or not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+    if not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         return None
     return unavailable()
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self, cast
 
 from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from experiments.domain.consent import ConsentMode
@@ -167,7 +168,7 @@ class SqlUnitOfWork(ports.UnitOfWork):
 def _connect(engine: Engine) -> Connection:
     try:
         return engine.connect()
-    except PoolTimeout:
+    except (PoolTimeout, InvalidRequestError):  # none is free, or each new one is dead at once
         raise unavailable() from None
 
 

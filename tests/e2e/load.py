@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import httpx
@@ -25,11 +25,14 @@ OFFER: dict[str, Any] = {
 
 
 class Load:
-    """Some send events, batch after batch, each until it is taken; one asks what units see, which exposes them."""
+    """Some send events, batch after batch, each until it is taken; one asks what units see, which exposes them.
 
-    def __init__(self, address: str, key: str, *, senders: int = 2) -> None:
+    Of several keys each has its turn.
+    """
+
+    def __init__(self, address: str, *keys: str, senders: int = 2) -> None:
         self._address = address
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self._headers = cycle([{"Authorization": f"Bearer {key}"} for key in keys])
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self.acknowledged: set[str] = set()
@@ -90,7 +93,7 @@ class Load:
     def _post(self, client: httpx.Client, path: str, body: Any, wanted: int) -> bool:
         began = time.monotonic()
         try:
-            answer = client.post(f"{self._address}{path}", json=body, headers=self._headers)
+            answer = client.post(f"{self._address}{path}", json=body, headers=next(self._headers))
         except httpx.TransportError:
             with self._lock:
                 self.answers["no answer"] += 1
@@ -126,12 +129,12 @@ def make_known(address: str, key: str) -> None:
 
     Each time on a new connection, so that any of two processes may take it: that one is left out has a chance of 2⁻³⁹.
     """
-    for _ in range(40):
-        asked = {"unit_id": "known", "experiment": "offer"}
-        answer = httpx.post(
-            f"{address}/v1/assignments", json=asked, headers={"Authorization": f"Bearer {key}"}, timeout=15
-        )
-        assert answer.status_code == 200, answer.text
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(timeout=15, limits=httpx.Limits(max_keepalive_connections=0)) as client:
+        for _ in range(40):
+            asked = {"unit_id": "known", "experiment": "offer"}
+            answer = client.post(f"{address}/v1/assignments", json=asked, headers=headers)
+            assert answer.status_code == 200, answer.text
 
 
 def assert_stored_once(url: str, load: Load) -> None:

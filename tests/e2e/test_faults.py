@@ -12,15 +12,20 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from experiments.domain.errors import Unavailable
+from experiments.services.keys import Scope
 from experiments.spool.listing import spooled
 from experiments.storage import migrate
-from tests.e2e.load import Load, assert_stored_once
+from experiments.storage.engine import BUSY_SECONDS, HUNG_SECONDS, make_engine
+from tests.e2e.load import Load, assert_stored_once, make_known
 from tests.e2e.offered import offered, start_worker, working
+from tests.e2e.processes import new_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -51,6 +56,23 @@ class Postgres:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(processes, timeout=20)
+
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """SIGSTOP the postmaster, then every backend: the kernel goes on taking what is sent to them."""
+        postmaster = psutil.Process(self._server.get_pid())
+        stopped = [postmaster]
+        try:
+            postmaster.suspend()
+            stopped += postmaster.children(recursive=True)
+            for process in stopped[1:]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            yield
+        finally:
+            for process in reversed(stopped):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def start(self) -> None:
         """Where disks are slow, recovering takes longer than the package waits: what counts is that it answers."""
@@ -118,6 +140,48 @@ def test_the_database_is_gone_for_a_while(postgres: Postgres, tmp_path: Path) ->
         assert server.end() == 0
         assert list(spooled(server.spool_folder)) == [], "a process that ends with nothing left leaves no file"
     assert_stored_once(url, load)
+
+
+def test_the_database_hangs_for_a_while(postgres: Postgres, tmp_path: Path) -> None:
+    """One that takes what is sent and says nothing is worse than one that is gone: nobody may wait for it."""
+    url = postgres.new_database("hung")
+    with offered(url, tmp_path) as (server, key):
+        keys = [key, *(new_key(url, Scope.INGEST, Scope.ASSIGN) for _ in range(7))]
+        for other in keys[1:]:
+            make_known(server.address, other)
+        with Load(server.address, *keys, senders=9) as load:
+            load.wait_for_more(20)
+            with postgres.hanging():
+                until = time.monotonic() + GONE_SECONDS
+                while time.monotonic() < until:
+                    load.wait_for_more(1, seconds=5)
+                assert [stranger(server.address, number) for number in range(10)] == [503] * 10
+                load.wait_for_more(1, seconds=5)
+            load.wait_for_more(20)
+        assert set(load.answers) == {"200", "202"}, load.answers
+        assert load.slowest_seconds < 5
+        server.wait_until_drained(120)
+    assert_stored_once(url, load)
+
+
+def test_a_pooled_connection_is_given_up_soon_while_the_database_hangs(postgres: Postgres) -> None:
+    engine = make_engine(postgres.new_database("pooled"))
+    try:
+        engine.connect().close()
+        with postgres.hanging():
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                engine.connect()
+            assert time.monotonic() - began < HUNG_SECONDS + BUSY_SECONDS + 5
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
+def stranger(address: str, number: int) -> int:
+    """Ask by a key that nobody has made, and return the status."""
+    key = {"Authorization": f"Bearer wk_{number:016x}_made_up"}
+    return httpx.post(f"{address}/v1/assignments", json={"unit_id": "u"}, headers=key, timeout=5).status_code
 
 
 def test_it_is_told_to_end_while_the_database_is_gone(postgres: Postgres, tmp_path: Path) -> None:
