@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from flask import g, request
 
 from api.current import winnow
-from experiments.domain.errors import RateLimited, Unauthenticated
+from experiments.domain.errors import DomainError, RateLimited, Unauthenticated
 from experiments.services.keys import Principal, Scope
 
 IN_ADDRESS = "client_key"
@@ -24,6 +24,9 @@ _KEY = re.compile(r"[A-Za-z0-9]{1,40}_[A-Za-z0-9]{1,100}_[A-Za-z0-9_-]{1,200}")
 
 ADMITTED = "winnow.admitted"
 """Stands in the environment of a request that was counted against its key's limit already."""
+
+REFUSED = "winnow.refused"
+"""Stands there with the refusal of what could not be stored: it is told, and not tried again."""
 
 LIMITED = frozenset({Scope.ASSIGN, Scope.INGEST})
 """What frontends do, and may do only so often."""
@@ -68,7 +71,7 @@ def require_public(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def admit(scope: Scope) -> None:
-    """Let the present request go on, or raise Unauthenticated, Forbidden or RateLimited."""
+    """Let the present request go on, or raise Unauthenticated, Forbidden, RateLimited, or what it was refused with."""
     principal = winnow().keys.authenticate(_key())
     principal.require(scope)
     g.scope = scope
@@ -82,6 +85,9 @@ def _let_in(principal: Principal, *, limited: bool) -> None:
         wait = limiter.admit(principal.key_id, time.monotonic())
         if wait is not None:
             raise RateLimited(wait)
+    refusal: DomainError | None = request.environ.get(REFUSED)
+    if refusal is not None:
+        raise refusal.with_traceback(None)  # many are told the same one, and it would grow with each
 
 
 def _key() -> str:

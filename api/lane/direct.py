@@ -85,16 +85,16 @@ def direct(lane: Lane, plain: Direct, later: Later) -> Direct:
             return proto.response_bytes(taken.learnt.code, finish(taken, scope), taken.reply.body)
         try:
             return later(taken.held.lines, partial(told, proto, scope, taken))
-        except DomainError:
-            lane.leave(taken, scope)
+        except DomainError as refusal:
+            lane.leave(taken, scope, refusal)
             return plain(proto, scope)
 
     def told(proto: Proto, scope: Environ, taken: Taken, refusal: DomainError | None) -> None:
         if refusal is None:
             proto.response_bytes(taken.learnt.code, finish(taken, scope), taken.reply.body)
         else:
-            # Not here: Flask tries once more, and this is the thread that it would wait for.
-            lane.leave(taken, scope)
+            # Not here: this is the thread that commits, and others wait for it.
+            lane.leave(taken, scope, refusal)
             refusing.submit(plain, proto, scope)
 
     return answer

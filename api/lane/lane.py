@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from api.auth import ADMITTED
+from api.auth import ADMITTED, REFUSED
 from api.lane.asked import Environ, Handler, Held, Reply
 from api.lane.passages import Headers, Learnt, Passages
 from api.metrics.counts import BOUNDS, RouteCounts
@@ -142,14 +142,15 @@ class Lane:
         if taken.held is not None:
             try:
                 self.journal.append_lines(taken.held.lines)
-            except DomainError:
-                self.leave(taken, environ)
+            except DomainError as refusal:
+                self.leave(taken, environ, refusal)
                 return False
         return True
 
-    def leave(self, taken: Taken, environ: Environ) -> None:
-        """Leave to Flask what could not be stored: it says why."""
+    def leave(self, taken: Taken, environ: Environ, refusal: DomainError) -> None:
+        """Leave to Flask what could not be stored: it says why, and does not try again."""
         _leave(environ, taken.stop, taken.body)
+        environ[REFUSED] = refusal
 
     def finish(self, taken: Taken, environ: Environ) -> Headers:
         """Count what is answered now, and return the headers."""

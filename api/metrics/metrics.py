@@ -26,6 +26,7 @@ GAUGES: Mapping[str, tuple[str, Callable[..., float]]] = {
     "spool_bytes": ("Bytes that they take on the disk.", SUM),
     "spool_oldest_seconds": ("Age of the oldest of them.", HIGHEST),
     "spool_dead_items": ("Items that the database refused for good.", SUM),
+    "spool_moves": ("Times that a file of it was removed from under its process, which went on in another.", SUM),
     "streams": ("Open change streams.", SUM),
     "resident_memory_bytes": ("Resident memory of all processes.", SUM),
     "open_file_descriptors": ("Open file descriptors of all processes.", SUM),

@@ -16,6 +16,7 @@ def spool_numbers(spool: Spool) -> Numbers:
             "spool_bytes": status.bytes,
             "spool_oldest_seconds": status.age_seconds,
             "spool_dead_items": status.dead_rows,
+            "spool_moves": status.moves,
         }
 
     return numbers

@@ -34,6 +34,7 @@ class Backlog:
         self._clock = clock
         self._counting = threading.Lock()
         self._entries, self._rows, self._bytes = depth.entries, depth.rows, depth.bytes
+        self._drained_id = 0
         self._since: deque[tuple[int, float]] = deque()
         if depth.entries:
             self._since.append((last_id, clock() - depth.age_seconds))
@@ -60,11 +61,20 @@ class Backlog:
     def drained(self, stretch: Stretch) -> None:
         """Count what the database has taken."""
         with self._counting:
+            self._drained_id = stretch.last_id
             self._entries -= stretch.entries
             self._rows -= sum(lines.rows for lines in stretch.lines)
             self._bytes -= sum(lines.size for lines in stretch.lines)
             while self._since and self._since[0][0] <= stretch.last_id:
                 self._since.popleft()
+
+    def recount(self, count: Callable[[int], Depth]) -> None:
+        """Take what is counted after an id for what waits: others may have drained some of it. By who commits."""
+        with self._counting:
+            depth = count(self._drained_id)
+            self._entries, self._rows, self._bytes = depth.entries, depth.rows, depth.bytes
+            if not depth.entries:
+                self._since.clear()
 
     def waiting(self) -> Waiting:
         """Return all of it."""

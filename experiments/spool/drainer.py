@@ -33,11 +33,12 @@ log = logging.getLogger("winnow.spool")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The file of this process: take a batch, drop what was taken, count what waits, hear of what comes, scrub."""
+    """The file of this process: take a batch, drop what was taken, count what waits, keep that, hear of more, scrub."""
 
     step: Callable[[], Stretch | None]
     tidy: Callable[[], None]
     rows: Callable[[], int]
+    stay: Callable[[], None]
     arrived: threading.Event
     scrub: Callable[[Scrubber], None]
 
@@ -77,6 +78,7 @@ class Drainer(threading.Thread):
                 self._stopping.wait(self._pause())
                 self._own.arrived.set()
             elif time.monotonic() >= self._look_at:
+                self._try(self._own.stay)
                 self._try(self._scrub)
                 self._try(self._drain_orphans)
                 self._look_at = time.monotonic() + LOOK_SECONDS

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from experiments.domain.errors import Unavailable
 from experiments.services.recording.lines import Lines, of_today
-from experiments.spool.hold import Hold
+from experiments.spool.hold import Hold, lock_path
+from experiments.spool.place import Place, discard, unlink
 
 _WAL_PAGES = 2_000
 """The write-ahead log is folded into the file after about 8 MB: rarely under load, and it stays small."""
@@ -40,7 +41,10 @@ CREATE TABLE IF NOT EXISTS dead (
     UNIQUE (event, exposure)
 );
 """
-_DEPTH = "SELECT count(*), coalesce(sum(event_rows + exposure_rows), 0), coalesce(sum(bytes), 0), min(at) FROM requests"
+_DEPTH = (
+    "SELECT count(*), coalesce(sum(event_rows + exposure_rows), 0), coalesce(sum(bytes), 0), min(at) "
+    "FROM requests WHERE id > ?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,7 @@ class SpoolFile:
         self.hold = hold
         self.last_id = 0
         self._closed = False
+        self._place: Place | None = None
         self._one_writer, self._one_reader = threading.Lock(), threading.Lock()
         try:
             self._open()
@@ -94,7 +99,9 @@ class SpoolFile:
             reading = undo.enter_context(contextlib.closing(_connect(self.hold.path)))
             last = writing.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
             _sync_folder(self.hold.path.parent)
+            place = Place(self.hold)
             undo.pop_all()
+        self._place = place
         self._writing, self._reading = writing, reading
         self.last_id = max(self.last_id, last)
 
@@ -144,10 +151,10 @@ class SpoolFile:
                     break
         return Stretch(last_id=last, entries=len(found), lines=found) if found else None
 
-    def depth(self) -> Depth:
-        """Count what is there."""
+    def depth(self, *, after: int = 0) -> Depth:
+        """Count what is there, of what waits that with an id above `after`."""
         with self._reads() as connection:
-            return _depth(connection)
+            return _depth(connection, after)
 
     def check(self) -> None:
         """Read every page: a damaged one may be seen by nothing before it is its turn to be drained."""
@@ -175,18 +182,55 @@ class SpoolFile:
                 self._writing.execute(f"PRAGMA busy_timeout = {1_000 * _BUSY_SECONDS}")
         return not busy
 
+    def stay(self) -> bool:
+        """See to it that the next start finds what is in here; return whether that took a new file.
+
+        One that is removed, or whose lock is, goes on taking what is written: nobody finds it, or everybody takes it.
+        So all of it is put into a new one. Raises SpoolFault where there is none to be had.
+        """
+        place = self._place
+        if place is None or place.is_kept():
+            return False
+        with self._one_writer, self._one_reader, _translated(self.hold.path):
+            self._refuse_if_closed()
+            self._move(place)
+        return True
+
+    def _move(self, place: Place) -> None:
+        """Ids stay as they are, as who drains goes by them."""
+        fresh = _made(place.hold_another())
+        try:
+            with fresh._transaction() as connection:
+                waiting = self._writing.execute("SELECT * FROM requests")
+                connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)", waiting)
+                dead = self._writing.execute("SELECT * FROM dead")
+                connection.executemany("INSERT INTO dead VALUES (?, ?, ?, ?, ?)", dead)
+        except BaseException:
+            with contextlib.suppress(Unavailable):
+                fresh.remove()
+            raise
+        self._disconnect()
+        self.hold, self._place = fresh.hold, fresh._place
+        self._writing, self._reading = fresh._writing, fresh._reading
+        with contextlib.suppress(OSError):  # what is left there is drained once more, to no effect
+            place.leave()
+
     def start_over(self) -> None:
         """Give the disk space back, where everything is drained: on a full disk not even a deletion finds room."""
         with self._one_writer, self._one_reader, _translated(self.hold.path):
             self._refuse_if_closed()
+            if self._place is not None and not self._place.is_kept():
+                self._move(self._place)
+                return
             self._disconnect()
-            _unlink(self.hold.path)
+            self._place = None
+            unlink(self.hold.path)
             try:
                 self._open()
             except Exception:
                 # Still no room: half a file, in which nothing is, would look like one that cannot be read.
                 with contextlib.suppress(OSError):
-                    _unlink(self.hold.path)
+                    unlink(self.hold.path)
                 raise
 
     def close(self) -> None:
@@ -198,11 +242,11 @@ class SpoolFile:
         """Delete the file, of which nothing is needed any more."""
         if not self._end():
             return
-        with _translated(self.hold.path), contextlib.ExitStack() as held:
-            held.callback(self.hold.release)
-            _unlink(self.hold.path)
-            held.pop_all()
-            self.hold.remove()
+        with _translated(self.hold.path):
+            if self._place is None:
+                discard(self.hold)
+            else:
+                self._place.leave()
 
     def _end(self) -> bool:
         """Disconnect for good; return whether that is news. What comes later must not write what others may hold."""
@@ -243,6 +287,17 @@ class SpoolFile:
             yield self._reading
 
 
+def _made(hold: Hold) -> SpoolFile:
+    """Make a file, or leave nothing of it: it is tried again with each commit."""
+    try:
+        return SpoolFile(hold)
+    except Unavailable:
+        with contextlib.suppress(OSError):
+            unlink(hold.path)
+            lock_path(hold.path).unlink(missing_ok=True)
+        raise
+
+
 def depth_of(path: Path) -> Depth:
     """Count what a file holds, whoever has it."""
     with _translated(path), contextlib.closing(_connect(path)) as connection:
@@ -260,8 +315,8 @@ def lines_in(path: Path) -> tuple[list[Lines], list[Lines]]:
     ]
 
 
-def _depth(connection: sqlite3.Connection) -> Depth:
-    entries, rows, size, oldest = connection.execute(_DEPTH).fetchone()
+def _depth(connection: sqlite3.Connection, after: int = 0) -> Depth:
+    entries, rows, size, oldest = connection.execute(_DEPTH, (after,)).fetchone()
     dead = connection.execute("SELECT count(*) FROM dead").fetchone()[0]
     age = 0.0 if oldest is None else max(0.0, time.time() - oldest)
     return Depth(entries=entries, rows=rows, bytes=size, age_seconds=age, dead_rows=dead)
@@ -281,11 +336,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _unlink(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,6 +18,11 @@ class Hold:
         self.path = path
         self._descriptor = descriptor
 
+    def identity(self) -> tuple[int, int]:
+        """Return which file the lock is on, whatever its name leads to."""
+        found = os.fstat(self._descriptor)
+        return found.st_dev, found.st_ino
+
     def release(self) -> None:
         """Let others have the file."""
         os.close(self._descriptor)

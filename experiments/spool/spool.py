@@ -31,7 +31,10 @@ log = logging.getLogger("winnow.spool")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolStatus:
-    """What waits for the database; `dead_rows` it will never take; `last_error` while it is away."""
+    """What waits for the database; `dead_rows` it will never take; `last_error` while it is away, or no file is.
+
+    `moves`: how many times the file was removed from under this process, which then went on in another.
+    """
 
     entries: int
     rows: int
@@ -39,6 +42,7 @@ class SpoolStatus:
     age_seconds: float
     dead_rows: int
     last_error: str | None
+    moves: int
 
 
 class Spool:
@@ -52,7 +56,8 @@ class Spool:
         self._dead_before = depth.dead_rows
         self._backlog = Backlog(depth, self._file.last_id)
         self._drain = Drain(self._file, open_unit_of_work)
-        self._forgotten_id = 0
+        self._forgotten_id = self._moves = 0
+        self._astray: str | None = None
         self._scrub_after: int | None = None
         self._group = GroupCommit(self._write)
         self._closed = self._leaving = False
@@ -62,6 +67,7 @@ class Spool:
                 step=self._step,
                 tidy=self._tidy,
                 rows=lambda: self._backlog.rows,
+                stay=lambda: self._group.commit(None),
                 arrived=self._arrived,
                 scrub=self._scrub,
             ),
@@ -108,7 +114,8 @@ class Spool:
             bytes=own.bytes + (adopted.bytes if adopted else 0),
             age_seconds=max(own.age_seconds, adopted.age_seconds if adopted else 0.0),
             dead_rows=self._dead_rows + self._drainer.dead_rows,
-            last_error=self._drainer.last_error,
+            last_error=self._astray or self._drainer.last_error,
+            moves=self._moves,
         )
 
     def clean(self) -> None:
@@ -142,7 +149,12 @@ class Spool:
             self._file.close()
 
     def _store(self, batches: Sequence[Lines]) -> None:
-        """Store a group, and drop what the database has meanwhile: that costs no commit of its own."""
+        """Store a group, and drop what the database has meanwhile: that costs no commit of its own.
+
+        Where it raises after it was written, it is counted and drained as if it were acknowledged.
+        """
+        if self._astray:
+            self._stay()
         entries = packed(batches)
         drained = self._drain.drained_id
         forget = drained if drained > self._forgotten_id else 0
@@ -157,6 +169,23 @@ class Spool:
         if entries:
             self._backlog.added(entries, last)
             self._arrived.set()
+        self._stay()
+
+    def _stay(self) -> None:
+        """Acknowledge nothing that the next start would not find. Both is told once."""
+        before = self._file.hold.path
+        try:
+            moved = self._file.stay()
+        except Unavailable as refusal:
+            if not self._astray:
+                log.error("%s was removed while it was written, and there is no other: %s", before, refusal.message)
+            self._astray = refusal.code
+            raise
+        if moved:
+            self._moves += 1
+            log.error("%s was removed while it was written; all is in %s", before, self._file.hold.path.name)
+            self._backlog.recount(lambda drained_id: self._file.depth(after=drained_id))
+        self._astray = None
 
     @property
     def _dead_rows(self) -> int:

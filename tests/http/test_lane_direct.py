@@ -52,6 +52,13 @@ def statuses(asked: Asked) -> list[int]:
     return [status for status, _, _ in asked.answers]
 
 
+def offered(spooled: Spooled) -> None:
+    """Run an experiment where asking is showing."""
+    offer = {**BANNER, "key": "offer", "exposure_policy": "on_assignment"}
+    assert spooled.caller.post("/v1/experiments", offer).status_code == 201
+    assert spooled.caller.post("/v1/experiments/offer/start").status_code == 200
+
+
 def counted(spooled: Spooled) -> int:
     return sum(spooled.lanes.lane._stops[EVENTS].counts.by_status)
 
@@ -67,19 +74,41 @@ def test_an_answer_that_waits_is_given_when_it_is_stored_and_counted_then(spoole
     assert json.loads(asked.answers[0][2])["accepted"] == 1
 
 
-def test_what_is_refused_after_all_is_told_by_flask(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk is full for those who went on, and for Flask, which tries once more."""
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        (EVENTS, SENT),
+        (ONE, b'{"unit_id":"new"}'),
+        ("/v1/assignments/batch", b'{"units":[{"unit_id":"new"}]}'),
+        ("/ofrep/v1/evaluate/flags/offer", b'{"context":{"targetingKey":"new"}}'),
+        ("/ofrep/v1/evaluate/flags", b'{"context":{"targetingKey":"new"}}'),
+    ],
+    ids=["events", "one", "many", "flag", "flags"],
+)
+def test_what_is_refused_after_all_is_told_by_flask_which_does_not_try_again(
+    spooled: Spooled, monkeypatch: pytest.MonkeyPatch, path: str, sent: bytes
+) -> None:
+    offered(spooled)
+    spooled.lanes.plain(path, sent.replace(b"new", b"somebody"))
+    spooled.lanes.fast(path, sent.replace(b"new", b"somebody"))
+    tries: list[int] = []
 
     def full(entries: Sequence[Lines], *, forget: int) -> int:
+        tries.append(len(entries))
         raise Unavailable("spool_full", "No room.")
 
     monkeypatch.setattr(spooled.spool._file, "write", full)
-    asked = spooled.lanes.direct(EVENTS, SENT, later=spooled.spool.append_lines_later)
+    asked = spooled.lanes.direct(path, sent, later=spooled.spool.append_lines_later)
     assert asked.came.wait(SECONDS)
     [(status, headers, body)] = asked.answers
-    plain = spooled.lanes.plain(EVENTS, SENT)
+    assert tries == [1]
+    fast = spooled.lanes.fast(path, sent)
+    assert tries == [1, 1]
+    plain = spooled.lanes.plain(path, sent)
+    assert tries == [1, 1, 1]
     assert (status, plain.status[:3], dict(headers)["Retry-After"]) == (503, "503", "1")
     assert (headers, body) == (plain.headers, plain.body)
+    assert (fast.status, fast.headers, fast.body) == (plain.status, plain.headers, plain.body)
 
 
 def test_what_is_refused_at_once_is_told_at_once(spooled: Spooled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,10 +140,8 @@ def test_a_disk_that_does_not_answer_holds_nobody_who_needs_none(spooled: Spoole
 
 
 def test_an_exposure_is_stored_before_it_is_told_and_asked_for_once(spooled: Spooled) -> None:
-    api, caller = spooled.lanes, spooled.caller
-    offer = {**BANNER, "key": "offer", "exposure_policy": "on_assignment"}
-    assert caller.post("/v1/experiments", offer).status_code == 201
-    assert caller.post("/v1/experiments/offer/start").status_code == 200
+    api = spooled.lanes
+    offered(spooled)
     body, queue = b'{"unit_id":"new","experiment":"offer"}', Queue()
     api.fast(ONE, b'{"unit_id":"somebody"}')
     asked = api.direct(ONE, body, later=queue)
