@@ -168,7 +168,7 @@ def _connect(engine: Engine) -> Connection:
     try:
         return engine.connect()
     except PoolTimeout:
-        raise unavailable() from None
+        raise unavailable("All connections of this process are in use.") from None
 
 
 def _not_migrated(found: str) -> Unavailable:
