@@ -122,4 +122,4 @@ def _first_look(services: Winnow) -> None:
         services.caches.consents.follow()
         services.caches.identities.follow()
     except Unavailable as error:
-        _log.warning("catalog_not_loaded", code=error.code, reason=error.message)
+        _log.warning("catalog_not_loaded", code=error.code, reason=error.message, cause=error.cause)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from api.logs import logger
-from experiments.domain.errors import Unavailable
+from experiments.domain.errors import Unavailable, cause_of
 from experiments.services.assigning.catalog import CatalogHolder
 from experiments.services.ports import ChangeFeed
 
@@ -73,5 +73,5 @@ class CatalogPoller(threading.Thread):
             if self._failing:
                 _log.info("catalog_refresh_recovered", version=self._catalog.current.version)
         elif not self._failing:
-            _log.warning("catalog_refresh_failed", error=repr(failed))
+            _log.warning("catalog_refresh_failed", error=repr(failed), cause=cause_of(failed))
         self._failing = failed is not None

@@ -12,11 +12,13 @@ from werkzeug.exceptions import HTTPException
 
 from api.body import Unfit
 from api.hint import hint
+from api.logs import logger
 from api.ofrep.failure import failure, refuse_context, speaks_ofrep
 from api.schemas.messages import Finding
 from experiments.domain import errors as refusals
 from experiments.domain.errors import DomainError
 
+_log = logger("winnow.errors")
 STATUS: Mapping[type[DomainError], HTTPStatus] = {
     refusals.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     refusals.NotFound: HTTPStatus.NOT_FOUND,
@@ -101,6 +103,8 @@ def headers_of(refusal: DomainError) -> Mapping[str, str] | None:
 
 
 def _on_refusal(refusal: DomainError) -> Response:
+    if cause := refusals.cause_of(refusal):
+        _log.warning("unavailable", code=refusal.code, cause=cause)
     headers = headers_of(refusal)
     if speaks_ofrep(request.path):
         return failure(request.path, status_of(refusal), refusal.message, headers=headers)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 from api.logs import logger
 from api.ofrep.streams import PATH
-from experiments.domain.errors import Unavailable
+from experiments.domain.errors import Unavailable, cause_of
 from experiments.domain.stream_ticket import key_of
 
 Message = MutableMapping[str, Any]
@@ -115,7 +115,7 @@ class Streams:
                 version = await asyncio.to_thread(self._look)
             except Exception as error:  # noqa: BLE001 - nothing may end what keeps clients up to date
                 if not is_failing:
-                    _log.warning("catalog_version_unknown", error=repr(error))
+                    _log.warning("catalog_version_unknown", error=repr(error), cause=cause_of(error))
                 is_failing = True
             else:
                 is_failing = False

@@ -15,6 +15,7 @@ from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.errors import InvalidInput
 from experiments.domain.event import Channel
+from experiments.domain.wording import amount
 from experiments.services.lists.bulk_run import BATCH, Assigned, ListAssigner, ListWish
 
 REJECTED_EXIT_CODE = 3
@@ -115,10 +116,11 @@ def _report(done: Assigned, wish: ListWish, *, as_json: bool) -> None:
     else:
         resumed = f" ({done.resumed:,} of them in an earlier run)" if done.resumed else ""
         exposed = f", {done.exposed:,} exposed" if done.exposed else ""
-        click.echo(f"{wish.out.name}: {done.assigned:,} of {done.rows:,} rows assigned{resumed}{exposed}.")
+        click.echo(f"{wish.out.name}: {done.assigned:,} of {amount(done.rows, 'row')} assigned{resumed}{exposed}.")
     undeclared = {name: kinds for name, kinds in done.kinds.items() if name not in wish.types}
     if undeclared:
         told = ", ".join(f"{name} as {' and '.join(kinds) or 'absent'}" for name, kinds in undeclared.items())
         click.echo(f"Read {told}.", err=True)
     if done.rejected:
-        click.echo(f"{done.rejected:,} rows were rejected: {wish.out.name}.rejected.csv says why.", err=True)
+        were = "was" if done.rejected == 1 else "were"
+        click.echo(f"{amount(done.rejected, 'row')} {were} rejected: {wish.out.name}.rejected.csv says why.", err=True)

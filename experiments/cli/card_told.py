@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from experiments.domain.wording import amount
+
 Row = tuple[str, str]
 Document = Mapping[str, Any]
 MOST_OVERLAPS = 3
@@ -15,7 +17,7 @@ def rows(report: Document) -> Iterator[Row]:
     """Labels and what is told beside them; a label that is empty continues the one above."""
     card = report["card"]
     if is_reason(card):
-        yield "Customers", "not known"
+        yield "Customers", "cannot be counted" if card["undefined"] == "unregistered" else "not known"
         return
     size = card["size"]
     yield "Customers", f"{size['units']:,} ({size['share']:.1%} of {report['units']:,})"
@@ -40,7 +42,7 @@ def _value(value: Document, weeks: int) -> Iterator[Row]:
         return
     interval = value["interval"]
     between = "" if is_reason(interval) else f" ({interval['low']:,.2f} … {interval['high']:,.2f})"
-    yield "Revenue per customer", f"{_number(value['revenue_per_unit'])}{between}, {weeks} weeks"
+    yield "Revenue per customer", f"{_number(value['revenue_per_unit'])}{between}, {amount(weeks, 'week')}"
     index = "" if is_reason(value["index"]) else f", {value['index']:.2f} × everybody's per customer"
     yield "Revenue", f"{value['revenue']:,.2f} ({_share(value['revenue_share'])} of all){index}"
     yield (

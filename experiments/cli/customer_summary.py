@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from rich.table import Table
 from experiments.cli.card_told import is_reason
 from experiments.cli.console import out
 from experiments.cli.wired import wired
+from experiments.domain.wording import amount
 
 MOST_SEGMENTS = 8
 """More do not stand beside each other on a screen."""
@@ -27,7 +28,7 @@ def summary(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dict(found), ensure_ascii=False, indent=2, allow_nan=False))
         return
-    click.echo(f"{found['units']:,} profiles, as of {report.made_at:%Y-%m-%d %H:%M} UTC")
+    click.echo(f"{amount(found['units'], 'profile')}, as of {report.made_at:%Y-%m-%d %H:%M} UTC")
     for part, show in ((found["rfm"], _print_rfm), (found["overlap"], _print_overlap)):
         if is_reason(part):
             click.echo(part["message"])
@@ -37,20 +38,43 @@ def summary(*, as_json: bool) -> None:
 
 def _print_rfm(rfm: Mapping[str, Any]) -> None:
     money, once = rfm["revenue_cents"] / 100, rfm["bought_once"]
-    told = f"{rfm['customers']:,} customers bought {rfm['purchases']:,} times for {money:,.2f}; {once:,} of them once"
+    told = f"{amount(rfm['customers'], 'customer')} bought {amount(rfm['purchases'], 'time')} for {money:,.2f}"
+    told += f"; {once:,} of them once"
     click.echo(told)
-    scores = sorted({cell["f"] for cell in rfm["heat_map"]})
-    cells = {(cell["r"], cell["f"]): f"{cell['customers']:,}" for cell in rfm["heat_map"]}
-    table = Table("recency \\ frequency", *map(str, scores), box=SIMPLE_HEAD)
-    for r in sorted(scores, reverse=True):
-        table.add_row(str(r), *(cells[r, f] for f in scores))
-    out().print(table)
+    out().print(_heat_map(rfm))
     groups = Table("group", "customers", "share", "revenue", "share of revenue", box=SIMPLE_HEAD)
     for one in rfm["groups"]:
         shares = (share_text(one[name]) for name in ("share_of_customers", "share_of_revenue"))
         revenue = f"{one['revenue_cents'] / 100:,.2f}"
         groups.add_row(one["name"], f"{one['customers']:,}", next(shares), revenue, next(shares))
     out().print(groups)
+
+
+def _heat_map(rfm: Mapping[str, Any]) -> Table:
+    """In days and purchases, as on the page: what scores stand for differs from shop to shop."""
+    cells = {(cell["r"], cell["f"]): cell["customers"] for cell in rfm["heat_map"]}
+    days, times = rfm["cuts"]["recency_days"], rfm["cuts"]["frequency"]
+    rows = _scores([score_range(0, len(days) + 1 - r, days) for r in range(1, len(days) + 2)], cells, 0)
+    columns = _scores([score_range(1, f - 1, times) for f in range(1, len(times) + 2)], cells, 1)
+    table = Table("days since the last \\ purchases", *columns.values(), box=SIMPLE_HEAD)
+    for r, words in sorted(rows.items(), reverse=True):
+        table.add_row(words, *(f"{cells[r, f]:,}" for f in columns))
+    return table
+
+
+def _scores(words: Sequence[str], cells: Mapping[tuple[int, int], int], place: int) -> dict[int, str]:
+    """By score what it stands for, without those that nobody can have: two ends that are equal leave none between."""
+    taken = {scores[place] for scores, customers in cells.items() if customers}
+    return {score: one or "–" for score, one in enumerate(words, 1) if one or score in taken}
+
+
+def score_range(least: int, place: int, ends: Sequence[int]) -> str:
+    """From where to where a score goes, empty where it holds nothing; `place` counts from the lowest numbers up."""
+    low = least if place == 0 else ends[place - 1] + 1
+    if place == len(ends):
+        return f"{low:,} or more"
+    high = ends[place]
+    return "" if high < low else f"{low:,}" if high == low else f"{low:,} to {high:,}"
 
 
 def _print_overlap(overlap: Mapping[str, Any]) -> None:

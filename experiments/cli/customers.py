@@ -12,6 +12,7 @@ from experiments.cli.customer_summary import summary
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.erasure import Receipt
 from experiments.domain.identity import BucketedBy
+from experiments.domain.wording import amount
 from experiments.services.consent.consents import ConsentWord
 from experiments.services.forgetting.retention import Retention
 from experiments.settings import MOST_DAYS
@@ -54,7 +55,7 @@ def retention(*, days: float | None, dry_run: bool, as_json: bool) -> None:
         click.echo(json.dumps({**told, "exposures": going.exposures, "events": going.events}))
         return
     verb = "would go" if dry_run else "went"
-    click.echo(f"Of before {going.before:%Y-%m-%d %H:%M:%S} UTC, {going.rows:,} rows {verb}.")
+    click.echo(f"Of before {going.before:%Y-%m-%d %H:%M:%S} UTC, {amount(going.rows, 'row')} {verb}.")
     for kind, counts in (("Exposures", going.exposures), ("Events", going.events)):
         for name, count in sorted(counts.items()):
             click.echo(f"{kind} of {name}: {count:,}")

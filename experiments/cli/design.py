@@ -15,6 +15,7 @@ from analysis.design.duration import Duration
 from analysis.estimate import Undefined
 from experiments.cli.console import out
 from experiments.domain.policy import Family, Spending, StoppingRule
+from experiments.domain.wording import amount
 from experiments.services.authoring.design import Answer, Found, Needed, Sketch
 from experiments.services.authoring.design import design as answer_of
 
@@ -95,7 +96,8 @@ def _needed(sketch: Sketch, needed: Needed) -> Iterator[Row]:
 def _found(sketch: Sketch, found: Found) -> Iterator[Row]:
     lift = found.detectable_lift
     told = lift.message if isinstance(lift, Undefined) else f"{lift:+.2%}"
-    yield f"Smallest lift that {found.units:,} units find with a power of {sketch.target_power:.0%}", told
+    find = "finds" if found.units == 1 else "find"
+    yield f"Smallest lift that {amount(found.units, 'unit')} {find} with a power of {sketch.target_power:.0%}", told
     if found.power is not None:
         power = found.power.message if isinstance(found.power, Undefined) else f"{found.power:.1%}"
         yield f"Their power to find {sketch.lift:+.2%}", power

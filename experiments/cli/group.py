@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from experiments.cli.hint import hint
-from experiments.domain.errors import DomainError
+from experiments.domain.errors import DomainError, Unavailable
 
 
 class Entry(NamedTuple):
@@ -58,8 +58,15 @@ class Refused(click.ClickException):
 
     def __init__(self, refusal: DomainError) -> None:
         place = f" ({refusal.path})" if refusal.path else ""
-        super().__init__(f"{refusal.code}: {refusal.message}{place}{hint(refusal)}")
+        super().__init__(f"{refusal.code}: {refusal.message}{place}{_cause(refusal)}{hint(refusal)}")
 
     def show(self, file: Any = None) -> None:
         """Print the line."""
         click.echo(f"winnow: {self.message}", err=True)
+
+
+def _cause(refusal: DomainError) -> str:
+    """Whoever runs commands may know where the database is, and who asks it."""
+    if not isinstance(refusal, Unavailable) or not refusal.cause:
+        return ""
+    return f" WINNOW_DATABASE_URL says which one it is; the driver says: {refusal.cause}"

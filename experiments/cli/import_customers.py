@@ -16,6 +16,7 @@ from experiments.bootstrap import Winnow
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.names import check_instant
+from experiments.domain.wording import amount
 from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
 from experiments.settings import IMPORT_URL_VARIABLE
 from experiments.storage.customers.query_source import open_query
@@ -151,7 +152,7 @@ def _report(done: Imported, wish: ImportWish, *, as_json: bool) -> None:
         click.echo(json.dumps(asdict(done)))
     else:
         click.echo(
-            f"{wish.name}: {done.rows:,} rows of {', '.join(done.attributes)}: {done.accepted:,} stored, "
+            f"{wish.name}: {amount(done.rows, 'row')} of {', '.join(done.attributes)}: {done.accepted:,} stored, "
             f"{done.unchanged:,} known, {done.outdated:,} outdated, {done.rejected:,} rejected."
         )
         line = "line" if wish.path is not None else "row"

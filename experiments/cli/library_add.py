@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import click
 
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.attribute import Attribute, AttributeType
+from experiments.domain.errors import DomainError
 from experiments.domain.layer import Layer
 from experiments.domain.metric import Direction, Metric, MetricKind
 from experiments.domain.source import Source, SourceKind
@@ -47,7 +49,8 @@ def _choice(kinds: type[StrEnum]) -> click.Choice[str]:
 @click.option("--winsor-quantile", type=float, help="Cut values of units off at this quantile of all.")
 def add_metric(*, kind: str, direction: str, **given: Any) -> None:
     """Add a metric; covariates are the API's to say."""
-    metric = Metric(kind=MetricKind(kind), direction=Direction(direction), **given)
+    with _by_option():
+        metric = Metric(kind=MetricKind(kind), direction=Direction(direction), **given)
     _tell("Metric", wired().author.metrics.create(metric, actor=ACTOR))
 
 
@@ -58,9 +61,13 @@ def add_metric(*, kind: str, direction: str, **given: Any) -> None:
 @click.option(
     "--holdout-bp", type=int, default=0, show_default=True, help="Held out of all its experiments, of 10,000."
 )
-def add_layer(*, key: str, name: str, salt: str | None, holdout_bp: int) -> None:
-    """Add a layer."""
-    layer = Layer(key=key, name=name, salt=salt or key, holdout_bp=holdout_bp)
+@click.option(
+    "--bucketing", type=int, default=1, show_default=True, help="The hash; 2 is the one that GrowthBook's SDKs know."
+)
+def add_layer(*, key: str, name: str, salt: str | None, holdout_bp: int, bucketing: int) -> None:
+    """Add a layer; what its units are split by never changes."""
+    with _by_option():
+        layer = Layer(key=key, name=name, salt=salt or key, holdout_bp=holdout_bp, bucketing=bucketing)
     _tell("Layer", wired().author.layers.create(layer, actor=ACTOR))
 
 
@@ -75,7 +82,8 @@ def add_attribute(*, kind: str, allowed: Sequence[str], **given: Any) -> None:
     """Register what may be known of units, by the name that conditions use."""
     type_ = AttributeType(kind)
     values = tuple(map(_number, allowed)) if type_ is AttributeType.NUMBER else tuple(allowed)
-    attribute = Attribute(type=type_, allowed=values, **given)
+    with _by_option():
+        attribute = Attribute(type=type_, allowed=values, **given)
     _tell("Attribute", wired().author.attributes.create(attribute, actor=ACTOR))
 
 
@@ -85,8 +93,23 @@ def add_attribute(*, kind: str, allowed: Sequence[str], **given: Any) -> None:
 @click.option("--precedence", required=True, type=int, help="Of two that differ the higher one counts.")
 def add_source(*, kind: str, **given: Any) -> None:
     """Register who says what is known of units."""
-    source = Source(kind=SourceKind(kind), **given)
+    with _by_option():
+        source = Source(kind=SourceKind(kind), **given)
     _tell("Source", wired().author.sources.create(source, actor=ACTOR))
+
+
+@contextmanager
+def _by_option() -> Iterator[None]:
+    """Say where a refusal belongs as whoever typed the command knows it: `--event` in place of `/event_name`."""
+    try:
+        yield
+    except DomainError as refusal:
+        field = refusal.path.lstrip("/").partition("/")[0]
+        for one in click.get_current_context().command.params:
+            option = one.opts[0] if isinstance(one, click.Option) else one.human_readable_name
+            if field and (field == one.name or option == f"--{field}"):
+                refusal.path = option
+        raise
 
 
 def _tell(noun: str, stored: Stored[Any]) -> None:

@@ -13,6 +13,7 @@ import click
 from experiments.cli.console import progress_bar
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.errors import InvalidInput
+from experiments.domain.wording import amount
 from experiments.services.replaying.file import WideFile
 from experiments.services.replaying.plan import ReplayPlan, read_plan
 from experiments.services.replaying.replay import BadRows, Replayer
@@ -47,14 +48,15 @@ def replay(file: Path, plan_file: Path, key: str | None, max_errors: int, as_jso
     except BadRows as refusal:
         _report(refusal, as_json)
         raise
+    told = f"{amount(loaded.units, 'unit')}, {amount(loaded.events, 'event')}"
     if as_json:
         click.echo(json.dumps(asdict(loaded)))
     elif loaded.already:
-        click.echo(f"{loaded.experiment} is already loaded: {loaded.units:,} units, {loaded.events:,} events.")
+        click.echo(f"{loaded.experiment} is already loaded: {told}.")
     else:
-        click.echo(f"{loaded.experiment} is loaded: {loaded.units:,} units, {loaded.events:,} events.")
+        click.echo(f"{loaded.experiment} is loaded: {told}.")
         if loaded.without_consent:
-            click.echo(f"Left out, as they do not consent: {loaded.without_consent:,} units.", err=True)
+            click.echo(f"Left out, as they do not consent: {amount(loaded.without_consent, 'unit')}.", err=True)
 
 
 def load_plan(path: Path, key: str | None = None) -> ReplayPlan:

@@ -11,6 +11,7 @@ import click
 from experiments.cli.console import progress_bar
 from experiments.cli.import_customers import INTERRUPTED_EXIT_CODE, REJECTED_EXIT_CODE
 from experiments.cli.wired import ACTOR, wired
+from experiments.domain.wording import amount
 from experiments.services.lists.import_list import ListImported, ListImporter, ListWish
 
 
@@ -51,7 +52,7 @@ def _report(done: ListImported, key: str, file: str, *, as_json: bool) -> None:
         click.echo(json.dumps(asdict(done)))
         return
     click.echo(
-        f"{file}: {done.rows:,} rows: {done.on_list:,} on the list, {done.taken_off:,} taken off, "
+        f"{file}: {amount(done.rows, 'row')}: {done.on_list:,} on the list, {done.taken_off:,} taken off, "
         f"{done.erased:,} left out as erased, {done.rejected:,} rejected."
     )
     for row in done.bad_rows:

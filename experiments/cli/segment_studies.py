@@ -15,6 +15,7 @@ from experiments.cli.console import out, progress_bar
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.condition.words import condition_sentence
 from experiments.domain.study import Study, StudyKind
+from experiments.domain.wording import amount
 from experiments.services.studies.studies import AdoptedSegment, AdoptWish, Standing
 
 Doc = Mapping[str, Any]
@@ -90,7 +91,8 @@ def refit(name: str, *, as_json: bool) -> None:
         made = Learner(winnow.open_unit_of_work, winnow.clock).refit(name, tell, actor=ACTOR)
     _show(made.study, made.adopted, as_json=as_json)
     for segment, change in made.changes.items() if not as_json else ():
-        told = f"Segment {segment} has {change.now:,} customers today, and would have {change.then:,} by its new rule"
+        now = amount(change.now, "customer")
+        told = f"Segment {segment} has {now} today, and would have {change.then:,} by its new rule"
         click.echo(f"{told}, {change.both:,} of them the same.")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -12,6 +14,7 @@ from rich.text import Text
 from experiments.cli.console import err, out
 from experiments.cli.group import CommandGroup, Entry
 from experiments.cli.wired import ACTOR, wired
+from experiments.domain.condition.words import condition_sentence
 from experiments.domain.segment import Segment
 from experiments.domain.segment_kind import KIND_SENTENCES, SegmentKind
 from experiments.domain.templates import TEMPLATES, Parameter, SegmentTemplate, template
@@ -81,7 +84,7 @@ def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -
             key=save,
             name=name or found.name,
             condition=condition,
-            description=_described(found, given),
+            description=_described(found, condition),
             kind=found.kind,
         )
         winnow = wired()
@@ -94,13 +97,11 @@ def make(key: str, given: tuple[str, ...], save: str | None, name: str | None) -
     click.echo(json.dumps(condition, ensure_ascii=False))
 
 
-def _described(found: SegmentTemplate, given: tuple[str, ...]) -> str:
-    """The template's sentence, with what fills its blanks: "at most so long ago" alone says nothing."""
-    told = ", ".join(given)
-    fits = (
-        0 < len(told) <= LONGEST_BLANKS and found.kind is not SegmentKind.LIST
-    )  # who is on a list is nobody's to read
-    return f"{found.sentence.removesuffix('.')} ({told})." if fits else found.sentence
+def _described(found: SegmentTemplate, condition: Mapping[str, Any]) -> str:
+    """The template's sentence, and what it comes to here: "at most so long ago" alone says nothing."""
+    told = condition_sentence(condition)
+    fits = len(told) <= LONGEST_BLANKS and found.kind is not SegmentKind.LIST  # who is on a list is nobody's to read
+    return f"{found.sentence.removesuffix('.')}: {told}." if fits else found.sentence
 
 
 def _pair(argument: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from experiments.cli.console import out
 from experiments.cli.wired import wired
+from experiments.domain.wording import amount
 from experiments.settings import Settings
 from experiments.spool.folder import spool_folder
 from experiments.spool.listing import Spooled, drain_orphans, spooled
@@ -36,8 +37,9 @@ def drain() -> None:
     winnow = wired()
     folder = spool_folder(winnow.settings.spool_dir, identity(winnow.settings.database_url))
     for one in drain_orphans(folder, winnow.open_unit_of_work):
+        are = "is" if one.rows == 1 else "are"
         dead = f", {one.dead_rows:,} that it refuses stay" if one.dead_rows else ""
-        click.echo(f"{one.path.name}: {one.rows:,} rows are in the database{dead}.")
+        click.echo(f"{one.path.name}: {amount(one.rows, 'row')} {are} in the database{dead}.")
 
 
 def _cells(one: Spooled) -> tuple[str, ...]:

@@ -135,7 +135,22 @@ class Forbidden(DomainError):
 
 
 class Unavailable(DomainError):
-    """Try again later; nothing was stored."""
+    """Try again later; nothing was stored.
+
+    `cause` is for whoever runs the service: it may name hosts and roles, so that logs and commands tell it, and no
+    answer to a request does.
+    """
+
+    cause = ""
+
+    def __init__(self, code: str, message: str, *, path: str = "", cause: str = "") -> None:
+        super().__init__(code, message, path=path)
+        self.cause = cause
+
+
+def cause_of(error: BaseException) -> str:
+    """Return what a log tells beside the error; nothing where no more is known."""
+    return error.cause if isinstance(error, Unavailable) else ""
 
 
 class RowsRefused(DomainError):

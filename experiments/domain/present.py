@@ -55,8 +55,8 @@ def present_segments(segments: Sequence[Segment], registered: Collection[str]) -
 def _hidden(segments: Sequence[Segment], missing: Sequence[frozenset[str]]) -> Iterator[tuple[str, Hidden]]:
     first, *others = segments
     names = ", ".join(sorted(missing[0]))
-    sentence = f"Its condition looks at {names}, which no profile holds: only a request tells who is in it."
+    sentence = f"It looks at {names}, which profiles do not hold: who is in it shows only when a customer comes along."
     yield first.key, Hidden(code="needs_request", message=sentence)
     for one in others:
-        behind = f"It takes whom {first.name} leaves, and who that is only a request tells."
+        behind = f"It takes those who are not in “{first.name}”, and who is in that one is not known from the profiles."
         yield one.key, Hidden(code="behind_hidden", message=behind)

@@ -19,6 +19,11 @@ def plural(noun: str) -> str:
     return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
 
 
+def amount(number: int, noun: str) -> str:
+    """1 customer, 2,000 customers."""
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
 def shortened(text: str, most: int) -> str:
     """The beginning of a long text, with an ellipsis where something is missing."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

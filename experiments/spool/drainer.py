@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from experiments.domain.errors import DomainError, Unavailable
+from experiments.domain.errors import DomainError, Unavailable, cause_of
 from experiments.services.ports import OpenUnitOfWork
 from experiments.spool.drain import BATCH_ROWS, Drain
 from experiments.spool.file import Depth, SpoolFault, SpoolFile, Stretch
@@ -180,7 +180,8 @@ class Drainer(threading.Thread):
         self.last_error = error.code if isinstance(error, DomainError) else repr(error)
         if not self._failures:
             known = isinstance(error, Unavailable)
-            log.warning("the spool cannot be drained for now: %s", error, exc_info=None if known else error)
+            told = f"{error} {cause_of(error)}".rstrip()
+            log.warning("the spool cannot be drained for now: %s", told, exc_info=None if known else error)
         self._failures += 1
 
     def _pause(self) -> float:

@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from experiments.domain.errors import RowsRefused
-from experiments.storage.engine import unavailable
+from experiments.storage.engine import told, unavailable
 
 
 @contextmanager
@@ -19,6 +19,6 @@ def driver_errors(connection: Connection) -> Iterator[None]:
         yield
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise RowsRefused(str(error).partition("\n")[0]) from None
-    except (psycopg.OperationalError, psycopg.InterfaceError):
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         connection.invalidate()
-        raise unavailable() from None
+        raise unavailable(told(connection.engine.url, error)) from None

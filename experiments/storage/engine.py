@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -87,7 +87,7 @@ def make_engine(url: str) -> Engine:
     address = normalised(url)
     make: Callable[[URL], Engine] = _postgres if address.get_backend_name() == "postgresql" else _sqlite
     engine = make(address)
-    event.listen(engine, "handle_error", _translated, retval=True)
+    event.listen(engine, "handle_error", partial(_translated, address), retval=True)
     return engine
 
 
@@ -183,14 +183,30 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-def _translated(context: ExceptionContext) -> BaseException | None:
+def _translated(address: URL, context: ExceptionContext) -> BaseException | None:
     """Let refusals through as they are, and call a database that is gone, busy or too slow unavailable."""
     if isinstance(context.original_exception, DomainError):
         return context.original_exception
     if not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         return None
-    return unavailable()
+    return unavailable(told(address, context.original_exception))
 
 
-def unavailable() -> Unavailable:
-    return Unavailable("database_unavailable", "The database does not answer in time; nothing was stored.")
+def told(address: URL, error: BaseException) -> str:
+    """Return what a driver says, in one line and without what its address keeps secret."""
+    text = str(error).partition("\n")[0]
+    for secret in _secrets(address):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _secrets(address: URL) -> list[str]:
+    """The password as it is and as it stands in addresses; whatever the address's query holds may be one."""
+    given = [str(address.password or "")]
+    given += [value for held in address.query.values() for value in ([held] if isinstance(held, str) else held)]
+    return [form for one in given if one for form in (one, quote(one, safe=""), quote_plus(one))]
+
+
+def unavailable(cause: str = "") -> Unavailable:
+    message = "The database does not answer in time; nothing was stored."
+    return Unavailable("database_unavailable", message, cause=cause)

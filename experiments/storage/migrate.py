@@ -52,7 +52,7 @@ def _problems(connection: Connection) -> list[str]:
     context = MigrationContext.configure(connection)
     found, newest = context.get_current_revision(), head()
     if found != newest:
-        return [f"The database is at revision {found}; the newest is {newest}. Run `winnow db upgrade`."]
+        return [f"The database is at revision {found or 'empty'}; the newest is {newest}. Run `winnow db upgrade`."]
     return [f"The database differs from the model: {difference}" for difference in compare_metadata(context, metadata)]
 
 

@@ -168,8 +168,10 @@ class SqlUnitOfWork(ports.UnitOfWork):
 def _connect(engine: Engine) -> Connection:
     try:
         return engine.connect()
-    except (PoolTimeout, InvalidRequestError):  # none is free, or each new one is dead at once
-        raise unavailable() from None
+    except PoolTimeout:
+        raise unavailable("All connections of this process are in use.") from None
+    except InvalidRequestError:
+        raise unavailable("Each new connection was dead at once.") from None
 
 
 def _not_migrated(found: str) -> Unavailable:

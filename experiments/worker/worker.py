@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from experiments.bootstrap import Winnow
-from experiments.domain.errors import DomainError, PromotionRefused
+from experiments.domain.errors import DomainError, PromotionRefused, cause_of
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.retention import AFTER_STOP_SECONDS
 from experiments.services.analysing.ports import Snapshot
@@ -38,6 +38,11 @@ class Stopping(Exception):
     """Not an error: the worker was told to stop in the middle of something long."""
 
 
+def _cause(trouble: DomainError) -> dict[str, str]:
+    cause = cause_of(trouble)
+    return {"cause": cause} if cause else {}
+
+
 @contextmanager
 def _logged(failed: str, **what: str) -> Iterator[None]:
     """Trouble in one thing is logged, and the others go on; a lost lease and the word to stop are for all of them."""
@@ -46,7 +51,7 @@ def _logged(failed: str, **what: str) -> Iterator[None]:
     except (LeaseLost, Stopping):
         raise
     except DomainError as trouble:
-        log.warning(failed, **what, code=trouble.code, message=trouble.message)
+        log.warning(failed, **what, code=trouble.code, message=trouble.message, **_cause(trouble))
     except Exception:
         log.exception(failed, **what)
 
@@ -227,7 +232,8 @@ class Worker:
                 return
             except DomainError as trouble:
                 # Not the business of the other segments: one of them may have to be taken back.
-                log.warning("step_failed", experiment=key, segment=segment, code=trouble.code, message=trouble.message)
+                told = {"code": trouble.code, "message": trouble.message, **_cause(trouble)}
+                log.warning("step_failed", experiment=key, segment=segment, **told)
                 return
             if promotion is None:
                 return

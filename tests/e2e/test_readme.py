@@ -58,9 +58,9 @@ def test_the_tour_works_as_printed(tmp_path: Path) -> None:
         "WINNOW_SPOOL_DIR": str(tmp_path / "spool"),
         "LOG": str(tmp_path / "serve.log"),
     }
-    # Job control (set -m) is what makes `kill %1` of the tour work in a script.
+    # The tour leaves its service running. Job control (set -m) is what makes `kill %1` work in a script.
     told = subprocess.run(
-        ["bash", "-c", f"set -m\n{script(port)}"],
+        ["bash", "-c", f"set -m\n{script(port)}\nkill %1"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

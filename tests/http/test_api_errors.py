@@ -189,6 +189,19 @@ def test_a_failure_of_ours_tells_nothing_of_the_inside(
     assert "the table with the passwords" in caplog.text
 
 
+def test_requests_do_not_learn_why_the_database_is_away(
+    winnow: Winnow, api: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise Unavailable("database_unavailable", "Later.", cause="role ada of db-7 is unknown")
+
+    monkeypatch.setattr(type(winnow.author), "get", fail)
+    answer = api.get("/v1/experiments/banner")
+    assert refusal(answer) == (503, "database_unavailable", None)
+    assert "ada" not in answer.text
+    assert "role ada of db-7 is unknown" in caplog.text
+
+
 def test_what_is_unavailable_may_be_tried_again(winnow: Winnow, api: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise Unavailable("database_unavailable", "Later.")

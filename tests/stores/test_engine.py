@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects import sqlite
 
-from experiments.domain.errors import InvalidInput
+from experiments.domain.errors import InvalidInput, Unavailable
 from experiments.storage.columns import Instant
-from experiments.storage.engine import make_engine, normalised, reading
+from experiments.storage.engine import make_engine, normalised, reading, told
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.migrate import ROOT
 from experiments.storage.unit_of_work import SqlDatabase, open_database
@@ -122,3 +122,33 @@ def test_what_was_acknowledged_survives_a_kill(sql_url):
     with SqlDatabase(engine).unit_of_work(read_only=True) as unit:
         assert unit.log.watermark(now=datetime(2026, 1, 5, tzinfo=UTC)).event_id == 500
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("address", "cause"),
+    [
+        ("127.0.0.1:1/shop", "Connection refused"),
+        ("nowhere.invalid/shop", "nowhere.invalid"),
+        ("nowhere.invalid/shop?sslpassword=s%40cret", "nowhere.invalid"),
+    ],
+    ids=["closed port", "unknown host", "secret in the query"],
+)
+def test_why_nobody_answers_is_told_to_who_runs_it_alone(address, cause):
+    with pytest.raises(Unavailable) as refusal:
+        make_engine(f"postgresql://ada:s%40cret@{address}").connect()
+    assert (refusal.value.code, cause in refusal.value.cause) == ("database_unavailable", True)
+    assert refusal.value.message == "The database does not answer in time; nothing was stored."
+
+
+def test_what_a_driver_says_is_one_line_without_secrets():
+    address = normalised("postgresql://ada:s%40cret@host/shop?sslpassword=key")
+    said = ValueError('role "ada" with s@cret, s%40cret and key\nand more')
+    assert told(address, said) == 'role "ada" with ***, *** and ***'
+
+
+@pytest.mark.slow
+def test_a_wrong_role_password_or_database_is_told_as_such(postgres_url):
+    address = normalised(postgres_url).set(database="no_such_shop", password="s@cret")
+    with pytest.raises(Unavailable) as refusal:
+        make_engine(address.render_as_string(hide_password=False)).connect()
+    assert ("s@cret" in refusal.value.cause, bool(refusal.value.cause)) == (False, True)

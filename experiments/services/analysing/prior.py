@@ -31,9 +31,11 @@ class Learner:
         self._open = open_unit_of_work
 
     def learn(self, metric: str) -> Learnt:
-        """Learn from the last report of every finished experiment that this metric decided."""
+        """Learn from the last report of every finished experiment that this metric decided. Raises NotFound."""
         with self._open(read_only=True) as work:
             past = dict(_past(work, metric))
+            if not past:
+                work.metrics.get(metric)
         found = learn_lift_prior(list(past.values()))
         if isinstance(found, Undefined):
             few = "There are fewer than two lifts to learn from." if found.reason == "too_few_segments" else ""

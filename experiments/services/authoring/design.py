@@ -23,6 +23,10 @@ from experiments.domain.policy import Family, Spending, StoppingRule
 
 TUNING_ROUNDS = 30
 LEAST_TUNED_FOR_UNITS = 100
+_WANTED = "Say what the metric is now, one of the three: a rate, a mean, or events per unit."
+_PAIR = "A mean, and nothing else, needs its standard deviation."
+_QUESTION = "Say which lift is to be found, or how many units there are."
+_LEAST = "There are two variants, one segment and one look, or more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +60,20 @@ class Sketch:
 
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.rate, self.mean, self.count_rate)) != 1:
-            raise InvalidInput("metric_missing", "Say what the metric is now: a rate, a mean, or events per unit.")
+            raise InvalidInput("metric_missing", _WANTED, path="--rate, --mean or --count-rate")
         if (self.mean is None) != (self.std_dev is None):
-            raise InvalidInput("std_dev_missing", "A mean, and nothing else, needs its standard deviation.")
+            raise InvalidInput("std_dev_missing", _PAIR, path="--mean, --std-dev")
         if self.lift is None and self.units is None:
-            raise InvalidInput("question_missing", "Say which lift is to be found, or how many units there are.")
+            raise InvalidInput("question_missing", _QUESTION, path="--lift or --units")
         if self.lift is not None and not abs(self.lift) > 0:
-            raise InvalidInput("lift_invalid", "The lift to be found is not 0.")
+            raise InvalidInput("lift_invalid", "The lift to be found is not 0.", path="--lift")
         if self.variants < 2 or self.segments < 1 or self.looks < 1:
-            raise InvalidInput("sketch_invalid", "There are two variants, one segment and one look, or more.")
+            raise InvalidInput("sketch_invalid", _LEAST, path="--variants, --segments, --looks")
         if not 0 < self.share <= 1 / self.segments + 1e-9:
-            raise InvalidInput("share_invalid", f"The smallest of {self.segments} segments has at most an even share.")
+            told = f"The smallest of {self.segments} segments has at most an even share."
+            raise InvalidInput("share_invalid", told, path="--smallest-share")
         if self.units is not None and self.units < 1:
-            raise InvalidInput("units_invalid", "A number of units is 1 or more.")
+            raise InvalidInput("units_invalid", "A number of units is 1 or more.", path="--units")
 
     @property
     def share(self) -> float:
@@ -131,7 +136,7 @@ def _refuse_unfit(sketch: Sketch) -> None:
     only = {Family.DUNNETT: StoppingRule.FIXED_HORIZON, Family.E_BENJAMINI_HOCHBERG: StoppingRule.ALWAYS_VALID}
     wanted = only.get(sketch.family, sketch.stopping_rule)
     if sketch.stopping_rule is not wanted:
-        raise InvalidInput("family_unfit", f"{sketch.family} needs the stopping rule {wanted}.")
+        raise InvalidInput("family_unfit", f"{sketch.family} needs the stopping rule {wanted}.", path="--stopping-rule")
 
 
 def _metric(sketch: Sketch) -> Metric:
@@ -182,7 +187,7 @@ def _rule(sketch: Sketch) -> Rule:
         spending = Looks(family=sketch.spending.value, alpha=sketch.alpha / sketch.comparisons)
         last = spending_boundaries(spending, [look / sketch.looks for look in range(1, sketch.looks + 1)])[-1].critical
         if isinstance(last, Undefined):
-            raise InvalidInput("looks_invalid", f"{sketch.looks} looks leave nothing for the last one.")
+            raise InvalidInput("looks_invalid", f"{sketch.looks} looks leave nothing for the last one.", path="--looks")
         return Rule(alpha=sketch.alpha, critical=last)
     return Rule(alpha=sketch.alpha, comparisons=sketch.comparisons)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from experiments.domain.bucketing import HASHINGS
 from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import InvalidInput
-from experiments.domain.event import Channel
+from experiments.domain.event import Channel, assigned_digest
 from experiments.domain.split import Salted
+from experiments.domain.wording import listed
 from experiments.services.assigning.assign import Assigner
 from experiments.services.assigning.bulk import BulkPlan, Whole, assign_chunk, compile_bulk
 from experiments.services.assigning.catalog import CatalogHolder, LiveExperiment
@@ -22,9 +24,10 @@ from experiments.services.assigning.implied import implied_by
 from experiments.services.lists.cells import check_types
 from experiments.services.lists.file import Chunk, Layout, ListFile, Position, check_columns, digest, open_list
 from experiments.services.lists.parts import CsvOutput, Output, ParquetOutput, Part, PartFolder, columns_of, exposing
+from experiments.services.lists.shown import NOBODY, Shown, shown_of
 from experiments.services.ports import OpenUnitOfWork
 
-FORMAT = 2
+FORMAT = 3
 BATCH = 100_000
 _EXPOSED_AT_ONCE = 5_000
 _OUTPUTS = (".csv", ".parquet", ".pq")
@@ -93,10 +96,11 @@ class ListAssigner:
                 done = run.go_on(folder, parts, source, layout, progress)
                 if _state(wish.source) != before:
                     raise InvalidInput("input_changed", f"{wish.source.name} changed while it was read.")
+                exposed = folder.exposed(done)
                 folder.finish(done, run.output)
         except OSError as error:
             raise InvalidInput("output_unwritable", f"{wish.out.name} cannot be written: {error}.") from None
-        return _sum(done, resumed=sum(part.rows for part in parts))
+        return _sum(done, exposed=exposed, resumed=sum(part.rows for part in parts))
 
     def _live(self, key: str) -> LiveExperiment:
         """Raise NotFound, or InvalidInput where the experiment is there but shows nobody anything."""
@@ -125,8 +129,9 @@ class _Run:
             found = assign_chunk(self._compiled, self._assigner.bucketed(chunk.ids), chunk.columns)
             found = self._withheld(chunk.ids, found)
             body = self.output.part(chunk.ids, found)
-            part = _part(chunk, self._expose(chunk.ids, found) if self._exposes else 0)
-            folder.add(len(done), part, body, chunk.rejected, self.output.suffix)
+            exposed = self._expose(chunk.ids, found) if self._exposes else NOBODY
+            part = _part(chunk, len(exposed))
+            folder.add(len(done), part, body, chunk.rejected, self.output.suffix, exposed=exposed)
             done.append(part)
             rows += part.rows
             progress("assign", rows, max(rows, total) if total is not None else None)
@@ -140,7 +145,7 @@ class _Run:
             found[[row for row, unit_id in enumerate(ids) if consents.lacks(unit_id)]] = self._compiled.withheld
         return found
 
-    def _expose(self, ids: Sequence[str], found: Any) -> int:
+    def _expose(self, ids: Sequence[str], found: Any) -> Shown:
         """Before the part counts: what is done again after a kill gives the same event ids, and is stored once."""
         answers, positions = self._compiled.answers, found.tolist()
         rows = exposing(answers, found)
@@ -150,7 +155,7 @@ class _Run:
                 [(ids[row], implied[positions[row]]) for row in rows[start : start + _EXPOSED_AT_ONCE]],
                 self._channel,
             )
-        return len(rows)
+        return shown_of(assigned_digest(implied[positions[row]].prefix, ids[row]) for row in rows)
 
 
 def _layout(wish: ListWish, compiled: BulkPlan, header: Sequence[str]) -> Layout:
@@ -162,10 +167,7 @@ def _layout(wish: ListWish, compiled: BulkPlan, header: Sequence[str]) -> Layout
             raise InvalidInput("column_missing", f"Column {column!r}, whose type is given, is not in the file.")
     layout = Layout(id_column=wish.id_column, attributes=attributes, types=types, delimiter=wish.delimiter)
     if wish.attributes is None:
-        for name in attributes:
-            if name not in header:
-                told = f"The conditions look at {name!r}, which {wish.source.name} has not; name those that it has."
-                raise InvalidInput("attribute_missing", told, path="--attributes")
+        _check_all_there(attributes, header, wish.source.name)
     check_columns(header, layout, wish.source.name)
     # What no condition looks at makes no difference, and is not read.
     return Layout(
@@ -174,6 +176,18 @@ def _layout(wish: ListWish, compiled: BulkPlan, header: Sequence[str]) -> Layout
         types={name: kind for name, kind in types.items() if name in attributes},
         delimiter=wish.delimiter,
     )
+
+
+def _check_all_there(attributes: Sequence[str], header: Sequence[str], file: str) -> None:
+    missing = [name for name in attributes if name not in header]
+    if missing:
+        there = ",".join(name for name in attributes if name in header)
+        those = "those that it has" if there else "none"
+        told = (
+            f"The conditions look at {listed(list(map(repr, missing)))}, which {file} has not. Where that is meant, "
+            f"name {those}: --attributes {shlex.quote(there)}"
+        )
+        raise InvalidInput("attribute_missing", told)
 
 
 def _manifest(wish: ListWish, entry: LiveExperiment, layout: Layout, fingerprint: str) -> dict[str, Any]:
@@ -273,7 +287,7 @@ def _part(chunk: Chunk, exposed: int) -> Part:
     )
 
 
-def _sum(parts: Sequence[Part], *, resumed: int) -> Assigned:
+def _sum(parts: Sequence[Part], *, exposed: int, resumed: int) -> Assigned:
     kinds: dict[str, set[str]] = {}
     for part in parts:
         for name, found in part.kinds.items():
@@ -282,7 +296,7 @@ def _sum(parts: Sequence[Part], *, resumed: int) -> Assigned:
         rows=sum(part.rows for part in parts),
         assigned=sum(part.assigned for part in parts),
         rejected=sum(part.rejected for part in parts),
-        exposed=sum(part.exposed for part in parts),
+        exposed=exposed,
         resumed=resumed,
         kinds={name: sorted(found) for name, found in kinds.items()},
     )

@@ -27,12 +27,13 @@ from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.errors import InvalidInput
 from experiments.services.assigning.bulk import Whole
 from experiments.services.lists.file import Position, Rejected
+from experiments.services.lists.shown import Shown, count_shown
 
 COLUMNS = ("unit_id", "experiment", "version", "epoch", "segment", "variant", "reason", "counted", "content")
 _MARK = "Made by winnow assign; it goes when the list is done.\n"
 """Stands in the lock: what shows that the folder is ours before there is a manifest, and after."""
 _MANIFEST_OF_OURS = frozenset({"format", "input", "experiment", "options"})
-_FILE_OF_OURS = re.compile(r"(lock|((manifest\.json|whole|\d{6,}\.(csv|parquet|rejected|json))(\.tmp)?))")
+_FILE_OF_OURS = re.compile(r"(lock|((manifest\.json|whole|\d{6,}\.(csv|parquet|rejected|exposed|json))(\.tmp)?))")
 _REJECTED = ("line", "column", "code", "message")
 _SCHEMA = pa.schema(
     [
@@ -171,13 +172,21 @@ class PartFolder:
             found.append(Part(**{**told, "next": Position(**told["next"])}))
         return found
 
-    def add(self, number: int, part: Part, body: bytes, rejected: Sequence[Rejected], suffix: str) -> None:
+    def add(
+        self, number: int, part: Part, body: bytes, rejected: Sequence[Rejected], suffix: str, *, exposed: Shown
+    ) -> None:
         """Keep a batch; it is done when this returns."""
         _put(self._path(number, suffix), lambda file: file.write(body))
         if rejected:
             lines = [(one.line, one.column, one.code, one.message) for one in rejected]
             _put(self._path(number, "rejected"), lambda file: file.write(_csv(lines)))
+        if len(exposed):
+            _put(self._path(number, "exposed"), lambda file: file.write(exposed.tobytes()))
         _put(self._path(number, "json"), lambda file: file.write(_json(asdict(part))))
+
+    def exposed(self, parts: Sequence[Part]) -> int:
+        """Count the exposures of all parts, each once in however many it is."""
+        return count_shown([self._path(number, "exposed") for number, part in enumerate(parts) if part.exposed])
 
     def finish(self, parts: Sequence[Part], output: Output) -> None:
         """Put the parts together, in the place of what may have stood there, and clear up."""

@@ -152,8 +152,9 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
         key = wish.columns.get(column, column)
         attribute = registry.attributes.get(key)
         if attribute is None and column in wish.columns:
+            told = f"There is no attribute {key!r}: register it first (`winnow attributes add`)."
             hint = did_you_mean(key, registry.attributes)
-            raise InvalidInput("attribute_unknown", f"There is no attribute {key!r}.{hint}", path="/columns")
+            raise InvalidInput("attribute_unknown", told + hint, path="/columns")
         if attribute is None or column == wish.id_column:
             continue
         if not attribute.takes_from(wish.source):
@@ -162,7 +163,11 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
         named[column] = attribute
     keys = [attribute.key for attribute in named.values()]
     if not keys:
-        raise InvalidInput("columns_unknown", f"No column of {wish.name} is called like an attribute.")
+        told = (
+            f"No column of {wish.name} is called like an attribute: register one first (`winnow attributes add`), or "
+            "say which column is which (`--column COLUMN=ATTRIBUTE`)."
+        )
+        raise InvalidInput("columns_unknown", told)
     if len(set(keys)) < len(keys):
         raise InvalidInput("attribute_repeated", "Two columns are one attribute.", path="/columns")
     return named

@@ -17,6 +17,10 @@ from segmentation.card.counts import NO_REVENUE, REFUNDS
 
 SCHEMA = 1
 NOBODY_KNOWN = Undefined(reason="no_profiles", message=NO_PROFILES)
+UNCOUNTABLE = Undefined(
+    reason="unregistered",
+    message="Who is in it cannot be counted: it looks at an attribute that is not registered.",
+)
 NOTHING_BOUGHT = Undefined(reason="no_purchases", message="No purchase is known of these weeks.")
 NOBODY_EXPOSED = Undefined(reason="no_traffic", message="Nobody was exposed in these weeks.")
 NO_WEEK_YET = Undefined(
@@ -32,7 +36,7 @@ _APART = frozenset({"segment", "warnings"})
 def segment_document(made: Cards, key: str) -> dict[str, Any]:
     """Return what is reported of one segment."""
     card = next((one for one in made.book.cards if one.segment == key), None)
-    drawn = None if card is None else made.persona(key)
+    hidden = NOBODY_KNOWN if card is None else UNCOUNTABLE if key in made.unregistered else None
     return {
         "schema": SCHEMA,
         "segment": key,
@@ -45,8 +49,8 @@ def segment_document(made: Cards, key: str) -> dict[str, Any]:
         "minimum_lift": made.wish.minimum_lift,
         "units": made.book.units,
         "everybody": plain(_or(made.book.everybody, NOTHING_BOUGHT if card else NOBODY_KNOWN)),
-        "card": plain(NOBODY_KNOWN) if card is None else _card(card),
-        "persona": plain(NOBODY_KNOWN) if drawn is None else _persona(drawn),
+        "card": _card(card) if card and not hidden else plain(hidden),
+        "persona": plain(hidden) if hidden else _persona(made.persona(key)),
         "doubts": _doubts(made, key, card),
         "notes": list(made.notes),
     }
@@ -71,11 +75,10 @@ def _persona(drawn: Persona) -> dict[str, Any]:
 
 
 def _doubts(made: Cards, key: str, card: SegmentCard | None) -> list[Any]:
-    """That nobody is in it is not known where requests may bring what it looks at."""
-    found: list[Any] = [] if card is None else plain(card.warnings)
+    """Of whom nobody can count nothing else is doubted."""
     if unknown := made.unregistered.get(key):
-        found = [one for one in found if one["code"] != "empty"]
-        found.append(dict(unregistered_doubt(unknown, is_registry_used=made.is_registry_used)))
+        return [dict(unregistered_doubt(unknown, is_registry_used=made.is_registry_used))]
+    found: list[Any] = [] if card is None else plain(card.warnings)
     return found
 
 

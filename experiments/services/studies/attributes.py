@@ -33,8 +33,9 @@ def study_attributes(
 def _attribute(registered: Mapping[str, Attribute], name: str, types: Collection[AttributeType]) -> Attribute:
     found = registered.get(name)
     if found is None or name == _ID:
+        told = f"There is no attribute {name!r}: register it first (`winnow attributes add`)."
         hint = did_you_mean(name, registered)
-        raise InvalidInput("attribute_unknown", f"There is no attribute {name!r}.{hint}", path="/attributes")
+        raise InvalidInput("attribute_unknown", told + hint, path="/attributes")
     if found.type not in types:
         kinds = " or ".join(f"{kind}" for kind in types)
         message = f"{name!r} is of type {found.type}; {kinds} is wanted here."

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from sqlalchemy import URL, Connection, CursorResult, create_engine, event, make_url
 from sqlalchemy.exc import (
@@ -21,6 +20,7 @@ from sqlalchemy.exc import (
 )
 
 from experiments.domain.errors import InvalidInput, Unavailable
+from experiments.storage.engine import told
 
 
 class SqlQuery:
@@ -120,17 +120,7 @@ def _line(address: URL, error: DBAPIError) -> str:
     kind = type(error.orig).__name__
     if isinstance(error, DataError | IntegrityError):
         return f"{kind}."
-    text = str(error.orig).partition("\n")[0]
-    for secret in _secrets(address):
-        text = text.replace(secret, "***")
-    return f"{kind}: {text}"
-
-
-def _secrets(address: URL) -> list[str]:
-    """The password as it is and as it stands in addresses; whatever the address's query holds may be one."""
-    given = [str(address.password or "")]
-    given += [value for held in address.query.values() for value in ([held] if isinstance(held, str) else held)]
-    return [form for one in given if one for form in (one, quote(one, safe=""), quote_plus(one))]
+    return kind if error.orig is None else f"{kind}: {told(address, error.orig)}"
 
 
 def _unfit(message: str) -> InvalidInput:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.bootstrap import Winnow
+from experiments.domain.errors import NotFound
 from experiments.services.analysing.prior import Learner
 from experiments.services.authoring.wishes import ExperimentWish
 from tests.conftest import FakeClock
@@ -52,7 +53,8 @@ def test_only_what_is_over_and_was_decided_by_the_metric_counts(
     past(winnow, wish, clock, told(0.1))
     learner = Learner(winnow.open_unit_of_work)
     assert learner.learn("visit").experiments == ("past-0",)
-    assert learner.learn("spend").experiments == ()
+    with pytest.raises(NotFound):
+        learner.learn("nosuch")
 
 
 def test_what_teaches_nothing_says_why(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> None:

@@ -140,3 +140,7 @@ def test_the_command_needs_no_database_and_prints_a_table_or_json() -> None:
 def test_the_command_refuses_in_one_line() -> None:
     told = CliRunner().invoke(main, ["design", "--rate", "0.5"])
     assert (told.exit_code, told.stderr.split(":")[1].strip()) == (1, "question_missing")
+    assert told.stderr.endswith(" (--lift or --units)\n")
+    assert CliRunner().invoke(main, ["design", "--lift", "0.1"]).stderr.endswith(" (--rate, --mean or --count-rate)\n")
+    one = CliRunner().invoke(main, ["design", "--rate", "0.5", "--units", "1"]).stdout
+    assert "Smallest lift that 1 unit finds with" in one

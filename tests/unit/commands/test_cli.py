@@ -158,7 +158,7 @@ def test_a_database_is_checked_and_upgraded(empty_sqlite_url: str, tmp_path: Pat
     winnow = Winnow(empty_sqlite_url, tmp_path)
     unmigrated = winnow("db", "check")
     assert unmigrated.exit_code == 1
-    assert unmigrated.stderr.startswith("winnow: database_not_migrated: ")
+    assert unmigrated.stderr.startswith("winnow: database_not_migrated: The database is at revision empty; ")
     assert winnow("keys", "list").stderr.startswith("winnow: database_not_migrated: ")
     assert winnow("db", "upgrade").stdout == f"The database is at revision {migrate.head()}.\n"
     assert winnow("db", "check").exit_code == 0
@@ -301,3 +301,19 @@ def test_a_port_in_use_is_refused_and_not_shared(sqlite_url: str, monkeypatch: p
     assert result.exit_code == 1
     assert "address_unusable" in result.stderr
     assert "Choose another with --port." in result.stderr
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "1"), ("worker", "--once"), ("db", "check"), ("keys", "list")])
+def test_commands_say_why_the_database_cannot_be_reached(tmp_path: Path, command: tuple[str, ...]) -> None:
+    refused = Winnow("postgresql://ada:s%40cret@127.0.0.1:1/shop", tmp_path)(*command)
+    assert (refused.exit_code, refused.stderr.startswith("winnow: database_unavailable: ")) == (1, True)
+    assert "WINNOW_DATABASE_URL" in refused.stderr
+    assert "Connection refused" in refused.stderr
+    assert "cret" not in refused.stderr
+
+
+def test_a_prior_of_a_metric_that_there_is_not_is_refused(winnow: Winnow) -> None:
+    migrate.upgrade(winnow.url)
+    refused = winnow("prior", "nosuch")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("winnow: metric_not_found: ")

@@ -164,6 +164,23 @@ def test_the_salt_of_a_layer_is_its_key(winnow: Winnow) -> None:
     assert json.loads(winnow("layers", "show", "front", "--json").stdout)["definition"]["salt"] == "front"
 
 
+def test_a_layer_is_split_as_is_wanted(winnow: Winnow) -> None:
+    assert winnow("layers", "add", "front", "--name", "Front", "--bucketing", "2").exit_code == 0
+    assert winnow("layers", "add", "back", "--name", "Back").exit_code == 0
+    found = {
+        one["key"]: one["definition"]["bucketing"] for one in json.loads(winnow("layers", "list", "--json").stdout)
+    }
+    assert found == {"front": 2, "back": 1}
+    refused = winnow("layers", "add", "side", "--name", "Side", "--bucketing", "3")
+    assert (refused.exit_code, refused.stderr.endswith(" (--bucketing)\n")) == (1, True)
+
+
+def test_refusals_name_options_as_they_are_typed(winnow: Winnow) -> None:
+    ratio = winnow("metrics", "add", "m", "--name", "M", "--kind", "ratio", "--event", "paid")
+    assert ratio.stderr.endswith(" (--denominator-event)\n")
+    assert winnow("layers", "add", "a b", "--name", "A").stderr.endswith(" (KEY)\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

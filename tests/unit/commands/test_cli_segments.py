@@ -60,7 +60,7 @@ def test_a_segment_is_stored_with_its_kind(winnow: Winnow, sqlite_url: str) -> N
         key="recent",
         name="Recent",
         condition={"recency": {"$exists": True, "$lte": 3}},
-        description="Customers whose last purchase is at most so long ago (most=3).",
+        description="Customers whose last purchase is at most so long ago: recency is known and is at most 3.",
         kind=SegmentKind.BEHAVIOURAL,
     )
     winnow("segments", "make", "these_customers", "values=c1,c2", "--save", "vips")

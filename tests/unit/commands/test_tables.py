@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from experiments.cli.console import out
-from experiments.cli.customer_summary import share_text
+from experiments.cli.customer_summary import score_range, share_text
 from experiments.cli.inbox import inbox_table
 from experiments.cli.tables import interval_of, print_report, report_table
 from experiments.domain.evidence import ArmBelief
@@ -98,3 +98,12 @@ def test_the_inbox_never_says_certain_and_calls_what_it_expects_predicted(value:
 @pytest.mark.parametrize(("value", "said"), [(1 / 11_142, "<0.1%"), (0.0, "0.0%"), (0.577, "57.7%"), (1.0, "100.0%")])
 def test_one_of_many_is_not_nobody(value: float, said: str) -> None:
     assert share_text(value) == said
+
+
+@pytest.mark.parametrize(
+    ("place", "ends", "words"),
+    [(0, (1, 1, 4), "1"), (1, (1, 1, 4), ""), (2, (1, 1, 4), "2 to 4"), (3, (1, 1, 4_999), "5,000 or more")],
+    ids=["the least alone", "nobody can", "from to", "no end"],
+)
+def test_scores_are_said_in_what_they_stand_for(place: int, ends: tuple[int, ...], words: str) -> None:
+    assert score_range(1, place, ends) == words

@@ -80,7 +80,8 @@ def test_what_profiles_cannot_tell_is_said_by_segment(shop: Shop) -> None:
         ("new", "behind_hidden"),
         ("everyone", "behind_hidden"),
     ]
-    assert "device" in document["hidden"][0]["message"]
+    assert "device, which profiles do not hold" in document["hidden"][0]["message"]
+    assert "those who are not in “" in document["hidden"][1]["message"]
     found = {key: (row["stayed"], row["moved"], row["unknown"]) for key, row in rows(document).items()}
     assert found == {"loyal": (1, 0, 1), "phone": (0, 1, 0), "new": (0, 0, 1), "everyone": (0, 1, 0)}
 

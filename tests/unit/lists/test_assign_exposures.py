@@ -102,3 +102,27 @@ def test_ids_that_were_joined_see_what_their_person_sees_and_in_which_channel(sh
         channels = connection.execute(text("SELECT DISTINCT channel FROM exposures")).scalars().all()
     engine.dispose()
     assert channels == ["email"]
+
+
+@pytest.mark.parametrize("batch", ["1", "100"])
+def test_whom_a_list_names_twice_is_exposed_once_and_counted_once(shop: Shop, batch: str) -> None:
+    shop.start()
+    file = shop.csv("unit_id,mens,recency\nu1,1,1\nu2,1,1\nu1,1,1\n")
+    done = shop(file, "out.csv", "--expose", "--batch", batch)
+    assert done.stdout == "out.csv: 3 of 3 rows assigned, 2 exposed.\n"
+    assert [unit for unit, *_ in shop.stored()] == ["u1", "u2"]
+    assert shop.left() == ["list.csv", "out.csv"]
+
+
+def test_what_the_list_lacks_is_told_with_what_to_type(shop: Shop) -> None:
+    shop.start()
+    some = shop(shop.csv("unit_id,mens\nu1,1\n"), "out.csv")
+    assert some.stderr == (
+        "winnow: attribute_missing: The conditions look at 'recency', which list.csv has not. Where that is meant, "
+        "name those that it has: --attributes mens\n"
+    )
+    none = shop(shop.csv("unit_id\nu1\n"), "out.csv")
+    assert none.stderr.endswith(
+        "'mens' and 'recency', which list.csv has not. Where that is meant, name none: --attributes ''\n"
+    )
+    assert shop(shop.csv("unit_id\nu1\n"), "out.csv", "--attributes", "").stdout == "out.csv: 1 of 1 row assigned.\n"

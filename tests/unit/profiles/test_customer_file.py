@@ -222,6 +222,7 @@ def test_what_is_unfit_as_a_whole_stores_nothing(
         run(winnow, csv(tmp_path, "u1,Bonn", header=header), **wish)
     assert refusal.value.code == code
     assert ("--id-column" in str(refusal.value)) is (header == "id,city\n")
+    assert ("winnow attributes add" in str(refusal.value)) is (code in {"attribute_unknown", "columns_unknown"})
     with winnow.open_unit_of_work(read_only=True) as work:
         assert work.profiles.revision() == 0
 

@@ -346,7 +346,7 @@ def test_the_card_is_printed(settled: Winnow) -> None:
         "30.00% have bought; 10 customers a week",
         "Can it be tested in? In 4 weeks, with ",
         "warning: Too small to test in. In 4 weeks, with ",
-        "warning: It looks at device, which no profile has",
+        "visitors · On a phone Customers cannot be counted warning: It looks at device, which no profile has",
         "Steadiness is not known",
         "Left out, as they are personal: email, expecting.",
     ):
@@ -364,7 +364,11 @@ def test_the_card_as_json(settled: Winnow) -> None:
     assert nobody["card"]["value"]["revenue_per_unit"]["undefined"] == "no_units"
     assert (web["name"], web["card"]["value"]["index"]) == ("From the web", 4.0)
     assert web["card"]["stability"]["undefined"] == "no_week_yet"
-    assert [doubt["code"] for doubt in told["reports"][3]["doubts"]] == ["unregistered"]
+    visitors = told["reports"][3]
+    assert [doubt["code"] for doubt in visitors["doubts"]] == ["unregistered"]
+    assert visitors["card"]["undefined"] == visitors["persona"]["undefined"] == "unregistered"
+    refused = settled("segments", "persona", "visitors", "--purchases", "order")
+    assert (refused.exit_code, refused.stdout, refused.stderr[:22]) == (1, "", "winnow: unregistered: ")
     assert "private.example" not in json.dumps(told)
 
 
@@ -452,8 +456,8 @@ def test_everybody_is_shown(settled: Winnow, sqlite_url: str) -> None:
     for part in (
         "400 profiles, as of ",
         "2 customers bought 2 times for 35.00; 2 of them once",
-        "recency \\ frequency 1 2 3 4 5",
-        "5 1 0 0 0 0 4 0 0 0 0 0 3 0 0 0 0 0 2 1 0 0 0 0 1 0 0 0 0 0",
+        "days since the last \\ purchases 1 2 3 4 5 or more",
+        "0 to 7 1 0 0 0 0 8 to 14 0 0 0 0 0 15 to 30 0 0 0 0 0 31 to 90 1 0 0 0 0 91 or more 0 0 0 0 0",
         "new 1 50.0% 5.00 14.3%",
         "hibernating 1 50.0% 30.00 85.7%",
         "big 100.0% 0.0% 50.0% 0.0% 50.0% 100",

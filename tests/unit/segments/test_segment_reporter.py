@@ -174,7 +174,7 @@ def test_content_that_is_live_because_it_won_is_in_the_portrait(shop: Winnow, cl
     for segment, experiment in (("web", "of-p1"), ("big", "of-p3")):
         won = shop.segment_reports.newest(segment).document["persona"]["won"]
         assert won == [{"experiment": experiment, "variant": "b", "lift": gain}]
-    assert shop.segment_reports.newest("nobody").document["persona"]["won"] == []
+    assert shop.segment_reports.newest("nobody").document["persona"]["undefined"] == "unregistered"
 
 
 def test_one_that_fails_does_not_stop_the_others(

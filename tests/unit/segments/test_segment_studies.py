@@ -190,6 +190,7 @@ def test_what_cannot_be_learnt_from(winnow: Winnow, sqlite_url: str, attributes:
     settle(sqlite_url)
     refused = winnow("segments", "learn", "habits", "--attributes", attributes)
     assert (refused.exit_code, refused.stderr.split(":")[1].strip()) == (1, code)
+    assert ("`winnow attributes add`" in refused.stderr) is (code == "attribute_unknown")
 
 
 def test_the_same_seed_gives_the_same_document(winnow: Winnow, sqlite_url: str) -> None:

@@ -33,8 +33,7 @@ def test_weeks_are_what_sets_of_people_say(shop: Winnow, clock: FakeClock) -> No
     assert leaving > 0.15
     doubts = {one["code"]: one for one in shop.segment_reports.newest("web").document["doubts"]}
     assert f"{leaving:.0%} of its customers leave it each week" in doubts["unstable"]["sentence"]
-    nobody = shop.segment_reports.newest("nobody").document["card"]["stability"]
-    assert nobody["leaving"]["undefined"] == "no_members"
+    assert shop.segment_reports.newest("nobody").document["card"]["undefined"] == "unregistered"
 
 
 def test_weeks_end_where_the_condition_changes_or_the_worker_was_away(shop: Winnow, clock: FakeClock) -> None:
