@@ -95,7 +95,7 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         p_value_adjusted=number(shown["p_value_adjusted"]) if shown else None,
         beliefs=beliefs,
         srm_p_value=number(scope["srm"]["p_value"]),
-        critical=tuple(dict.fromkeys(critical_of(snapshot.report, scope, own))),
+        critical=critical_of(snapshot.report, scope, own),
         guardrails=(*_guardrails(own, scope, control), *_not_looked_at(seen.definition, definition, variant)),
         holdback=_forecast(
             experiment,
