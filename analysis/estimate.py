@@ -312,7 +312,7 @@ class Recommendation:
     """What to do with all segments, in one sentence.
 
     `one_for_all`: segments are not shown to differ, and `variant` wins overall. `per_segment`: they differ, or no
-    winner fits all; `winners` has the segments that have one. `wait`: nothing can be said yet, the sentence says when.
+    winner fits all; `winners` has the segments that have one (it may be empty: several may be in front). `wait`: nothing can be said yet, the sentence says when.
     `none`: nothing to recommend (untrustworthy data, or the control stays).
     """
 

@@ -56,8 +56,8 @@ def recommend(
     Recommendation
         `one_for_all`: a treatment wins overall, no segment says otherwise, and its effect is not shown to differ (or
         differs only in size: it wins in each of them). `per_segment`: some segments have a winner of their own (the
-        control where it wins), and these differ, or contradict the overall winner, or there is none. `none`: the data
-        cannot be trusted, or the control wins. `wait`: all the rest.
+        control where it wins), or variants in front that are not in front overall, and these differ, or contradict the
+        overall winner, or there is none. `none`: the data cannot be trusted, or the control wins. `wait`: all the rest.
 
     Notes
     -----
@@ -105,6 +105,11 @@ class _Call:
             if verdict.outcome in ("winner", "control_wins") and verdict.variant is not None
         )
 
+    @property
+    def others_lead(self) -> bool:
+        """In some segment a treatment is better than the control, of which nothing of the kind is said overall."""
+        return any(set(verdict.leaders) - set(self.overall.leaders) for verdict in self.segments.values())
+
     def contradicts(self, variant: str) -> bool:
         """Somewhere another one is shown to be better, or it is not on offer."""
         return bool(self.unfit_for(variant)) or any(
@@ -130,7 +135,7 @@ def _with_winner(call: _Call, variant: str) -> Recommendation:
             return call.advise("one_for_all", f"Show {name} to everybody: it wins in every segment{how}.", variant)
         if not call.differ:
             return call.advise("one_for_all", f"Show {name} to everybody: it wins{_no_sign(call)}.", variant)
-    if call.winners:
+    if call.winners or call.others_lead:
         return call.advise("per_segment", f"{_why(call)}: {_each(call)}.")
     start = f"{name} wins over all, but not equally in all segments, and in no segment alone is it sure yet"
     if unfit := call.unfit_for(variant):
@@ -147,7 +152,7 @@ def _no_sign(call: _Call) -> str:
 
 def _without_winner(call: _Call) -> Recommendation:
     control = call.names.variant(call.control)
-    if any(variant != call.control for _, variant in call.winners):
+    if call.others_lead or any(variant != call.control for _, variant in call.winners):
         return call.advise("per_segment", f"{_why(call)}: {_each(call)}.")
     if call.overall.outcome == "control_wins":
         return call.advise("none", f"Keep {control}: it is better than everything that was tried.")
@@ -177,11 +182,18 @@ def _each(call: _Call) -> str:
         if verdict.outcome == "tied":
             either = _list([call.names.variant(one) for one in verdict.leaders], "or")
             parts.append(f"either {either} to {call.names.segment(segment)}, or wait to know which")
+        elif verdict.outcome == "undecided" and verdict.leaders:
+            parts.append(_ahead(call, segment, verdict.leaders[0]))
         elif segment not in decided:
             waiting.append(call.names.segment(segment))
     if waiting:
         parts.append(f"wait for {_list(waiting)}" if len(waiting) <= 3 else f"wait for the other {len(waiting)}")
     return "; ".join(parts)
+
+
+def _ahead(call: _Call, segment: str, leader: str) -> str:
+    name, control = call.names.variant(leader), call.names.variant(call.control)
+    return f"for {call.names.segment(segment)} {name} beats {control}, but may not be the best: show it, or wait"
 
 
 def _so_far(call: _Call) -> str:

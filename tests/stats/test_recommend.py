@@ -141,6 +141,50 @@ def outlook(*, days: float | None = None, units: int | None = None, lift: float 
             "There is no winner over all: keep Old for Men; wait for Women and Kids.",
             id="harm in one segment, nothing over all",
         ),
+        pytest.param(
+            LOST,
+            [verdict("tied", None, "b", "c"), LOST, OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: keep Old for Men; either New or Bold to Women, or wait to "
+            "know which; wait for Kids.",
+            id="the control wins, but not for women, where two are tied",
+        ),
+        pytest.param(
+            LOST,
+            [verdict("undecided", None, "b"), OPEN, OPEN],
+            True,
+            "per_segment",
+            "What works differs between segments: for Women New beats Old, but may not be the best: show it, or wait; "
+            "wait for Men and Kids.",
+            id="the control wins, but for women another is ahead",
+        ),
+        pytest.param(
+            OPEN,
+            [verdict("tied", None, "b", "c"), OPEN, OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: either New or Bold to Women, or wait to know which; wait "
+            "for Men and Kids.",
+            id="a tie in one segment only",
+        ),
+        pytest.param(
+            won("b"),
+            [OPEN, verdict("tied", None, "c", "d"), OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: either Bold or Loud to Men, or wait to know which; wait "
+            "for Women and Kids.",
+            id="beaten in a tie, and nowhere else a winner",
+        ),
+        pytest.param(
+            verdict("tied", None, "b", "c"),
+            [verdict("tied", None, "b", "c"), verdict("undecided", None, "c"), OPEN],
+            False,
+            "wait",
+            "New and Bold are better than Old, but the best one is not certain. Let it run: more customers are needed.",
+            id="tied over all and in a segment",
+        ),
         pytest.param(LOST, [won("b"), LOST, OPEN], True, "per_segment", None, id="the control wins, but not for women"),
         pytest.param(
             LOST,

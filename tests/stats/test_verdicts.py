@@ -455,3 +455,23 @@ def test_a_winner_is_named_exactly_when_its_adjusted_p_is_below_alpha() -> None:
     assert named == [isinstance(p, float) and p < 0.05 for p in p_values]
     assert any(isinstance(p, float) and 0.05 < p < 0.1 for p in p_values)
     assert any(named)
+
+
+def test_what_is_recommended_does_not_contradict_a_segment() -> None:
+    """b and c convert 16 % of vips against 10 %, and 7 % of the rest against 10 %, who are four in five."""
+    arms = {
+        (1, where, variant): {"visits": conversions(events, n)}
+        for where, n, of in (("vip", 4_000, (400, 640, 640)), ("rest", 16_000, (1_600, 1_120, 1_120)))
+        for variant, events in zip("abc", of, strict=True)
+    }
+    found = build(plan(variants=("a", "b", "c"), segments=("vip", "rest")), table(arms))
+    assert [scope.verdict.outcome for scope in (found.overall, *found.segments)] == [
+        "control_wins",
+        "tied",
+        "control_wins",
+    ]
+    assert found.recommendation is not None
+    assert (found.recommendation.advice, found.recommendation.winners) == ("per_segment", (("rest", "a"),))
+    assert found.recommendation.sentence == (
+        "What works differs between segments: keep a for rest; either b or c to vip, or wait to know which."
+    )
