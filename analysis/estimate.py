@@ -312,8 +312,9 @@ class Recommendation:
     """What to do with all segments, in one sentence.
 
     `one_for_all`: segments are not shown to differ, and `variant` wins overall. `per_segment`: they differ, or no
-    winner fits all; `winners` has the segments that have one. `wait`: nothing can be said yet, the sentence says when.
-    `none`: nothing to recommend (untrustworthy data, or the control stays).
+    winner fits all; `winners` has the segments that have one (it may be empty: several may be in front), unless it
+    harms a guardrail there beyond its margin. `wait`: nothing can be said yet, the sentence says when. `none`: nothing
+    to recommend (untrustworthy data, the control stays, or the winner harms a guardrail beyond its margin).
     """
 
     advice: Advice

@@ -54,9 +54,12 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
     measured = measure(board, found, _waits(board, early))
     data = [scope_data(board, number, early[number]) for number in range(len(board.scopes))]
     metrics = list(zip(arm_summaries(board), metric_rows(measured), strict=True))
-    broken = _broken(board, data)
+    told = (*look_findings(plan), *exclusion_findings(plan, moments), *cap_findings(board))
+    # What leaves no trust in the tables leaves none in any part of them.
+    grave = tuple(finding for finding in told if finding.severity == "critical")
+    broken = (*_broken(board, data), *grave)
     scopes = [
-        scope_report(measured, number, data[number], metrics, arm_beliefs=arms, inherited=() if number else broken)
+        scope_report(measured, number, data[number], metrics, arm_beliefs=arms, inherited=grave if number else broken)
         for number, arms in enumerate(beliefs_of_arms(measured, [rows.beliefs for _, rows in metrics]))
     ]
     side_by_side = segment_comparisons(measured)
@@ -75,7 +78,7 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
         watermark_at=None if plan.watermark_at is None else plan.watermark_at.astimezone(UTC).isoformat(),
         overall=scopes[0],
         segments=tuple(scopes[1:]),
-        findings=(*look_findings(plan), *exclusion_findings(plan, moments), *cap_findings(board)),
+        findings=told,
         segment_comparisons=side_by_side,
         recommendation=recommendation(measured, scopes[0], scopes[1:], side_by_side),
     )

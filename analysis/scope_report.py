@@ -15,10 +15,11 @@ from analysis.inference.contest import Contest
 from analysis.inference.winners import verdict
 from analysis.measured import Measured
 from analysis.quality.exclusions import scope_findings
-from analysis.quality.srm import scope_ratio, srm_findings
+from analysis.quality.srm import scope_ratio, srm_doubts, srm_findings
 from analysis.sections.adaptive import adaptive_comparison
 from analysis.sections.covariates import covariate_findings
 from analysis.sections.equivalence import practically_equal
+from analysis.sections.guardrails import guardrail_findings
 from analysis.sections.novelty import novelties
 from analysis.sections.outlooks import too_good
 from analysis.sections.values import value_findings
@@ -38,11 +39,16 @@ class ScopeData:
 
 def scope_data(board: Board, number: int, early: Sequence[Finding]) -> ScopeData:
     srm = scope_ratio(board, number)
+    mismatches = srm_findings(board, number, srm)
     return ScopeData(
         srm=srm,
-        critical=(*srm_findings(board, number, srm), *covariate_findings(board, number)),
+        critical=(*mismatches, *covariate_findings(board, number)),
         early=tuple(early),
-        notes=(*scope_findings(board, number), *_pooled_findings(board, number)),
+        notes=(
+            *srm_doubts(board, number, srm, mismatches),
+            *scope_findings(board, number),
+            *_pooled_findings(board, number),
+        ),
     )
 
 
@@ -97,6 +103,7 @@ def scope_report(
     by_day, said = novelties(board, number)
     ahead = metrics[board.primary][1].outlooks
     surprises = (
+        *(() if critical else guardrail_findings(board, number, reports, data.early)),
         *practically_equal(plan, primary),
         *too_good(board, ahead, number, primary),
         *value_findings(board, number),

@@ -20,7 +20,19 @@ class Names:
 
     variant: Callable[[str], str] = _as_is
     segment: Callable[[str], str] = _as_is
+    metric: Callable[[str], str] = _as_is
     units: str = "units"
+    primary: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harm:
+    """A guardrail metric that a variant is shown to harm, in a segment or (None) over all; `beyond` its margin."""
+
+    segment: str | None
+    variant: str
+    metric: str
+    beyond: bool
 
 
 def recommend(
@@ -32,6 +44,7 @@ def recommend(
     control: str,
     names: Names | None = None,
     unfit: Mapping[str, frozenset[str]] | None = None,
+    harms: Sequence[Harm] = (),
     ends: bool = False,
 ) -> Recommendation:
     """One piece of advice from the verdicts and from whether segments differ.
@@ -48,6 +61,9 @@ def recommend(
         Its key.
     unfit
         By segment, the variants that are shown to be worse there than another one, or are not on offer.
+    harms
+        To guardrails. Nobody is shown to everybody who harms one beyond its margin anywhere, nor to a segment in which
+        they do; of all other harm the sentence says that it is there.
     ends
         Whether the plan has a last look, at which all units that were planned are in.
 
@@ -56,8 +72,9 @@ def recommend(
     Recommendation
         `one_for_all`: a treatment wins overall, no segment says otherwise, and its effect is not shown to differ (or
         differs only in size: it wins in each of them). `per_segment`: some segments have a winner of their own (the
-        control where it wins), and these differ, or contradict the overall winner, or there is none. `none`: the data
-        cannot be trusted, or the control wins. `wait`: all the rest.
+        control where it wins), or variants in front that are not in front overall, and these differ, or contradict the
+        overall winner, or there is none. `none`: the data cannot be trusted, the control wins, or
+        the one for all harms a guardrail beyond its margin. `wait`: all the rest.
 
     Notes
     -----
@@ -74,6 +91,7 @@ def recommend(
         names=names or Names(),
         differ=False,
         unfit=unfit or {},
+        harms=harms,
         ends=ends,
     )
     if overall.outcome == "untrustworthy":
@@ -95,6 +113,7 @@ class _Call:
     names: Names
     differ: bool
     unfit: Mapping[str, frozenset[str]]
+    harms: Sequence[Harm]
     ends: bool
 
     @property
@@ -105,6 +124,11 @@ class _Call:
             if verdict.outcome in ("winner", "control_wins") and verdict.variant is not None
         )
 
+    @property
+    def others_lead(self) -> bool:
+        """In some segment a treatment is better than the control, of which nothing of the kind is said overall."""
+        return any(set(verdict.leaders) - set(self.overall.leaders) for verdict in self.segments.values())
+
     def contradicts(self, variant: str) -> bool:
         """Somewhere another one is shown to be better, or it is not on offer."""
         return bool(self.unfit_for(variant)) or any(
@@ -113,11 +137,17 @@ class _Call:
             for verdict in self.segments.values()
         )
 
+    def harmed(self, segment: str, variant: str) -> tuple[str, ...]:
+        """Guardrails that keep a variant from being shown to a segment."""
+        return tuple(
+            one.metric for one in self.harms if one.beyond and (one.segment, one.variant) == (segment, variant)
+        )
+
     def unfit_for(self, variant: str) -> list[str]:
         return [segment for segment, variants in self.unfit.items() if variant in variants]
 
     def advise(self, advice: Advice, sentence: str, variant: str | None = None) -> Recommendation:
-        winners = self.winners if advice == "per_segment" else ()
+        winners = tuple(one for one in self.winners if advice == "per_segment" and not self.harmed(*one))
         return Recommendation(advice=advice, variant=variant, winners=winners, sentence=sentence)
 
 
@@ -127,16 +157,65 @@ def _with_winner(call: _Call, variant: str) -> Recommendation:
     if not call.contradicts(variant):
         if everywhere:
             how = ", though not by the same amount" if call.differ else ""
-            return call.advise("one_for_all", f"Show {name} to everybody: it wins in every segment{how}.", variant)
+            return _for_all(call, variant, f"it wins in every segment{how}")
         if not call.differ:
-            return call.advise("one_for_all", f"Show {name} to everybody: it wins{_no_sign(call)}.", variant)
-    if call.winners:
-        return call.advise("per_segment", f"{_why(call)}: {_each(call)}.")
+            return _for_all(call, variant, f"it wins{_no_sign(call)}")
+    if call.winners or call.others_lead:
+        return _per_segment(call, _why(call))
     start = f"{name} wins over all, but not equally in all segments, and in no segment alone is it sure yet"
     if unfit := call.unfit_for(variant):
         where = _list([call.names.segment(segment) for segment in unfit])
         start = f"{name} wins over all, but not for {where}, where it is worse or not on offer"
-    return call.advise("wait", f"{start}. {_when(call)}")
+    return call.advise("wait", f"{start}. {_when(call)}{_caution(call, [variant])}")
+
+
+def _for_all(call: _Call, variant: str, why: str) -> Recommendation:
+    name, on = call.names.variant(variant), f" on {call.names.primary}" if call.names.primary else ""
+    if harm := _harm(call, variant):
+        sentence = f"{name} wins{on}, but harms {harm}: do not show it to everybody before that is understood."
+        return call.advise("none", sentence)
+    return call.advise("one_for_all", f"Show {name} to everybody: {why}.{_caution(call, [variant])}", variant)
+
+
+def _per_segment(call: _Call, why: str) -> Recommendation:
+    shown = dict.fromkeys(
+        one for verdict in call.segments.values() for one in (*verdict.leaders, verdict.variant) if one is not None
+    )
+    return call.advise("per_segment", f"{why}: {_each(call)}.{_caution(call, list(shown))}")
+
+
+def _harm(call: _Call, variant: str) -> str:
+    """'Returns, and Complaints for Women and Men': over all, and where segments alone show it."""
+    found = [one for one in call.harms if one.beyond and one.variant == variant]
+    over_all = [one.metric for one in found if one.segment is None]
+    where: dict[str, list[str]] = {}
+    for one in found:
+        if one.segment is not None and one.metric not in over_all:
+            where.setdefault(one.metric, []).append(call.names.segment(one.segment))
+    parts = [_list([call.names.metric(one) for one in over_all])] if over_all else []
+    parts += [f"{call.names.metric(metric)} for {_list(segments)}" for metric, segments in where.items()]
+    return ", and ".join(parts)
+
+
+def _caution(call: _Call, variants: Sequence[str]) -> str:
+    """Harm that forbids nothing: perhaps within the margin, or shown over all where segments are on their own."""
+    said: dict[tuple[str, str, bool], list[str | None]] = {}
+    for one in call.harms:
+        if one.variant in variants and not (one.beyond and one.segment is not None):
+            said.setdefault((one.variant, one.metric, one.beyond), []).append(one.segment)
+    return "".join(
+        _cautioned(call, variant, metric, segments, beyond=beyond)
+        for (variant, metric, beyond), segments in said.items()
+    )
+
+
+def _cautioned(call: _Call, variant: str, metric: str, segments: Sequence[str | None], *, beyond: bool) -> str:
+    name, harmed = call.names.variant(variant), call.names.metric(metric)
+    if beyond:
+        return f" Over all, {name} harms {harmed}: look at that first."
+    alone = [call.names.segment(one) for one in segments if one is not None]
+    where = f" for {_list(alone)}" if None not in segments else ""
+    return f" {name} does some harm to {harmed}{where}, perhaps no more than is tolerated: look at that first."
 
 
 def _no_sign(call: _Call) -> str:
@@ -147,13 +226,13 @@ def _no_sign(call: _Call) -> str:
 
 def _without_winner(call: _Call) -> Recommendation:
     control = call.names.variant(call.control)
-    if any(variant != call.control for _, variant in call.winners):
-        return call.advise("per_segment", f"{_why(call)}: {_each(call)}.")
+    if call.others_lead or any(variant != call.control for _, variant in call.winners):
+        return _per_segment(call, _why(call))
     if call.overall.outcome == "control_wins":
         return call.advise("none", f"Keep {control}: it is better than everything that was tried.")
     if call.winners:
-        return call.advise("per_segment", f"There is no winner over all: {_each(call)}.")
-    return call.advise("wait", f"{_so_far(call)}. {_when(call)}")
+        return _per_segment(call, "There is no winner over all")
+    return call.advise("wait", f"{_so_far(call)}. {_when(call)}{_caution(call, call.overall.leaders)}")
 
 
 def _why(call: _Call) -> str:
@@ -164,7 +243,8 @@ def _each(call: _Call) -> str:
     """'show New to Women and Men; keep Old for Kids; wait for Dogs'"""
     of: dict[str, list[str]] = {}
     for segment, variant in call.winners:
-        of.setdefault(variant, []).append(call.names.segment(segment))
+        if not call.harmed(segment, variant):
+            of.setdefault(variant, []).append(call.names.segment(segment))
     parts = [
         f"keep {call.names.variant(variant)} for {_list(where)}"
         if variant == call.control
@@ -174,14 +254,37 @@ def _each(call: _Call) -> str:
     decided = {segment for segment, _ in call.winners}
     waiting = []
     for segment, verdict in call.segments.items():
-        if verdict.outcome == "tied":
-            either = _list([call.names.variant(one) for one in verdict.leaders], "or")
+        ahead = [one for one in verdict.leaders if segment not in decided and not call.harmed(segment, one)]
+        if len(ahead) > 1:
+            either = _list([call.names.variant(one) for one in ahead], "or")
             parts.append(f"either {either} to {call.names.segment(segment)}, or wait to know which")
-        elif segment not in decided:
+        elif ahead:
+            parts.append(_ahead(call, segment, ahead[0]))
+        elif segment not in decided and not verdict.leaders:
             waiting.append(call.names.segment(segment))
+    parts += _held(call)
     if waiting:
         parts.append(f"wait for {_list(waiting)}" if len(waiting) <= 3 else f"wait for the other {len(waiting)}")
     return "; ".join(parts)
+
+
+def _held(call: _Call) -> list[str]:
+    """'do not show New to Women before it is understood why it harms Returns'"""
+    of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for segment, verdict in call.segments.items():
+        for variant in dict.fromkeys((*verdict.leaders, verdict.variant)):
+            if variant is not None and (metrics := call.harmed(segment, variant)):
+                of.setdefault((variant, metrics), []).append(call.names.segment(segment))
+    return [
+        f"do not show {call.names.variant(variant)} to {_list(where)} before it is understood why it harms "
+        f"{_list([call.names.metric(metric) for metric in metrics])}"
+        for (variant, metrics), where in of.items()
+    ]
+
+
+def _ahead(call: _Call, segment: str, leader: str) -> str:
+    name, control = call.names.variant(leader), call.names.variant(call.control)
+    return f"for {call.names.segment(segment)} {name} beats {control}, but may not be the best: show it, or wait"
 
 
 def _so_far(call: _Call) -> str:

@@ -159,6 +159,27 @@ def srm_findings(board: Board, number: int, ratio: SampleRatio) -> list[Finding]
     return [*findings, *mixed_imbalance(plan, scope, ratio, board.table), *_uninvited(plan, scope, board.table)]
 
 
+def srm_doubts(board: Board, number: int, ratio: SampleRatio, found: Sequence[Finding]) -> list[Finding]:
+    """A split that would alarm at one look, while the test for all looks does not; nothing where an alarm is found."""
+    plan, scope = board.plan, board.scopes[number]
+    if any(one.code == "srm" for one in found) or _alarms(plan, ratio):
+        return []
+    if isinstance(ratio.p_value, Undefined) or ratio.p_value >= plan.srm_alpha:
+        return []
+    variant, seen, meant = _worst(ratio)
+    name = plan.variant_name(variant)
+    where = "all segments together" if scope.segment is None else f"segment {plan.segment_name(scope.segment)}"
+    return [
+        Finding(
+            code="srm_suspected",
+            severity="warning",
+            message=f"The split in {where} looks wrong: {seen} in {name}, expected {meant}. Chance alone does so in "
+            f"fewer than one of {1 / plan.srm_alpha:,.0f} looks; for who looks again and again it is no proof yet",
+            variant=variant,
+        )
+    ]
+
+
 def _split(plan: Plan, stratum: Stratum, units: Mapping[ArmKey, int]) -> Split:
     counts = [
         sum([units.get(ArmKey(stratum.epoch, segment, variant), 0) for segment in stratum.segments])

@@ -24,6 +24,7 @@ from analysis.inference.side_by_side import compare_segments
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.reasons import UNDEFINED, Why
+from analysis.sections.guardrails import harms_of
 
 # Standard errors beyond these leave nothing of other numbers beside them.
 _LARGEST, _FARTHEST = 1e60, 1e6
@@ -106,8 +107,15 @@ def recommendation(
         comparisons,
         [one.outlook for one in over_all if one.outlook is not None],
         control=plan.control,
-        names=Names(variant=plan.variant_name, segment=plan.segment_name, units=plan.units_name),
+        names=Names(
+            variant=plan.variant_name,
+            segment=plan.segment_name,
+            metric={metric.key: metric.label for metric in plan.metrics}.__getitem__,
+            units=plan.units_name,
+            primary=plan.primary.label,
+        ),
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
+        harms=[harm for scope in (overall, *inhabited.values()) for harm in harms_of(scope.findings, scope.segment)],
         ends=plan.looks is not None,
     )
 

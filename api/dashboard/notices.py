@@ -79,6 +79,21 @@ _MEANING = {
         "The effect has yet to come",
         "Look at the effect by day, below: people may need some time to get used to what is new.",
     ),
+    "guardrail_harmed": (
+        "A variant harms what it may not harm",
+        "Do not put it live before that is understood, even where it wins.",
+    ),
+    "guardrail_worse": (
+        "A variant does some harm",
+        "It may be no more than is tolerated; look into it before you put it live, even where it wins.",
+    ),
+    "srm_suspected": (
+        "The groups may not have the sizes they should have",
+        (
+            "It may be chance: who looks often sees it some day. But look whether something removes people from one "
+            "variant (a redirect, a crash, a filter of bots), and wait before you act on these numbers."
+        ),
+    ),
     "units_maturing": ("Some are too recent to count", "They count as soon as their time window is complete."),
 }
 

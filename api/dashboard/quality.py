@@ -28,7 +28,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """`sound` while no critical finding stands."""
+    """`sound` while no critical finding stands, and none that doubts the sizes."""
 
     sound: bool
     sentence: str
@@ -46,15 +46,22 @@ def quality_of(report: StoredReport, names: Names) -> Quality | None:
         *report.overall.findings,
         *(one for scope in report.segments for one in scope.findings),
     ]
-    sound = all(finding.severity != "critical" for finding in findings)
+    broken = any(finding.severity == "critical" for finding in findings)
+    doubted = any(finding.code == "srm_suspected" for finding in findings)
     return Quality(
-        sound=sound,
-        sentence="All groups have the sizes that the split intends."
-        if sound
-        else "Something is wrong with the groups: see the warnings at the top.",
+        sound=not broken and not doubted,
+        sentence=_sentence(broken=broken, doubted=doubted),
         sizes=sizes,
         has_any_look=any(one.any_look for one in sizes),
     )
+
+
+def _sentence(*, broken: bool, doubted: bool) -> str:
+    if broken:
+        return "Something is wrong with the groups: see the warnings at the top."
+    if doubted:
+        return "Something may be wrong with the groups: see the warnings at the top."
+    return "All groups have the sizes that the split intends."
 
 
 def _sizes(scope: Scope, names: Names) -> Sizes:

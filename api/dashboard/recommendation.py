@@ -58,12 +58,19 @@ def _word(found: Recommendation, report: StoredReport, names: Names) -> tuple[st
         case "one_for_all":
             return "winner", "One for everybody" if len(report.segments) > 1 else "A winner"
         case "per_segment":
-            return "winner", "Each segment its own"
+            return "winner" if found.winners else "open", "Each segment its own"
         case "wait":
             return "too_early", "Wait"
     if report.overall.outcome == "control_wins":
         return "control_wins", f"Keep {names.variant(report.control)}"
+    if _wins_but_harms(report):
+        return "warning", "Not yet"
     return "untrustworthy", "No advice"
+
+
+def _wins_but_harms(report: StoredReport) -> bool:
+    """Nothing is recommended, though somebody wins: only harm to a guardrail does that."""
+    return report.overall.outcome == "winner"
 
 
 def _ready(segments: list[str], names: Names) -> str:
@@ -85,11 +92,17 @@ def _next(
             return "Stop the experiment: by its own rules waiting is no use any more. Try something bolder."
         case "wait":
             return _waiting(report)
-        case "none" if report.overall.outcome == "control_wins":
-            return "Stop the experiment, and try other content."
         case "none":
-            return "Have the warnings looked into first; until then nothing here can be relied on."
+            return _nothing(report)
     return _held(found, [one for one in proposals.values() if _is_seen(report, one)], names)
+
+
+def _nothing(report: StoredReport) -> str:
+    if report.overall.outcome == "control_wins":
+        return "Stop the experiment, and try other content."
+    if _wins_but_harms(report):
+        return "Find out where the harm comes from, before anybody is shown more of it."
+    return "Have the warnings looked into first; until then nothing here can be relied on."
 
 
 def _is_seen(report: StoredReport, proposal: Proposal) -> bool:

@@ -24,13 +24,21 @@ OUTCOMES = {
     "too_early": "too early",
     "untrustworthy": "not to be trusted",
 }
+GUARDRAILS = {
+    "safe": "safe",
+    "harmed": "harmed beyond the margin",
+    "worse": "harmed, perhaps within the margin",
+    "unknown": "harm not ruled out yet",
+}
 
 
 def print_report(console: Console, report: Doc, variants: Names, segments: Names) -> None:
-    """Print what to do, what won in which segment, how sure that is, and what is wrong with the data."""
+    """Print what to do, what won in which segment, how sure that is, at what price, and what is wrong with the data."""
     if advice := report.get("recommendation"):
         console.print(f"→ {advice['sentence']}", markup=False)
     console.print(report_table(report, variants, segments))
+    if any(metric["role"] == "guardrail" for metric in report["overall"]["metrics"]):
+        console.print(guardrail_table(report, variants, segments))
     for scope in shown_segments(report):
         console.print(f"• {scope['verdict']['sentence']}", markup=False)
     for line in adaptive_lines(report, variants):
@@ -77,6 +85,51 @@ def report_table(report: Doc, variants: Names, segments: Names) -> Table:
             table.add_row(*cells, *([chance] if has_beliefs else []), mark)
         table.add_section()
     return table
+
+
+def guardrail_table(report: Doc, variants: Names, segments: Names) -> Table:
+    """Return a row for each treatment on each guardrail, over all and in each segment that has units.
+
+    The interval is the one that the state is read from.
+    """
+    level = f"{1 - report['alpha']:.0%}"
+    table = Table(title=f"guardrails: lift over {variants[report['control']]}, with {level} intervals", box=SIMPLE_HEAD)
+    table.add_column("segment")
+    table.add_column("guardrail")
+    table.add_column("variant")
+    table.add_column("lift", justify="right")
+    table.add_column("always valid", justify="right", no_wrap=True)
+    table.add_column("state")
+    shown = shown_segments(report)
+    for scope in shown if len(shown) == 1 else (report["overall"], *shown):
+        for row in _guardrail_rows(report, scope, variants, segments):
+            table.add_row(*row)
+        table.add_section()
+    return table
+
+
+def _guardrail_rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str | Text, ...]]:
+    where = "all together" if scope["segment"] is None else segments.get(scope["segment"], scope["segment"])
+    for metric in scope["metrics"]:
+        for effect in metric["comparisons"]:
+            if metric["role"] != "guardrail" or effect["baseline"] != report["control"]:
+                continue
+            lift, name = effect["lift"], variants.get(effect["treatment"], effect["treatment"])
+            yield (
+                where,
+                metric["metric"],
+                name,
+                percent(lift["value"], sign=True),
+                interval_of(lift["always_valid"]),
+                _guardrail_state(scope, effect["guardrail"] or "unknown"),
+            )
+            where = ""
+
+
+def _guardrail_state(scope: Doc, state: str) -> Text:
+    if scope["verdict"]["outcome"] == "untrustworthy":
+        return Text(OUTCOMES["untrustworthy"])
+    return Text(GUARDRAILS.get(state, state), style="bold red" if state in ("harmed", "worse") else "")
 
 
 def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str | Text, ...]]:

@@ -130,6 +130,16 @@ def test_without_trust_there_is_no_advice_but_to_look_into_it(site: Site) -> Non
     )
 
 
+def test_who_wins_but_harms_is_not_advised_and_nobody_is_told_to_distrust_the_numbers(site: Site) -> None:
+    site.add(mail())
+    doc = full_report(recommendation={**ADVICE, "advice": "none", "winners": [], "sentence": "It wins, but harms."})
+    doc["overall"]["verdict"].update(outcome="winner", variant=MENS)
+    site.store(doc)
+    assert "What to do: Not yet It wins, but harms. Next: Find out where the harm comes from" in section(
+        site.get(PAGE), "advice"
+    )
+
+
 def test_where_the_control_wins_it_is_kept(site: Site) -> None:
     site.add(plain())
     doc = small("control_wins", "So it is.", variant=CONTROL)
@@ -277,6 +287,12 @@ def test_groups_that_are_wrong_are_not_called_right(site: Site) -> None:
     assert "Something is wrong with the groups" in section(site.get(PAGE), "quality")
 
 
+def test_groups_that_are_in_doubt_are_not_called_right(site: Site) -> None:
+    site.add(mail())
+    site.store(full_report(findings=[finding("srm_suspected", "warning", "The split looks wrong")]))
+    assert "Something may be wrong with the groups" in section(site.get(PAGE), "quality")
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
@@ -285,6 +301,9 @@ def test_groups_that_are_wrong_are_not_called_right(site: Site) -> None:
         ("too_good_to_be_true", "Warning: This is too good to be true"),
         ("novelty", "Warning: The effect wears off"),
         ("primacy", "Warning: The effect has yet to come"),
+        ("guardrail_harmed", "Warning: A variant harms what it may not harm"),
+        ("guardrail_worse", "Warning: A variant does some harm"),
+        ("srm_suspected", "Warning: The groups may not have the sizes they should have"),
     ],
 )
 def test_new_findings_have_words_of_ours(site: Site, code: str, words: str) -> None:

@@ -8,13 +8,15 @@ import pytest
 
 from analysis.design.outlook import HORIZON_REACHED
 from analysis.estimate import Estimate, Outlook, SegmentComparison, Undefined, Verdict
-from analysis.inference.recommend import Names, recommend
+from analysis.inference.recommend import Harm, Names, recommend
 
 NONE = Undefined(reason="too_few_segments", message="")
 NAMES = Names(
     variant={"a": "Old", "b": "New", "c": "Bold", "d": "Loud"}.__getitem__,
     segment={"w": "Women", "m": "Men", "k": "Kids"}.__getitem__,
+    metric={"returns": "Returns", "stops": "Stops"}.__getitem__,
     units="customers",
+    primary="Visits",
 )
 
 
@@ -141,6 +143,50 @@ def outlook(*, days: float | None = None, units: int | None = None, lift: float 
             "There is no winner over all: keep Old for Men; wait for Women and Kids.",
             id="harm in one segment, nothing over all",
         ),
+        pytest.param(
+            LOST,
+            [verdict("tied", None, "b", "c"), LOST, OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: keep Old for Men; either New or Bold to Women, or wait to "
+            "know which; wait for Kids.",
+            id="the control wins, but not for women, where two are tied",
+        ),
+        pytest.param(
+            LOST,
+            [verdict("undecided", None, "b"), OPEN, OPEN],
+            True,
+            "per_segment",
+            "What works differs between segments: for Women New beats Old, but may not be the best: show it, or wait; "
+            "wait for Men and Kids.",
+            id="the control wins, but for women another is ahead",
+        ),
+        pytest.param(
+            OPEN,
+            [verdict("tied", None, "b", "c"), OPEN, OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: either New or Bold to Women, or wait to know which; wait "
+            "for Men and Kids.",
+            id="a tie in one segment only",
+        ),
+        pytest.param(
+            won("b"),
+            [OPEN, verdict("tied", None, "c", "d"), OPEN],
+            False,
+            "per_segment",
+            "No variant is shown to be best for everybody: either Bold or Loud to Men, or wait to know which; wait "
+            "for Women and Kids.",
+            id="beaten in a tie, and nowhere else a winner",
+        ),
+        pytest.param(
+            verdict("tied", None, "b", "c"),
+            [verdict("tied", None, "b", "c"), verdict("undecided", None, "c"), OPEN],
+            False,
+            "wait",
+            "New and Bold are better than Old, but the best one is not certain. Let it run: more customers are needed.",
+            id="tied over all and in a segment",
+        ),
         pytest.param(LOST, [won("b"), LOST, OPEN], True, "per_segment", None, id="the control wins, but not for women"),
         pytest.param(
             LOST,
@@ -240,3 +286,110 @@ def test_when_nothing_is_in_sight() -> None:
 
 def test_keys_stand_for_names_where_there_are_none() -> None:
     assert recommend(LOST, {}, control="a").sentence == "Keep a: it is better than everything that was tried."
+
+
+def harm(segment: str | None, variant: str = "b", metric: str = "returns", *, beyond: bool = True) -> Harm:
+    return Harm(segment=segment, variant=variant, metric=metric, beyond=beyond)
+
+
+SOME = "perhaps no more than is tolerated: look at that first."
+FOR_ALL = "Show New to everybody: it wins over all, and there is no sure sign that segments differ."
+TIED = verdict("tied", None, "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("overall", "segments", "harms", "advised", "sentence"),
+    [
+        pytest.param(
+            won("b"),
+            [OPEN, OPEN],
+            [harm(None), harm("w")],
+            ("none", ""),
+            "New wins on Visits, but harms Returns: do not show it to everybody before that is understood.",
+            id="over all",
+        ),
+        pytest.param(
+            won("b"),
+            [won("b"), won("b")],
+            [harm(None, metric="stops"), harm("w"), harm("m"), harm("m", "c")],
+            ("none", ""),
+            "New wins on Visits, but harms Stops, and Returns for Women and Men: do not show it to everybody before "
+            "that is understood.",
+            id="one over all, another in segments only",
+        ),
+        pytest.param(won("b"), [OPEN, OPEN], [harm(None, "c")], ("one_for_all", ""), FOR_ALL, id="by another variant"),
+        pytest.param(
+            won("b"),
+            [OPEN, OPEN],
+            [harm(None, beyond=False), harm("w", beyond=False)],
+            ("one_for_all", ""),
+            f"{FOR_ALL} New does some harm to Returns, {SOME}",
+            id="perhaps within the margin",
+        ),
+        pytest.param(
+            won("b"),
+            [OPEN, OPEN],
+            [harm("w", beyond=False)],
+            ("one_for_all", ""),
+            f"{FOR_ALL} New does some harm to Returns for Women, {SOME}",
+            id="perhaps within the margin, in a segment",
+        ),
+        pytest.param(
+            OPEN,
+            [won("b"), won("b"), LOST],
+            [harm("w"), harm("w", metric="stops")],
+            ("per_segment", "m:b k:a"),
+            "No variant is shown to be best for everybody: show New to Men; keep Old for Kids; do not show New to "
+            "Women before it is understood why it harms Returns and Stops.",
+            id="in one of the segments that it wins",
+        ),
+        pytest.param(
+            OPEN,
+            [won("b"), OPEN],
+            [harm("w")],
+            ("per_segment", ""),
+            "No variant is shown to be best for everybody: do not show New to Women before it is understood why it "
+            "harms Returns; wait for Men.",
+            id="in the only segment that it wins",
+        ),
+        pytest.param(
+            OPEN,
+            [TIED, OPEN],
+            [harm("w")],
+            ("per_segment", ""),
+            "No variant is shown to be best for everybody: for Women Bold beats Old, but may not be the best: show "
+            "it, or wait; do not show New to Women before it is understood why it harms Returns; wait for Men.",
+            id="one of two that are tied",
+        ),
+        pytest.param(
+            OPEN,
+            [won("b"), OPEN],
+            [harm(None)],
+            ("per_segment", "w:b"),
+            "No variant is shown to be best for everybody: show New to Women; wait for Men. Over all, New harms "
+            "Returns: look at that first.",
+            id="over all, not shown in the segment that it wins",
+        ),
+        pytest.param(
+            TIED,
+            [OPEN, OPEN],
+            [harm(None, "c")],
+            ("wait", ""),
+            "New and Bold are better than Old, but the best one is not certain. Let it run: more customers are "
+            "needed. Over all, Bold harms Returns: look at that first.",
+            id="tied over all",
+        ),
+    ],
+)
+def test_who_harms_a_guardrail_is_not_recommended_without_a_word(
+    overall: Verdict, segments: list[Verdict], harms: list[Harm], advised: tuple[str, str], sentence: str
+) -> None:
+    found = recommend(overall, dict(zip("wmk", segments, strict=False)), control="a", names=NAMES, harms=harms)
+    winners = " ".join(f"{segment}:{variant}" for segment, variant in found.winners)
+    assert ((found.advice, winners), found.sentence) == (advised, sentence)
+    assert found.variant == ("b" if found.advice == "one_for_all" else None)
+
+
+def test_a_metric_without_a_name_wins_all_the_same() -> None:
+    found = recommend(won("b"), {"w": won("b")}, control="a", harms=[harm(None)])
+    assert found.sentence == "b wins, but harms returns: do not show it to everybody before that is understood."

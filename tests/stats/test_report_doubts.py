@@ -123,6 +123,24 @@ def test_where_most_are_outside_of_the_plan_nothing_can_be_trusted(outside: int,
     assert [(one.code, one.severity) for one in found.findings] == [("exposures_outside", severity)]
 
 
+@pytest.mark.parametrize(
+    ("outside", "outcome", "advice"), [(20_000, "winner", "one_for_all"), (20_001, "untrustworthy", "none")]
+)
+def test_nobody_wins_anywhere_while_most_are_outside_of_the_plan(outside: int, outcome: str, advice: str) -> None:
+    """10 % against 15 % of 5,000 each, in two segments: 20,000 count."""
+    arms = {
+        (1, where, arm): {"visits": conversions(events, 5_000)}
+        for where in ("s", "t")
+        for arm, events in (("a", 500), ("b", 750))
+    }
+    found = build(plan(segments=("s", "t")), table(arms, units_outside=outside))
+    assert [scope.verdict.outcome for scope in (found.overall, *found.segments)] == [outcome] * 3
+    assert found.recommendation is not None
+    assert found.recommendation.advice == advice
+    if outcome == "untrustworthy":
+        assert all("first exposed outside of the plan" in scope.verdict.sentence for scope in found.segments)
+
+
 def test_a_table_without_anything_gives_reasons() -> None:
     found = build(plan(segments=("x", "y")), MomentTable())
     assert found.units == 0

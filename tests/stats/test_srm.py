@@ -239,6 +239,23 @@ def test_who_looks_again_and_again_is_warned_by_the_test_for_that() -> None:
             assert ("srm" in [finding.code for finding in found.findings]) is warned, (b, rule)
 
 
+def test_what_would_alarm_at_one_look_is_doubted_by_who_looks_again_and_again() -> None:
+    """The same counts: between the chi-square test and the one for all looks there is a warning, and a verdict."""
+    for b, once, again in ((10_470, [], []), (10_480, [], ["srm_suspected"]), (10_800, [], [])):
+        table = counts((1, "all", {"a": 10_000, "b": b}))
+        for rule, codes in (("fixed_horizon", once), ("always_valid", again)):
+            found = build(plan(stopping_rule=rule), table).segments[0]
+            told = [finding for finding in found.findings if finding.code == "srm_suspected"]
+            assert [finding.code for finding in told] == codes, (b, rule)
+            if codes:
+                assert found.verdict.outcome != "untrustworthy"
+                assert (told[0].severity, told[0].variant) == ("warning", "a")
+                assert told[0].message == (
+                    "The split in segment all looks wrong: 48.8% in a, expected 50%. Chance alone does so in fewer "
+                    "than one of 1,000 looks; for who looks again and again it is no proof yet"
+                )
+
+
 def test_the_evidence_at_any_look_is_the_mean_of_three_beta_mixtures() -> None:
     """600 and 700 of 1,300, by scipy's beta-binomial law over the binomial one, tuned for 100, 5,000 and 500,000."""
     alone = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.estimate import Interval, ScopeReport, Undefined
+from analysis.estimate import Interval, Report, ScopeReport, Undefined
 from analysis.moments import Moments
 from analysis.plan import Cell
 from analysis.report import build
@@ -455,3 +455,95 @@ def test_a_winner_is_named_exactly_when_its_adjusted_p_is_below_alpha() -> None:
     assert named == [isinstance(p, float) and p < 0.05 for p in p_values]
     assert any(isinstance(p, float) and 0.05 < p < 0.1 for p in p_values)
     assert any(named)
+
+
+def test_what_is_recommended_does_not_contradict_a_segment() -> None:
+    """b and c convert 16 % of vips against 10 %, and 7 % of the rest against 10 %, who are four in five."""
+    arms = {
+        (1, where, variant): {"visits": conversions(events, n)}
+        for where, n, of in (("vip", 4_000, (400, 640, 640)), ("rest", 16_000, (1_600, 1_120, 1_120)))
+        for variant, events in zip("abc", of, strict=True)
+    }
+    found = build(plan(variants=("a", "b", "c"), segments=("vip", "rest")), table(arms))
+    assert [scope.verdict.outcome for scope in (found.overall, *found.segments)] == [
+        "control_wins",
+        "tied",
+        "control_wins",
+    ]
+    assert found.recommendation is not None
+    assert (found.recommendation.advice, found.recommendation.winners) == ("per_segment", (("rest", "a"),))
+    assert found.recommendation.sentence == (
+        "What works differs between segments: keep a for rest; either b or c to vip, or wait to know which."
+    )
+
+
+def guarded(harmed: int, segments: tuple[str, ...] = ("s",), **changes: Any) -> Report:
+    """b wins 15 % against 10 %; of 100,000 an arm 50,000 and so many complain. The first segment alone is harmed."""
+    guard = metric(key="guard", name="Complaints", role="guardrail", direction="decrease", margin_lift=0.02)
+    arms = {
+        (1, where, variant): {
+            "visits": conversions(visits, 100_000),
+            "guard": conversions(harmed if (where, variant) == (segments[0], "b") else 50_000, 100_000),
+        }
+        for where in segments
+        for variant, visits in (("a", 10_000), ("b", 15_000))
+    }
+    return build(plan(metric(name="Visits"), guard, segments=segments, **changes), table(arms))
+
+
+@pytest.mark.parametrize(
+    ("complaints", "code", "message", "advice", "sentence"),
+    [
+        pytest.param(
+            60_000,
+            "guardrail_harmed",
+            "b harms Complaints: 20% higher than with a, surely by 18% or more; 2% is tolerated",
+            "none",
+            "b wins on Visits, but harms Complaints: do not show it to everybody before that is understood.",
+            id="harmed",
+        ),
+        pytest.param(
+            51_000,
+            "guardrail_worse",
+            "b does some harm to Complaints: 2.0% higher than with a, perhaps no more than the 2% that is tolerated",
+            "one_for_all",
+            "Show b to everybody: it wins. b does some harm to Complaints, perhaps no more than is tolerated: look at "
+            "that first.",
+            id="worse",
+        ),
+        pytest.param(40_000, None, "", "one_for_all", "Show b to everybody: it wins.", id="safe"),
+    ],
+)
+def test_who_wins_at_a_price_is_not_recommended_without_it(
+    complaints: int, code: str | None, message: str, advice: str, sentence: str
+) -> None:
+    """The lift's interval is some 1.3 points wide on either side."""
+    found = guarded(complaints)
+    for scope in (found.overall, *found.segments):
+        assert scope.verdict.outcome == "winner"
+        told = [one for one in scope.findings if one.code.startswith("guardrail")]
+        assert [(one.code, one.severity, one.message, one.variant, one.metric) for one in told] == (
+            [(code, "warning", message, "b", "guard")] if code else []
+        )
+    assert found.recommendation is not None
+    assert (found.recommendation.advice, found.recommendation.sentence) == (advice, sentence)
+
+
+def test_harm_in_a_segment_is_named_with_it() -> None:
+    """+4 % of s alone; with t +2 %, at the margin."""
+    found = guarded(52_000, ("s", "t"))
+    told = [[one.message for one in scope.findings if one.metric == "guard"] for scope in found.segments]
+    assert told[0][0].startswith("b harms Complaints for s: 4.0% higher than with a, surely by 2.")
+    assert told[1] == []
+    assert found.recommendation is not None
+    assert found.recommendation.advice == "none"
+    assert found.recommendation.sentence == (
+        "b wins on Visits, but harms Complaints for s: do not show it to everybody before that is understood."
+    )
+
+
+def test_nothing_is_said_of_guardrails_where_the_data_cannot_be_trusted() -> None:
+    cells = [Cell(epoch=1, segment="s", weights={"a": 2, "b": 1})]
+    found = segment(guarded(60_000, cells=cells))
+    assert found.verdict.outcome == "untrustworthy"
+    assert [one.code for one in found.findings if one.code.startswith("guardrail")] == []

@@ -95,7 +95,7 @@ def evidence_of(look: Look, segment: str) -> Evidence:
         p_value_adjusted=number(shown["p_value_adjusted"]) if shown else None,
         beliefs=beliefs,
         srm_p_value=number(scope["srm"]["p_value"]),
-        critical=tuple(dict.fromkeys(critical_of(snapshot.report, scope, own))),
+        critical=critical_of(snapshot.report, scope, own),
         guardrails=(*_guardrails(own, scope, control), *_not_looked_at(seen.definition, definition, variant)),
         holdback=_forecast(
             experiment,
@@ -112,12 +112,14 @@ def _basis(experiment: Experiment, report: Doc, own: Doc) -> tuple[Basis, Doc]:
     """One winner for all is read from all together, as long as segments are not shown to differ.
 
     Who wins over all although segments differ, or although one of them says otherwise, is advised to nobody yet
-    ("wait"): then each segment speaks for itself.
+    ("wait"): then each segment speaks for itself. Who wins, but harms a guardrail ("none"), is judged over all.
     """
     if experiment.definition.promotion.scope is PromotionScope.PER_SEGMENT:
         return Basis.SEGMENT, own
     advice, overall = (report.get("recommendation") or {}).get("advice"), report["overall"]
-    differs = advice == "per_segment" or (overall["verdict"]["outcome"] == "winner" and advice != "one_for_all")
+    differs = advice == "per_segment" or (
+        overall["verdict"]["outcome"] == "winner" and advice not in ("one_for_all", "none")
+    )
     return (Basis.SEGMENT, own) if differs else (Basis.OVERALL, overall)
 
 

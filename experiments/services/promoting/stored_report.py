@@ -72,13 +72,14 @@ def beliefs_of(scope: Doc, control: str) -> Iterator[ArmBelief]:
 
 
 def critical_of(*documents: Doc) -> tuple[str, ...]:
-    """Sentences of findings that forbid any conclusion."""
-    return tuple(
+    """Sentences of findings that forbid any conclusion, each once: scopes repeat those of the whole report."""
+    told = (
         finding["message"]
         for document in documents
         for finding in document["findings"]
         if finding["severity"] == "critical"
     )
+    return tuple(dict.fromkeys(told))
 
 
 def relative_spread(scope: Doc, control: str) -> float | None:

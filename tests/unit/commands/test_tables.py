@@ -15,7 +15,7 @@ from experiments.cli.tables import interval_of, print_report, report_table
 from experiments.domain.evidence import ArmBelief
 from experiments.domain.promotion import PromotionState
 from tests.stores.promotions import evidence, promotion, step
-from tests.unit.reports import interval, report, scope
+from tests.unit.reports import comparison, interval, metric, report, scope
 
 NOT_FINITE = {"undefined": "not_finite", "message": "Too large or too small for a number."}
 
@@ -107,3 +107,35 @@ def test_one_of_many_is_not_nobody(value: float, said: str) -> None:
 )
 def test_scores_are_said_in_what_they_stand_for(place: int, ends: tuple[int, ...], words: str) -> None:
     assert score_range(1, place, ends) == words
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "words"),
+    [
+        ("winner", "harmed", "harmed beyond the margin"),
+        ("winner", "worse", "harmed, perhaps within the margin"),
+        ("winner", "safe", "safe"),
+        ("winner", "unknown", "harm not ruled out yet"),
+        ("untrustworthy", "safe", "not to be trusted"),
+    ],
+)
+def test_the_price_of_a_lift_stands_below_it(outcome: str, state: str, words: str) -> None:
+    mens, womens = scope("mens", outcome), scope("womens")
+    mens["metrics"].append(metric("returns", "guardrail", [comparison("b", 0.31, 0.62, guardrail=state)]))
+    womens["metrics"].append(metric("returns", "guardrail", [comparison("b", -0.12, 0.14, guardrail="unknown")]))
+    document = report(mens, womens)
+    document["overall"]["metrics"].append(
+        metric("returns", "guardrail", [comparison("b", 0.1, 0.2, guardrail="worse")])
+    )
+    console = Console(width=200, record=True)
+    print_report(console, document, {"a": "Old", "b": "New"}, {"mens": "Men", "womens": "Women"})
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "guardrails: lift over Old, with 95% intervals" in lines
+    assert "all together returns New +15.00% +10.0% … +20.0% harmed, perhaps within the margin" in lines
+    assert f"Men returns New +46.50% +31.0% … +62.0% {words}" in lines
+    assert "Women returns New +1.00% -12.0% … +14.0% harm not ruled out yet" in lines
+
+
+def test_without_guardrails_nothing_is_said_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    print_report(out(), report(scope("mens")), {"a": "A", "b": "B"}, {"mens": "Men"})
+    assert "guardrail" not in capsys.readouterr().out

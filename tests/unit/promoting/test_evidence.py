@@ -17,7 +17,7 @@ from experiments.domain.segment import Segment
 from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT
-from tests.unit.reports import report, scope, store
+from tests.unit.reports import comparison, metric, report, scope, store
 
 NOT_FINITE = {"undefined": "not_finite", "message": "Too large or too small for a number."}
 
@@ -135,15 +135,34 @@ def for_all(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> Winnow:
 
 @pytest.mark.parametrize(
     ("advice", "basis", "action"),
-    [("one_for_all", Basis.OVERALL, Action.PROMOTE), ("wait", Basis.SEGMENT, Action.HOLD)],
+    [
+        ("one_for_all", Basis.OVERALL, Action.PROMOTE),
+        ("wait", Basis.SEGMENT, Action.HOLD),
+        ("none", Basis.OVERALL, Action.PROMOTE),
+    ],
 )
 def test_who_wins_over_all_is_for_all_only_where_the_report_advises_it(
     for_all: Winnow, clock: FakeClock, advice: str, basis: Basis, action: Action
 ) -> None:
-    """`wait` beside a winner over all: segments are shown to differ, and none of them alone is sure yet."""
+    """`wait` beside a winner over all: segments are shown to differ, and none of them alone is sure yet.
+
+    `none` beside it: it does harm somewhere, and who is harmed is judged as ever.
+    """
     store(for_all.open_unit_of_work, "banner", _for_all(advice, scope("mens", "undecided", -0.1, 0.2)), at=clock.now)
     found = for_all.promoter.propose("banner", "mens")[0]
     assert (found.evidence.basis, found.decision.action) == (basis, action)
+
+
+def test_who_wins_over_all_but_harms_goes_live_nowhere(for_all: Winnow, clock: FakeClock) -> None:
+    """In the segment it wins as well, and is safe: what all together show is not set aside."""
+    own = scope("mens")
+    own["metrics"].append(metric("returns", "guardrail", [comparison("b", 0.0, 0.1, guardrail="safe")]))
+    document = _for_all("none", own)
+    harm = metric("returns", "guardrail", [comparison("b", -0.4, -0.2, guardrail="harmed")])
+    document["overall"]["metrics"].append(harm)
+    store(for_all.open_unit_of_work, "banner", document, at=clock.now)
+    decision = for_all.promoter.propose("banner", "mens")[0].decision
+    assert (decision.action, [reason.code for reason in decision.reasons]) == (Action.HOLD, ["guardrail_harmed"])
 
 
 def test_who_is_worse_in_a_segment_is_not_for_it_though_others_may_be(for_all: Winnow, clock: FakeClock) -> None:
