@@ -8,6 +8,7 @@ from math import ceil
 
 from analysis.design.outlook import HORIZON_REACHED
 from analysis.estimate import Advice, Outlook, Recommendation, SegmentComparison, Undefined, Verdict
+from analysis.wording import percentage
 
 
 def _as_is(key: str) -> str:
@@ -204,7 +205,7 @@ def _when(call: _Call) -> str:
         reached = any(one.power_left == HORIZON_REACHED for one in call.outlooks)
         if reached and call.ends:
             return "All units that were planned are in: nothing more can be expected at this size."
-        seen = f"a difference of {100 * min(lifts):.2g}% or more would probably be seen"
+        seen = f"a difference of {percentage(min(lifts))} or more would probably be seen"
         return f"Nothing is in sight so far; {seen} by {'now' if reached else 'the planned end'}."
     return f"Let it run: more {call.names.units} are needed."
 

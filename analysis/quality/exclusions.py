@@ -9,6 +9,7 @@ from analysis.estimate import Finding
 from analysis.moments import MetricKey, MomentTable
 from analysis.plan import Plan
 from analysis.scopes import Scope, Stratum
+from analysis.wording import percentage
 
 # Above this share of all units, leaving the mixed ones out may itself distort the comparison.
 MIXED_SHARE = 0.01
@@ -27,7 +28,7 @@ def _mixed(plan: Plan, table: MomentTable) -> list[Finding]:
         Finding(
             code="mixed_exposures",
             severity="warning" if share > MIXED_SHARE else "info",
-            message=f"{table.units_mixed} {plan.units_name} ({100 * share:.2g}%) saw more than one variant in one "
+            message=f"{table.units_mixed} {plan.units_name} ({percentage(share)}) saw more than one variant in one "
             "segment while its split did not change; they are left out",
         )
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log, sqrt
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.stats.builders import (
     segment,
     table,
 )
+from tests.stats.exact_means import mean_with
 
 
 @pytest.mark.parametrize(
@@ -352,7 +354,7 @@ def test_what_only_holm_rejects_has_an_interval_that_ends_at_zero(sign: int) -> 
         nearest, farthest = (interval.low, interval.high) if sign > 0 else (-interval.high, -interval.low)
         assert nearest == 0
         assert farthest > abs(by) / 2.1
-    assert "between 0.00% and" in found.verdict.sentence
+    assert "(more than 0% and at most" in found.verdict.sentence
 
 
 def test_intervals_of_the_false_discovery_rate_widen_with_what_is_not_rejected() -> None:
@@ -455,3 +457,38 @@ def test_a_winner_is_named_exactly_when_its_adjusted_p_is_below_alpha() -> None:
     assert named == [isinstance(p, float) and p < 0.05 for p in p_values]
     assert any(isinstance(p, float) and 0.05 < p < 0.1 for p in p_values)
     assert any(named)
+
+
+@pytest.mark.parametrize(("direction", "who"), [("increase", "b wins for y: visits are"), ("decrease", "a wins for y")])
+def test_where_an_interval_ends_at_0_the_sentence_rules_0_out(direction: str, who: str) -> None:
+    """Holm over three segments, p = 6e-5, .0215 and 1: the second is below alpha/2 and not below alpha/3, so that its
+    simultaneous interval ends at 0 (Strassburger & Bretz, Statistics in Medicine 27, 2008, pp. 4914-4927)."""
+    error = sqrt(2) * 0.05
+    arms = {
+        (1, name, arm): {"visits": mean_with(value, 0.05)}
+        for name, z in (("x", 4.0), ("y", 2.3), ("z", 0.0))
+        for arm, value in (("a", 10.0), ("b", 10 + z * error))
+    }
+    question = plan(metric(kind="mean", direction=direction), segments=("x", "y", "z"), stopping_rule="fixed_horizon")
+    sentence = build(question, table(arms)).segments[1].verdict.sentence
+    assert sentence.startswith(who)
+    assert "1.6% higher" in sentence
+    assert "(more than 0% and at most 3." in sentence
+
+
+def test_a_sentence_never_says_that_all_are_lost_while_some_convert() -> None:
+    """3,600 of 4,000 against 16: 99.56% lower."""
+    found = one_segment({"a": conversions(3_600, 4_000), "b": conversions(16, 4_000)})
+    assert "with b visits are 99.6% lower (between " in found.overall.verdict.sentence
+    assert "100%" not in found.overall.verdict.sentence
+
+
+def test_large_values_are_written_out() -> None:
+    """The control's mean is not above 0: no percentage, and the difference of 123,400 has no exponent."""
+    arms = {
+        (1, "all", arm): {"visits": replace(mean_with(value, 1_000.0), absolute_mean=2e4)}
+        for arm, value in (("a", -5.0), ("b", 123_395.0))
+    }
+    sentence = build(plan(metric(kind="mean")), table(arms)).overall.verdict.sentence
+    assert "visits are 123,400 higher than with a (between " in sentence
+    assert "e+" not in sentence
