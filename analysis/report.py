@@ -60,6 +60,7 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
         for number, arms in enumerate(beliefs_of_arms(measured, [rows.beliefs for _, rows in metrics]))
     ]
     side_by_side = segment_comparisons(measured)
+    units = sum(moments.units.values())
     return Report(
         schema=REPORT_SCHEMA,
         engine_version=ENGINE_VERSION,
@@ -69,13 +70,13 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
         stopping_rule=plan.stopping_rule,
         family=plan.family,
         tuned_for_units=plan.tuned_for_units,
-        units=sum(moments.units.values()),
+        units=units,
         units_mixed=moments.units_mixed,
         units_outside=moments.units_outside,
         watermark_at=None if plan.watermark_at is None else plan.watermark_at.astimezone(UTC).isoformat(),
         overall=scopes[0],
         segments=tuple(scopes[1:]),
-        findings=(*look_findings(plan), *exclusion_findings(plan, moments), *cap_findings(board)),
+        findings=(*look_findings(plan, units), *exclusion_findings(plan, moments), *cap_findings(board)),
         segment_comparisons=side_by_side,
         recommendation=recommendation(measured, scopes[0], scopes[1:], side_by_side),
     )

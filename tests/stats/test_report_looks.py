@@ -96,8 +96,22 @@ def test_an_unbounded_lift_of_a_group_sequential_plan_says_so() -> None:
     assert row.lift_in_family.reason == "unbounded"
 
 
-def test_one_look_is_said_to_be_one_look() -> None:
-    assert [one.code for one in means((10, 1), (10, 1), stopping_rule="fixed_horizon").findings] == ["single_look"]
+@pytest.mark.parametrize(
+    ("planned", "severity", "says"),
+    [
+        (2_000, "info", "looking again and again makes them wrong more often"),
+        (2_001, "warning", "Only 2,000 of the 2,001 planned units are in: who looks early and often finds winners"),
+        (50_000, "warning", "Only 2,000 of the 50,000 planned units are in"),
+    ],
+)
+def test_one_look_is_said_to_be_one_look_and_an_early_one_is_warned_of(planned: int, severity: str, says: str) -> None:
+    """Ten looks at A/A data, all before a tenth of the units, end in a winner in 12 of 40 experiments, not in 2."""
+    found = means((10, 1), (10, 1), stopping_rule="fixed_horizon", tuned_for_units=planned).findings
+    assert [(one.code, one.severity) for one in found] == [("single_look", severity)]
+    assert says in found[0].message
+
+
+def test_who_looks_always_is_not_warned() -> None:
     assert means((10, 1), (10, 1)).findings == ()
 
 
