@@ -45,7 +45,12 @@ def control_wins(contest: Contest, treatments: Sequence[str]) -> str:
 
 def undecided(contest: Contest) -> str:
     """All that is shown, and no more: against the control first, then among the treatments."""
-    shown = ". ".join((_against_control(contest), *_among_treatments(contest)))
+    among = tuple(_among_treatments(contest))
+    if (reason := contest.untestable()) and not among:
+        label, units = _mid_sentence(contest.plan.primary.label), contest.plan.units_name
+        why = f"{label} cannot be tested. {reason.message} More {units} like these will not change that."
+        return f"No winner for {_where(contest)}: {why}" + _was_better(contest)
+    shown = ". ".join((_against_control(contest), *among))
     return f"No winner yet for {_where(contest)}: {shown}." + _was_better(contest)
 
 
@@ -95,7 +100,10 @@ def nothing_to_compare(contest: Contest) -> str:
 
 
 def too_early(contest: Contest, reasons: Sequence[Finding]) -> str:
-    return f"Too early to say for {_where(contest)}: {reasons[0].message}."
+    start = f"Too early to say for {_where(contest)}: {reasons[0].message}."
+    if not contest.maturing:
+        return start
+    return f"{start} {contest.maturing:,} {contest.plan.units_name} are in whose time is not over yet."
 
 
 def untrustworthy(contest: Contest) -> str:

@@ -85,7 +85,7 @@ def scope_findings(board: Board, number: int) -> list[Finding]:
 def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
     if not (table.maturing or table.cut_short):
         return []
-    recent, cut_short = _incomplete(scope, table.maturing), _incomplete(scope, table.cut_short)
+    recent, cut_short = incomplete(scope, table.maturing), incomplete(scope, table.cut_short)
     findings = []
     for metric in plan.metrics:
         reasons = []
@@ -106,7 +106,7 @@ def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
     return findings
 
 
-def _incomplete(scope: Scope, found: Mapping[MetricKey, int]) -> dict[str, int]:
+def incomplete(scope: Scope, found: Mapping[MetricKey, int]) -> dict[str, int]:
     """Units of a scope by metric."""
     cells = {(cell.epoch, cell.segments[0]) for cell in scope.cells}
     units: dict[str, int] = {}

@@ -117,6 +117,8 @@ def days(value: float) -> str:
     """How long something still takes, in words."""
     if value < 1:
         return "less than a day"
+    if value > 365:
+        return "more than a year"
     return "about a day" if value < 1.5 else f"about {rounded_up(value)} days"
 
 

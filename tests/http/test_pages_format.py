@@ -74,7 +74,10 @@ def test_what_is_to_come_is_rounded_up_to_two_digits(value: float, text: str) ->
     assert say.rounded_up(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.2, "less than a day"), (1.2, "about a day"), (5.2, "about 6 days")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.2, "less than a day"), (1.2, "about a day"), (5.2, "about 6 days"), (5_649, "more than a year")],
+)
 def test_days_in_words(value: float, text: str) -> None:
     assert say.days(value) == text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from math import sqrt
+from typing import Any
 
 import pytest
 from scipy.stats import norm
@@ -137,6 +138,27 @@ def test_an_open_comparison_says_when_it_decides_and_a_decided_one_does_not() ->
     assert row.outlook.detectable_lift == pytest.approx((critical + norm.isf(0.2)) * at_end / 10, rel=1e-6)
     decided = comparison(segment(means((10, 0.01), (11, 0.01))))
     assert decided.outlook is None
+
+
+@pytest.mark.parametrize(
+    ("days", "ends_at", "watermark", "says"),
+    [
+        # A file has one day: how many come in a day is not known of it.
+        ([0], None, at(3_600), "something can be said after "),
+        ([0], None, at(7 * 86_400), "in about "),
+        ([0], None, at(9 * 86_400), "Nobody new comes in"),
+        ([0, 1, 2], at(2.5 * 86_400), at(3 * 86_400), "Nobody new comes in"),
+        ([0, 1, 2], at(4 * 86_400), at(3 * 86_400), "in about "),
+    ],
+    ids=["one day", "a week", "long silent", "stopped", "not stopped yet"],
+)
+def test_nothing_is_promised_where_nobody_comes(days: list[int], ends_at: Any, watermark: Any, says: str) -> None:
+    error = sqrt(2) * 0.05
+    arms = {(1, "all", arm): {"visits": mean_with(10 + z * error, 0.05)} for arm, z in (("a", 0.0), ("b", 2.0))}
+    arrivals = {ArrivalKey("all", (at(0) + timedelta(days=day)).date().isoformat()): 600 for day in days}
+    cells = [Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=ends_at)]
+    question = plan(metric(kind="mean"), cells=cells, watermark_at=watermark)
+    assert says in build(question, table(arms, arrivals=arrivals)).recommendation.sentence
 
 
 def test_the_clock_counts_variance_not_units() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.estimate import Interval, ScopeReport, Undefined
-from analysis.moments import Moments
+from analysis.moments import MetricKey, Moments
 from analysis.plan import Cell
 from analysis.report import build
 from tests.stats.builders import (
@@ -492,3 +492,45 @@ def test_large_values_are_written_out() -> None:
     sentence = build(plan(metric(kind="mean")), table(arms)).overall.verdict.sentence
     assert "visits are 123,400 higher than with a (between " in sentence
     assert "e+" not in sentence
+
+
+def test_what_cannot_be_tested_is_said_to_be_so() -> None:
+    """All of one arm have 5 and all of the other 7: no number of such customers gives the spread of a test."""
+    arms = {(1, "all", arm): {"visits": moments_of([value] * 4_000)} for arm, value in (("a", 5.0), ("b", 7.0))}
+    found = build(plan(metric(kind="mean"), units_name="customers"), table(arms))
+    assert found.overall.verdict.outcome == "undecided"
+    assert segment(found).verdict.sentence == (
+        "No winner for all: visits cannot be tested. Nobody differs from anybody within an arm: no scale to test on. "
+        "More customers like these will not change that."
+    )
+    assert found.recommendation.sentence.startswith("There is no winner yet. It cannot be tested: nobody differs")
+
+
+def test_denominators_of_zero_cannot_be_tested_either() -> None:
+    arms = {
+        (1, "all", arm): {"visits": moments_of([1.0, 3.0] * 500, [of, of] * 500)}
+        for arm, of in (("a", 1.0), ("b", 0.0))
+    }
+    ratio = metric(kind="ratio", denominator_event_name="view")
+    assert "visits cannot be tested. The denominators add up to zero." in (
+        segment(build(plan(ratio), table(arms))).verdict.sentence
+    )
+
+
+@pytest.mark.parametrize(
+    ("recent", "advice"),
+    [
+        (3_000, "Give it time: 6,000 units are in whose time is not over yet."),
+        (20, "Give it time: 40 units are in whose time is not over yet, and more units are needed."),
+    ],
+)
+def test_windows_that_are_open_miss_time(recent: int, advice: str) -> None:
+    """The minimum is 100 units of each arm; 50 are complete."""
+    arms = {(1, "all", arm): {"visits": conversions(20, 50)} for arm in "ab"}
+    maturing = {MetricKey(1, "all", arm, "visits"): recent for arm in "ab"}
+    found = build(plan(metric(window_seconds=86_400)), table(arms, maturing=maturing))
+    assert found.overall.verdict.sentence == (
+        "Too early to say for all segments together: a has 50 of the 100 units with a complete window needed. "
+        f"{2 * recent:,} units are in whose time is not over yet."
+    )
+    assert found.recommendation.sentence.endswith(advice)
