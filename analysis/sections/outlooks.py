@@ -15,6 +15,7 @@ from analysis.looking import planned_units
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.quality.too_good import nearest_to_zero, too_good_finding
+from analysis.reasons import NO_UNITS_HELP, UNDEFINED
 
 # Traffic is that of the last whole weeks: days of the week differ.
 _TRAFFIC_DAYS = 7
@@ -34,6 +35,7 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
         batch.rho[rows].tolist(),
         strict=True,
     )
+    why = found.why_p[rows].tolist()
     is_sequential = plan.stopping_rule == "always_valid"
     planned = [_planned(plan, scope.segment) for scope in board.scopes]
     traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
@@ -41,6 +43,9 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
     for row, (alpha, difference, error, control_value, units, rho) in enumerate(columns):
         scope, pair = divmod(row, len(board.pairs))
         if board.pairs[pair][1] != plan.control or isnan(alpha):
+            continue
+        if (reason := UNDEFINED.get(why[row])) and reason.reason in NO_UNITS_HELP:
+            answers[row] = Outlook(power_left=reason, detectable_lift=reason, units_left=reason, days_left=reason)
             continue
         answers[row] = outlook(
             _number(difference),

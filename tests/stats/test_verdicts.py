@@ -504,6 +504,10 @@ def test_what_cannot_be_tested_is_said_to_be_so() -> None:
         "More customers like these will not change that."
     )
     assert found.recommendation.sentence.startswith("There is no winner yet. It cannot be tested: nobody differs")
+    ahead = comparison(segment(found)).outlook
+    assert ahead is not None
+    assert isinstance(ahead.units_left, Undefined)
+    assert ahead.units_left.reason == "zero_variance"
 
 
 def test_denominators_of_zero_cannot_be_tested_either() -> None:
