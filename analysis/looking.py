@@ -83,10 +83,16 @@ def planned_units(plan: Plan, segment: str | None) -> float:
     return looks.planned_by_segment.get(segment, looks.planned_units / len(plan.segments))
 
 
-def look_findings(plan: Plan) -> list[Finding]:
-    """A reminder where verdicts do not hold at every look."""
+def look_findings(plan: Plan, units: int) -> list[Finding]:
+    """A reminder where verdicts do not hold at every look; a warning before the one that was planned."""
     if plan.stopping_rule != "fixed_horizon":
         return []
+    if units < plan.tuned_for_units:
+        message = (
+            f"Only {units:,} of the {plan.tuned_for_units:,} planned {plan.units_name} are in: who looks early and "
+            "often finds winners that are none; do not act on this before the planned end"
+        )
+        return [Finding(code="single_look", severity="warning", message=message)]
     message = "The verdicts hold for one look, planned beforehand; looking again and again makes them wrong more often"
     return [Finding(code="single_look", severity="info", message=message)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from analysis.effects.lift import NOT_POSITIVE as LIFT_NOT_POSITIVE
 from analysis.effects.lift import UNBOUNDED as LIFT_UNBOUNDED
 from analysis.estimate import Undefined
@@ -67,6 +69,17 @@ UNDEFINED: dict[int, Undefined] = {
         message="No error rate is left for this look: the last one is over, or nobody new has come.",
     ),
 }
+
+
+# Reasons that more units of the same kind do not take away.
+NO_UNITS_HELP = frozenset({"zero_variance", "zero_denominator", "not_finite"})
+
+
+def hopeless(p_values: Iterable[float | Undefined]) -> Undefined | None:
+    """Why none of these can be tested, however many units come; None where one can be, or may be later."""
+    found = list(p_values)
+    reasons = [one for one in found if isinstance(one, Undefined) and one.reason in NO_UNITS_HELP]
+    return reasons[0] if reasons and len(reasons) == len(found) else None
 
 
 def why_of(undefined: Undefined) -> int:

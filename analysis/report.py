@@ -54,7 +54,8 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
     measured = measure(board, found, _waits(board, early))
     data = [scope_data(board, number, early[number]) for number in range(len(board.scopes))]
     metrics = list(zip(arm_summaries(board), metric_rows(measured), strict=True))
-    told = (*look_findings(plan), *exclusion_findings(plan, moments), *cap_findings(board))
+    units = sum(moments.units.values())
+    told = (*look_findings(plan, units), *exclusion_findings(plan, moments), *cap_findings(board))
     # What leaves no trust in the tables leaves none in any part of them.
     grave = tuple(finding for finding in told if finding.severity == "critical")
     broken = (*_broken(board, data), *grave)
@@ -72,7 +73,7 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
         stopping_rule=plan.stopping_rule,
         family=plan.family,
         tuned_for_units=plan.tuned_for_units,
-        units=sum(moments.units.values()),
+        units=units,
         units_mixed=moments.units_mixed,
         units_outside=moments.units_outside,
         watermark_at=None if plan.watermark_at is None else plan.watermark_at.astimezone(UTC).isoformat(),

@@ -14,7 +14,7 @@ from analysis.in_rows import rows
 from analysis.inference.contest import Contest
 from analysis.inference.winners import verdict
 from analysis.measured import Measured
-from analysis.quality.exclusions import scope_findings
+from analysis.quality.exclusions import incomplete, scope_findings
 from analysis.quality.srm import scope_ratio, srm_doubts, srm_findings
 from analysis.sections.adaptive import adaptive_comparison
 from analysis.sections.covariates import covariate_findings
@@ -117,6 +117,7 @@ def scope_report(
         ),
         critical=critical,
         early=data.early,
+        maturing=incomplete(scope, board.table.maturing).get(plan.primary.key, 0),
     )
     return ScopeReport(
         segment=scope.segment,

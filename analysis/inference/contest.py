@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analysis.estimate import Comparison, Finding, Undefined
 from analysis.plan import Plan
+from analysis.reasons import hopeless
 from analysis.remembered import remembered
 from analysis.scopes import Scope
 
@@ -25,6 +26,8 @@ class Contest:
         Pairs that would be significant, were each the only comparison made.
     critical, early
         Findings that forbid any conclusion: the first for good, the second for now.
+    maturing
+        Units that are in and too recent to count.
     """
 
     plan: Plan
@@ -33,6 +36,7 @@ class Contest:
     significant_alone: frozenset[Pair]
     critical: Sequence[Finding]
     early: Sequence[Finding]
+    maturing: int = 0
 
     @remembered
     def measured(self) -> list[str]:
@@ -70,6 +74,11 @@ class Contest:
             for treatment in self.contestants
             if (treatment, control) in self.significant_alone and self.advantage(treatment, control) > 0
         ]
+
+    def untestable(self) -> Undefined | None:
+        """Why no contestant can be compared with the control, however many units come."""
+        pairs = ((one, self.plan.control) for one in self.contestants)
+        return hopeless(self.comparisons[pair].p_value_adjusted for pair in pairs)
 
     def beats(self, variant: str, other: str) -> bool:
         """Better than the other, significantly within the family."""

@@ -8,6 +8,10 @@ from math import ceil
 
 from analysis.design.outlook import HORIZON_REACHED
 from analysis.estimate import Advice, Outlook, Recommendation, SegmentComparison, Undefined, Verdict
+from analysis.wording import percentage
+
+# Who waits longer waits for nothing: traffic, seasons and what is offered are others by then.
+_LONG_DAYS = 365
 
 
 def _as_is(key: str) -> str:
@@ -35,6 +39,26 @@ class Harm:
     beyond: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospects:
+    """What else is known of what may still be found, all segments together.
+
+    Parameters
+    ----------
+    untestable
+        Why nothing can be tested, however many units come.
+    maturing, enough
+        Units that are in and too recent to count, and whether they reach the minimum alone.
+    closed
+        Whether nobody new comes in.
+    """
+
+    untestable: Undefined | None = None
+    maturing: int = 0
+    enough: bool = False
+    closed: bool = False
+
+
 def recommend(
     overall: Verdict,
     segments: Mapping[str, Verdict],
@@ -46,6 +70,7 @@ def recommend(
     unfit: Mapping[str, frozenset[str]] | None = None,
     harms: Sequence[Harm] = (),
     ends: bool = False,
+    prospects: Prospects | None = None,
 ) -> Recommendation:
     """One piece of advice from the verdicts and from whether segments differ.
 
@@ -66,6 +91,8 @@ def recommend(
         they do; of all other harm the sentence says that it is there.
     ends
         Whether the plan has a last look, at which all units that were planned are in.
+    prospects
+        Of all segments together, for what to wait for.
 
     Returns
     -------
@@ -93,6 +120,7 @@ def recommend(
         unfit=unfit or {},
         harms=harms,
         ends=ends,
+        prospects=prospects or Prospects(),
     )
     if overall.outcome == "untrustworthy":
         return call.advise("none", "Nothing can be recommended yet: these data cannot be trusted, see the warnings.")
@@ -115,6 +143,7 @@ class _Call:
     unfit: Mapping[str, frozenset[str]]
     harms: Sequence[Harm]
     ends: bool
+    prospects: Prospects
 
     @property
     def winners(self) -> tuple[tuple[str, str], ...]:
@@ -298,18 +327,42 @@ def _so_far(call: _Call) -> str:
 
 
 def _when(call: _Call) -> str:
+    return _held_up(call) or _in_sight(call)
+
+
+def _held_up(call: _Call) -> str:
+    """What more units alone, or no more of them, will not change; empty where nothing is in the way."""
+    ahead, units = call.prospects, call.names.units
+    if ahead.untestable:
+        why = ahead.untestable.message
+        return f"It cannot be tested: {why[:1].lower()}{why[1:]} More {units} like these will not change that."
+    if ahead.maturing and call.overall.outcome == "too_early":
+        more = "" if ahead.enough else f", and more {units} are needed"
+        return f"Give it time: {ahead.maturing:,} {units} are in whose time is not over yet{more}."
+    if ahead.closed:
+        return f"Nobody new comes in: with these {units} it stays open. To know more, run it again, with more {units}."
+    return ""
+
+
+def _in_sight(call: _Call) -> str:
     """The soonest of what is still open; otherwise what can still be found."""
+    units = call.names.units
     if in_days := [one.days_left for one in call.outlooks if not isinstance(one.days_left, Undefined)]:
+        if min(in_days) > _LONG_DAYS:
+            return (
+                f"At this traffic nothing can be said within a year: bring in more {units}, test something bolder, or "
+                "decide without a winner."
+            )
         return f"If things stay as they are, something can be said in about {_days(min(in_days))}."
     if in_units := [one.units_left for one in call.outlooks if not isinstance(one.units_left, Undefined)]:
-        return f"If things stay as they are, something can be said after {min(in_units):,} more {call.names.units}."
+        return f"If things stay as they are, something can be said after {min(in_units):,} more {units}."
     if lifts := [one.detectable_lift for one in call.outlooks if not isinstance(one.detectable_lift, Undefined)]:
         reached = any(one.power_left == HORIZON_REACHED for one in call.outlooks)
         if reached and call.ends:
             return "All units that were planned are in: nothing more can be expected at this size."
-        seen = f"a difference of {100 * min(lifts):.2g}% or more would probably be seen"
+        seen = f"a difference of {percentage(min(lifts))} or more would probably be seen"
         return f"Nothing is in sight so far; {seen} by {'now' if reached else 'the planned end'}."
-    return f"Let it run: more {call.names.units} are needed."
+    return f"Let it run: more {units} are needed."
 
 
 def _days(days: float) -> str:

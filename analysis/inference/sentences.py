@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 
 from analysis.estimate import Finding, Undefined
 from analysis.inference.contest import Contest
+from analysis.wording import number, percentage
+
+# The end of an interval where a p-value meets alpha: 0, but for what floats lose.
+_NOTHING = 1e-12
 
 
 def winner(contest: Contest, variant: str) -> str:
@@ -41,7 +45,12 @@ def control_wins(contest: Contest, treatments: Sequence[str]) -> str:
 
 def undecided(contest: Contest) -> str:
     """All that is shown, and no more: against the control first, then among the treatments."""
-    shown = ". ".join((_against_control(contest), *_among_treatments(contest)))
+    among = tuple(_among_treatments(contest))
+    if (reason := contest.untestable()) and not among:
+        label, units = _mid_sentence(contest.plan.primary.label), contest.plan.units_name
+        why = f"{label} cannot be tested. {reason.message} More {units} like these will not change that."
+        return f"No winner for {_where(contest)}: {why}" + _was_better(contest)
+    shown = ". ".join((_against_control(contest), *among))
     return f"No winner yet for {_where(contest)}: {shown}." + _was_better(contest)
 
 
@@ -91,7 +100,10 @@ def nothing_to_compare(contest: Contest) -> str:
 
 
 def too_early(contest: Contest, reasons: Sequence[Finding]) -> str:
-    return f"Too early to say for {_where(contest)}: {reasons[0].message}."
+    start = f"Too early to say for {_where(contest)}: {reasons[0].message}."
+    if not contest.maturing:
+        return start
+    return f"{start} {contest.maturing:,} {contest.plan.units_name} are in whose time is not over yet."
 
 
 def untrustworthy(contest: Contest) -> str:
@@ -108,16 +120,24 @@ def _change(contest: Contest, variant: str) -> tuple[str, str]:
     """'visits are 69% higher', ' (between 52% and 88%)'; in plain numbers where there is no percentage."""
     pair = variant, contest.plan.control
     compared = contest.comparisons[pair]
-    value, interval, unit = compared.lift.value, compared.lift_in_family, _percent
+    unit: Callable[[float], str] = percentage
+    value, interval = compared.lift.value, compared.lift_in_family
     if isinstance(value, Undefined) or isinstance(interval, Undefined):
-        value, interval, unit = compared.difference.value, compared.difference_in_family, _number
+        value, interval, unit = compared.difference.value, compared.difference_in_family, number
     if isinstance(value, Undefined) or isinstance(interval, Undefined):
         return f"{_metric(contest)} higher or lower", ""
     higher = value > 0
     # 0 - x, not -x: there is no "-0%".
     low, high = (interval.low, interval.high) if higher else (0 - interval.high, 0 - interval.low)
     change = f"{_metric(contest)} {unit(abs(value))} {'higher' if higher else 'lower'}"
-    return change, f" (between {unit(low)} and {unit(high)})" if isfinite(high) else f" (at least {unit(low)})"
+    return change, f" ({_range(low, high, unit)})"
+
+
+def _range(low: float, high: float, unit: Callable[[float], str]) -> str:
+    """Of what is decided. Where it ends at 0 to the last bit, 0 is ruled out all the same."""
+    if abs(low) <= _NOTHING:
+        return f"more than {unit(0.0)}" + (f" and at most {unit(high)}" if isfinite(high) else "")
+    return f"between {unit(low)} and {unit(high)}" if isfinite(high) else f"at least {unit(low)}"
 
 
 def _metric(contest: Contest) -> str:
@@ -147,13 +167,3 @@ def _name(contest: Contest, variant: str) -> str:
 def _list(contest: Contest, variants: Sequence[str], conjunction: str = "and") -> str:
     *rest, last = (_name(contest, variant) for variant in variants)
     return f"{', '.join(rest)} {conjunction} {last}" if rest else last
-
-
-def _percent(value: float) -> str:
-    percent = 100 * value
-    decimals = 0 if abs(percent) >= 10 else 1 if abs(percent) >= 1 else 2
-    return f"{percent:.{decimals}f}%"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}"

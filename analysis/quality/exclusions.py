@@ -9,6 +9,7 @@ from analysis.estimate import Finding
 from analysis.moments import MetricKey, MomentTable
 from analysis.plan import MetricPlan, Plan
 from analysis.scopes import Scope, Stratum
+from analysis.wording import percentage
 
 # Above this share of all units, leaving the mixed ones out may itself distort the comparison.
 MIXED_SHARE = 0.01
@@ -27,7 +28,7 @@ def _mixed(plan: Plan, table: MomentTable) -> list[Finding]:
         Finding(
             code="mixed_exposures",
             severity="warning" if share > MIXED_SHARE else "info",
-            message=f"{table.units_mixed} {plan.units_name} ({100 * share:.2g}%) saw more than one variant in one "
+            message=f"{table.units_mixed} {plan.units_name} ({percentage(share)}) saw more than one variant in one "
             "segment while its split did not change; they are left out",
         )
     ]
@@ -93,7 +94,7 @@ def scope_findings(board: Board, number: int) -> list[Finding]:
 def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
     if not (table.maturing or table.cut_short):
         return []
-    recent, cut_short = _incomplete(scope, table.maturing), _incomplete(scope, table.cut_short)
+    recent, cut_short = incomplete(scope, table.maturing), incomplete(scope, table.cut_short)
     findings = []
     for metric in plan.metrics:
         reasons = []
@@ -114,7 +115,7 @@ def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
     return findings
 
 
-def _incomplete(scope: Scope, found: Mapping[MetricKey, int]) -> dict[str, int]:
+def incomplete(scope: Scope, found: Mapping[MetricKey, int]) -> dict[str, int]:
     """Units of a scope by metric."""
     cells = {(cell.epoch, cell.segments[0]) for cell in scope.cells}
     units: dict[str, int] = {}

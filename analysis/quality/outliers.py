@@ -10,6 +10,7 @@ from typing import Literal
 from analysis.estimate import Finding
 from analysis.moments import Shape
 from analysis.quality.skew import ShapePair
+from analysis.wording import number
 
 Change = Literal["sign", "lost", "found", "size"]
 
@@ -166,7 +167,7 @@ def _says(found: Influence) -> str:
     if found.change == "sign":
         return "the difference would point the other way"
     if found.change == "size":
-        return f"the difference would be {found.difference_without:.3g} in place of {found.difference:.3g}"
+        return f"the difference would be {number(found.difference_without)} in place of {number(found.difference)}"
     return f"the difference would{'' if found.change == 'lost' else ' not'} be significant"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.design.errors import too_good_to_be_true
 from analysis.estimate import Finding, Undefined
+from analysis.wording import number
 
 FACTOR = 3.0
 
@@ -41,11 +42,16 @@ def too_good_finding(
     return Finding(
         code="too_good_to_be_true",
         severity="warning",
-        message=f"The effect of {treatment_name} is {abs(lift) / detectable:.2g} times what this experiment was "
+        message=f"The effect of {treatment_name} is {_times(abs(lift) / detectable)} times what this experiment was "
         "planned for: look for an error in the data before believing it",
         variant=treatment,
         metric=metric,
     )
+
+
+def _times(factor: float) -> str:
+    """Two digits; never an exponent."""
+    return f"{factor:.2g}" if factor < 99 else number(factor)
 
 
 def nearest_to_zero(low: float, high: float) -> float:

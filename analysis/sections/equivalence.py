@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from analysis.estimate import Comparison, Finding, Interval
 from analysis.plan import Plan
+from analysis.wording import percentage
 
 
 def practically_equal(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator[Finding]:
@@ -30,7 +31,7 @@ def practically_equal(plan: Plan, comparisons: Sequence[Comparison]) -> Iterator
                 code="practically_equal",
                 severity="info",
                 message=f"{names[0]} and {names[1]} are practically the same: {plan.primary.label} differ by "
-                f"less than {100 * margin:.3g}%",
+                f"less than {percentage(margin)}",
                 variant=one.treatment,
                 metric=plan.primary.key,
             )

@@ -15,6 +15,7 @@ from analysis.looking import planned_units
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.quality.too_good import nearest_to_zero, too_good_finding
+from analysis.reasons import NO_UNITS_HELP, UNDEFINED
 
 # Traffic is that of the last whole weeks: days of the week differ.
 _TRAFFIC_DAYS = 7
@@ -34,6 +35,7 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
         batch.rho[rows].tolist(),
         strict=True,
     )
+    why = found.why_p[rows].tolist()
     is_sequential = plan.stopping_rule == "always_valid"
     planned = [_planned(plan, scope.segment) for scope in board.scopes]
     traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
@@ -41,6 +43,9 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
     for row, (alpha, difference, error, control_value, units, rho) in enumerate(columns):
         scope, pair = divmod(row, len(board.pairs))
         if board.pairs[pair][1] != plan.control or isnan(alpha):
+            continue
+        if (reason := UNDEFINED.get(why[row])) and reason.reason in NO_UNITS_HELP:
+            answers[row] = Outlook(power_left=reason, detectable_lift=reason, units_left=reason, days_left=reason)
             continue
         answers[row] = outlook(
             _number(difference),
@@ -69,7 +74,7 @@ def _number(value: float) -> float | Undefined:
 
 
 def _units_per_day(board: Board, scope: int) -> float | None:
-    """New units of the last whole days that the data reach; None without any."""
+    """New units of the last whole days that the data reach; None without any: a part of a day is no rate."""
     segment = board.scopes[scope].segment
     days: dict[str, int] = {}
     for (of, day), units in board.table.arrivals.items():
@@ -81,7 +86,19 @@ def _units_per_day(board: Board, scope: int) -> float | None:
     last = date.fromisoformat(max(days)) if watermark is None else watermark.date()
     first = max(date.fromisoformat(min(days)), last - timedelta(days=_TRAFFIC_DAYS))
     whole = [units for day, units in days.items() if first <= date.fromisoformat(day) < last]
-    return sum(whole) / (last - first).days if last > first else float(sum(days.values()))
+    return sum(whole) / (last - first).days if last > first else None
+
+
+def is_closed(board: Board) -> bool:
+    """Whether nobody new comes in: all epochs are over, or the last weeks' days have brought nobody."""
+    plan = board.plan
+    if plan.watermark_at is None:
+        return False
+    ends = [cell.follow_up_ends_at for cell in plan.cells]
+    if all(end is not None and end <= plan.watermark_at for end in ends):
+        return True
+    days = [day for _, day in board.table.arrivals]
+    return bool(days) and date.fromisoformat(max(days)) < plan.watermark_at.date() - timedelta(days=_TRAFFIC_DAYS)
 
 
 def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Sequence[Comparison]) -> Iterator[Finding]:

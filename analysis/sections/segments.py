@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis.board import Board
 from analysis.estimate import (
+    Comparison,
     Interval,
     Recommendation,
     ScopeReport,
@@ -18,13 +19,15 @@ from analysis.estimate import (
     Selected,
     Undefined,
 )
-from analysis.inference.recommend import Names, recommend
+from analysis.inference.recommend import Names, Prospects, recommend
 from analysis.inference.sequential import mixture_scale
 from analysis.inference.side_by_side import compare_segments
 from analysis.measured import Measured
 from analysis.plan import Plan
-from analysis.reasons import UNDEFINED, Why
+from analysis.quality.exclusions import incomplete
+from analysis.reasons import UNDEFINED, Why, hopeless
 from analysis.sections.guardrails import harms_of
+from analysis.sections.outlooks import is_closed
 
 # Standard errors beyond these leave nothing of other numbers beside them.
 _LARGEST, _FARTHEST = 1e60, 1e6
@@ -117,6 +120,22 @@ def recommendation(
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
         harms=[harm for scope in (overall, *inhabited.values()) for harm in harms_of(scope.findings, scope.segment)],
         ends=plan.looks is not None,
+        prospects=_prospects(board, over_all),
+    )
+
+
+def _prospects(board: Board, comparisons: Sequence[Comparison]) -> Prospects:
+    plan, scope = board.plan, board.scopes[0]
+    maturing = incomplete(scope, board.table.maturing).get(plan.primary.key, 0)
+    return Prospects(
+        untestable=hopeless(
+            one.p_value_adjusted
+            for one in comparisons
+            if one.baseline == plan.control and one.treatment in scope.current
+        ),
+        maturing=maturing,
+        enough=maturing >= plan.min_units * len(scope.offered),
+        closed=is_closed(board),
     )
 
 

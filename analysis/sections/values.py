@@ -14,6 +14,7 @@ from analysis.plan import MetricPlan, Plan
 from analysis.quality.outliers import outlier_finding
 from analysis.quality.skew import ShapePair, skew_finding
 from analysis.scopes import Stratum
+from analysis.wording import number
 
 
 def value_findings(board: Board, number: int) -> Iterator[Finding]:
@@ -111,10 +112,11 @@ def cap_findings(board: Board) -> Iterator[Finding]:
         metric = labels.get(key.removesuffix("/denominator"))
         quantile = None if metric is None else metric.winsor_quantile
         if metric is not None and quantile is not None:
+            told = number(cap, digits=6)
             yield Finding(
                 code="winsorised",
                 severity="info",
-                message=f"Values of {metric.label} above {cap:.6g} count as {cap:.6g}, the {quantile:.4g} "
+                message=f"Values of {metric.label} above {told} count as {told}, the {quantile:.4g} "
                 f"quantile of all {board.plan.units_name}",
                 metric=metric.key,
             )

@@ -12,7 +12,7 @@ from experiments.domain.definition import Definition
 from experiments.domain.evidence import Basis, Evidence
 from experiments.domain.policy import FAMILYWISE
 from experiments.domain.promotion_policy import WinnerRule
-from experiments.domain.wording import plural
+from experiments.domain.wording import percent, plural
 
 A_LITTLE = 0.2
 """Of what was seen."""
@@ -142,9 +142,8 @@ def _holdback(definition: Definition, evidence: Evidence, measure: Measure, name
     if forecast is None:
         text = "Not known yet" if definition.promotion.hold_seconds else "Nothing"
         return Fact(term=term, text=text, note=_no_forecast(definition, evidence, measure, names))
-    text = (
-        f"By about {say.day(forecast.at)} the {held} held back will show a change of {100 * forecast.lift:.1f}% or more"
-    )
+    change = percent(forecast.lift, 1)
+    text = f"By about {say.day(forecast.at)} the {held} held back will show a change of {change} or more"
     note = "With a chance of 80%, at the traffic of so far; smaller changes stay unseen."
     if evidence.predicted_gain is not None and forecast.lift > abs(evidence.predicted_gain):
         said = measure.said(evidence.predicted_gain)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from experiments.domain.wording import MINUS, plural
+from experiments.domain.wording import MINUS, decimals_of, plural
 
 Words = Callable[[float], str]
 
@@ -55,14 +55,14 @@ def share(value: float) -> str:
     """A conversion rate in per cent, three significant digits: 0.168968 -> 16.9%, 0.00573 -> 0.573%."""
     percent = abs(100 * value)
     decimals = 1 if percent >= 10 or percent == 0 else _decimals(percent, significant=3)
-    return _signed(value, f"{percent:.{min(decimals, 4)}f}%", plus=False)
+    return _signed(value, f"{percent:.{decimals_of(percent, min(decimals, 4))}f}%", plus=False)
 
 
 def lift(value: float) -> str:
     """A relative change, always with its sign: 0.693 -> +69.3%, -0.0042 -> −0.42%."""
     percent = abs(100 * value)
     decimals = 0 if percent >= 1_000 else 1 if percent >= 1 or percent == 0 else 2
-    return _signed(value, f"{percent:,.{decimals}f}%", plus=True)
+    return _signed(value, f"{percent:,.{decimals_of(percent, decimals)}f}%", plus=True)
 
 
 def difference(value: float, kind: str) -> str:
@@ -117,6 +117,8 @@ def days(value: float) -> str:
     """How long something still takes, in words."""
     if value < 1:
         return "less than a day"
+    if value > 365:
+        return "more than a year"
     return "about a day" if value < 1.5 else f"about {rounded_up(value)} days"
 
 

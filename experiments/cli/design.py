@@ -14,8 +14,9 @@ from rich.table import Table
 from analysis.design.duration import Duration
 from analysis.estimate import Undefined
 from experiments.cli.console import out
+from experiments.cli.tables import NONE, chance
 from experiments.domain.policy import Family, Spending, StoppingRule
-from experiments.domain.wording import amount
+from experiments.domain.wording import amount, percent
 from experiments.services.authoring.design import Answer, Found, Needed, Sketch
 from experiments.services.authoring.design import design as answer_of
 
@@ -72,7 +73,7 @@ def design(as_json: bool, stopping_rule: str, family: str, spending: str, **give
 def _rows(sketch: Sketch, answer: Answer) -> Iterator[Row]:
     yield "Comparisons judged together", str(answer.comparisons)
     if isinstance(answer.needed, Undefined):
-        yield f"To find {sketch.lift:+.2%}", answer.needed.message
+        yield f"To find {_wanted(sketch)}", answer.needed.message
     elif answer.needed is not None:
         yield from _needed(sketch, answer.needed)
     if answer.found is not None:
@@ -80,7 +81,7 @@ def _rows(sketch: Sketch, answer: Answer) -> Iterator[Row]:
 
 
 def _needed(sketch: Sketch, needed: Needed) -> Iterator[Row]:
-    yield f"Units to find {sketch.lift:+.2%} with a power of {sketch.target_power:.0%}", f"{needed.units:,}"
+    yield f"Units to find {_wanted(sketch)} with a power of {percent(sketch.target_power, 0)}", f"{needed.units:,}"
     if sketch.segments > 1:
         yield "of them in the smallest segment", f"{needed.units_in_segment:,}"
     yield "and in each of its variants", f"{needed.units_in_variant:,}"
@@ -95,12 +96,13 @@ def _needed(sketch: Sketch, needed: Needed) -> Iterator[Row]:
 
 def _found(sketch: Sketch, found: Found) -> Iterator[Row]:
     lift = found.detectable_lift
-    told = lift.message if isinstance(lift, Undefined) else f"{lift:+.2%}"
+    told = lift.message if isinstance(lift, Undefined) else percent(lift, 2, sign=True)
     find = "finds" if found.units == 1 else "find"
-    yield f"Smallest lift that {amount(found.units, 'unit')} {find} with a power of {sketch.target_power:.0%}", told
+    power = percent(sketch.target_power, 0)
+    yield f"Smallest lift that {amount(found.units, 'unit')} {find} with a power of {power}", told
     if found.power is not None:
-        power = found.power.message if isinstance(found.power, Undefined) else f"{found.power:.1%}"
-        yield f"Their power to find {sketch.lift:+.2%}", power
+        power = found.power.message if isinstance(found.power, Undefined) else chance(found.power)
+        yield f"Their power to find {_wanted(sketch)}", power
     yield from _time(found.time)
     yield from _tuned(found.tuned_for_units)
 
@@ -116,3 +118,7 @@ def _time(time: Duration | Undefined | None) -> Iterator[Row]:
     elif time is not None:
         weeks = "week" if time.weeks == 1 else "weeks"
         yield f"Days until they have come (run it for {time.weeks} whole {weeks})", f"{time.days:,.1f}"
+
+
+def _wanted(sketch: Sketch) -> str:
+    return NONE if sketch.lift is None else percent(sketch.lift, 2, sign=True)

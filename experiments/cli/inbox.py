@@ -13,6 +13,7 @@ from experiments.cli.tables import NONE, chance
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.evidence import Evidence, Live
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
+from experiments.domain.wording import percent
 
 PAGE = 100
 _TITLES = (
@@ -134,4 +135,4 @@ def _steps(steps: Iterable[PromotionStep]) -> Table:
 
 
 def _percent(value: float | None) -> str:
-    return NONE if value is None else f"{value:+.1%}"
+    return NONE if value is None else percent(value, 1, sign=True)

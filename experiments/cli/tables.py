@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from experiments.domain import wording
 from experiments.domain.policy import FAMILYWISE
 
 Doc = Mapping[str, Any]
@@ -60,13 +61,14 @@ def adaptive_lines(report: Doc, variants: Names) -> Iterator[str]:
     for cost in found["costs"]:
         missing = cost["units_missing"]
         if isinstance(missing, int | float):
-            share = f"{abs(missing):.0%} of the units were {'missing' if missing > 0 else 'added'}"
+            share = f"{wording.percent(abs(missing), 0)} of the units were {'missing' if missing > 0 else 'added'}"
             yield f"  {variants.get(cost['treatment'], cost['treatment'])}: as certain as if {share}."
 
 
 def report_table(report: Doc, variants: Names, segments: Names) -> Table:
     """Return a row for each treatment in each segment that has units."""
-    level = f"{1 - report['alpha']:.0%}"
+    # Levels are said as they are: 97.5%, 99.9%.
+    level = f"{100 * (1 - report['alpha']):.10g}%"
     title = f"{primary(report['overall'])['metric']}: lift over {variants[report['control']]}, with {level} intervals"
     title += " for all comparisons together" if report["family"] in FAMILYWISE else " (adjusted for their number)"
     table = Table(title=title, box=SIMPLE_HEAD)
@@ -191,7 +193,7 @@ def comparison(metric: Doc, treatment: str, baseline: str) -> Doc | None:
 
 def percent(value: object, *, sign: bool = False) -> str:
     """Write a fraction as people read it; what is not defined is a dash."""
-    return f"{value:{'+' if sign else ''}.2%}" if isinstance(value, int | float) else NONE
+    return wording.percent(value, 2, sign=sign) if isinstance(value, int | float) else NONE
 
 
 def decimal(value: object) -> str:
@@ -214,4 +216,4 @@ def interval_of(interval: Doc) -> str:
 
 
 def _end(end: object) -> str:
-    return f"{end:+.1%}" if isinstance(end, int | float) else NONE
+    return wording.percent(end, 1, sign=True) if isinstance(end, int | float) else NONE

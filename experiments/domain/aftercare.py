@@ -10,6 +10,7 @@ from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionRea
 from experiments.domain.evidence import Evidence, GuardrailState, Live
 from experiments.domain.experiment import Status
 from experiments.domain.promotion_policy import PromotionPolicy
+from experiments.domain.wording import percent
 
 Reasons = Iterator[DecisionReason]
 
@@ -73,8 +74,8 @@ def _lost(live: Live, policy: PromotionPolicy) -> Reasons:
     if live.gain_high is not None and live.gain_high < policy.revert_below_lift:
         yield DecisionReason(
             code="lift_lost",
-            message=f"Since it went live, the gain is surely below {live.gain_high:+.1%}; "
-            f"the policy takes back below {policy.revert_below_lift:.1%}.",
+            message=f"Since it went live, the gain is surely below {percent(live.gain_high, 1, sign=True)}; "
+            f"the policy takes back below {percent(policy.revert_below_lift, 1)}.",
         )
 
 
@@ -119,7 +120,7 @@ def _holding(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Decisio
         so_far = (
             "too few were counted"
             if live.gain is None or live.gain_low is None
-            else f"the gain is {live.gain:+.1%} so far"
+            else f"the gain is {percent(live.gain, 1, sign=True)} so far"
         )
         return DecisionReason(
             code="not_confirmed", message=f"The hold is over, but {so_far}: the holdback goes on measuring."

@@ -16,6 +16,7 @@ from experiments.domain.promotion_policy import (
     PromotionPolicy,
     WinnerRule,
 )
+from experiments.domain.wording import percent
 
 Reasons = Iterator[DecisionReason]
 
@@ -167,10 +168,10 @@ def _not_won(evidence: Evidence, policy: PromotionPolicy) -> Reasons:
         return
     yield from _disagreeing(evidence)
     if evidence.gain_low is None or evidence.gain_low < policy.minimum_lift:
-        low = "unknown" if evidence.gain_low is None else f"{evidence.gain_low:+.1%}"
+        low = "unknown" if evidence.gain_low is None else f"{percent(evidence.gain_low, 1, sign=True)}"
         yield DecisionReason(
             code="below_minimum_lift",
-            message=f"The gain is only sure to be above {low}; the policy wants more than {policy.minimum_lift:+.1%}.",
+            message=f"The gain is only sure to be above {low}; the policy wants more than {_wanted(policy)}.",
         )
 
 
@@ -199,14 +200,14 @@ def _too_risky(evidence: Evidence, policy: PromotionPolicy) -> Reasons:
     elif evidence.gain < policy.minimum_lift:
         yield DecisionReason(
             code="below_minimum_lift",
-            message=f"The gain is {evidence.gain:+.1%} so far; the policy wants {policy.minimum_lift:+.1%}.",
+            message=f"The gain is {percent(evidence.gain, 1, sign=True)} so far; the policy wants {_wanted(policy)}.",
         )
     yield from _disagreeing(evidence)
     if policy.loss_tolerance is None or belief.expected_loss > policy.loss_tolerance:
         yield DecisionReason(
             code="loss_too_high",
-            message=f"Choosing {evidence.variant} may cost {belief.expected_loss:.2%} on average; "
-            f"the policy allows {policy.loss_tolerance or 0:.2%}.",
+            message=f"Choosing {evidence.variant} may cost {percent(belief.expected_loss, 2)} on average; "
+            f"the policy allows {percent(policy.loss_tolerance or 0, 2)}.",
         )
 
 
@@ -214,8 +215,8 @@ def _futile(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> Reaso
     if evidence.best_gain_high is not None and evidence.best_gain_high < policy.minimum_lift:
         yield DecisionReason(
             code="below_threshold_for_sure",
-            message=f"No treatment is better by more than {evidence.best_gain_high:+.1%}; "
-            f"the policy wants {policy.minimum_lift:+.1%}.",
+            message=f"No treatment is better by more than {percent(evidence.best_gain_high, 1, sign=True)}; "
+            f"the policy wants {_wanted(policy)}.",
         )
     if policy.maximum_weeks is not None:
         started = max(evidence.started_at or now, evidence.segment_since)
@@ -223,3 +224,7 @@ def _futile(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> Reaso
             yield DecisionReason(
                 code="time_is_up", message=f"No winner after {policy.maximum_weeks} weeks, the most the policy gives."
             )
+
+
+def _wanted(policy: PromotionPolicy) -> str:
+    return percent(policy.minimum_lift, 1, sign=True)

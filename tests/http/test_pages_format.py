@@ -18,6 +18,7 @@ from experiments.domain.wording import shortened
         (0.099813, "9.98%"),
         (0.00573, "0.573%"),
         (0.0000123, "0.0012%"),
+        (0.99996, "99.996%"),
         (1.0, "100.0%"),
         (0.0, "0.0%"),
     ],
@@ -73,7 +74,10 @@ def test_what_is_to_come_is_rounded_up_to_two_digits(value: float, text: str) ->
     assert say.rounded_up(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.2, "less than a day"), (1.2, "about a day"), (5.2, "about 6 days")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.2, "less than a day"), (1.2, "about a day"), (5.2, "about 6 days"), (5_649, "more than a year")],
+)
 def test_days_in_words(value: float, text: str) -> None:
     assert say.days(value) == text
 
@@ -92,7 +96,9 @@ def test_ticks_are_bare(value: float, kind: str, text: str) -> None:
         (-0.1064, "−10.6%"),
         (-0.0042, "−0.42%"),
         (0.0, "0.0%"),
-        (0.000001, "0.00%"),
+        (0.000001, "+0.0001%"),
+        (-0.99961, "−99.96%"),
+        (-1.0, "−100.0%"),
         (12.345, "+1,234%"),
         (1.0806, "+108.1%"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.design.outlook import HORIZON_REACHED
 from analysis.estimate import Estimate, Outlook, SegmentComparison, Undefined, Verdict
-from analysis.inference.recommend import Harm, Names, recommend
+from analysis.inference.recommend import Harm, Names, Prospects, recommend
 
 NONE = Undefined(reason="too_few_segments", message="")
 NAMES = Names(
@@ -393,3 +393,63 @@ def test_who_harms_a_guardrail_is_not_recommended_without_a_word(
 def test_a_metric_without_a_name_wins_all_the_same() -> None:
     found = recommend(won("b"), {"w": won("b")}, control="a", harms=[harm(None)])
     assert found.sentence == "b wins, but harms returns: do not show it to everybody before that is understood."
+
+
+TIED_VALUES = Undefined(reason="zero_variance", message="One value holds the whole interval: no spread shows.")
+
+
+@pytest.mark.parametrize(
+    ("overall", "prospects", "sentence"),
+    [
+        pytest.param(
+            OPEN,
+            Prospects(untestable=TIED_VALUES, closed=True),
+            "There is no winner yet. It cannot be tested: one value holds the whole interval: no spread shows. "
+            "More customers like these will not change that.",
+            id="no test, whoever comes",
+        ),
+        pytest.param(
+            EARLY,
+            Prospects(maturing=3_000, enough=True),
+            "Too early to say: wait. Give it time: 3,000 customers are in whose time is not over yet.",
+            id="time is missing",
+        ),
+        pytest.param(
+            EARLY,
+            Prospects(maturing=30, closed=True),
+            "Too early to say: wait. Give it time: 30 customers are in whose time is not over yet, and more customers "
+            "are needed.",
+            id="both are missing",
+        ),
+        pytest.param(
+            OPEN,
+            Prospects(closed=True, maturing=30),
+            "There is no winner yet. Nobody new comes in: with these customers it stays open. To know more, run it "
+            "again, with more customers.",
+            id="nobody comes any more",
+        ),
+    ],
+)
+def test_nobody_is_told_to_wait_for_customers_who_cannot_help(
+    overall: Verdict, prospects: Prospects, sentence: str
+) -> None:
+    found = recommend(overall, {"w": overall}, (), [outlook(days=2.0)], control="a", names=NAMES, prospects=prospects)
+    assert found.sentence == sentence
+
+
+@pytest.mark.parametrize(("days", "long"), [(364.0, False), (366.0, True), (5_649.0, True)])
+def test_what_takes_longer_than_a_year_is_no_promise(days: float, long: bool) -> None:
+    """16,947 units at three a day are 5,649 days."""
+    found = recommend(OPEN, {"w": OPEN}, (), [outlook(days=days)], control="a", names=NAMES)
+    assert found.sentence.endswith(
+        "At this traffic nothing can be said within a year: bring in more customers, test something bolder, or decide "
+        "without a winner."
+        if long
+        else "something can be said in about 12 months."
+    )
+
+
+def test_the_smallest_difference_that_is_seen_has_no_exponent() -> None:
+    """36.23 as a fraction of the control's value."""
+    found = recommend(OPEN, {"w": OPEN}, (), [outlook(lift=36.23)], control="a", names=NAMES)
+    assert "a difference of 3,623% or more would probably be seen" in found.sentence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from math import sqrt
+from typing import Any
 
 import pytest
 from scipy.stats import norm
@@ -96,8 +97,22 @@ def test_an_unbounded_lift_of_a_group_sequential_plan_says_so() -> None:
     assert row.lift_in_family.reason == "unbounded"
 
 
-def test_one_look_is_said_to_be_one_look() -> None:
-    assert [one.code for one in means((10, 1), (10, 1), stopping_rule="fixed_horizon").findings] == ["single_look"]
+@pytest.mark.parametrize(
+    ("planned", "severity", "says"),
+    [
+        (2_000, "info", "looking again and again makes them wrong more often"),
+        (2_001, "warning", "Only 2,000 of the 2,001 planned units are in: who looks early and often finds winners"),
+        (50_000, "warning", "Only 2,000 of the 50,000 planned units are in"),
+    ],
+)
+def test_one_look_is_said_to_be_one_look_and_an_early_one_is_warned_of(planned: int, severity: str, says: str) -> None:
+    """Ten looks at A/A data, all before a tenth of the units, end in a winner in 12 of 40 experiments, not in 2."""
+    found = means((10, 1), (10, 1), stopping_rule="fixed_horizon", tuned_for_units=planned).findings
+    assert [(one.code, one.severity) for one in found] == [("single_look", severity)]
+    assert says in found[0].message
+
+
+def test_who_looks_always_is_not_warned() -> None:
     assert means((10, 1), (10, 1)).findings == ()
 
 
@@ -123,6 +138,27 @@ def test_an_open_comparison_says_when_it_decides_and_a_decided_one_does_not() ->
     assert row.outlook.detectable_lift == pytest.approx((critical + norm.isf(0.2)) * at_end / 10, rel=1e-6)
     decided = comparison(segment(means((10, 0.01), (11, 0.01))))
     assert decided.outlook is None
+
+
+@pytest.mark.parametrize(
+    ("days", "ends_at", "watermark", "says"),
+    [
+        # A file has one day: how many come in a day is not known of it.
+        ([0], None, at(3_600), "something can be said after "),
+        ([0], None, at(7 * 86_400), "in about "),
+        ([0], None, at(9 * 86_400), "Nobody new comes in"),
+        ([0, 1, 2], at(2.5 * 86_400), at(3 * 86_400), "Nobody new comes in"),
+        ([0, 1, 2], at(4 * 86_400), at(3 * 86_400), "in about "),
+    ],
+    ids=["one day", "a week", "long silent", "stopped", "not stopped yet"],
+)
+def test_nothing_is_promised_where_nobody_comes(days: list[int], ends_at: Any, watermark: Any, says: str) -> None:
+    error = sqrt(2) * 0.05
+    arms = {(1, "all", arm): {"visits": mean_with(10 + z * error, 0.05)} for arm, z in (("a", 0.0), ("b", 2.0))}
+    arrivals = {ArrivalKey("all", (at(0) + timedelta(days=day)).date().isoformat()): 600 for day in days}
+    cells = [Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=ends_at)]
+    question = plan(metric(kind="mean"), cells=cells, watermark_at=watermark)
+    assert says in build(question, table(arms, arrivals=arrivals)).recommendation.sentence
 
 
 def test_the_clock_counts_variance_not_units() -> None:

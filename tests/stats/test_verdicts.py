@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log, sqrt
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.estimate import Interval, Report, ScopeReport, Undefined
-from analysis.moments import Moments
+from analysis.moments import MetricKey, Moments
 from analysis.plan import Cell
 from analysis.report import build
 from tests.stats.builders import (
@@ -23,6 +24,7 @@ from tests.stats.builders import (
     segment,
     table,
 )
+from tests.stats.exact_means import mean_with
 
 
 @pytest.mark.parametrize(
@@ -352,7 +354,7 @@ def test_what_only_holm_rejects_has_an_interval_that_ends_at_zero(sign: int) -> 
         nearest, farthest = (interval.low, interval.high) if sign > 0 else (-interval.high, -interval.low)
         assert nearest == 0
         assert farthest > abs(by) / 2.1
-    assert "between 0.00% and" in found.verdict.sentence
+    assert "(more than 0% and at most" in found.verdict.sentence
 
 
 def test_intervals_of_the_false_discovery_rate_widen_with_what_is_not_rejected() -> None:
@@ -547,3 +549,84 @@ def test_nothing_is_said_of_guardrails_where_the_data_cannot_be_trusted() -> Non
     found = segment(guarded(60_000, cells=cells))
     assert found.verdict.outcome == "untrustworthy"
     assert [one.code for one in found.findings if one.code.startswith("guardrail")] == []
+
+
+@pytest.mark.parametrize(("direction", "who"), [("increase", "b wins for y: visits are"), ("decrease", "a wins for y")])
+def test_where_an_interval_ends_at_0_the_sentence_rules_0_out(direction: str, who: str) -> None:
+    """Holm over three segments, p = 6e-5, .0215 and 1: the second is below alpha/2 and not below alpha/3, so that its
+    simultaneous interval ends at 0 (Strassburger & Bretz, Statistics in Medicine 27, 2008, pp. 4914-4927)."""
+    error = sqrt(2) * 0.05
+    arms = {
+        (1, name, arm): {"visits": mean_with(value, 0.05)}
+        for name, z in (("x", 4.0), ("y", 2.3), ("z", 0.0))
+        for arm, value in (("a", 10.0), ("b", 10 + z * error))
+    }
+    question = plan(metric(kind="mean", direction=direction), segments=("x", "y", "z"), stopping_rule="fixed_horizon")
+    sentence = build(question, table(arms)).segments[1].verdict.sentence
+    assert sentence.startswith(who)
+    assert "1.6% higher" in sentence
+    assert "(more than 0% and at most 3." in sentence
+
+
+def test_a_sentence_never_says_that_all_are_lost_while_some_convert() -> None:
+    """3,600 of 4,000 against 16: 99.56% lower."""
+    found = one_segment({"a": conversions(3_600, 4_000), "b": conversions(16, 4_000)})
+    assert "with b visits are 99.6% lower (between " in found.overall.verdict.sentence
+    assert "100%" not in found.overall.verdict.sentence
+
+
+def test_large_values_are_written_out() -> None:
+    """The control's mean is not above 0: no percentage, and the difference of 123,400 has no exponent."""
+    arms = {
+        (1, "all", arm): {"visits": replace(mean_with(value, 1_000.0), absolute_mean=2e4)}
+        for arm, value in (("a", -5.0), ("b", 123_395.0))
+    }
+    sentence = build(plan(metric(kind="mean")), table(arms)).overall.verdict.sentence
+    assert "visits are 123,400 higher than with a (between " in sentence
+    assert "e+" not in sentence
+
+
+def test_what_cannot_be_tested_is_said_to_be_so() -> None:
+    """All of one arm have 5 and all of the other 7: no number of such customers gives the spread of a test."""
+    arms = {(1, "all", arm): {"visits": moments_of([value] * 4_000)} for arm, value in (("a", 5.0), ("b", 7.0))}
+    found = build(plan(metric(kind="mean"), units_name="customers"), table(arms))
+    assert found.overall.verdict.outcome == "undecided"
+    assert segment(found).verdict.sentence == (
+        "No winner for all: visits cannot be tested. Nobody differs from anybody within an arm: no scale to test on. "
+        "More customers like these will not change that."
+    )
+    assert found.recommendation.sentence.startswith("There is no winner yet. It cannot be tested: nobody differs")
+    ahead = comparison(segment(found)).outlook
+    assert ahead is not None
+    assert isinstance(ahead.units_left, Undefined)
+    assert ahead.units_left.reason == "zero_variance"
+
+
+def test_denominators_of_zero_cannot_be_tested_either() -> None:
+    arms = {
+        (1, "all", arm): {"visits": moments_of([1.0, 3.0] * 500, [of, of] * 500)}
+        for arm, of in (("a", 1.0), ("b", 0.0))
+    }
+    ratio = metric(kind="ratio", denominator_event_name="view")
+    assert "visits cannot be tested. The denominators add up to zero." in (
+        segment(build(plan(ratio), table(arms))).verdict.sentence
+    )
+
+
+@pytest.mark.parametrize(
+    ("recent", "advice"),
+    [
+        (3_000, "Give it time: 6,000 units are in whose time is not over yet."),
+        (20, "Give it time: 40 units are in whose time is not over yet, and more units are needed."),
+    ],
+)
+def test_windows_that_are_open_miss_time(recent: int, advice: str) -> None:
+    """The minimum is 100 units of each arm; 50 are complete."""
+    arms = {(1, "all", arm): {"visits": conversions(20, 50)} for arm in "ab"}
+    maturing = {MetricKey(1, "all", arm, "visits"): recent for arm in "ab"}
+    found = build(plan(metric(window_seconds=86_400)), table(arms, maturing=maturing))
+    assert found.overall.verdict.sentence == (
+        "Too early to say for all segments together: a has 50 of the 100 units with a complete window needed. "
+        f"{2 * recent:,} units are in whose time is not over yet."
+    )
+    assert found.recommendation.sentence.endswith(advice)

@@ -14,6 +14,7 @@ from experiments.cli.inbox import inbox_table
 from experiments.cli.tables import interval_of, print_report, report_table
 from experiments.domain.evidence import ArmBelief
 from experiments.domain.promotion import PromotionState
+from experiments.domain.wording import percent
 from tests.stores.promotions import evidence, promotion, step
 from tests.unit.reports import comparison, interval, metric, report, scope
 
@@ -139,3 +140,27 @@ def test_the_price_of_a_lift_stands_below_it(outcome: str, state: str, words: st
 def test_without_guardrails_nothing_is_said_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     print_report(out(), report(scope("mens")), {"a": "A", "b": "B"}, {"mens": "Men"})
     assert "guardrail" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("alpha", "level"), [(0.05, "95%"), (0.025, "97.5%"), (0.004, "99.6%"), (0.001, "99.9%")])
+def test_the_level_of_the_intervals_is_never_rounded_to_certainty(alpha: float, level: str) -> None:
+    document = {**report(scope("mens")), "alpha": alpha}
+    assert f"with {level} intervals" in str(report_table(document, {"a": "A", "b": "B"}, {"mens": "Men"}).title)
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        (0.0006, 1, "+0.1%"),
+        (0.0003, 1, "+0.03%"),
+        (-0.0000012, 1, "-0.0001%"),
+        (0.0, 1, "0.0%"),
+        (-1e-17, 1, "0.0%"),
+        (-0.99961, 1, "-99.96%"),
+        (-1.0, 1, "-100.0%"),
+        (0.5, 1, "+50.0%"),
+        (36.2, 0, "+3,620%"),
+    ],
+)
+def test_only_what_is_0_or_100_is_written_so(value: float, decimals: int, text: str) -> None:
+    assert percent(value, decimals, sign=True) == text
