@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.stored import Number, Scope, StoredReport
+from experiments.domain.wording import listed, plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """`sound` while no critical finding stands."""
+    """`sound` while no critical finding stands; `sentence` says of how many groups that can be said at all."""
 
     sound: bool
     sentence: str
@@ -38,9 +40,10 @@ class Quality:
 
 def quality_of(report: StoredReport, names: Names) -> Quality | None:
     """Return the sizes of all groups; None before anybody was counted."""
-    sizes = tuple(_sizes(scope, names) for scope in report.scopes if scope.ratio.observed)
-    if not sizes:
+    counted = [scope for scope in report.scopes if scope.ratio.observed]
+    if not counted:
         return None
+    sizes = tuple(_sizes(scope, names) for scope in counted)
     findings = [
         *report.findings,
         *report.overall.findings,
@@ -49,12 +52,27 @@ def quality_of(report: StoredReport, names: Names) -> Quality | None:
     sound = all(finding.severity != "critical" for finding in findings)
     return Quality(
         sound=sound,
-        sentence="All groups have the sizes that the split intends."
+        sentence=_sentence(counted, names)
         if sound
         else "Something is wrong with the groups: see the warnings at the top.",
         sizes=sizes,
         has_any_look=any(one.any_look for one in sizes),
     )
+
+
+def _sentence(counted: Sequence[Scope], names: Names) -> str:
+    """Say what the test says, and where there are too few for a test."""
+    units = plural(names.unit)
+    split = [one for one in counted if sum(expected > 0 for _, expected in one.ratio.expected) > 1]
+    untested = [names.segment(one.segment) for one in split if one.ratio.one_look.value is None]
+    if untested and len(untested) == len(split):
+        return f"There are too few {units} yet to check whether the groups have the sizes that the split intends."
+    if untested:
+        return (
+            "The groups that can be checked have the sizes that the split intends; "
+            f"for {listed(untested)} there are too few {units} yet."
+        )
+    return "All groups have the sizes that the split intends."
 
 
 def _sizes(scope: Scope, names: Names) -> Sizes:
