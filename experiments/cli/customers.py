@@ -54,7 +54,9 @@ def retention(*, days: float | None, dry_run: bool, as_json: bool) -> None:
         click.echo(json.dumps({**told, "exposures": going.exposures, "events": going.events}))
         return
     verb = "would go" if dry_run else "went"
-    click.echo(f"Of before {going.before:%Y-%m-%d %H:%M:%S} UTC, {going.rows:,} rows {verb}.")
+    click.echo(
+        f"Of before {going.before:%Y-%m-%d %H:%M:%S} UTC, {going.rows:,} row{'' if going.rows == 1 else 's'} {verb}."
+    )
     for kind, counts in (("Exposures", going.exposures), ("Events", going.events)):
         for name, count in sorted(counts.items()):
             click.echo(f"{kind} of {name}: {count:,}")
