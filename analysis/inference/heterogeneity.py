@@ -28,7 +28,9 @@ TauMethod = Literal["dersimonian_laird", "paule_mandel", "maximum_likelihood"]
 # Newton's method for τ²: at most so many steps, until Q is that near to its target.
 _STEPS, _CLOSE = 60, 1e-10
 
-TOO_FEW = Undefined(reason="too_few_segments", message="One segment alone cannot differ from others.")
+TOO_FEW = Undefined(
+    reason="too_few_segments", message="Fewer than two segments have an effect that can be compared yet."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,8 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelLine:
-    """A variant in a channel; `channel` and `units` are empty from the second variant of a channel on."""
+    """A variant in a channel."""
 
-    channel: str
-    units: str
     variant: str
     value: str
     lift: str
@@ -34,9 +32,16 @@ class ChannelLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    name: str
+    units: str
+    lines: tuple[ChannelLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
     metric: str
-    lines: tuple[ChannelLine, ...]
+    channels: tuple[Channel, ...]
 
 
 def channels_of(supplement: Mapping[str, Any], control: str, names: Names) -> Channels | None:
@@ -44,8 +49,17 @@ def channels_of(supplement: Mapping[str, Any], control: str, names: Names) -> Ch
     found = supplement.get("channels")
     if not found:
         return None
-    lines = tuple(line for one in found for line in _lines(one, control, names))
-    return Channels(metric=names.metric(_primary(found[0])["metric"]), lines=lines)
+    return Channels(
+        metric=names.metric(_primary(found[0])["metric"]),
+        channels=tuple(
+            Channel(
+                name=NAMES[one["channel"]],
+                units=say.amount(one["units"], names.unit),
+                lines=tuple(_lines(one, control, names)),
+            )
+            for one in found
+        ),
+    )
 
 
 def identities_of(supplement: Mapping[str, Any], names: Names) -> str:
@@ -63,18 +77,15 @@ def identities_of(supplement: Mapping[str, Any], names: Names) -> str:
 def _lines(found: Mapping[str, Any], control: str, names: Names) -> Iterator[ChannelLine]:
     metric = _primary(found)
     effects = {one["treatment"]: one["lift"] for one in metric["comparisons"] if one["baseline"] == control}
-    head, value = (NAMES[found["channel"]], say.count(found["units"])), _value_of(metric["kind"])
+    value = _value_of(metric["kind"])
     for arm in metric["arms"]:
         effect = effects.get(arm["variant"], {})
         yield ChannelLine(
-            channel=head[0],
-            units=head[1],
             variant=names.variant(arm["variant"]),
             value=_said(arm["value"], value),
             lift=_said(effect.get("value"), say.lift),
             interval=_interval(effect.get("interval", {})),
         )
-        head = ("", "")
 
 
 def _primary(found: Mapping[str, Any]) -> Mapping[str, Any]:

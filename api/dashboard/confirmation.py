@@ -39,6 +39,7 @@ class Confirmation:
     before: Split
     after: Split | None
     is_first: bool
+    elsewhere: bool
     coming: tuple[str, ...]
     data_until: str
     evidence_short: str
@@ -72,6 +73,7 @@ def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[P
         if after and variant
         else None,
         is_first=is_first,
+        elsewhere=experiment.definition.is_split_elsewhere,
         coming=coming(experiment, names, present_bp),
         data_until=say.instant(proposal.evidence.watermark_at),
         evidence_short=proposal.evidence_sha256[:12],

@@ -13,7 +13,10 @@ from api.dashboard.stored import Arm, Bounds, Comparison, MetricReport, Number, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One arm in one segment. `lift` and what follows are empty for the baseline itself, but not what is believed."""
+    """One arm in one segment. `lift` and what follows are empty for the baseline itself, but not what is believed.
+
+    `missing` says why there is no value.
+    """
 
     variant: str
     is_baseline: bool
@@ -23,6 +26,7 @@ class Line:
     interval: str
     judgement: str
     tone: str
+    missing: str = ""
     noise: str = ""
     chance: str = ""
     loss: str = ""
@@ -133,6 +137,7 @@ def _block(report: StoredReport, scope: Scope, metric: MetricReport, names: Name
             is_baseline=arm.variant == report.control,
             units=say.count(arm.units),
             value=_value(arm.value, metric.kind),
+            missing=arm.value.missing if arm.value.value is None else "",
             **_compared(report, scope, metric, against.get(arm.variant)),
             **_believed(scope, arm, metric.kind),
         )
@@ -222,5 +227,5 @@ def _lines(report: StoredReport, metric: MetricReport) -> str:
 
 def _value(value: Number, kind: str) -> str:
     if value.value is None:
-        return value.missing or "not known"
+        return "–" if value.missing else "not known"
     return say.share(value.value) if kind == "conversion" else say.plain_number(value.value)

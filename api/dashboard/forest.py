@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 from statistics import median
 
+from api.dashboard.text_width import fitted, width_of, wrapped
 from experiments.domain.wording import MINUS, shortened
 
 
@@ -64,7 +65,7 @@ class Bar:
 class Row:
     """A heading (`mark` None) or a mark; `y` is the middle of its line of text, `bar_y` of its interval.
 
-    `reason` stands where there is no interval to draw.
+    `note` stands at `note_y`, at the other end. `reason`: lines from `bar_y` on, where there is no interval to draw.
     """
 
     y: float
@@ -72,9 +73,10 @@ class Row:
     label: str
     full_label: str
     note: str
+    note_y: float
     mark: Mark | None
     bar: Bar | None
-    reason: str
+    reason: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,12 @@ class Frame:
     row_height: int
     label_length: int
     title_length: int
-    reason_length: int
     most_ticks: int
     stacked: bool
+
+    @property
+    def span(self) -> int:
+        return self.right - self.left
 
 
 WIDE = Frame(
@@ -108,7 +113,6 @@ WIDE = Frame(
     row_height=28,
     label_length=28,
     title_length=70,
-    reason_length=60,
     most_ticks=8,
     stacked=False,
 )
@@ -119,14 +123,19 @@ NARROW = Frame(
     heading_height=32,
     row_height=52,
     label_length=26,
-    title_length=28,
-    reason_length=52,
+    title_length=60,
     most_ticks=5,
     stacked=True,
 )
 TOP = 30
 _BAND = 11
 BOTTOM = 30
+_HEADING_SIZE, _TEXT_SIZE, _NOTE_SIZE = 14, 13.5, 12.5
+"""Of letters, in pixels, as the stylesheet has them."""
+_LINE, _APART = 17, 12
+LINES_OF_REASON = 4
+VALUE_BEYOND = 90
+"""Where values end that stand beside intervals, to the right of the axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +166,7 @@ class Forest:
 def forest(groups: Sequence[Group], frame: Frame) -> Forest:
     """Lay the groups out, one below the other, on one axis."""
     scale = scale_for((mark for group in groups for mark in group.marks), frame)
-    rows = tuple(_rows(groups, frame, scale))
-    bottom = TOP + sum(frame.heading_height + frame.row_height * len(group.marks) for group in groups)
+    rows, bottom = _rows(groups, frame, scale)
     ticks = (
         () if scale is None else tuple(Tick(x=scale.x(at), label=tick_label(at), is_zero=at == 0) for at in scale.ticks)
     )
@@ -202,33 +210,55 @@ def bar(scale: Scale, mark: Mark) -> Bar | None:
     )
 
 
-def _rows(groups: Sequence[Group], frame: Frame, scale: Scale | None) -> Iterator[Row]:
-    y: float = TOP
+def _rows(groups: Sequence[Group], frame: Frame, scale: Scale | None) -> tuple[tuple[Row, ...], float]:
+    """Return all rows, and where the last one ends."""
+    rows, y = [], float(TOP)
     for group in groups:
-        yield Row(
-            y=y + frame.heading_height / 2 + 4,
-            bar_y=0,
-            label=shortened(group.title, frame.title_length),
-            full_label=group.title,
-            note=group.note,
-            mark=None,
-            bar=None,
-            reason="",
-        )
-        y += frame.heading_height
+        heading = _heading(group, frame, y)
+        rows.append(heading)
+        y += frame.heading_height + heading.note_y - heading.y
         for mark in group.marks:
-            placed = None if scale is None else bar(scale, mark)
-            yield Row(
-                y=y + (14 if frame.stacked else frame.row_height / 2),
-                bar_y=y + (34 if frame.stacked else frame.row_height / 2),
-                label=shortened(mark.label, frame.label_length),
-                full_label=mark.label,
-                note="",
-                mark=mark,
-                bar=placed,
-                reason="" if placed else shortened(mark.detail, frame.reason_length),
-            )
-            y += frame.row_height
+            row = _row(mark, frame, scale, y)
+            rows.append(row)
+            y += frame.row_height + _LINE * max(0, len(row.reason) - 1)
+    return tuple(rows), y
+
+
+def _heading(group: Group, frame: Frame, top: float) -> Row:
+    """Where words are stacked, the note has a line of its own unless both fit into one."""
+    y, label = top + frame.heading_height / 2 + 4, shortened(group.title, frame.title_length)
+    both = width_of(label, _HEADING_SIZE, bold=True) + _APART + width_of(group.note, _NOTE_SIZE)
+    below = frame.stacked and both > frame.span
+    return Row(
+        y=y,
+        bar_y=0,
+        label=fitted(label, _HEADING_SIZE, frame.span, bold=True) if frame.stacked else label,
+        full_label=group.title,
+        note=group.note,
+        note_y=y + _LINE if below else y,
+        mark=None,
+        bar=None,
+        reason=(),
+    )
+
+
+def _row(mark: Mark, frame: Frame, scale: Scale | None, top: float) -> Row:
+    placed = None if scale is None else bar(scale, mark)
+    y = top + (14 if frame.stacked else frame.row_height / 2)
+    beside = frame.span - width_of(mark.text, _TEXT_SIZE, bold=True) - _APART
+    label = shortened(mark.label, frame.label_length)
+    room = frame.span if frame.stacked else beside + VALUE_BEYOND - _APART
+    return Row(
+        y=y,
+        bar_y=top + 34 if frame.stacked else y,
+        label=fitted(label, _TEXT_SIZE, beside) if frame.stacked else label,
+        full_label=mark.label,
+        note="",
+        note_y=y,
+        mark=mark,
+        bar=placed,
+        reason=() if placed else wrapped(mark.detail, _NOTE_SIZE, room, most=LINES_OF_REASON),
+    )
 
 
 def tick_label(value: float) -> str:

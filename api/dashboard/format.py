@@ -91,9 +91,11 @@ def tick(value: float, kind: str) -> str:
 
 
 def cost(value: float, kind: str) -> str:
-    """A loss in the metric's own unit, to two digits: 0.46 points, under 0.01 points, 0.0018."""
+    """A loss in the metric's own unit, to two digits: 0.46 points, under 0.01 points, 0.0018, under 0.0001."""
     if kind == "conversion":
         return f"under 0.01{_POINTS}" if value < 0.0001 else f"{100 * value:.{2 if value < 0.1 else 1}f}{_POINTS}"
+    if 0 < value < 0.0001:
+        return "under 0.0001"
     decimals = 0 if value >= 10 or value == 0 else _decimals(value, significant=2)
     return f"{float(f'{value:.2g}'):,.{decimals}f}"
 

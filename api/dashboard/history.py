@@ -37,7 +37,9 @@ def history_of(experiment: Experiment, promotions: Iterable[Promotion], names: N
 def _entry(experiment: Experiment, promotion: Promotion, names: Names) -> Entry:
     went_live, proposal = promotion.went_live, promotion.proposal
     first, verb = (proposal, "Proposed") if went_live is None else (went_live, "Live since")
-    if went_live is not None and not promotion.is_live:
+    if went_live is not None and experiment.definition.is_split_elsewhere:
+        verb = "Decided"
+    elif went_live is not None and not promotion.is_live:
         verb = "Was live from"
     sha256 = proposal.evidence_sha256 or ""
     return Entry(

@@ -17,7 +17,7 @@ from experiments.services.analysing.results import Overview
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """`winners` counts the segments with a winner; `worst` is the worst warning, notes left out."""
+    """`winners` counts segments with a winner, of those with anybody in them; `worst` is the worst warning, no note."""
 
     key: str
     name: str
@@ -53,16 +53,13 @@ def row_of(overview: Overview, now: datetime) -> Row:
 def _winners(report: StoredReport | None, names: Names, state: State) -> str:
     if report is None:
         return "No results yet"
-    if len(report.segments) == 1:
-        return outcome_of(report.segments[0], report, names).word
-    won = sum(scope.outcome == "winner" for scope in report.segments)
+    seen = [scope for scope in report.segments if scope.units] or report.segments
+    if len(seen) == 1:
+        return outcome_of(seen[0], report, names).word
+    won = sum(scope.outcome == "winner" for scope in seen)
     if won:
-        return (
-            f"Winners in {won} of {len(report.segments)} segments"
-            if won > 1
-            else f"Winner in 1 of {len(report.segments)} segments"
-        )
-    kept = sum(scope.outcome == "control_wins" for scope in report.segments)
+        return f"{'Winners' if won > 1 else 'Winner'} in {won} of {len(seen)} segments"
+    kept = sum(scope.outcome == "control_wins" for scope in seen)
     if kept:
-        return f"{names.variant(report.control)} stays best in {kept} of {len(report.segments)} segments"
+        return f"{names.variant(report.control)} stays best in {kept} of {len(seen)} segments"
     return "No winner" if state.code in (Status.STOPPED, Status.ARCHIVED) else "No winner yet"

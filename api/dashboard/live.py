@@ -9,7 +9,7 @@ from api.dashboard import format as say
 from api.dashboard.names import Names
 from experiments.domain.allocation import Allocation
 from experiments.domain.bucketing import BUCKETS
-from experiments.domain.definition import Randomisation, SegmentPlan, Variant
+from experiments.domain.definition import SegmentPlan, Variant
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import Promotion
 from experiments.domain.promotion_policy import PromotionPolicy
@@ -75,8 +75,9 @@ def live_of(experiment: Experiment, plan: SegmentPlan, names: Names, exploring: 
             return _unsplit(f"Paused: everybody sees {control} for the time being.", promoted)
         case Status.STOPPED:
             return _unsplit(f"Stopped: everybody sees {promoted or control}.", promoted)
-    if experiment.definition.randomisation is Randomisation.EXTERNAL:
-        return _unsplit("Another system decides who sees what.", promoted)
+    if experiment.definition.is_split_elsewhere:
+        wish = f", and has to show {promoted}: Winnow only keeps that decision" if promoted else ""
+        return _unsplit(f"Another system decides who sees what{wish}.", promoted)
     return _split(experiment, plan, names, exploring)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.dashboard import format as say
 from api.dashboard.evidence_words import Fact, against_seen, facts_of, lead
@@ -109,7 +109,7 @@ def promotion_page(experiment: Experiment, promotion: Promotion, present: Propos
         split=split_of(experiment, plan.allocation, names, plan.promoted, exploring_of(promotion))
         if plan and standing.is_shown
         else None,
-        steps=tuple(_steps(promotion, names.segment(promotion.segment))),
+        steps=tuple(_steps(promotion, names.segment(promotion.segment), elsewhere=definition.is_split_elsewhere)),
         lead=lead(definition, promotion.evidence, promotion.variant, names),
         facts=facts_of(definition, promotion.evidence, names, measure),
         guardrails=guardrails_of_evidence(promotion.evidence, names),
@@ -119,7 +119,7 @@ def promotion_page(experiment: Experiment, promotion: Promotion, present: Propos
     )
 
 
-def _steps(promotion: Promotion, segment: str) -> Iterator[Step]:
+def _steps(promotion: Promotion, segment: str, *, elsewhere: bool) -> Iterator[Step]:
     """What was said at the step before, at the same time, is not said again."""
     for position, step in enumerate(promotion.steps):
         before = [earlier for earlier in promotion.steps[:position] if earlier.at == step.at]
@@ -127,7 +127,9 @@ def _steps(promotion: Promotion, segment: str) -> Iterator[Step]:
         # Who takes it back in person says why; what the machine said at that moment was no reason.
         in_person = step.state is PromotionState.REVERTED and not step.unattended
         argued = in_person or (position > 0 and step.reasons == promotion.proposal.reasons)
-        yield _step(step, segment, note="" if noted else step.note, reasons=() if argued else in_words(step.reasons))
+        told = _step(step, segment, note="" if noted else step.note, reasons=() if argued else in_words(step.reasons))
+        shown = step.state in (PromotionState.RAMPING, PromotionState.HELD)
+        yield replace(told, word="Decided") if elsewhere and shown else told
 
 
 def _step(step: PromotionStep, segment: str, *, note: str, reasons: tuple[str, ...]) -> Step:

@@ -121,6 +121,9 @@ def _what(promotion: Promotion) -> str:
 def _went_live(promotion: Promotion) -> str:
     if promotion.state is PromotionState.APPROVED:
         return f"{_what(promotion)} is approved. It goes live as soon as quiet hours are over."
+    if winnow().author.get(promotion.experiment).definition.is_split_elsewhere:
+        decided = f"{_what(promotion)} is decided, for {share_of(promotion)}."
+        return f"{decided} Another system decides who sees what: it has to carry that out."
     return f"{_what(promotion)} is live: {share_of(promotion)} see it."
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.stored import Number, Scope, StoredReport
+from experiments.domain.wording import listed, plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,10 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """`sound` while no critical finding stands, and none that doubts the sizes."""
+    """`sound` while no critical finding stands, and none that doubts the sizes.
+
+    `sentence` says of how many groups that can be said at all.
+    """
 
     sound: bool
     sentence: str
@@ -38,9 +43,10 @@ class Quality:
 
 def quality_of(report: StoredReport, names: Names) -> Quality | None:
     """Return the sizes of all groups; None before anybody was counted."""
-    sizes = tuple(_sizes(scope, names) for scope in report.scopes if scope.ratio.observed)
-    if not sizes:
+    counted = [scope for scope in report.scopes if scope.ratio.observed]
+    if not counted:
         return None
+    sizes = tuple(_sizes(scope, names) for scope in counted)
     findings = [
         *report.findings,
         *report.overall.findings,
@@ -50,17 +56,28 @@ def quality_of(report: StoredReport, names: Names) -> Quality | None:
     doubted = any(finding.code == "srm_suspected" for finding in findings)
     return Quality(
         sound=not broken and not doubted,
-        sentence=_sentence(broken=broken, doubted=doubted),
+        sentence=_doubt(broken=broken) if broken or doubted else _sentence(counted, names),
         sizes=sizes,
         has_any_look=any(one.any_look for one in sizes),
     )
 
 
-def _sentence(*, broken: bool, doubted: bool) -> str:
-    if broken:
-        return "Something is wrong with the groups: see the warnings at the top."
-    if doubted:
-        return "Something may be wrong with the groups: see the warnings at the top."
+def _doubt(*, broken: bool) -> str:
+    return f"Something {'is' if broken else 'may be'} wrong with the groups: see the warnings at the top."
+
+
+def _sentence(counted: Sequence[Scope], names: Names) -> str:
+    """Say what the test says, and where there are too few for a test."""
+    units = plural(names.unit)
+    split = [one for one in counted if sum(expected > 0 for _, expected in one.ratio.expected) > 1]
+    untested = [names.segment(one.segment) for one in split if one.ratio.one_look.value is None]
+    if untested and len(untested) == len(split):
+        return f"There are too few {units} yet to check whether the groups have the sizes that the split intends."
+    if untested:
+        return (
+            "The groups that can be checked have the sizes that the split intends; "
+            f"for {listed(untested)} there are too few {units} yet."
+        )
     return "All groups have the sizes that the split intends."
 
 

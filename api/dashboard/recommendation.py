@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from api.dashboard.names import Names
 from api.dashboard.reasons import reasons_of
+from api.dashboard.still_open import still_open
 from api.dashboard.stored import Recommendation, StoredReport
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment, Status
@@ -94,7 +95,7 @@ def _next(
             return _waiting(report)
         case "none":
             return _nothing(report)
-    return _held(found, [one for one in proposals.values() if _is_seen(report, one)], names)
+    return _held(experiment, report, found, [one for one in proposals.values() if _is_seen(report, one)], names)
 
 
 def _nothing(report: StoredReport) -> str:
@@ -119,7 +120,9 @@ def _waiting(report: StoredReport) -> str:
     return "Let it run and change nothing. Look as often as you like, it does no harm."
 
 
-def _held(found: Recommendation, judged: list[Proposal], names: Names) -> str:
+def _held(
+    experiment: Experiment, report: StoredReport, found: Recommendation, judged: list[Proposal], names: Names
+) -> str:
     """Why there is nothing to put live: it is already, no segment has decided by itself, or the policy has a reason."""
     if not judged:
         # An earlier snapshot: there is nothing to be done about it.
@@ -136,15 +139,16 @@ def _held(found: Recommendation, judged: list[Proposal], names: Names) -> str:
     if won:
         where = ", ".join(names.segment(one.segment) for one in won)
         return f"Nothing: somebody has said no to it for {where}, so Winnow does not propose it again."
+    elsewhere = experiment.definition.is_split_elsewhere
+    words = ("to be shown by the other system", "to be shown to some") if elsewhere else ("live", "going live")
     said = " ".join(
         f"It is {word} for {', '.join(map(names.segment, segments))}."
-        for word, segments in (("live", live), ("going live", ramping))
+        for word, segments in zip(words, (live, ramping), strict=True)
         if segments
     )
-    undecided = found.advice == "one_for_all" and any(
-        units for one in judged if one.segment not in (*live, *ramping) for _, units in one.evidence.units
-    )
-    if undecided:
+    rest = [one for one in judged if one.segment not in (*live, *ramping)]
+    if found.advice == "one_for_all" and any(units for one in rest for _, units in one.evidence.units):
         others = "The others have not decided by themselves" if said else "No segment has decided by itself"
         return f"{said} {others} yet: wait for that, or set the split by hand.".strip()
-    return f"{said} Nothing else is to be done." if said else ""
+    left = still_open(experiment, report, rest, names) or ("Nothing else is to be done." if said else "")
+    return f"{said} {left}".strip()

@@ -11,6 +11,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from api.dashboard import pages, persona_views, promotion_views, promotions, segment_views, sign_in, study_views
 from api.dashboard.blueprint import lost_page
+from api.dashboard.code_words import with_code
 from api.dashboard.session import PagesOnly, signed_in
 from api.errors import is_api
 from experiments.bootstrap import Winnow
@@ -38,6 +39,7 @@ def register(app: Flask, winnow: Winnow) -> None:
     app.session_interface = PagesOnly()
     Bootstrap5(app)
     CSRFProtect(app)
+    app.add_template_filter(with_code, "with_code")
     app.add_template_global(signed_in, "viewer")
     app.add_template_global(promotion_views.waiting_count, "waiting_count")
     app.register_blueprint(

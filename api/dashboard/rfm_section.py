@@ -23,7 +23,7 @@ from api.dashboard.stored.values import Number
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRow:
-    """A named group; `length` is a fraction of all customers."""
+    """A named group; `share` and `length` are of all customers who bought."""
 
     name: str
     meaning: str

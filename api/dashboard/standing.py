@@ -27,6 +27,9 @@ WORDS = {
     PromotionState.SUPERSEDED: "Replaced",
 }
 
+TO_BE_CARRIED_OUT = "To be carried out by the system that decides who sees what: "
+"""Before what a promotion shows to whom, where Winnow shows nothing to anybody."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -45,13 +48,14 @@ def standing_of(experiment: Experiment, promotion: Promotion, names: Names) -> S
     plan = experiment.definition.plan_of(promotion.segment)
     in_place = promotion.is_live and plan is not None and plan.promotion == promotion.id
     running = experiment.status is Status.RUNNING
+    elsewhere = promotion.is_live and experiment.definition.is_split_elsewhere
     note = "" if plan is None or not in_place or running else live_of(experiment, plan, names).sentence
     return Standing(
         code=str(promotion.state),
-        word=_word(promotion),
-        sentence=_sentence(experiment, promotion, names),
+        word=_word(promotion, elsewhere=elsewhere),
+        sentence=(TO_BE_CARRIED_OUT if elsewhere else "") + _sentence(experiment, promotion, names),
         note=note,
-        is_shown=in_place and running,
+        is_shown=in_place and running and not elsewhere,
         revertible=in_place and experiment.status in (Status.RUNNING, Status.PAUSED),
     )
 
@@ -100,8 +104,8 @@ def why(step: PromotionStep) -> str:
     return step.note or " ".join(in_words(step.reasons))
 
 
-def _word(promotion: Promotion) -> str:
-    word = WORDS[promotion.state]
+def _word(promotion: Promotion, *, elsewhere: bool) -> str:
+    word = "Decided" if elsewhere and promotion.state is not PromotionState.KEPT else WORDS[promotion.state]
     return f"{word}, {share_of(promotion)}" if promotion.state is PromotionState.RAMPING else word
 
 

@@ -60,7 +60,11 @@ def approve(promotion_id: str, reason: str) -> None:
     if last.share_bp is None:
         click.echo(f"{promotion.variant} is approved for {promotion.segment}; it goes live after the quiet hours.")
         return
-    click.echo(f"{promotion.variant} is live for {last.share_bp / 100:g}% of {promotion.segment} ({promotion.state}).")
+    elsewhere = wired().author.get(promotion.experiment).definition.is_split_elsewhere
+    what = "decided" if elsewhere else "live"
+    click.echo(
+        f"{promotion.variant} is {what} for {last.share_bp / 100:g}% of {promotion.segment} ({promotion.state})."
+    )
 
 
 @click.command()

@@ -23,7 +23,7 @@ from experiments.services.promoting.proposals import Proposal
 @click.option("--dry-run", is_flag=True, help="Only say what would happen.")
 def promote(key: str, segment: str | None, dry_run: bool) -> None:
     """Put the winner live in each segment whose evidence the policy accepts."""
-    promoter = wired().promoter
+    promoter, author = wired().promoter, wired().author
     proposals = promoter.propose(key, segment)
     if dry_run:
         out().print(_table(proposals))
@@ -42,8 +42,12 @@ def promote(key: str, segment: str | None, dry_run: bool) -> None:
     out().print(_table(proposals))
     for name, refusal in refused:
         err().print(f"winnow: {refusal.code}: {name}: {refusal.message}", soft_wrap=True, markup=False)
+    elsewhere = bool(live) and author.get(key).definition.is_split_elsewhere
     for promotion in live:
-        click.echo(f"{promotion.variant} is live in {promotion.segment} (promotion {promotion.id}).")
+        what = "is decided for" if elsewhere else "is live in"
+        click.echo(f"{promotion.variant} {what} {promotion.segment} (promotion {promotion.id}).")
+    if elsewhere:
+        click.echo("Another system decides who sees what: it has to carry that out.")
     if not chosen:
         click.echo("Nothing to promote.")
     if refused:

@@ -154,8 +154,9 @@ def _too_early(evidence: Evidence, policy: PromotionPolicy, plan: AnalysisPlan, 
     for variant, units in evidence.units:
         if variant in judged and units < least:
             where = evidence.segment if evidence.basis is Basis.SEGMENT else "all segments together"
+            told = "1 unit" if units == 1 else f"{units} units"
             yield DecisionReason(
-                code="minimum_units", message=f"{variant} has {units} units in {where}; the plan wants {least}."
+                code="minimum_units", message=f"{variant} has {told} in {where}; the plan wants {least}."
             )
 
 

@@ -202,6 +202,11 @@ class Definition:
         return next(variant for variant in self.variants if variant.is_control)
 
     @property
+    def is_split_elsewhere(self) -> bool:
+        """Whether another system decides who sees what: then our split is what it should do, and not what happens."""
+        return self.randomisation is Randomisation.EXTERNAL
+
+    @property
     def primary(self) -> MetricUse:
         return next(use for use in self.metrics if use.role is MetricRole.PRIMARY)
 

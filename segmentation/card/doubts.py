@@ -40,6 +40,10 @@ def _warning(code: Code, sentence: str, other: str | None = None) -> CardWarning
     return CardWarning(code=code, severity="warning", sentence=sentence, other=other)
 
 
+def _customers(number: int) -> str:
+    return f"{number:,} customer{'' if number == 1 else 's'}"
+
+
 def _by_size(size: Size, limits: Thresholds) -> Iterator[CardWarning]:
     if size.share < limits.nearly_nobody:
         yield _warning("nearly_nobody", f"Nearly nobody: {size.share:.2%} of all customers are in it.")
@@ -52,7 +56,7 @@ def _by_trial(
 ) -> Iterator[CardWarning]:
     if outlook is None or trial is None:
         if size.units < limits.few_units:
-            message = f"Too small to test in: it has {size.units:,} customers, and should have {limits.few_units:,}."
+            message = f"Too small to test in: it has {_customers(size.units)}, and should have {limits.few_units:,}."
             yield _warning("too_small", message)
     elif isinstance(outlook.weeks_needed, Undefined) or outlook.weeks_needed > trial.longest_weeks:
         yield _warning("too_small", f"Too small to test in. {outlook.sentence}")

@@ -69,7 +69,7 @@ def test_without_any_estimate_there_are_words_and_no_axis() -> None:
     assert plot.ticks == ()
     assert plot.zero is None
     assert plot.rows[1].bar is None
-    assert plot.rows[1].reason == "why"
+    assert plot.rows[1].reason == ("why",)
 
 
 def test_rows_stand_below_each_other_and_fit() -> None:
@@ -100,6 +100,33 @@ def test_long_labels_are_shortened_but_not_lost() -> None:
     plot = forest([Group(title="Men", note="", marks=(mark(0.1, 0.05, 0.15, label="x" * 200),))], WIDE)
     assert len(plot.rows[1].label) == WIDE.label_length
     assert plot.rows[1].full_label == "x" * 200
+
+
+def test_a_title_that_leaves_no_room_for_its_note_has_it_below() -> None:
+    def rows(title: str) -> list[tuple[float, float]]:
+        groups = [Group(title=title, note="28,423 customers", marks=(mark(0.1, 0.05, 0.15),))]
+        return [(row.y, row.note_y) for row in forest(groups, NARROW).rows]
+
+    # A heading of 32 from 30 on, its middle 4 lower; then the first row, whose words stand 14 below its top.
+    assert rows("Men") == [(50, 50), (76, 76)]
+    assert rows("Bought women’s goods only") == [(50, 67), (93, 93)]
+
+
+def test_a_reason_is_told_to_its_end_in_as_many_lines_as_it_takes() -> None:
+    why = "There is no stretch of time yet in which both have enough units side by side."
+    silent = Mark(label="B", text="no interval yet", detail=why, tone="open", value=None, low=None, high=None)
+    for frame in (WIDE, NARROW):
+        plot = forest([Group(title="Men", note="5", marks=(silent, silent))], frame)
+        _, first, second = plot.rows
+        assert " ".join(first.reason) == why
+        assert len(first.reason) == 2
+        assert second.y - first.y == frame.row_height + 17
+
+
+def test_a_long_label_leaves_room_for_what_stands_beside_it() -> None:
+    plot = forest([Group(title="Men", note="", marks=(mark(0.1, 0.05, 0.15, label="W" * 26),))], NARROW)
+    assert plot.rows[1].label.endswith("…")
+    assert plot.rows[1].full_label == "W" * 26
 
 
 def test_ticks_are_labelled_in_per_cent() -> None:

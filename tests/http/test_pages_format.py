@@ -54,6 +54,8 @@ def test_a_range_says_its_unit_once() -> None:
         (0.135, "conversion", "13.5 points"),
         (0.000099, "conversion", "under 0.01 points"),
         (0.0018049, "mean", "0.0018"),
+        (0.00000024, "mean", "under 0.0001"),
+        (0.0, "mean", "0"),
         (12_345.0, "mean", "12,000"),
     ],
 )

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from experiments.bootstrap import Winnow
+from experiments.domain.definition import Randomisation
 from experiments.domain.policy import AnalysisPlan, StoppingRule
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope
-from tests.http.full_report import ADVICE, NEVER, full_report
+from tests.http.full_report import ADVICE, NEVER, full_report, sizes
 from tests.http.pages_site import (
     CONTROL,
     MENS,
@@ -281,6 +282,44 @@ def test_sizes_of_the_groups_stand_with_the_p_value_that_holds_at_every_look(ful
     assert "Men’s e-mail 2,130 2,107" in said
 
 
+def test_groups_that_are_too_small_to_check_are_not_called_right(site: Site) -> None:
+    site.add(mail())
+    doc, few = full_report(), {"undefined": "too_few_units", "message": "Too few units yet."}
+    doc["segments"][2]["srm"]["p_value"] = few
+    site.store(doc)
+    said = section(site.get(PAGE), "quality")
+    assert "The groups that can be checked have the sizes" in said
+    assert "for Everyone else there are too few customers yet." in said
+    for one in (doc["overall"], *doc["segments"]):
+        one["srm"]["p_value"] = few
+    site.store(doc)
+    said = section(site.get(PAGE), "quality")
+    assert "There are too few customers yet to check whether the groups have the sizes" in said
+    assert "All groups have the sizes" not in said
+
+
+def test_a_split_into_one_group_is_not_called_too_small(site: Site) -> None:
+    site.add(mail())
+    doc = full_report()
+    alone = {"undefined": "one_arm", "message": "There are no two arms with units to compare the sizes of."}
+    doc["segments"][2]["srm"] = {**sizes((CONTROL, 5)), "p_value": alone}
+    site.store(doc)
+    assert "All groups have the sizes that the split intends." in section(site.get(PAGE), "quality")
+
+
+def test_of_an_arm_without_anybody_the_reason_stands_beside_its_name(site: Site) -> None:
+    site.add(mail())
+    doc = full_report()
+    doc["segments"][2]["metrics"][0]["arms"][1]["value"] = {
+        "undefined": "no_units",
+        "message": "Nobody has been there.",
+    }
+    site.store(doc)
+    html = site.get(PAGE)
+    assert 'Men’s e-mail<span class="under">Nobody has been there.</span></th>' in html
+    assert '<td class="num" data-label="Rate">–</td>' in html
+
+
 def test_groups_that_are_wrong_are_not_called_right(site: Site) -> None:
     site.add(mail())
     site.store(full_report(findings=[finding("srm", "critical", "SRM.")]))
@@ -372,6 +411,44 @@ def test_an_earlier_snapshot_gives_no_leave_to_put_anything_live(full: Site) -> 
     assert "Put it live" not in section(full.get(f"{PAGE}?snapshot=1"), "advice")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (
+            "control_wins",
+            "For Everyone else, No e-mail stays best. 66.7% of them still see Men’s e-mail or",
+        ),
+        ("untrustworthy", "The numbers for Everyone else cannot be relied on: have the warnings looked into."),
+        ("too_early", "Nothing is decided yet for Everyone else: let it run."),
+    ],
+)
+def test_what_is_open_elsewhere_is_said_once_it_is_live(site: Site, outcome: str, words: str) -> None:
+    definition = mail()
+    men, women, rest = definition.segments
+    site.add(mail(segments=(replace(men, promoted=MENS), replace(women, promoted=WOMENS), rest)))
+    doc = full_report()
+    doc["segments"][2]["verdict"]["outcome"] = outcome
+    site.store(doc)
+    said = section(site.get(PAGE), "advice")
+    assert f"It is live for Bought men’s goods, Bought women’s goods. {words}" in said
+    assert "Nothing else is to be done" not in said
+    doc["segments"][2]["units"] = 0
+    site.store(doc)
+    assert "women’s goods. Nothing else is to be done." in section(site.get(PAGE), "advice")
+
+
+def test_what_is_open_is_not_laid_to_our_split_where_another_system_splits(site: Site) -> None:
+    men, *others = mail().segments
+    site.add(mail(segments=(replace(men, promoted=MENS), *others), randomisation=Randomisation.EXTERNAL))
+    site.store(full_report())
+    html = site.get(PAGE)
+    said = section(html, "advice")
+    assert "Next: It is to be shown by the other system for Bought men’s goods. For Bought women’s goods" in said
+    assert "still see" not in said
+    assert "It is live" not in said
+    assert "Another system decides who sees what, and has to show Men’s e-mail: Winnow only keeps" in text_of(html)
+
+
 def test_nothing_is_left_to_do_once_it_is_live(site: Site) -> None:
     definition = mail()
     men, *others = definition.segments
@@ -379,6 +456,11 @@ def test_nothing_is_left_to_do_once_it_is_live(site: Site) -> None:
     site.add(mail(segments=(live, *others)))
     site.store(full_report())
     said = section(site.get(PAGE), "advice")
-    assert "Next: It is live for Bought men’s goods. Nothing else is to be done." in said
+    assert (
+        "Next: It is live for Bought men’s goods. For Bought women’s goods, Women’s e-mail and Men’s e-mail cannot be "
+        "told apart yet. 33.3% of them still see No e-mail, which is shown to be worse: change the split there by "
+        "hand. Then wait for a winner, or choose one of them by hand. Nothing is decided yet for Everyone else: let it "
+        "run."
+    ) in said
     everybody = advised(site, advice="one_for_all", variant=MENS)
     assert "It is live for Bought men’s goods. The others have not decided by themselves yet" in everybody

@@ -36,6 +36,18 @@ def test_where_the_control_wins_it_is_not_too_early(site: Site) -> None:
     assert "No winner yet" not in page
 
 
+def test_segments_with_nobody_in_them_are_not_counted(site: Site) -> None:
+    site.add(mail())
+    doc = mail_report()
+    doc["segments"][2]["units"] = 0
+    site.store(doc)
+    assert "Winner in 1 of 2 segments" in site.read("/")
+    doc["segments"][1]["units"] = 0
+    site.store(doc)
+    assert "Winner in 1 of" not in site.read("/")
+    assert "Winner 64,000 customers" in site.read("/")
+
+
 def test_the_list_is_in_the_header(site: Site) -> None:
     site.add(mail())
     assert '<a href="/" aria-current="page">Experiments</a>' in site.get("/")

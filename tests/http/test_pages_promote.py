@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from experiments.bootstrap import Winnow
+from experiments.domain.definition import Randomisation
 from experiments.domain.experiment import Status
 from experiments.domain.promotion import Promotion
 from tests.conftest import FakeClock
@@ -86,6 +87,27 @@ def test_confirming_puts_the_winner_live_and_tells_so(site: Site) -> None:
     ):
         assert words in page
     assert "is live: 95% see it." not in site.read(PAGE)
+
+
+def test_where_another_system_splits_nothing_is_called_live(winnow: Winnow, clock: FakeClock) -> None:
+    site = Site(winnow)
+    site.add(mail(randomisation=Randomisation.EXTERNAL))
+    clock.advance(days=21)
+    site.store(mail_report())
+    site.sign_in("read", "write")
+    assert "Another system decides who sees what in this experiment." in site.read(PROMOTE)
+    put_live(site)
+    page = site.read(PAGE)
+    for words in (
+        "Men’s e-mail for Bought men’s goods is decided, for 95%. Another system decides who sees what",
+        "Decided Men’s e-mail : To be carried out by the system that decides who sees what: 95% see it; 5% are held",
+        "Men’s e-mail for Bought men’s goods Decided 26 Jan 2026, 09:00 UTC, by Ada",
+    ):
+        assert words in page
+    assert "is live" not in page
+    with winnow.open_unit_of_work(read_only=True) as work:
+        (promotion,) = work.promotions.page(experiment="mail", state=None, after=None, limit=5).items
+    assert "Live" not in site.read(f"/promotions/{promotion.id}")
 
 
 def test_the_reason_is_kept_where_one_is_given(site: Site) -> None:

@@ -368,7 +368,7 @@ def test_the_segment_on_the_experiment_page_says_where_it_stands(ramping: Site) 
     ramping.winnow.promoter.approve(made.id, actor="key:Ada")
     page = ramping.read(PAGE)
     assert "Going live, 50% Men’s e-mail : 50% see it since 26 Jan 2026, 09:00 UTC; watched until 27 Jan" in page
-    assert "Next: It is going live for Bought men’s goods. Nothing else is to be done." in page
+    assert "Next: It is going live for Bought men’s goods. For Bought women’s goods, Women’s e-mail and Men’s" in page
     assert "Why it does not go live yet" not in page
     assert "Approve or reject" not in page
 

@@ -14,7 +14,7 @@ from experiments.domain.definition import SegmentPlan
 from experiments.domain.segment import Segment
 from experiments.domain.segment_kind import SegmentKind
 from tests.http import segment_documents as made
-from tests.http.pages_site import ARMS, Site, mail, segment_plan
+from tests.http.pages_site import ARMS, Site, mail, segment_plan, text_of
 
 AT = datetime(2026, 1, 5, 6, tzinfo=UTC)
 SMALL = {"code": "too_small", "severity": "warning", "sentence": "Too small to test in. It has 40 customers."}
@@ -109,6 +109,24 @@ def test_the_map_and_the_square_have_words_for_those_who_cannot_see_them(two: Si
     assert "Counted 5 Jan 2026, 06:00 UTC (3 hours ago)" in two.read("/segments")
 
 
+@pytest.mark.parametrize(("columns", "hinted"), [(3, False), (4, True)])
+def test_a_square_that_is_wider_than_a_telephone_says_so(two: Site, columns: int, hinted: bool) -> None:
+    names = {f"s{place}": f"Segment {place}" for place in range(columns)}
+    both = [[100 if row == column else 40 for column in range(columns)] for row in range(columns)]
+    made.store_customers(two.winnow, made.customers(AT, overlap=made.overlap(names, [100] * columns, both)))
+    assert (f"Move the table sideways to see all {columns} columns." in two.read("/segments")) is hinted
+
+
+def test_parts_of_named_groups_are_of_those_who_bought(two: Site) -> None:
+    made.store_customers(two.winnow, made.customers(AT))
+    made.store(two.winnow, "recent", made.report("recent", AT))
+    html = two.get("/segments")
+    segments, _, groups = html.partition("Named groups")
+    assert "Part of all customers" in segments
+    assert groups.count("Part of all who bought") > 1
+    assert "Part of all customers" not in groups
+
+
 def test_what_is_not_known_of_everybody_is_said(two: Site) -> None:
     missing = made.undefined("not_followed", "No purchases are followed.")
     made.store_customers(two.winnow, made.customers(AT, rfm=missing))
@@ -185,6 +203,22 @@ def test_a_card_that_could_not_be_made_says_why(two: Site) -> None:
     made.store(two.winnow, "recent", made.report("recent", AT, card=reason, persona=reason))
     assert "There are no profiles." in two.read("/segments/recent")
     assert "There are no profiles." in two.read("/segments")
+
+
+def test_commands_in_sentences_are_code(two: Site) -> None:
+    reason = made.undefined("no_profiles", "No <b>profiles</b>: `winnow import customers FILE` takes them over.")
+    made.store(two.winnow, "recent", made.report("recent", AT, card=reason, persona=reason))
+    for page in ("/segments", "/segments/recent", "/segments/recent/persona"):
+        html = two.get(page)
+        assert "No &lt;b&gt;profiles&lt;/b&gt;: <code>winnow import customers FILE</code> takes them over." in html
+        assert "`" not in text_of(html)
+
+
+def test_without_figures_and_doubts_there_is_no_label_without_words(two: Site) -> None:
+    html = two.get("/segments")
+    assert "Not counted yet" in html
+    assert 'data-label=""' not in html
+    assert 'data-label="What is doubtful"></td>' not in html
 
 
 def test_before_the_first_count_there_is_the_condition(two: Site) -> None:

@@ -201,6 +201,7 @@ def test_one_segment_differs_from_nothing(effects: list[EffectEstimate]) -> None
     for found in (heterogeneity(effects), tau_squared(effects), shrink(effects), *contrasts(effects)):
         assert isinstance(found, Undefined)
         assert found.reason == "too_few_segments"
+        assert found.message == "Fewer than two segments have an effect that can be compared yet."
     assert isinstance(pooled_effect([]), Undefined)
     assert isinstance(next_segment([], 1.0), Undefined)
     assert isinstance(shrink(SCHOOLS[:2]), Undefined)

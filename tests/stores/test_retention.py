@@ -324,7 +324,7 @@ def test_the_command_tells_what_would_go_and_verify_what_is_gone(
     monkeypatch.setenv("WINNOW_RETENTION_DAYS", "30")
     for _ in range(2):
         told = CliRunner().invoke(main, ["customers", "retention", "--dry-run"])
-        assert "1 rows would go." in told.output
+        assert "1 row would go." in told.output
         assert "Events of visit: 1" in told.output
-    assert "1 rows went." in CliRunner().invoke(main, ["customers", "retention"]).output
+    assert "1 row went." in CliRunner().invoke(main, ["customers", "retention"]).output
     assert "0 rows would go." in CliRunner().invoke(main, ["customers", "retention", "--dry-run"]).output

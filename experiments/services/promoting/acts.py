@@ -196,6 +196,9 @@ _TOLD_AS: Mapping[PromotionState, tuple[NoticeKind, str]] = {
 
 def _tell(work: UnitOfWork, promotion: Promotion, step: PromotionStep) -> None:
     kind, verb = _TOLD_AS[step.state]
+    if kind is NoticeKind.PROMOTED and work.experiments.get(promotion.experiment).definition.is_split_elsewhere:
+        # Nothing of ours shows it to anybody.
+        verb = "is decided for {share} of"
     shown = promotion.evidence
     share = f"{step.share_bp / 100:g}%" if step.share_bp is not None else ""
     announce(

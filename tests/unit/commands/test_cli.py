@@ -185,8 +185,9 @@ def test_promoting_shows_first_and_acts_once(winnow: Winnow) -> None:
     winnow("analyse", "sale")
     assert winnow("promote", "sale", "--dry-run").stdout.endswith("Dry run: nothing was changed.\n")
     promoted = winnow("promote", "sale")
-    (line,) = [line for line in promoted.stdout.splitlines() if " is live in " in line and "promotion" in line]
-    assert line.startswith("new is live in mens (promotion ")
+    (line,) = [line for line in promoted.stdout.splitlines() if line.startswith("new ") and "promotion" in line]
+    assert line.startswith("new is decided for mens (promotion ")
+    assert promoted.stdout.endswith("Another system decides who sees what: it has to carry that out.\n")
     again = winnow("promote", "sale", "--segment", "mens")
     assert (again.exit_code, again.stderr) == (1, "winnow: already_promoted: mens: new is live in mens already.\n")
     promotion_id = line.partition("(promotion ")[2].rstrip(").")

@@ -71,6 +71,12 @@ def test_each_objection(changes: dict[str, Any], action: Action, first: str) -> 
     assert (got, reasons[0]) == (action, first)
 
 
+def test_one_unit_is_told_in_the_singular() -> None:
+    few = replace(GOOD, units=(("a", 1), ("b", 5_000)))
+    decision = decide(few, PromotionPolicy(), AnalysisPlan(), LOOK)
+    assert decision.reasons[0].message.startswith("a has 1 unit in ")
+
+
 def test_the_practical_threshold_is_passed_by_the_lower_bound_not_by_the_lift() -> None:
     policy = PromotionPolicy(minimum_lift=0.2)
     assert codes(policy, gain=0.3, gain_low=0.1) == (Action.HOLD, ["below_minimum_lift"])

@@ -1,0 +1,69 @@
+"""What is still open once winners are live, segment by segment, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from api.dashboard import format as say
+from api.dashboard.names import Names
+from api.dashboard.stored import Scope, StoredReport
+from experiments.domain.bucketing import BUCKETS
+from experiments.domain.decision import Action
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.wording import listed
+from experiments.services.promoting.proposals import Proposal
+
+
+def still_open(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> str:
+    """Return a sentence or two for each of the segments that have no winner; nothing where there are none."""
+    return " ".join(_sentences(experiment, report, rest, names))
+
+
+def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> Iterator[str]:
+    undecided: list[str] = []
+    futile: list[str] = []
+    doubtful: list[str] = []
+    for one in rest:
+        scope, where = report.scope_of(one.segment), names.segment(one.segment)
+        if scope is not None and scope.outcome in ("tied", "control_wins"):
+            yield from _settled_in_part(experiment, scope, names)
+        elif scope is not None and scope.outcome == "untrustworthy":
+            doubtful.append(where)
+        else:
+            (futile if one.decision.action is Action.STOP_FUTILE else undecided).append(where)
+    if doubtful:
+        yield f"The numbers for {listed(doubtful)} cannot be relied on: have the warnings looked into."
+    if futile:
+        yield f"For {listed(futile)} waiting is no use any more: try something bolder there."
+    if undecided:
+        yield f"Nothing is decided yet for {listed(undecided)}: let it run."
+
+
+def _settled_in_part(experiment: Experiment, scope: Scope, names: Names) -> Iterator[str]:
+    """It is known there which variants are worse than another: whoever still sees them need not."""
+    where = names.segment(scope.segment)
+    best = scope.leaders if scope.outcome == "tied" else (experiment.definition.control.key,)
+    called = listed([names.variant(variant) for variant in best])
+    tied = scope.outcome == "tied"
+    yield f"For {where}, {called} cannot be told apart yet." if tied else f"For {where}, {called} stays best."
+    waiting = "wait for a winner, or choose one of them by hand." if tied else ""
+    worse = _worse_shown(experiment, scope, best, names)
+    if worse:
+        yield (
+            f"{worse}: change the split there by hand. Then {waiting}" if waiting else f"{worse}: change that by hand."
+        )
+    elif waiting:
+        yield say.sentence(waiting)
+
+
+def _worse_shown(experiment: Experiment, scope: Scope, best: Sequence[str], names: Names) -> str:
+    """Say how many see a variant that is shown to be worse; nothing where nobody does, or that is not ours to know."""
+    plan = experiment.definition.plan_of(scope.segment) if scope.segment is not None else None
+    if plan is None or experiment.status is not Status.RUNNING or experiment.definition.is_split_elsewhere:
+        return ""
+    shares = {key: share for key, share in plan.allocation.weights_bp.items() if share and key not in best}
+    if not shares or not plan.traffic_bp:
+        return ""
+    many = say.basis_points(sum(shares.values())) if plan.traffic_bp == BUCKETS else "Some"
+    called = listed([names.variant(key) for key in shares], "or")
+    return f"{many} of them still see {called}, which {'is' if len(shares) == 1 else 'are'} shown to be worse"
