@@ -24,6 +24,7 @@ from analysis.inference.side_by_side import compare_segments
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.reasons import UNDEFINED, Why
+from analysis.sections.outlooks import open_question
 
 # Standard errors beyond these leave nothing of other numbers beside them.
 _LARGEST, _FARTHEST = 1e60, 1e6
@@ -104,7 +105,7 @@ def recommendation(
         overall.verdict,
         {scope.segment or "": scope.verdict for scope in inhabited.values()},
         comparisons,
-        [one.outlook for one in over_all if one.outlook is not None],
+        open_question(overall.verdict, over_all, plan.control),
         control=plan.control,
         names=Names(variant=plan.variant_name, segment=plan.segment_name, units=plan.units_name),
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
