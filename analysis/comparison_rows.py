@@ -18,7 +18,7 @@ from analysis.measured import InFamily, Measured
 from analysis.plan import MetricKind, MetricPlan
 from analysis.reasons import UNDEFINED, Why
 from analysis.sections.beliefs import PairBeliefs, pair_beliefs
-from analysis.sections.outlooks import outlooks
+from analysis.sections.outlooks import Ahead, outlooks
 
 InFamilyWords: TypeAlias = tuple[float | Undefined, Interval | Undefined, Interval | Undefined]
 
@@ -31,7 +31,7 @@ class MetricRows:
 
     comparisons: list[Comparison]
     beliefs: PairBeliefs
-    outlooks: Mapping[int, Outlook]
+    outlooks: Mapping[int, Ahead]
 
 
 def metric_rows(measured: Measured) -> list[MetricRows]:
@@ -51,14 +51,16 @@ def metric_rows(measured: Measured) -> list[MetricRows]:
 def _metric_rows(measured: Measured, number: int, written: EffectRows, beliefs: PairBeliefs) -> MetricRows:
     board, metric = measured.board, measured.board.plan.metrics[number]
     in_family: Iterable[Iterable[Any]] = (repeat(_OUTSIDE), repeat(_OUTSIDE), repeat(_OUTSIDE))
-    ahead: Mapping[int, Outlook] = {}
+    ahead: Mapping[int, Ahead] = {}
     shown: Iterable[Outlook | None] = repeat(None)
     if metric.role == "primary":
         family = _Family(board, measured.family)
         in_family = zip(*map(family.words, count(), written.one_by_one()), strict=True)
         ahead = outlooks(measured)
         # While the comparison is open.
-        shown = [None if p < board.plan.alpha else ahead.get(row) for row, p in enumerate(family.p)]
+        shown = [
+            ahead[row].outlook if row in ahead and not p < board.plan.alpha else None for row, p in enumerate(family.p)
+        ]
     comparisons = rows(
         Comparison,
         *zip(*board.pairs * len(board.scopes), strict=True),

@@ -73,12 +73,14 @@ class Outlook:
     power_left : float | Undefined
         Chance that the planned number of units decides for the plan's `minimum_lift`, were that the truth.
     detectable_lift : float | Undefined
-        The lift that the planned number of units detects with a power of .8, ≥ 0.
+        The lift that the planned number of units, or those that are in if these are more, detects with a power of .8,
+        ≥ 0.
     units_left : int | Undefined
         Units (all arms of the scope together) still to come until the comparison decides, if the lift stays what it
         is now. `Undefined("no_effect_in_sight")` if that would be beyond all reason.
     days_left : float | Undefined
-        The same in days at the present traffic; `Undefined("unknown_traffic")` without arrivals.
+        The same in days at the present traffic; `Undefined("unknown_traffic")` without a whole day of
+        arrivals after the first one.
     """
 
     power_left: float | Undefined

@@ -21,7 +21,12 @@ NO_VALUE = Undefined(reason="no_control_value", message="The control's value is 
 NO_MINIMUM = Undefined(reason="no_minimum_lift", message="The plan does not say which lift is worth acting on.")
 HORIZON_REACHED = Undefined(reason="planned_units_reached", message="All units that were planned are in.")
 OUT_OF_SIGHT = Undefined(reason="no_effect_in_sight", message="As small as the effect is now, it would take too long.")
-NO_TRAFFIC = Undefined(reason="unknown_traffic", message="It is not known how many units come in a day.")
+NO_TRAFFIC = Undefined(
+    reason="unknown_traffic", message="How many units come in a day is not known before a whole day of data is in."
+)
+NOBODY_CAME = Undefined(
+    reason="unknown_traffic", message="On the last whole days no new units came: how many will come is not known."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +81,8 @@ def outlook(
         the share of the planned units that are in, δ the minimum lift times the control's value, and s the standard
         error then, now times √w: the chance that it is beyond the critical value of the last look, towards δ. (That it
         decides at a look before and not at that one is not in it; little.) `Undefined("planned_units_reached")` for
-        w ≥ 1. `detectable_lift`: (critical + z₀.₈)·s/|control value|, from scratch, whatever is in.
+        w ≥ 1. `detectable_lift`: (critical + z₀.₈)·s/|control value|, from scratch, whatever is in; once more units are
+        in than were planned, at those, as `lift_found` at max(planned, in).
         `units_left`: where the interval's end meets 0 if the estimate stays; half of the time it takes longer.
         `Undefined("no_effect_in_sight")` for more than ten times the planned units.
 
@@ -98,13 +104,34 @@ def outlook(
     in_scope = left if isinstance(left, Undefined) else ceil(left * per_pair - 1e-9)
     return Outlook(
         power_left=_power_left(difference, wanted, missing, at_end, critical, share=units / planned),
-        detectable_lift=NO_VALUE if scale is None else _finite((critical + TARGET_POWER_QUANTILE) * at_end / scale),
+        detectable_lift=lift_found(
+            std_error, control_value, units=units, at_units=max(planned, units), deciding=deciding
+        ),
         units_left=in_scope,
         days_left=_days(in_scope, units_per_day),
     )
 
 
-def _finite(lift: float) -> float | Undefined:
+def lift_found(
+    std_error: float, control_value: float | Undefined, *, units: int, at_units: float, deciding: Deciding
+) -> float | Undefined:
+    """The lift that a comparison finds with a power of .8 at so many units of its two arms.
+
+    Parameters
+    ----------
+    std_error
+        > 0, now, at `units` of the two arms.
+    control_value
+        Now; without one that is not 0, `Undefined("no_control_value")`.
+
+    Notes
+    -----
+    (critical + z₀.₈)·s/|control value| with s the standard error at that size, as the spread and the split are now.
+    """
+    if isinstance(control_value, Undefined) or not control_value:
+        return NO_VALUE
+    there = std_error * sqrt(units / at_units)
+    lift = (deciding.critical(at_units) + TARGET_POWER_QUANTILE) * there / abs(control_value)
     return lift if isfinite(lift) else NO_VALUE
 
 
@@ -153,6 +180,8 @@ def _days(units_left: int | Undefined, units_per_day: float | None) -> float | U
         return units_left
     if not units_left:
         return 0.0
+    if units_per_day == 0:
+        return NOBODY_CAME
     if units_per_day is None or not (isfinite(units_per_day) and units_per_day > 0):
         return NO_TRAFFIC
     return units_left / units_per_day

@@ -10,6 +10,7 @@ from analysis.estimate import Comparison, Finding, Interval, MetricReport, Undef
 from analysis.inference.recommend import Harm
 from analysis.plan import MetricPlan, Plan
 from analysis.scopes import Scope
+from analysis.wording import number, percentage
 
 
 def guardrail_findings(
@@ -40,7 +41,7 @@ def harms_of(findings: Sequence[Finding], segment: str | None) -> Iterator[Harm]
 
 def _finding(plan: Plan, scope: Scope, metric: MetricPlan, one: Comparison) -> Finding:
     name, where, change = plan.variant_name(one.treatment), _where(plan, scope), _change(plan, one)
-    tolerated = f"{100 * metric.margin_lift:.3g}%" if metric.margin_lift else "no harm"
+    tolerated = f"{number(100 * metric.margin_lift)}%" if metric.margin_lift else "no harm"
     if one.guardrail == "harmed":
         return Finding(
             code="guardrail_harmed",
@@ -70,9 +71,7 @@ def _change(plan: Plan, one: Comparison) -> str:
     value = one.lift.value
     if isinstance(value, Undefined):
         return f"worse than with {plan.variant_name(plan.control)}"
-    percent = 100 * abs(value)
-    said = f"{percent:.{_decimals(percent)}f}%"
-    return f"{said} {'higher' if value > 0 else 'lower'} than with {plan.variant_name(plan.control)}"
+    return f"{percentage(abs(value))} {'higher' if value > 0 else 'lower'} than with {plan.variant_name(plan.control)}"
 
 
 def _surely(metric: MetricPlan, one: Comparison) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from math import isnan
+from math import inf, isnan
 
 import numpy as np
 
 from analysis.board import Board
-from analysis.design.outlook import Deciding, outlook
-from analysis.estimate import Comparison, Finding, Interval, Outlook, Undefined
+from analysis.design.outlook import NOT_OPEN, Deciding, lift_found, outlook
+from analysis.estimate import Comparison, Finding, Interval, Outlook, Undefined, Verdict
 from analysis.looking import planned_units
 from analysis.measured import Measured
 from analysis.plan import Plan
@@ -21,8 +22,19 @@ from analysis.reasons import NO_UNITS_HELP, UNDEFINED
 _TRAFFIC_DAYS = 7
 
 
-def outlooks(measured: Measured) -> dict[int, Outlook]:
-    """By row of the board: of the primary metric's comparisons with the control that belong to a family."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """`planned_lift`: the lift that the planned units find, however many are in by now."""
+
+    outlook: Outlook
+    planned_lift: float | Undefined
+
+
+def outlooks(measured: Measured) -> dict[int, Ahead]:
+    """By row of the board: of the primary metric's comparisons that belong to a family.
+
+    Those are the comparisons with the control, and those between treatments that are both still on offer.
+    """
     board, plan = measured.board, measured.board.plan
     batch, _, rows = measured.of(board.primary)
     found = batch.tested
@@ -42,24 +54,58 @@ def outlooks(measured: Measured) -> dict[int, Outlook]:
     answers = {}
     for row, (alpha, difference, error, control_value, units, rho) in enumerate(columns):
         scope, pair = divmod(row, len(board.pairs))
-        if board.pairs[pair][1] != plan.control or isnan(alpha):
+        if isnan(alpha) or not _asked(board, scope, pair):
             continue
         if (reason := UNDEFINED.get(why[row])) and reason.reason in NO_UNITS_HELP:
-            answers[row] = Outlook(power_left=reason, detectable_lift=reason, units_left=reason, days_left=reason)
+            hopeless = Outlook(power_left=reason, detectable_lift=reason, units_left=reason, days_left=reason)
+            answers[row] = Ahead(outlook=hopeless, planned_lift=reason)
             continue
-        answers[row] = outlook(
-            _number(difference),
-            _number(error),
-            _number(control_value),
-            units=units,
-            units_in_scope=max(board.units_of[scope], units),
-            planned_units=planned[scope],
-            deciding=Deciding(alpha=alpha, rho=rho if is_sequential else None),
-            minimum_lift=plan.minimum_lift,
-            increase=plan.metrics[board.primary].direction == "increase",
-            units_per_day=traffic[scope],
+        deciding = Deciding(alpha=alpha, rho=rho if is_sequential else None)
+        in_scope = max(board.units_of[scope], units)
+        answers[row] = Ahead(
+            outlook=outlook(
+                _number(difference),
+                _number(error),
+                _number(control_value),
+                units=units,
+                units_in_scope=in_scope,
+                planned_units=planned[scope],
+                deciding=deciding,
+                minimum_lift=plan.minimum_lift,
+                increase=plan.metrics[board.primary].direction == "increase",
+                units_per_day=traffic[scope],
+            ),
+            planned_lift=_planned_lift(
+                error, control_value, units, planned[scope] * units / max(in_scope, 1), deciding
+            ),
         )
     return answers
+
+
+def _asked(board: Board, scope: int, pair: int) -> bool:
+    treatment, baseline = board.pairs[pair]
+    current = board.scopes[scope].current
+    return baseline == board.plan.control or (treatment in current and baseline in current)
+
+
+def _planned_lift(
+    error: float, control_value: float, units: int, planned: float, deciding: Deciding
+) -> float | Undefined:
+    if units < 1 or not 0 < error < inf:
+        return NOT_OPEN
+    return lift_found(error, _number(control_value), units=units, at_units=planned, deciding=deciding)
+
+
+def open_question(verdict: Verdict, comparisons: Sequence[Comparison], control: str) -> list[Outlook]:
+    """Of what the verdict waits for: who of the leaders is best, if there are leaders, else who beats the control."""
+    leaders, outlooks = verdict.leaders, [one for one in comparisons if one.outlook is not None]
+    if verdict.outcome == "tied":
+        asked = [one for one in outlooks if one.treatment in leaders and one.baseline in leaders]
+    elif verdict.outcome == "undecided" and leaders:
+        asked = [one for one in outlooks if {one.treatment, one.baseline} & {*leaders} and one.baseline != control]
+    else:
+        asked = [one for one in outlooks if one.baseline == control]
+    return [one.outlook for one in asked if one.outlook is not None]
 
 
 def _planned(plan: Plan, segment: str | None) -> int:
@@ -74,7 +120,9 @@ def _number(value: float) -> float | Undefined:
 
 
 def _units_per_day(board: Board, scope: int) -> float | None:
-    """New units of the last whole days that the data reach; None without any: a part of a day is no rate."""
+    """New units of the last whole days that the data reach; None without any: of what part of the first day is known
+    nobody can tell, so it is not among them.
+    """
     segment = board.scopes[scope].segment
     days: dict[str, int] = {}
     for (of, day), units in board.table.arrivals.items():
@@ -84,7 +132,7 @@ def _units_per_day(board: Board, scope: int) -> float | None:
         return None
     watermark = board.plan.watermark_at
     last = date.fromisoformat(max(days)) if watermark is None else watermark.date()
-    first = max(date.fromisoformat(min(days)), last - timedelta(days=_TRAFFIC_DAYS))
+    first = max(date.fromisoformat(min(days)) + timedelta(days=1), last - timedelta(days=_TRAFFIC_DAYS))
     whole = [units for day, units in days.items() if first <= date.fromisoformat(day) < last]
     return sum(whole) / (last - first).days if last > first else None
 
@@ -101,18 +149,18 @@ def is_closed(board: Board) -> bool:
     return bool(days) and date.fromisoformat(max(days)) < plan.watermark_at.date() - timedelta(days=_TRAFFIC_DAYS)
 
 
-def too_good(board: Board, found: Mapping[int, Outlook], scope: int, rows: Sequence[Comparison]) -> Iterator[Finding]:
+def too_good(board: Board, found: Mapping[int, Ahead], scope: int, rows: Sequence[Comparison]) -> Iterator[Finding]:
     """Of one scope's comparisons on the primary metric."""
     plan, primary = board.plan, board.plan.metrics[board.primary]
     for place, comparison in enumerate(rows):
         ahead = found.get(scope * len(board.pairs) + place)
         interval = comparison.lift_in_family
-        if ahead is None or not isinstance(interval, Interval):
+        if ahead is None or comparison.baseline != plan.control or not isinstance(interval, Interval):
             continue
         finding = too_good_finding(
             comparison.lift.value,
             nearest_to_zero(interval.low, interval.high),
-            ahead.detectable_lift,
+            ahead.planned_lift,
             metric=primary.key,
             treatment=comparison.treatment,
             treatment_name=plan.variant_name(comparison.treatment),

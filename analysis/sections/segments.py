@@ -27,7 +27,7 @@ from analysis.plan import Plan
 from analysis.quality.exclusions import incomplete
 from analysis.reasons import UNDEFINED, Why, hopeless
 from analysis.sections.guardrails import harms_of
-from analysis.sections.outlooks import is_closed
+from analysis.sections.outlooks import is_closed, open_question
 
 # Standard errors beyond these leave nothing of other numbers beside them.
 _LARGEST, _FARTHEST = 1e60, 1e6
@@ -108,7 +108,7 @@ def recommendation(
         overall.verdict,
         {scope.segment or "": scope.verdict for scope in inhabited.values()},
         comparisons,
-        [one.outlook for one in over_all if one.outlook is not None],
+        open_question(overall.verdict, over_all, plan.control),
         control=plan.control,
         names=Names(
             variant=plan.variant_name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from api.dashboard import format as say
 from api.dashboard.gain import Measure, how_sure
@@ -16,6 +17,8 @@ from experiments.domain.wording import percent, plural
 
 A_LITTLE = 0.2
 """Of what was seen."""
+LEAST_SEEN = timedelta(days=1)
+"""Of less than a day nobody can tell how many will come in the weeks of the hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,7 @@ def _sizes(evidence: Evidence) -> Fact:
 def _holdback(definition: Definition, evidence: Evidence, measure: Measure, names: Names) -> Fact:
     held = say.basis_points(definition.promotion.holdback_bp)
     term, forecast = "What the holdback will show", evidence.holdback
-    if forecast is None:
+    if forecast is None or _seen_for(evidence) < LEAST_SEEN:
         text = "Not known yet" if definition.promotion.hold_seconds else "Nothing"
         return Fact(term=term, text=text, note=_no_forecast(definition, evidence, measure, names))
     change = percent(forecast.lift, 1)
@@ -158,6 +161,12 @@ def _no_forecast(definition: Definition, evidence: Evidence, measure: Measure, n
         return "By its rules a winner is kept as soon as all of its segment see it, and not watched any longer."
     if not any(count for _, count in evidence.units):
         return f"No {units} of this segment have been counted yet."
-    if evidence.watermark_at <= max(evidence.segment_since, evidence.started_at or evidence.segment_since):
+    if _seen_for(evidence) <= timedelta(0):
         return f"This segment has only just come in, so how many {units} will come is not known."
+    if _seen_for(evidence) < LEAST_SEEN:
+        return f"Less than a whole day of data is in, so how many {units} will come is not known."
     return f"Too little is known of {measure.metric} with {measure.control} to work it out."
+
+
+def _seen_for(evidence: Evidence) -> timedelta:
+    return evidence.watermark_at - max(evidence.segment_since, evidence.started_at or evidence.segment_since)

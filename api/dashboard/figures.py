@@ -15,7 +15,7 @@ from api.dashboard.stored import Arm, Bounds, Comparison, MetricReport, Number, 
 class Line:
     """One arm in one segment. `lift` and what follows are empty for the baseline itself, but not what is believed.
 
-    `missing` says why there is no value.
+    `missing` says why there is no value, `unlikely` why no `chance` is told.
     """
 
     variant: str
@@ -30,6 +30,7 @@ class Line:
     noise: str = ""
     chance: str = ""
     loss: str = ""
+    unlikely: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +140,7 @@ def _block(report: StoredReport, scope: Scope, metric: MetricReport, names: Name
             value=_value(arm.value, metric.kind),
             missing=arm.value.missing if arm.value.value is None else "",
             **_compared(report, scope, metric, against.get(arm.variant)),
-            **_believed(scope, arm, metric.kind),
+            **_believed(scope, arm, metric),
         )
         for arm in metric.arms
     ]
@@ -183,12 +184,14 @@ def _compared(
     }
 
 
-def _believed(scope: Scope, arm: Arm, kind: str) -> dict[str, str]:
-    """What is likely, beside what is shown; nothing where the data cannot be trusted."""
+def _believed(scope: Scope, arm: Arm, metric: MetricReport) -> dict[str, str]:
+    """What is likely, beside what is shown; a reason instead where the data cannot be trusted, or nothing is known."""
     chance, loss = arm.chance_to_be_best.value, arm.expected_loss.value
-    if chance is None or scope.outcome == "untrustworthy":
-        return {}
-    return {"chance": say.chance(chance), "loss": say.cost(loss, kind) if loss else ""}
+    if scope.outcome == "untrustworthy":
+        return {"unlikely": "not told: do not trust"}
+    if chance is None:
+        return {"unlikely": "not on offer" if metric.has_beliefs else "not known yet"}
+    return {"chance": say.chance(chance), "loss": say.cost(loss, metric.kind) if loss else ""}
 
 
 def _noise(kept: Number) -> str:

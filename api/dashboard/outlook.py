@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLine:
-    """One open comparison with the control."""
+    """One open comparison: with the control where `variant` is one name, else of two leaders."""
 
     variant: str
     cells: tuple[Cell, ...]
@@ -38,9 +38,13 @@ class OpenGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlooks:
-    """`titles` of the columns; the last names the lift that is worth acting on, where the plan says one."""
+    """`titles` of the columns; the last names the lift that is worth acting on, where the plan says one.
+
+    `has_ties`: leaders are compared with each other, too.
+    """
 
     control: str
+    has_ties: bool
     groups: tuple[OpenGroup, ...]
     titles: tuple[str, ...]
 
@@ -55,27 +59,38 @@ def outlooks_of(report: StoredReport, names: Names, minimum_lift: float | None) 
         OpenGroup(segment=names.segment(scope.segment), lines=lines)
         for scope in report.scopes
         if scope.units
-        if (lines := tuple(_line(one, outlook, names, titles) for one, outlook in _open(report, scope)))
+        if (
+            lines := tuple(
+                _line(one, outlook, names, titles, control=report.control)
+                for one, outlook in (*_between_leaders(report, scope), *_open(report, scope))
+            )
+        )
     )
     if not groups:
         return None
-    return Outlooks(control=names.variant(report.control), groups=groups, titles=tuple(titles))
+    has_ties = any(True for scope in report.scopes if scope.units for _ in _between_leaders(report, scope))
+    return Outlooks(control=names.variant(report.control), has_ties=has_ties, groups=groups, titles=tuple(titles))
 
 
 def sooner(report: StoredReport, scope: Scope, names: Names) -> str:
     """Say in one sentence when a verdict on the scope may be expected, or why not; empty where nothing is open."""
-    ahead = list(_open(report, scope))
-    if not ahead or scope.outcome not in ("undecided", "too_early"):
+    ahead = list(_between_leaders(report, scope) if scope.leaders else _open(report, scope))
+    if not ahead or scope.outcome not in ("undecided", "too_early", "tied"):
         return ""
     found = [(one, outlook) for one, outlook in ahead if outlook.units_left.value is not None]
     if not found:
-        reason = ahead[0][1].units_left.missing
-        return f"When more can be said is not known: {reason[:1].lower()}{reason[1:]}" if reason else ""
+        one, outlook = ahead[0]
+        reason = outlook.units_left.missing
+        what = f"{names.variant(one.treatment)} can be told from {names.variant(one.baseline)}"
+        what = what if scope.leaders else "more can be said"
+        return f"When {what} is not known: {reason[:1].lower()}{reason[1:]}" if reason else ""
     one, outlook = min(found, key=lambda pair: pair[1].units_left.value or 0.0)
     units = f"{say.rounded_up(outlook.units_left.value or 0.0)} more {plural(names.unit)}"
     days = "" if outlook.days_left.value is None else f", {say.days(outlook.days_left.value)}"
-    treatment, control = names.variant(one.treatment), names.variant(report.control)
-    return f"If the lift of {treatment} stays as it is, it takes about {units}{days}, to tell it from {control}."
+    treatment, baseline = names.variant(one.treatment), names.variant(one.baseline)
+    if one.baseline != report.control:
+        return f"If they stay as they are, it takes about {units}{days}, to tell {treatment} from {baseline}."
+    return f"If the lift of {treatment} stays as it is, it takes about {units}{days}, to tell it from {baseline}."
 
 
 def _open(report: StoredReport, scope: Scope) -> Iterator[tuple[Comparison, Outlook]]:
@@ -84,10 +99,23 @@ def _open(report: StoredReport, scope: Scope) -> Iterator[tuple[Comparison, Outl
             yield one, one.outlook
 
 
-def _line(one: Comparison, outlook: Outlook, names: Names, titles: Sequence[str]) -> OpenLine:
+def _between_leaders(report: StoredReport, scope: Scope) -> Iterator[tuple[Comparison, Outlook]]:
+    """Between those that beat the control; a single one that has not won yet is compared with its rivals."""
+    leaders = scope.leaders
+    if not leaders or scope.outcome not in ("tied", "undecided"):
+        return
+    for one in scope.primary.comparisons if scope.primary else ():
+        pair = {one.treatment, one.baseline}
+        asked = pair <= {*leaders} if len(leaders) > 1 else leaders[0] in pair
+        if asked and one.outlook is not None and one.baseline != report.control:
+            yield one, one.outlook
+
+
+def _line(one: Comparison, outlook: Outlook, names: Names, titles: Sequence[str], *, control: str) -> OpenLine:
     days = outlook.days_left
     if days.value is None and outlook.units_left.value is not None:
-        days = Number(value=None, missing=f"It is not known how many {plural(names.unit)} come in a day.")
+        # The engine does not know what units are called.
+        days = Number(value=None, missing=days.missing.replace("units", plural(names.unit)))
     numbers: tuple[tuple[Number, say.Words], ...] = (
         (outlook.units_left, say.rounded_up),
         (days, lambda value: say.rounded_up(max(value, 1.0))),
@@ -95,7 +123,8 @@ def _line(one: Comparison, outlook: Outlook, names: Names, titles: Sequence[str]
         (outlook.power_left, say.chance),
     )
     cells = (_cell(label, number, words) for label, (number, words) in zip(titles, numbers, strict=False))
-    return OpenLine(variant=names.variant(one.treatment), cells=tuple(_joined(cells)))
+    against = "" if one.baseline == control else f" against {names.variant(one.baseline)}"
+    return OpenLine(variant=f"{names.variant(one.treatment)}{against}", cells=tuple(_joined(cells)))
 
 
 def _cell(label: str, number: Number, words: say.Words) -> Cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.stored.card_values import Card, Outlook
+from api.dashboard.stored.card_values import Card, Outlook, Shown
 from api.dashboard.stored.customers import StoredCard
 
 
@@ -44,7 +44,7 @@ def testing_of(report: StoredCard, card: Card) -> Testing:
             WeeksRow(
                 weeks=say.amount(one.weeks, "week"),
                 customers=say.count(one.units),
-                lift="none, however large" if one.lift.value is None else f"{say.lift(one.lift.value)} or more",
+                lift=_lift(one),
             )
             for one in outlook.shown
         ),
@@ -53,13 +53,23 @@ def testing_of(report: StoredCard, card: Card) -> Testing:
 
 
 def _verdict(report: StoredCard, outlook: Outlook) -> tuple[str, str]:
-    """A tone and a word: whether the lift worth acting on can be shown, or at least a larger one."""
-    if outlook.baseline.value is None:
+    """A tone and a word: whether the lift worth acting on can be shown, or at least a larger one.
+
+    Where no lift can be planned, or nobody is seen whom one could show anything, neither yes nor no is known.
+    """
+    if outlook.baseline.value is None or outlook.units_needed.value is None:
         return "open", "Not known"
     if not any(doubt.code in ("too_small", "empty") for doubt in report.doubts):
-        return "better", "Yes"
+        seen = outlook.shown[len(outlook.shown) // 2].units if outlook.shown else 0
+        return ("better", "Yes") if seen else ("open", "Not known")
     larger = any(one.lift.value is not None for one in outlook.shown)
     return "worse", "Only for large effects" if larger else "No"
+
+
+def _lift(shown: Shown) -> str:
+    if shown.lift.value is None:
+        return "none, however large" if shown.units else "not known"
+    return f"{say.lift(shown.lift.value)} or more"
 
 
 def _baseline(outlook: Outlook) -> str:

@@ -180,6 +180,11 @@ class TrialOutlook:
     weeks_needed: int | Undefined
     sentence: str
 
+    @property
+    def told(self) -> Shown:
+        """Of all weeks, those in the middle: of these the sentence speaks."""
+        return self.shown[len(self.shown) // 2]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardWarning:

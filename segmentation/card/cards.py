@@ -47,7 +47,7 @@ def make_cards(tables: Tables, question: Question | None = None) -> CardBook:
 
 def _book(base: Base, tables: Tables, question: Question, steady: dict[str, Stability]) -> CardBook:
     counts, seen = counted(base), described(base, question)
-    reached = reached_by(base, tables, counts)
+    reached, seen_by_any = reached_by(base, tables, counts)
     sizes = {key: size_of(counts, key) for key in tables.segments}
     everybody = {key for key, size in sizes.items() if size.share > question.thresholds.nearly_everybody}
     has_value, trial = REVENUE in base.rows.columns, question.trial
@@ -72,6 +72,7 @@ def _book(base: Base, tables: Tables, question: Question, steady: dict[str, Stab
                 everybody=everybody,
                 stability=stability,
                 reached=reach,
+                seen=seen_by_any,
                 outlook=outlook,
                 trial=trial,
                 limits=question.thresholds,

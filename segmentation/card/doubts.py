@@ -16,13 +16,15 @@ def doubts(
     everybody: Collection[str],
     stability: Stability | None,
     reached: Reached | None,
+    seen: int,
     outlook: TrialOutlook | None,
     trial: Trial | None,
     limits: Thresholds,
 ) -> tuple[CardWarning, ...]:
     """Everything that is doubtful about a segment, the worst first; whoever is empty is nothing else.
 
-    To lie in one of `everybody`, the segments that hold nearly all customers, says nothing.
+    To lie in one of `everybody`, the segments that hold nearly all customers, says nothing. `seen`: of all customers,
+    in and out of it, so many are known in a channel.
     """
     if not size.units:
         return (CardWarning(code="empty", severity="critical", sentence="Nobody is in this segment."),)
@@ -31,7 +33,7 @@ def doubts(
         *_by_trial(size, outlook, trial, limits),
         *_by_overlap(overlaps, everybody, limits),
         *_by_stability(stability, limits),
-        *_by_reach(reached, limits),
+        *_by_reach(reached, seen, limits),
     ]
     return tuple(sorted(found, key=lambda one: one.severity == "info"))
 
@@ -58,8 +60,16 @@ def _by_trial(
         if size.units < limits.few_units:
             message = f"Too small to test in: it has {_customers(size.units)}, and should have {limits.few_units:,}."
             yield _warning("too_small", message)
-    elif isinstance(outlook.weeks_needed, Undefined) or outlook.weeks_needed > trial.longest_weeks:
+    elif _is_too_small(outlook, trial):
         yield _warning("too_small", f"Too small to test in. {outlook.sentence}")
+
+
+def _is_too_small(outlook: TrialOutlook, trial: Trial) -> bool:
+    """What is not known, be it the metric or the traffic, is not called small."""
+    weeks = outlook.weeks_needed
+    if isinstance(weeks, Undefined):
+        return weeks.reason in ("too_few_units", "too_many_units")
+    return weeks > trial.longest_weeks and outlook.told.units > 0
 
 
 def _by_overlap(overlaps: tuple[Overlap, ...], everybody: Collection[str], limits: Thresholds) -> Iterator[CardWarning]:
@@ -78,9 +88,14 @@ def _by_stability(stability: Stability | None, limits: Thresholds) -> Iterator[C
         yield _warning("unstable", f"{message} is soon somebody else.")
 
 
-def _by_reach(reached: Reached | None, limits: Thresholds) -> Iterator[CardWarning]:
-    if reached is not None and _reaches(reached.by_none, limits.unreached):
-        yield _warning("hard_to_reach", f"Hard to reach: no channel leads to {reached.by_none:.0%} of its customers.")
+def _by_reach(reached: Reached | None, seen: int, limits: Thresholds) -> Iterator[CardWarning]:
+    """Where hardly anybody was seen at all, that somebody was not says nothing of the segment."""
+    if reached is None or seen < limits.least_seen or not _reaches(reached.by_none, limits.unreached):
+        return
+    told = "none of its customers was seen in any channel."
+    if reached.by_none != 1:
+        told = f"{reached.by_none:.0%} of its customers were not seen in any channel."
+    yield _warning("hard_to_reach", f"Hard to reach: {told}")
 
 
 def _reaches(number: float | Undefined, limit: float) -> bool:

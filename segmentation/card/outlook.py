@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import floor
 
 from analysis.design.designs import Design
@@ -17,6 +18,9 @@ from segmentation.card.counts import Group
 from segmentation.card.question import Trial
 
 NO_BASELINE = Undefined(reason="no_baseline", message="The metric is not above 0 here, so there is nothing to lift.")
+ALL_HAVE_IT = Undefined(
+    reason="nothing_to_lift", message="All of its customers did what is counted already, so there is nothing to lift."
+)
 _ROUNDS = 20
 _CLOSE = 0.001
 
@@ -40,7 +44,7 @@ def outlook_of(trial: Trial, segment: str, group: Group, share: float) -> TrialO
     arriving = _arriving(trial, segment, share)
     metric = _metric(trial, group)
     shown = tuple(_shown(trial, metric, group, weeks, arriving) for weeks in trial.weeks)
-    needed = _units_needed(trial, metric)
+    needed = _possible(trial, metric, _units_needed(trial, metric))
     weeks = _weeks_needed(trial, needed, group, arriving)
     return TrialOutlook(
         baseline=metric if isinstance(metric, Undefined) else metric.value,
@@ -48,7 +52,7 @@ def outlook_of(trial: Trial, segment: str, group: Group, share: float) -> TrialO
         shown=shown,
         units_needed=needed,
         weeks_needed=weeks,
-        sentence=_sentence(trial, shown[len(shown) // 2], needed, weeks),
+        sentence=_sentence(trial, shown[len(shown) // 2], needed, weeks, group),
     )
 
 
@@ -94,6 +98,18 @@ def _units_needed(trial: Trial, metric: Metric | Undefined) -> int | Undefined:
     return size if isinstance(size, Undefined) else size.total
 
 
+def _possible(trial: Trial, metric: Metric | Undefined, needed: int | Undefined) -> int | Undefined:
+    """Say why no number of units is enough where the lift worth acting on leads beyond 100 %."""
+    if isinstance(metric, Undefined) or not isinstance(needed, Undefined) or needed.reason != "out_of_range":
+        return needed
+    if metric.value >= 1:
+        return ALL_HAVE_IT
+    message = (
+        f"{metric.value:.0%} of its customers did what is counted already, and a lift of {_percent(trial.minimum_lift)}"
+    )
+    return replace(needed, message=f"{message} would be more than all of them.")
+
+
 def _weeks_needed(trial: Trial, needed: int | Undefined, group: Group, arriving: float) -> int | Undefined:
     if isinstance(needed, Undefined):
         return needed
@@ -104,12 +120,17 @@ def _weeks_needed(trial: Trial, needed: int | Undefined, group: Group, arriving:
     return time if isinstance(time, Undefined) else time.weeks
 
 
-def _sentence(trial: Trial, shown: Shown, needed: int | Undefined, weeks: int | Undefined) -> str:
+def _sentence(trial: Trial, shown: Shown, needed: int | Undefined, weeks: int | Undefined, group: Group) -> str:
     if isinstance(needed, Undefined):
         return f"What it can show is not known: {_lowered(needed.message)}"
+    worth = _percent(trial.minimum_lift)
+    if isinstance(weeks, Undefined) and weeks.reason == "too_few_units" and not shown.units:
+        return f"A lift of {worth} cannot be shown: {_lowered(weeks.message)}"
+    if not shown.units:
+        seen = f"hardly any of its {group.units:,} customers have been seen in an experiment so far"
+        return f"What it can show is not known: {seen}. A lift of {worth} takes {needed:,} customers."
     lift = "no lift at all" if isinstance(shown.lift, Undefined) else f"a lift of {_percent(shown.lift)} or more"
     first = f"In {_weeks(shown.weeks)}, with {shown.units:,} customers, it can show {lift}."
-    worth = _percent(trial.minimum_lift)
     if isinstance(weeks, Undefined):
         return f"{first} A lift of {worth} cannot be shown: {_lowered(weeks.message)}"
     return f"{first} A lift of {worth} takes {_weeks(weeks)} ({needed:,} customers)."

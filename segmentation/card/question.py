@@ -134,6 +134,8 @@ class Thresholds:
         Share of the segment that lies in another one, from which it is told.
     unreached
         Share of the segment that no channel reaches, from which it is told.
+    least_seen
+        Where fewer of all customers are reached by any channel, nothing is told of the segment's being reached by none.
     """
 
     few_units: int = 1_000
@@ -143,6 +145,7 @@ class Thresholds:
     redundant: float = 0.9
     inside: float = 0.95
     unreached: float = 0.5
+    least_seen: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,10 @@ from segmentation.card.counts import NOBODY, Counts
 from segmentation.card.question import Tables
 
 
-def reached_by(base: Base, tables: Tables, counts: Counts) -> dict[str, Reached]:
-    """By segment; empty where there are no contacts to look at."""
+def reached_by(base: Base, tables: Tables, counts: Counts) -> tuple[dict[str, Reached], int]:
+    """By segment, and how many of all units any channel reaches; empty where there are no contacts to look at."""
     if tables.contacts is None:
-        return {}
+        return {}, 0
     contacts: Any = as_table(tables.contacts, UNIT, "channel")
     check_same_units(base.rows, contacts)
     some = contacts.filter(contacts["channel"].notnull())
@@ -25,7 +25,9 @@ def reached_by(base: Base, tables: Tables, counts: Counts) -> dict[str, Reached]
     joined = base.rows.select(UNIT, *base.members.values()).inner_join(each.union(anyone), UNIT)
     sums = {member: joined[member].sum() for member in base.members.values()}
     rows = joined.group_by("channel").aggregate(all=joined.count(), **sums).to_pyarrow().to_pylist()
-    return {key: _reached(rows, member, counts.groups[key].units, base.units) for key, member in base.members.items()}
+    seen = next((row["all"] for row in rows if row["channel"] is None), 0)
+    found = {key: _reached(rows, member, counts.groups[key].units, base.units) for key, member in base.members.items()}
+    return found, seen
 
 
 def _reached(rows: list[Mapping[str, Any]], member: str, units: int, everybody: int) -> Reached:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,14 +16,14 @@ from experiments.bootstrap import Winnow
 from experiments.domain.policy import AnalysisPlan
 from experiments.domain.promotion_policy import PromotionPolicy
 from tests.http.full_report import HOPELESS, NEVER, OPEN, full_report
-from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, Site, mail
+from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, WOMENS, Site, comparison, mail
 from tests.http.promoted import AT_ONCE, PAGE, proposed, running
 
 Doc = dict[str, Any]
 
 VARIES = "Not known yet Too little is known of Visits with No e-mail to work it out."
 KEPT = "Nothing By its rules a winner is kept as soon as all of its segment see it, and not watched any longer."
-NOBODY_KNOWS: Doc = {"undefined": "unknown_traffic", "message": "It is not known how many units come in a day."}
+NOBODY_KNOWS: Doc = {"undefined": "unknown_traffic", "message": "How many units come in a day is not known so far."}
 NO_VALUE: Doc = {"undefined": "no_control_value", "message": "The control's value is 0: a lift over it means nothing."}
 TOO_LITTLE: Doc = {"undefined": "no_estimate", "message": "Too little has been seen so far to tell what is chance."}
 PARTS = ("power_left", "detectable_lift", "units_left", "days_left")
@@ -111,7 +111,7 @@ def outlooks(site: Site, *found: Doc) -> str:
 def test_no_cell_of_the_outlook_is_a_dash(winnow: Winnow) -> None:
     lacking = {**OPEN, "days_left": NOBODY_KNOWS, "detectable_lift": NO_VALUE, "power_left": NO_VALUE}
     said = outlooks(Site(winnow), lacking, dict.fromkeys(PARTS, TOO_LITTLE))
-    days = "It is not known how many customers come in a day."
+    days = "How many customers come in a day is not known so far."
     assert f"Men’s e-mail 13,000 {days} The control's value is 0: a lift over it means nothing. Women’s" in said
     assert "Women’s e-mail Too little has been seen so far to tell what is chance. " in said
 
@@ -119,3 +119,61 @@ def test_no_cell_of_the_outlook_is_a_dash(winnow: Winnow) -> None:
 def test_a_verdict_that_is_open_says_why_its_end_is_not_known(winnow: Winnow) -> None:
     said = outlooks(Site(winnow), HOPELESS, dict.fromkeys(PARTS, NEVER))
     assert "When more can be said is not known: as small as the effect is now, it would take too long." in said
+
+
+@pytest.mark.parametrize(
+    ("outlook", "line", "sentence"),
+    [
+        (
+            OPEN,
+            "13,000 6 8.1% 63%",
+            "If they stay as they are, it takes about 13,000 more customers, about 6 days, to tell Women’s e-mail from",
+        ),
+        (
+            HOPELESS,
+            "As small as the effect is now, it would take too long. 8.1% 4.2%",
+            "When Women’s e-mail can be told from Men’s e-mail is not known: as small as the effect is now, it",
+        ),
+    ],
+    ids=["in-sight", "out-of-sight"],
+)
+def test_a_tie_says_when_it_may_be_told(winnow: Winnow, outlook: Doc, line: str, sentence: str) -> None:
+    site = Site(winnow)
+    site.sign_in("read")
+    site.add(mail(analysis=AnalysisPlan(minimum_lift=0.05)))
+    doc = deepcopy(full_report())
+    women = doc["segments"][1]
+    assert women["verdict"]["outcome"] == "tied"
+    women["metrics"][0]["comparisons"].append(
+        {**comparison(WOMENS, 0.02, (-0.03, 0.06), baseline=MENS, p=0.4), "outlook": outlook}
+    )
+    site.store(doc)
+    said = site.read(PAGE)
+    assert f"Women’s e-mail against Men’s e-mail {line}" in said
+    assert sentence in said
+    assert "that is still open, and for those in front that are not told apart yet: how many more customers" in said
+
+
+@pytest.mark.parametrize(
+    ("hours", "text", "note"),
+    [
+        (23, "Not known yet", "Less than a whole day of data is in, so how many customers will come is not known."),
+        (
+            25,
+            "By about 23 Feb 2026 the 5%",
+            "With a chance of 80%, at the traffic of so far; smaller changes stay unseen.",
+        ),
+    ],
+)
+def test_of_hours_nobody_foretells_weeks(site: Site, hours: int, text: str, note: str) -> None:
+    evidence = proposed(site).evidence
+    began = max(evidence.segment_since, evidence.started_at or evidence.segment_since)
+    early = replace(evidence, watermark_at=began + timedelta(hours=hours))
+    assert early.holdback is not None
+    definition = site.winnow.author.get("mail").definition
+    names = names_of(site.winnow.author.get("mail"))
+    [told] = [
+        one for one in facts_of(definition, early, names, measure_of(definition, names)) if "holdback" in one.term
+    ]
+    assert told.text.startswith(text)
+    assert told.note == note

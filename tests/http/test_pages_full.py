@@ -182,7 +182,20 @@ def test_without_trust_nothing_is_said_to_be_likely(site: Site) -> None:
     doc = full_report()
     doc["segments"][0]["verdict"]["outcome"] = "untrustworthy"
     site.store(doc)
-    assert "over 99.9%" not in section(site.get(PAGE), "figures")
+    said = section(site.get(PAGE), "figures")
+    assert "over 99.9%" not in said
+    assert said.count("not told: do not trust") == 3
+
+
+def test_a_variant_that_is_not_on_offer_has_no_chance_and_says_why(site: Site) -> None:
+    site.add(mail())
+    doc = full_report()
+    metric = doc["segments"][0]["metrics"][0]
+    metric["beliefs"] = [one for one in metric["beliefs"] if one["variant"] != WOMENS]
+    site.store(doc)
+    said = section(site.get(PAGE), "figures")
+    assert said.count("not on offer") == 1
+    assert "under 0.1% may cost 6.91 points" in said
 
 
 def test_a_metric_without_chances_has_no_column_for_them(full: Site) -> None:

@@ -185,6 +185,21 @@ def test_a_segment_that_can_be_tested_in(two: Site) -> None:
     assert "Can it be tested in? Yes." in two.read("/segments/recent")
 
 
+@pytest.mark.parametrize("part", ["units_needed", "shown"])
+@pytest.mark.parametrize("doubts", [[], [SMALL]], ids=["said-now", "stored-before"])
+def test_what_nobody_knows_is_neither_yes_nor_no(two: Site, part: str, doubts: list[made.Doc]) -> None:
+    reason = made.undefined("out_of_range", "The metric cannot have that value.")
+    nobody = [{**one, "units": 0, "lift": reason} for one in made.OUTLOOK["shown"]]
+    outlook = {**made.OUTLOOK, part: nobody if part == "shown" else reason}
+    made.store(two.winnow, "recent", made.report("recent", AT, card=made.card(testability=outlook), doubts=doubts))
+    said = two.read("/segments/recent")
+    if part == "shown":
+        assert "none, however large" not in said
+        assert "1 week 0 not known" in said
+    if part == "units_needed" or not doubts:
+        assert "Can it be tested in? Not known." in said
+
+
 @pytest.mark.parametrize(
     ("part", "reason", "said"),
     [

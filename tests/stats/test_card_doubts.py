@@ -86,6 +86,17 @@ def test_they_are_told_with_their_numbers(book: CardBook) -> None:
     assert sentence("part") == "It lies in sound: 100% of its customers are there too."
     assert sentence("hardly") == "Nearly nobody: 0.25% of all customers are in it."
     assert sentence("few") == "Too small to test in: it has 953 customers, and should have 960."
-    assert sentence("offline") == "Hard to reach: no channel leads to 67% of its customers."
+    assert sentence("offline") == "Hard to reach: 67% of its customers were not seen in any channel."
     stability: Any = book.card("restless").stability
     assert sentence("restless").startswith(f"Unstable: {stability.leaving:.0%} of its customers leave it each week")
+
+
+@pytest.mark.parametrize(("seen", "told"), [(6, 0), (99, 0), (100, 1)])
+def test_where_hardly_anybody_was_seen_a_segment_is_not_hard_to_reach(seen: int, told: int) -> None:
+    """Of 6,000 that were imported so many were seen, all of them outside of the segment."""
+    at = np.arange(6_000)
+    contacts = pa.table({"unit_id": at[:seen], "channel": ["web"] * seen})
+    units = pa.table({"unit_id": at, "s": at >= 3_000})
+    made = make_cards(Tables(units=units, segments={"s": "s"}, contacts=contacts)).card("s")
+    sentences = [one.sentence for one in made.warnings if one.code == "hard_to_reach"]
+    assert sentences == ["Hard to reach: none of its customers was seen in any channel."] * told

@@ -108,6 +108,47 @@ def test_traffic_of_the_segments_own() -> None:
     assert (nobody.weeks_needed.reason, nobody.shown[0].lift.reason) == ("no_traffic", "no_units")
 
 
+@pytest.mark.parametrize(
+    ("rate", "reason", "words"),
+    [
+        (1.0, "nothing_to_lift", "all of its customers did what is counted already, so there is nothing to lift."),
+        (
+            0.9,
+            "out_of_range",
+            "90% of its customers did what is counted already, and a lift of 20% would be more than all",
+        ),
+    ],
+    ids=["all-of-them", "nearly-all"],
+)
+def test_no_lift_leads_beyond_all_of_them(rate: float, reason: str, words: str) -> None:
+    """20 % on 100 % or 90 % is no rate: that makes 10,000 customers not too small, and what they show is not known."""
+    made = card(ONE_LOOK, converted(rate))
+    found: Any = made.testability
+    assert (found.units_needed.reason, found.weeks_needed.reason) == (reason, reason)
+    assert found.sentence.startswith(f"What it can show is not known: {words}")
+    assert codes(made) == []
+
+
+def test_traffic_that_nobody_has_seen_is_not_called_small() -> None:
+    """One customer in a hundred weeks: 7,682 are needed (R, below), which the 10,000 have."""
+    for rate in (0.0, 0.01):
+        made = card(replace(ONE_LOOK, units_per_week={"s": rate}), converted(0.1))
+        assert made.testability is not None
+        assert made.testability.sentence == (
+            "What it can show is not known: hardly any of its 10,000 customers have been seen in an experiment so far. "
+            "A lift of 20% takes 7,682 customers."
+        )
+        assert codes(made) == []
+
+
+def test_a_list_that_is_too_short_is_too_small_whoever_was_seen() -> None:
+    made = card(replace(ONE_LOOK, units_per_week={}, refills=False, minimum_lift=0.05), converted(0.1))
+    found: Any = made.testability
+    assert found.units_needed == pytest.approx(2 * rates_per_arm(0.1, 0.05), abs=2)
+    told = f"A lift of 5% cannot be shown: it has 10,000 customers, and {found.units_needed:,} are needed."
+    assert [(one.code, one.sentence) for one in made.warnings] == [("too_small", f"Too small to test in. {told}")]
+
+
 def test_in_words() -> None:
     found: Any = card(ONE_LOOK, converted(0.1)).testability
     assert found.units_needed == 7_682  # R: 2 * ceiling(power.prop.test(p1 = .1, p2 = .12, power = .8)$n)

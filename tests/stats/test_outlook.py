@@ -66,6 +66,19 @@ def test_the_detectable_lift_is_detected_with_a_power_of_80_percent() -> None:
     assert left(deciding=ONCE).detectable_lift == pytest.approx((1.959964 + 0.841621) * 0.002 / 0.1, rel=1e-6)
 
 
+def test_once_more_are_in_than_were_planned_the_detectable_lift_is_that_of_those() -> None:
+    """29,000 in, 5,000 planned: what so many find, not what 5,000 would have found; in one of two segments alike."""
+    sd = 0.004 * sqrt(29_000) / 2
+    design = Design(metric=Mean(mean=0.1, std_dev=sd), rule=Rule(alpha=0.05, comparisons=6, tuned_for_units=20_000))
+    exceeded = {"units": 29_000, "planned_units": 5_000}
+    lift = left(**exceeded, units_in_scope=29_000).detectable_lift
+    assert isinstance(lift, float)
+    assert power(design, control_units=14_500, difference=lift * 0.1) == pytest.approx(0.8, abs=1e-6)
+    assert left(**exceeded, units_in_scope=58_000).detectable_lift == lift
+    once = left(**exceeded, units_in_scope=29_000, deciding=ONCE).detectable_lift
+    assert once == pytest.approx((1.959964 + 0.841621) * 0.004 / 0.1, rel=1e-6)
+
+
 @given(st.floats(0.004, 0.05), st.sampled_from([SEQUENCE, ONCE]), st.sampled_from([5_000, 7_500, 40_000]))
 def test_at_the_units_left_the_interval_ends_at_0(difference: float, deciding: Deciding, in_scope: int) -> None:
     found = left(difference, deciding=deciding, units_in_scope=in_scope).units_left
@@ -97,10 +110,11 @@ def test_days_are_units_at_the_present_traffic() -> None:
     found = left()
     assert isinstance(found.units_left, int)
     assert found.days_left == found.units_left / 500
-    for unknown in (None, 0.0):
+    for unknown, words in ((None, "before a whole day of data is in"), (0.0, "no new units came")):
         days = left(units_per_day=unknown).days_left
         assert isinstance(days, Undefined)
         assert days.reason == "unknown_traffic"
+        assert words in days.message
     decided = left(0.05, units_per_day=None)
     assert (decided.units_left, decided.days_left) == (0, 0.0)
 

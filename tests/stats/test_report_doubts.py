@@ -6,8 +6,10 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from analysis.estimate import Interval, Undefined
+from analysis.inference.sequential import mixture_scale, multiplier
 from analysis.moments import DayKey, MetricKey, Moments, MomentTable, Shape
 from analysis.plan import Cell
 from analysis.report import build
@@ -55,6 +57,19 @@ def test_a_floor_with_rare_peaks_waits_where_the_split_is_uneven() -> None:
 def test_an_effect_far_beyond_the_plan_is_doubted() -> None:
     codes = [one.code for one in segment(means((10, 0.01), (20, 0.01))).findings]
     assert codes == ["too_good_to_be_true"]
+
+
+def test_doubt_is_measured_by_the_plan_however_many_are_in() -> None:
+    """20 % with intervals that 2,000 units found narrow: far beyond what those find, and less than three times 14 %,
+    which the 500 planned ones were made to find."""
+    error = 0.1
+    detected = (multiplier(500, 0.05, mixture_scale(0.05, 500)) + norm.isf(0.2)) * sqrt(2) * error * 2 / 10
+    assert 0.1 < detected < 0.2
+    for lift, doubted in ((2.5 * detected, False), (4.5 * detected, True)):
+        found = segment(means((10, error), (10 + 10 * lift, error), tuned_for_units=500))
+        assert ("too_good_to_be_true" in [one.code for one in found.findings]) is doubted
+        message = next((one.message for one in found.findings if one.code == "too_good_to_be_true"), None)
+        assert message is None or "4.5 times what this experiment was planned for" in message
 
 
 def test_a_single_value_that_makes_the_difference_is_named() -> None:

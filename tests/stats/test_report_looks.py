@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
 import pytest
@@ -145,7 +145,7 @@ def test_an_open_comparison_says_when_it_decides_and_a_decided_one_does_not() ->
     [
         # A file has one day: how many come in a day is not known of it.
         ([0], None, at(3_600), "something can be said after "),
-        ([0], None, at(7 * 86_400), "in about "),
+        ([0, 1], None, at(7 * 86_400), "in about "),
         ([0], None, at(9 * 86_400), "Nobody new comes in"),
         ([0, 1, 2], at(2.5 * 86_400), at(3 * 86_400), "Nobody new comes in"),
         ([0, 1, 2], at(4 * 86_400), at(3 * 86_400), "in about "),
@@ -159,6 +159,71 @@ def test_nothing_is_promised_where_nobody_comes(days: list[int], ends_at: Any, w
     cells = [Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=ends_at)]
     question = plan(metric(kind="mean"), cells=cells, watermark_at=watermark)
     assert says in build(question, table(arms, arrivals=arrivals)).recommendation.sentence
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "until", "per_day"),
+    [
+        ({0: 5_000}, 0.4, None),
+        ({0: 5_000, 1: 3}, 1.01, None),
+        ({0: 10, 1: 400, 2: 3}, 2.01, 400.0),
+        ({0: 10, 1: 400}, 4.1, 400 / 3),
+    ],
+    ids=["seconds-of-one-day", "over-midnight", "one-whole-day", "days-without-anybody"],
+)
+def test_traffic_is_known_after_a_whole_day(arrivals: dict[int, int], until: float, per_day: float | None) -> None:
+    """The first day began somewhere and the last one is not over: only days between them tell a rate."""
+    error = sqrt(2) * 0.05
+    arms = {(1, "all", "a"): {"visits": mean_with(10, 0.05)}, (1, "all", "b"): {"visits": mean_with(10 + error, 0.05)}}
+    came = {ArrivalKey("all", at(day * 86_400).date().isoformat()): units for day, units in arrivals.items()}
+    question = plan(metric(kind="mean"), watermark_at=at(round(until * 86_400)))
+    outlook = comparison(segment(build(question, table(arms, arrivals=came)))).outlook
+    assert isinstance(outlook, Outlook)
+    assert isinstance(outlook.units_left, int)
+    if per_day is None:
+        assert isinstance(outlook.days_left, Undefined)
+        assert outlook.days_left.reason == "unknown_traffic"
+        assert "a whole day" in outlook.days_left.message
+    else:
+        assert outlook.days_left == pytest.approx(outlook.units_left / per_day)
+
+
+def test_leaders_that_are_not_told_apart_say_when_they_may_be() -> None:
+    """b and c beat a; c leads b by one standard error of 2,000 units: at z² times as many it decides at one look."""
+    error = sqrt(2) * 0.01
+    values = (10.0, 0.01), (11.0, 0.01), (11.0 + error, 0.01)
+    scope = segment(means(*values, stopping_rule="fixed_horizon"))
+    assert (scope.verdict.outcome, scope.verdict.leaders) == ("tied", ("c", "b"))
+    rows = {(one.treatment, one.baseline): one for one in scope.metrics[0].comparisons}
+    tie = rows["c", "b"]
+    assert isinstance(tie.outlook, Outlook)
+    assert isinstance(tie.difference_in_family, Interval)
+    z = norm.isf((1 - tie.difference_in_family.level) / 2)
+    # Of the two arms 2,000 · (z² - 1), of all three half as many again.
+    assert tie.outlook.units_left == pytest.approx(3_000 * (z * z - 1), abs=1)
+    assert [rows[one, "a"].outlook for one in "bc"] == [None, None]
+
+
+def test_what_is_waited_for_over_all_is_who_of_the_leaders_is_best() -> None:
+    """400 a day: the tie of b and c is told in nine weeks; d, which nobody waits for, would be soon."""
+    error = sqrt(2) * 0.01
+    days = {ArrivalKey("all", (at(0) + timedelta(days=day)).date().isoformat()): 400 for day in range(9)}
+    arms = {
+        (1, "all", name): {"visits": mean_with(value, 0.01)}
+        for name, value in (("a", 10.0), ("b", 11.0), ("c", 11.0 + error), ("d", 10.0 + 2.2 * error))
+    }
+    question = plan(metric(kind="mean"), variants="abcd", stopping_rule="fixed_horizon", watermark_at=at(8 * 86_400))
+    found = build(question, table(arms, arrivals=days))
+    rows = {(one.treatment, one.baseline): one.outlook for one in found.overall.metrics[0].comparisons}
+    tie, trailing = rows["c", "b"], rows["d", "a"]
+    assert isinstance(tie, Outlook)
+    assert isinstance(trailing, Outlook)
+    assert isinstance(tie.days_left, float)
+    assert isinstance(trailing.days_left, float)
+    assert trailing.days_left < tie.days_left
+    weeks = ceil(tie.days_left / 7)
+    assert weeks > 3
+    assert found.recommendation.sentence.endswith(f"something can be said in about {weeks} weeks.")
 
 
 def test_the_clock_counts_variance_not_units() -> None:

@@ -95,9 +95,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """Can it be tested in?"""
+    """Can it be tested in? `units_needed` are for the lift worth acting on."""
 
     baseline: Number
+    units_needed: Number
     shown: tuple[Shown, ...]
     sentence: str
 

@@ -112,6 +112,7 @@ def _outlook(doc: Doc) -> Outlook | None:
         return None
     return Outlook(
         baseline=number_of(doc["baseline"]),
+        units_needed=number_of(doc["units_needed"]),
         shown=tuple(Shown(weeks=one["weeks"], units=one["units"], lift=number_of(one["lift"])) for one in doc["shown"]),
         sentence=doc["sentence"],
     )
