@@ -52,7 +52,8 @@ def _problems(connection: Connection) -> list[str]:
     context = MigrationContext.configure(connection)
     found, newest = context.get_current_revision(), head()
     if found != newest:
-        return [f"The database is at revision {found or 'empty'}; the newest is {newest}. Run `winnow db upgrade`."]
+        where = "is empty" if found is None else f"is at revision {found}"
+        return [f"The database {where}; the newest revision is {newest}. Run `winnow db upgrade`."]
     return [f"The database differs from the model: {difference}" for difference in compare_metadata(context, metadata)]
 
 

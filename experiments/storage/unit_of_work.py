@@ -158,11 +158,11 @@ class SqlUnitOfWork(ports.UnitOfWork):
 
     def ping(self) -> None:
         if not inspect(self._connection).has_table("alembic_version"):
-            raise _not_migrated("empty")
+            raise _not_migrated("is empty")
         found = self._connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
         # A later release may have migrated it already: migrations leave the release before able to work.
         if len(found) != 1 or found[0] < SCHEMA_REVISION:
-            raise _not_migrated(", ".join(found) or "empty")
+            raise _not_migrated(f"is at revision {', '.join(found)}" if found else "is empty")
 
 
 def _connect(engine: Engine) -> Connection:
@@ -177,5 +177,5 @@ def _connect(engine: Engine) -> Connection:
 def _not_migrated(found: str) -> Unavailable:
     return Unavailable(
         "database_not_migrated",
-        f"The database is at revision {found}; this release needs {SCHEMA_REVISION}. Run `winnow db upgrade`.",
+        f"The database {found}; this release needs {SCHEMA_REVISION}. Run `winnow db upgrade`.",
     )

@@ -145,6 +145,10 @@ def test_a_full_disk_stores_nothing_and_is_survived(tmp_path: Path, flaky: Flaky
     assert spool._file.depth().entries == taken
     spool.start()
     flaky.wait_for((taken, taken))
+    deadline = time.monotonic() + 5
+    while spool.status().rows:  # the database has them a moment before it is known here
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     spool.append([event("after")], [], received_at=NOW)
     flaky.wait_for((taken, taken + 1))
     spool.close(within_seconds=5)

@@ -158,7 +158,7 @@ def test_a_database_is_checked_and_upgraded(empty_sqlite_url: str, tmp_path: Pat
     winnow = Winnow(empty_sqlite_url, tmp_path)
     unmigrated = winnow("db", "check")
     assert unmigrated.exit_code == 1
-    assert unmigrated.stderr.startswith("winnow: database_not_migrated: The database is at revision empty; ")
+    assert unmigrated.stderr.startswith("winnow: database_not_migrated: The database is empty; ")
     assert winnow("keys", "list").stderr.startswith("winnow: database_not_migrated: ")
     assert winnow("db", "upgrade").stdout == f"The database is at revision {migrate.head()}.\n"
     assert winnow("db", "check").exit_code == 0
