@@ -307,6 +307,7 @@ class SegmentComparison:
 
 
 Advice = Literal["one_for_all", "per_segment", "wait", "none"]
+WaitsFor = Literal["units", "time", "nothing"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,12 +318,16 @@ class Recommendation:
     winner fits all; `winners` has the segments that have one (it may be empty: several may be in front), unless it
     harms a guardrail there beyond its margin. `wait`: nothing can be said yet, the sentence says when. `none`: nothing
     to recommend (untrustworthy data, the control stays, or the winner harms a guardrail beyond its margin).
+
+    `waits_for`: with `wait` alone, whether `units` are missing, `time` until those that are in count, or `nothing`,
+    as waiting does not help.
     """
 
     advice: Advice
     variant: str | None
     winners: tuple[tuple[str, str], ...]
     sentence: str
+    waits_for: WaitsFor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,3 +43,8 @@ def number(value: float, digits: int = 3) -> str:
         return f"{minus}more than {_HUGE:,.0f}"
     text = f"{size:,.{max(0, digits - 1 - floor(log10(size)))}f}"
     return minus + (text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def are(count: int, units: str, one: str = "is", many: str = "are") -> str:
+    """How many of the units, and a verb: '12,000 customers are', '1 of the customers is'. Only the plural is known."""
+    return f"1 of the {units} {one}" if count == 1 else f"{count:,} {units} {many}"

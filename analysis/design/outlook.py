@@ -20,6 +20,9 @@ NOT_OPEN = Undefined(reason="no_estimate", message="Too little has been seen so 
 NO_VALUE = Undefined(reason="no_control_value", message="The control's value is 0: a lift over it means nothing.")
 NO_MINIMUM = Undefined(reason="no_minimum_lift", message="The plan does not say which lift is worth acting on.")
 HORIZON_REACHED = Undefined(reason="planned_units_reached", message="All units that were planned are in.")
+NOT_WITHIN = Undefined(
+    reason="no_effect_in_sight", message="As small as the effect is now, the planned units will not decide it."
+)
 OUT_OF_SIGHT = Undefined(reason="no_effect_in_sight", message="As small as the effect is now, it would take too long.")
 NO_TRAFFIC = Undefined(
     reason="unknown_traffic", message="How many units come in a day is not known before a whole day of data is in."
@@ -55,6 +58,7 @@ def outlook(
     minimum_lift: float | None = None,
     increase: bool = True,
     units_per_day: float | None = None,
+    ends: bool = False,
 ) -> Outlook:
     """Of one comparison that has not decided yet.
 
@@ -73,6 +77,8 @@ def outlook(
         Of the plan, > 0, and the direction that is wished for.
     units_per_day
         New units of the scope; None or 0: unknown.
+    ends
+        Whether the planned units are all that decide: what comes after them does not.
 
     Returns
     -------
@@ -84,7 +90,8 @@ def outlook(
         w ≥ 1. `detectable_lift`: (critical + z₀.₈)·s/|control value|, from scratch, whatever is in; once more units are
         in than were planned, at those, as `lift_found` at max(planned, in).
         `units_left`: where the interval's end meets 0 if the estimate stays; half of the time it takes longer.
-        `Undefined("no_effect_in_sight")` for more than ten times the planned units.
+        `Undefined("no_effect_in_sight")` for more than ten times the planned units, or, in a design that `ends`, for
+        any that were not planned; `Undefined("planned_units_reached")` once those are in.
 
     Notes
     -----
@@ -102,6 +109,10 @@ def outlook(
     missing = NO_VALUE if scale is None else NO_MINIMUM
     left = _units_left(difference, std_error, units, deciding, FARTHEST * max(planned, units))
     in_scope = left if isinstance(left, Undefined) else ceil(left * per_pair - 1e-9)
+    if ends and units >= planned:
+        in_scope = HORIZON_REACHED
+    elif ends and (isinstance(in_scope, Undefined) or in_scope > planned_units - units_in_scope):
+        in_scope = NOT_WITHIN
     return Outlook(
         power_left=_power_left(difference, wanted, missing, at_end, critical, share=units / planned),
         detectable_lift=lift_found(

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 
-from analysis.design.outlook import HORIZON_REACHED
-from analysis.estimate import Advice, Outlook, Recommendation, SegmentComparison, Undefined, Verdict
-from analysis.wording import percentage
-
-# Who waits longer waits for nothing: traffic, seasons and what is offered are others by then.
-_LONG_DAYS = 365
+from analysis.estimate import Advice, Outlook, Recommendation, SegmentComparison, Verdict, WaitsFor
+from analysis.inference.waiting import Prospects, Waiting, waiting
 
 
 def _as_is(key: str) -> str:
@@ -39,26 +34,6 @@ class Harm:
     beyond: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prospects:
-    """What else is known of what may still be found, all segments together.
-
-    Parameters
-    ----------
-    untestable
-        Why nothing can be tested, however many units come.
-    maturing, enough
-        Units that are in and too recent to count, and whether they reach the minimum alone.
-    closed
-        Whether nobody new comes in.
-    """
-
-    untestable: Undefined | None = None
-    maturing: int = 0
-    enough: bool = False
-    closed: bool = False
-
-
 def recommend(
     overall: Verdict,
     segments: Mapping[str, Verdict],
@@ -69,6 +44,7 @@ def recommend(
     names: Names | None = None,
     unfit: Mapping[str, frozenset[str]] | None = None,
     harms: Sequence[Harm] = (),
+    doubted: bool = False,
     ends: bool = False,
     prospects: Prospects | None = None,
 ) -> Recommendation:
@@ -89,6 +65,8 @@ def recommend(
     harms
         To guardrails. Nobody is shown to everybody who harms one beyond its margin anywhere, nor to a segment in which
         they do; of all other harm the sentence says that it is there.
+    doubted
+        Whether the arms' sizes hardly fit the split, which forbids nothing and is said.
     ends
         Whether the plan has a last look, at which all units that were planned are in.
     prospects
@@ -100,8 +78,8 @@ def recommend(
         `one_for_all`: a treatment wins overall, no segment says otherwise, and its effect is not shown to differ (or
         differs only in size: it wins in each of them). `per_segment`: some segments have a winner of their own (the
         control where it wins), or variants in front that are not in front overall, and these differ, or contradict the
-        overall winner, or there is none. `none`: the data cannot be trusted, the control wins, or
-        the one for all harms a guardrail beyond its margin. `wait`: all the rest.
+        overall winner, or there is none, or the one for all does harm, and in segments only. `none`: the data cannot
+        be trusted, the control wins, or the one for all harms a guardrail beyond its margin. `wait`: all the rest.
 
     Notes
     -----
@@ -119,6 +97,7 @@ def recommend(
         differ=False,
         unfit=unfit or {},
         harms=harms,
+        doubted=doubted,
         ends=ends,
         prospects=prospects or Prospects(),
     )
@@ -142,6 +121,7 @@ class _Call:
     differ: bool
     unfit: Mapping[str, frozenset[str]]
     harms: Sequence[Harm]
+    doubted: bool
     ends: bool
     prospects: Prospects
 
@@ -175,9 +155,25 @@ class _Call:
     def unfit_for(self, variant: str) -> list[str]:
         return [segment for segment, variants in self.unfit.items() if variant in variants]
 
-    def advise(self, advice: Advice, sentence: str, variant: str | None = None) -> Recommendation:
-        winners = tuple(one for one in self.winners if advice == "per_segment" and not self.harmed(*one))
-        return Recommendation(advice=advice, variant=variant, winners=winners, sentence=sentence)
+    @property
+    def fit_winners(self) -> tuple[tuple[str, str], ...]:
+        return tuple(one for one in self.winners if not self.harmed(*one))
+
+    @property
+    def waiting(self) -> Waiting:
+        return waiting(
+            self.outlooks,
+            self.prospects,
+            units=self.names.units,
+            too_early=self.overall.outcome == "too_early",
+            ends=self.ends,
+        )
+
+    def advise(
+        self, advice: Advice, sentence: str, variant: str | None = None, waits_for: WaitsFor | None = None
+    ) -> Recommendation:
+        winners = self.fit_winners if advice == "per_segment" else ()
+        return Recommendation(advice=advice, variant=variant, winners=winners, sentence=sentence, waits_for=waits_for)
 
 
 def _with_winner(call: _Call, variant: str) -> Recommendation:
@@ -195,27 +191,39 @@ def _with_winner(call: _Call, variant: str) -> Recommendation:
     if unfit := call.unfit_for(variant):
         where = _list([call.names.segment(segment) for segment in unfit])
         start = f"{name} wins over all, but not for {where}, where it is worse or not on offer"
-    return call.advise("wait", f"{start}. {_when(call)}{_caution(call, [variant])}")
+    return _wait(call, start, [variant])
 
 
 def _for_all(call: _Call, variant: str, why: str) -> Recommendation:
     name, on = call.names.variant(variant), f" on {call.names.primary}" if call.names.primary else ""
     if harm := _harm(call, variant):
+        if call.fit_winners and not any(one.beyond and one.segment is None for one in _harms_by(call, variant)):
+            return _per_segment(call, f"{name} wins{on}, but not without harm")
         sentence = f"{name} wins{on}, but harms {harm}: do not show it to everybody before that is understood."
         return call.advise("none", sentence)
-    return call.advise("one_for_all", f"Show {name} to everybody: {why}.{_caution(call, [variant])}", variant)
+    sentence = f"Show {name} to everybody: {why}.{_doubt(call)}{_caution(call, [variant])}"
+    return call.advise("one_for_all", sentence, variant)
 
 
 def _per_segment(call: _Call, why: str) -> Recommendation:
     shown = dict.fromkeys(
         one for verdict in call.segments.values() for one in (*verdict.leaders, verdict.variant) if one is not None
     )
-    return call.advise("per_segment", f"{why}: {_each(call)}.{_caution(call, list(shown))}")
+    told = f"{why}: {_each(call)}.{_doubt(call)}{_caution(call, list(shown), held=True)}"
+    return call.advise("per_segment", told)
+
+
+def _doubt(call: _Call) -> str:
+    return " The arms' sizes hardly fit the split: look at that first." if call.doubted else ""
+
+
+def _harms_by(call: _Call, variant: str) -> list[Harm]:
+    return [one for one in call.harms if one.variant == variant]
 
 
 def _harm(call: _Call, variant: str) -> str:
     """'Returns, and Complaints for Women and Men': over all, and where segments alone show it."""
-    found = [one for one in call.harms if one.beyond and one.variant == variant]
+    found = [one for one in _harms_by(call, variant) if one.beyond]
     over_all = [one.metric for one in found if one.segment is None]
     where: dict[str, list[str]] = {}
     for one in found:
@@ -226,11 +234,11 @@ def _harm(call: _Call, variant: str) -> str:
     return ", and ".join(parts)
 
 
-def _caution(call: _Call, variants: Sequence[str]) -> str:
-    """Harm that forbids nothing: perhaps within the margin, or shown over all where segments are on their own."""
+def _caution(call: _Call, variants: Sequence[str], *, held: bool = False) -> str:
+    """Harm that forbids nothing. `held`: what is beyond the margin in a segment is said with that segment already."""
     said: dict[tuple[str, str, bool], list[str | None]] = {}
     for one in call.harms:
-        if one.variant in variants and not (one.beyond and one.segment is not None):
+        if one.variant in variants and not (held and one.beyond and one.segment is not None):
             said.setdefault((one.variant, one.metric, one.beyond), []).append(one.segment)
     return "".join(
         _cautioned(call, variant, metric, segments, beyond=beyond)
@@ -240,11 +248,13 @@ def _caution(call: _Call, variants: Sequence[str]) -> str:
 
 def _cautioned(call: _Call, variant: str, metric: str, segments: Sequence[str | None], *, beyond: bool) -> str:
     name, harmed = call.names.variant(variant), call.names.metric(metric)
-    if beyond:
-        return f" Over all, {name} harms {harmed}: look at that first."
-    alone = [call.names.segment(one) for one in segments if one is not None]
-    where = f" for {_list(alone)}" if None not in segments else ""
-    return f" {name} does some harm to {harmed}{where}, perhaps no more than is tolerated: look at that first."
+    alone = _list([call.names.segment(one) for one in segments if one is not None]) if None not in segments else ""
+    if not beyond:
+        where = f" for {alone}" if alone else ""
+        return f" {name} does some harm to {harmed}{where}, perhaps no more than is tolerated: look at that first."
+    if len(call.segments) < 2:
+        return f" {name} harms {harmed}: look at that first."
+    return f" {f'For {alone}' if alone else 'Over all'}, {name} harms {harmed}: look at that first."
 
 
 def _no_sign(call: _Call) -> str:
@@ -261,7 +271,13 @@ def _without_winner(call: _Call) -> Recommendation:
         return call.advise("none", f"Keep {control}: it is better than everything that was tried.")
     if call.winners:
         return _per_segment(call, "There is no winner over all")
-    return call.advise("wait", f"{_so_far(call)}. {_when(call)}{_caution(call, call.overall.leaders)}")
+    return _wait(call, _so_far(call), call.overall.leaders)
+
+
+def _wait(call: _Call, start: str, variants: Sequence[str]) -> Recommendation:
+    ahead = call.waiting
+    sentence = f"{start}. {ahead.sentence}{_caution(call, variants)}"
+    return call.advise("wait", sentence, waits_for=ahead.waits_for)
 
 
 def _why(call: _Call) -> str:
@@ -323,54 +339,7 @@ def _so_far(call: _Call) -> str:
         leaders = _list([call.names.variant(one) for one in call.overall.leaders])
         verb = "is" if len(call.overall.leaders) == 1 else "are"
         return f"{leaders} {verb} better than {call.names.variant(call.control)}, but the best one is not certain"
-    return "There is no winner yet"
-
-
-def _when(call: _Call) -> str:
-    return _held_up(call) or _in_sight(call)
-
-
-def _held_up(call: _Call) -> str:
-    """What more units alone, or no more of them, will not change; empty where nothing is in the way."""
-    ahead, units = call.prospects, call.names.units
-    if ahead.untestable:
-        why = ahead.untestable.message
-        return f"It cannot be tested: {why[:1].lower()}{why[1:]} More {units} like these will not change that."
-    if ahead.maturing and call.overall.outcome == "too_early":
-        more = "" if ahead.enough else f", and more {units} are needed"
-        return f"Give it time: {ahead.maturing:,} {units} are in whose time is not over yet{more}."
-    if ahead.closed:
-        return f"Nobody new comes in: with these {units} it stays open. To know more, run it again, with more {units}."
-    return ""
-
-
-def _in_sight(call: _Call) -> str:
-    """The soonest of what is still open; otherwise what can still be found."""
-    units = call.names.units
-    if in_days := [one.days_left for one in call.outlooks if not isinstance(one.days_left, Undefined)]:
-        if min(in_days) > _LONG_DAYS:
-            return (
-                f"At this traffic nothing can be said within a year: bring in more {units}, test something bolder, or "
-                "decide without a winner."
-            )
-        return f"If things stay as they are, something can be said in about {_days(min(in_days))}."
-    if in_units := [one.units_left for one in call.outlooks if not isinstance(one.units_left, Undefined)]:
-        return f"If things stay as they are, something can be said after {min(in_units):,} more {units}."
-    if lifts := [one.detectable_lift for one in call.outlooks if not isinstance(one.detectable_lift, Undefined)]:
-        reached = any(one.power_left == HORIZON_REACHED for one in call.outlooks)
-        if reached and call.ends:
-            return "All units that were planned are in: nothing more can be expected at this size."
-        seen = f"a difference of {percentage(min(lifts))} or more would probably be seen"
-        return f"Nothing is in sight so far; {seen} by {'now' if reached else 'the planned end'}."
-    return f"Let it run: more {units} are needed."
-
-
-def _days(days: float) -> str:
-    if days <= 1:
-        return "a day"
-    if days <= 21:
-        return f"{ceil(days)} days"
-    return f"{ceil(days / 7)} weeks" if days <= 140 else f"{ceil(days / 30.4)} months"
+    return "There is no winner" if call.prospects.untestable else "There is no winner yet"
 
 
 def _list(parts: Sequence[str], conjunction: str = "and") -> str:

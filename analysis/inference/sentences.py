@@ -7,7 +7,7 @@ from math import isfinite
 
 from analysis.estimate import Finding, Undefined
 from analysis.inference.contest import Contest
-from analysis.wording import number, percentage
+from analysis.wording import are, number, percentage
 
 # The end of an interval where a p-value meets alpha: 0, but for what floats lose.
 _NOTHING = 1e-12
@@ -103,7 +103,7 @@ def too_early(contest: Contest, reasons: Sequence[Finding]) -> str:
     start = f"Too early to say for {_where(contest)}: {reasons[0].message}."
     if not contest.maturing:
         return start
-    return f"{start} {contest.maturing:,} {contest.plan.units_name} are in whose time is not over yet."
+    return f"{start} {are(contest.maturing, contest.plan.units_name)} in whose time is not over yet."
 
 
 def untrustworthy(contest: Contest) -> str:

@@ -9,7 +9,7 @@ from analysis.estimate import Finding
 from analysis.moments import MetricKey, MomentTable
 from analysis.plan import MetricPlan, Plan
 from analysis.scopes import Scope, Stratum
-from analysis.wording import percentage
+from analysis.wording import are, percentage
 
 # Above this share of all units, leaving the mixed ones out may itself distort the comparison.
 MIXED_SHARE = 0.01
@@ -28,8 +28,8 @@ def _mixed(plan: Plan, table: MomentTable) -> list[Finding]:
         Finding(
             code="mixed_exposures",
             severity="warning" if share > MIXED_SHARE else "info",
-            message=f"{table.units_mixed} {plan.units_name} ({percentage(share)}) saw more than one variant in one "
-            "segment while its split did not change; they are left out",
+            message=f"{table.units_mixed:,} of the {plan.units_name} ({percentage(share)}) saw more than one variant "
+            "in one segment while its split did not change, and count in none",
         )
     ]
 
@@ -38,8 +38,8 @@ def _outside(plan: Plan, table: MomentTable) -> list[Finding]:
     if not table.units_outside:
         return []
     message = (
-        f"{table.units_outside} {plan.units_name} were first exposed outside of the plan (unknown segment, epoch or "
-        "variant); they are left out"
+        f"{are(table.units_outside, plan.units_name, 'was', 'were')} first exposed outside of the plan (unknown "
+        "segment, epoch or variant), and left out"
     )
     most = table.units_outside > sum(table.units.values())
     return [Finding(code="exposures_outside", severity="critical" if most else "warning", message=message)]
@@ -67,8 +67,8 @@ def _silent(plan: Plan, table: MomentTable) -> list[Finding]:
 def _silence(metric: MetricPlan, table: MomentTable, units: str) -> str:
     """Of a table with one row per unit nobody knows more than that it has no numbers."""
     if metric.key in table.events:
-        event = f"No event {metric.event_name} of {metric.label}"
-        return f"{event} belongs to any of the {units}: is its name right, and are ids the same in both tables?"
+        event = f"No event {metric.event_name} of {metric.label} came from any of the {units} after their exposure"
+        return f"{event}: is its name right, are ids the same in both tables, and are exposures in time?"
     cut = " once its values are cut off" if table.caps.get(metric.key) == 0 else ""
     return f"{metric.label} is 0 for all of the {units}{cut}: are its event's name and the ids right where it was made?"
 
@@ -78,7 +78,8 @@ def _missing(plan: Plan, table: MomentTable) -> list[Finding]:
         Finding(
             code="values_missing",
             severity="warning",
-            message=f"{table.values_missing[metric.key]} events of {metric.label} have no usable value and add nothing",
+            message=f"Events of {metric.label} without a usable value, which add nothing: "
+            f"{table.values_missing[metric.key]:,}",
             metric=metric.key,
         )
         for metric in plan.metrics
@@ -99,9 +100,9 @@ def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
     for metric in plan.metrics:
         reasons = []
         if units := recent.get(metric.key):
-            reasons.append(f"{units:,} {plan.units_name} are too recent and will count later")
+            reasons.append(f"{are(units, plan.units_name)} too recent and will count later")
         if units := cut_short.get(metric.key):
-            reasons.append(f"{units:,} {plan.units_name} were cut off by a new split and never will")
+            reasons.append(f"{are(units, plan.units_name, 'was', 'were')} cut off by a new split and never will")
         if reasons and metric.window_seconds is not None:
             window = _duration(metric.window_seconds)
             findings.append(

@@ -282,9 +282,11 @@ def _uninvited_finding(plan: Plan, cell: Stratum, variant: str, count: int) -> F
 
 
 def _percentages(first: float, second: float) -> tuple[str, str]:
-    """Both with the fewest digits, three or more, at which they differ."""
+    """Both with the fewest digits, three or more, at which they differ; neither is all where it is not."""
     for digits in range(3, 9):
         texts = f"{100 * first:.{digits}g}%", f"{100 * second:.{digits}g}%"
-        if texts[0] != texts[1]:
+        if texts[0] != texts[1] and all(
+            (text == "100%") == (share == 1) for text, share in zip(texts, (first, second), strict=True)
+        ):
             break
     return texts

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import inf, isnan
+from typing import Literal
 
 import numpy as np
 
@@ -74,6 +75,7 @@ def outlooks(measured: Measured) -> dict[int, Ahead]:
                 minimum_lift=plan.minimum_lift,
                 increase=plan.metrics[board.primary].direction == "increase",
                 units_per_day=traffic[scope],
+                ends=ends(plan),
             ),
             planned_lift=_planned_lift(
                 error, control_value, units, planned[scope] * units / max(in_scope, 1), deciding
@@ -97,7 +99,12 @@ def _planned_lift(
 
 
 def open_question(verdict: Verdict, comparisons: Sequence[Comparison], control: str) -> list[Outlook]:
-    """Of what the verdict waits for: who of the leaders is best, if there are leaders, else who beats the control."""
+    """Of what the verdict waits for: who of the leaders is best, if there are leaders, else who beats the control.
+
+    A verdict that has been reached waits for none of these.
+    """
+    if verdict.outcome in ("winner", "control_wins"):
+        return []
     leaders, outlooks = verdict.leaders, [one for one in comparisons if one.outlook is not None]
     if verdict.outcome == "tied":
         asked = [one for one in outlooks if one.treatment in leaders and one.baseline in leaders]
@@ -137,16 +144,22 @@ def _units_per_day(board: Board, scope: int) -> float | None:
     return sum(whole) / (last - first).days if last > first else None
 
 
-def is_closed(board: Board) -> bool:
-    """Whether nobody new comes in: all epochs are over, or the last weeks' days have brought nobody."""
+def ends(plan: Plan) -> bool:
+    """Whether the planned units are all that decide: a look after the last one is not covered by the error rate."""
+    return plan.stopping_rule != "always_valid"
+
+
+def closed(board: Board) -> Literal["over", "silent"] | None:
+    """Why nobody new comes in: all epochs are over, or the last week's days have brought nobody."""
     plan = board.plan
     if plan.watermark_at is None:
-        return False
-    ends = [cell.follow_up_ends_at for cell in plan.cells]
-    if all(end is not None and end <= plan.watermark_at for end in ends):
-        return True
+        return None
+    until = [cell.follow_up_ends_at for cell in plan.cells]
+    if all(end is not None and end <= plan.watermark_at for end in until):
+        return "over"
     days = [day for _, day in board.table.arrivals]
-    return bool(days) and date.fromisoformat(max(days)) < plan.watermark_at.date() - timedelta(days=_TRAFFIC_DAYS)
+    is_silent = days and date.fromisoformat(max(days)) < plan.watermark_at.date() - timedelta(days=_TRAFFIC_DAYS)
+    return "silent" if is_silent else None
 
 
 def too_good(board: Board, found: Mapping[int, Ahead], scope: int, rows: Sequence[Comparison]) -> Iterator[Finding]:

@@ -11,7 +11,6 @@ import numpy as np
 
 from analysis.board import Board
 from analysis.estimate import (
-    Comparison,
     Interval,
     Recommendation,
     ScopeReport,
@@ -19,15 +18,16 @@ from analysis.estimate import (
     Selected,
     Undefined,
 )
-from analysis.inference.recommend import Names, Prospects, recommend
+from analysis.inference.recommend import Names, recommend
 from analysis.inference.sequential import mixture_scale
 from analysis.inference.side_by_side import compare_segments
+from analysis.inference.waiting import Prospects
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.quality.exclusions import incomplete
 from analysis.reasons import UNDEFINED, Why, hopeless
 from analysis.sections.guardrails import harms_of
-from analysis.sections.outlooks import is_closed, open_question
+from analysis.sections.outlooks import closed, ends, open_question
 
 # Standard errors beyond these leave nothing of other numbers beside them.
 _LARGEST, _FARTHEST = 1e60, 1e6
@@ -119,24 +119,37 @@ def recommendation(
         ),
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
         harms=[harm for scope in (overall, *inhabited.values()) for harm in harms_of(scope.findings, scope.segment)],
-        ends=plan.looks is not None,
-        prospects=_prospects(board, over_all),
+        doubted=any(one.code == "srm_suspected" for scope in (overall, *segments) for one in scope.findings),
+        ends=ends(plan),
+        prospects=_prospects(board, overall),
     )
 
 
-def _prospects(board: Board, comparisons: Sequence[Comparison]) -> Prospects:
+def _prospects(board: Board, overall: ScopeReport) -> Prospects:
     plan, scope = board.plan, board.scopes[0]
     maturing = incomplete(scope, board.table.maturing).get(plan.primary.key, 0)
     return Prospects(
         untestable=hopeless(
             one.p_value_adjusted
-            for one in comparisons
+            for one in overall.metrics[board.primary].comparisons
             if one.baseline == plan.control and one.treatment in scope.current
         ),
         maturing=maturing,
-        enough=maturing >= plan.min_units * len(scope.offered),
-        closed=is_closed(board),
+        enough=maturing > 0 and _enough(board, overall),
+        closed=closed(board),
     )
+
+
+def _enough(board: Board, overall: ScopeReport) -> bool:
+    """Whether units are all that an early look lacks, and those that are maturing are as many in each arm."""
+    if any(one.code in ("few_conversions", "few_events") for one in overall.findings):
+        return False
+    plan, scope = board.plan, board.scopes[0]
+    units = dict(zip(plan.variants, board.arms.n[board.primary, 0].tolist(), strict=True))
+    for variant in scope.offered:
+        own = {key: size for key, size in board.table.maturing.items() if key.variant == variant}
+        units[variant] += incomplete(scope, own).get(plan.primary.key, 0)
+    return all(units[variant] >= plan.min_units for variant in scope.offered)
 
 
 def _unfit(board: Board, number: int, scope: ScopeReport) -> frozenset[str]:

@@ -138,7 +138,8 @@ def p_value(value: float) -> str:
 
 def basis_points(value: int) -> str:
     """9500 -> 95%, 3334 -> 33.3%; a share below one per cent in full: 5 -> 0.05%."""
-    return f"{round(value / 100, 1 if value >= 100 else 2):g}%"
+    share = value / 100
+    return f"{round(share, decimals_of(share, 1 if value >= 100 else 2)):g}%"
 
 
 def day(value: datetime) -> str:

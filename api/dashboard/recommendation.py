@@ -45,7 +45,7 @@ def advice_of(
         code=code,
         word=word,
         sentence=f"{found.sentence} ({listed(nobody)}: nobody yet)" if nobody and code == "winner" else found.sentence,
-        next_step=_ready(ready, names) if acts else _next(experiment, report, found, proposals, names),
+        next_step=_ready(report, ready, names) if acts else _next(experiment, report, found, proposals, names),
         acts=acts,
     )
 
@@ -74,8 +74,12 @@ def _wins_but_harms(report: StoredReport) -> bool:
     return report.overall.outcome == "winner"
 
 
-def _ready(segments: list[str], names: Names) -> str:
+def _ready(report: StoredReport, segments: list[str], names: Names) -> str:
     where = ", ".join(names.segment(segment) for segment in segments)
+    if any(
+        finding.code == "srm_suspected" for scope in (report.overall, *report.segments) for finding in scope.findings
+    ):
+        return f"Look at the warning on the groups' sizes first; the rules would let it go live for {where}."
     return f"Put it live: the rules of this experiment allow it now for {where}."
 
 
@@ -92,7 +96,7 @@ def _next(
         case "wait" if proposals and all(one.decision.action is Action.STOP_FUTILE for one in proposals.values()):
             return "Stop the experiment: by its own rules waiting is no use any more. Try something bolder."
         case "wait":
-            return _waiting(report)
+            return _waiting(report, found)
         case "none":
             return _nothing(report)
     return _held(experiment, report, found, [one for one in proposals.values() if _is_seen(report, one)], names)
@@ -112,7 +116,11 @@ def _is_seen(report: StoredReport, proposal: Proposal) -> bool:
     return scope is None or scope.units > 0
 
 
-def _waiting(report: StoredReport) -> str:
+def _waiting(report: StoredReport, found: Recommendation) -> str:
+    if found.waits_for == "nothing":
+        return "Letting it run on does not help: do what is said above, or decide without a winner."
+    if found.waits_for == "time":
+        return "Change nothing until then."
     if report.stopping_rule == "group_sequential":
         return "Let it run. Every analysis is one of its planned looks and is paid for, so do not ask for more of them."
     if report.one_look:

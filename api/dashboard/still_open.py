@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from api.dashboard import format as say
+from api.dashboard.judgement import tone_of
 from api.dashboard.names import Names
 from api.dashboard.stored import Scope, StoredReport
 from experiments.domain.bucketing import BUCKETS
@@ -26,7 +27,7 @@ def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Prop
     for one in rest:
         scope, where = report.scope_of(one.segment), names.segment(one.segment)
         if scope is not None and scope.outcome in ("tied", "control_wins"):
-            yield from _settled_in_part(experiment, scope, names)
+            yield from _settled_in_part(experiment, report, scope, names)
         elif scope is not None and scope.outcome == "untrustworthy":
             doubtful.append(where)
         else:
@@ -39,7 +40,7 @@ def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Prop
         yield f"Nothing is decided yet for {listed(undecided)}: let it run."
 
 
-def _settled_in_part(experiment: Experiment, scope: Scope, names: Names) -> Iterator[str]:
+def _settled_in_part(experiment: Experiment, report: StoredReport, scope: Scope, names: Names) -> Iterator[str]:
     """It is known there which variants are worse than another: whoever still sees them need not."""
     where = names.segment(scope.segment)
     best = scope.leaders if scope.outcome == "tied" else (experiment.definition.control.key,)
@@ -47,7 +48,7 @@ def _settled_in_part(experiment: Experiment, scope: Scope, names: Names) -> Iter
     tied = scope.outcome == "tied"
     yield f"For {where}, {called} cannot be told apart yet." if tied else f"For {where}, {called} stays best."
     waiting = "wait for a winner, or choose one of them by hand." if tied else ""
-    worse = _worse_shown(experiment, scope, best, names)
+    worse = _worse_shown(experiment, scope, _beaten(report, scope, best), names)
     if worse:
         yield (
             f"{worse}: change the split there by hand. Then {waiting}" if waiting else f"{worse}: change that by hand."
@@ -56,12 +57,27 @@ def _settled_in_part(experiment: Experiment, scope: Scope, names: Names) -> Iter
         yield say.sentence(waiting)
 
 
-def _worse_shown(experiment: Experiment, scope: Scope, best: Sequence[str], names: Names) -> str:
+def _beaten(report: StoredReport, scope: Scope, best: Sequence[str]) -> set[str]:
+    """Those that one of the best is shown to be better than: who only trails may yet turn out to be as good."""
+    if scope.outcome == "control_wins":
+        return {*report.variants} - {*best}
+    beaten = {report.control}
+    metric = scope.primary
+    for one in metric.comparisons if metric else ():
+        tone = tone_of(report, scope, metric, one) if metric else "open"
+        if tone == "better" and one.treatment in best:
+            beaten.add(one.baseline)
+        elif tone == "worse" and one.baseline in best:
+            beaten.add(one.treatment)
+    return beaten
+
+
+def _worse_shown(experiment: Experiment, scope: Scope, beaten: set[str], names: Names) -> str:
     """Say how many see a variant that is shown to be worse; nothing where nobody does, or that is not ours to know."""
     plan = experiment.definition.plan_of(scope.segment) if scope.segment is not None else None
     if plan is None or experiment.status is not Status.RUNNING or experiment.definition.is_split_elsewhere:
         return ""
-    shares = {key: share for key, share in plan.allocation.weights_bp.items() if share and key not in best}
+    shares = {key: share for key, share in plan.allocation.weights_bp.items() if share and key in beaten}
     if not shares or not plan.traffic_bp:
         return ""
     many = say.basis_points(sum(shares.values())) if plan.traffic_bp == BUCKETS else "Some"

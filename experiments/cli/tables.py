@@ -65,10 +65,14 @@ def adaptive_lines(report: Doc, variants: Names) -> Iterator[str]:
             yield f"  {variants.get(cost['treatment'], cost['treatment'])}: as certain as if {share}."
 
 
+def _level(report: Doc) -> str:
+    """Levels are said as they are: 97.5%, 99.9%."""
+    return f"{100 * (1 - report['alpha']):.10g}%"
+
+
 def report_table(report: Doc, variants: Names, segments: Names) -> Table:
     """Return a row for each treatment in each segment that has units."""
-    # Levels are said as they are: 97.5%, 99.9%.
-    level = f"{100 * (1 - report['alpha']):.10g}%"
+    level = _level(report)
     title = f"{primary(report['overall'])['metric']}: lift over {variants[report['control']]}, with {level} intervals"
     title += " for all comparisons together" if report["family"] in FAMILYWISE else " (adjusted for their number)"
     table = Table(title=title, box=SIMPLE_HEAD)
@@ -94,7 +98,7 @@ def guardrail_table(report: Doc, variants: Names, segments: Names) -> Table:
 
     The interval is the one that the state is read from.
     """
-    level = f"{1 - report['alpha']:.0%}"
+    level = _level(report)
     table = Table(title=f"guardrails: lift over {variants[report['control']]}, with {level} intervals", box=SIMPLE_HEAD)
     table.add_column("segment")
     table.add_column("guardrail")

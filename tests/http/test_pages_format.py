@@ -138,7 +138,9 @@ def test_intervals_are_words() -> None:
     assert say.between(-0.023, 0.263) == "between −2.3% and +26.3%"
 
 
-@pytest.mark.parametrize(("weight", "text"), [(9500, "95%"), (3334, "33.3%"), (5, "0.05%"), (10_000, "100%")])
+@pytest.mark.parametrize(
+    ("weight", "text"), [(9500, "95%"), (3334, "33.3%"), (5, "0.05%"), (9_996, "99.96%"), (10_000, "100%")]
+)
 def test_splits_are_short_but_never_round_to_nothing(weight: int, text: str) -> None:
     assert say.basis_points(weight) == text
 

@@ -62,6 +62,20 @@ def advised(site: Site, **advice: Any) -> str:
     return section(site.get(PAGE), "advice")
 
 
+@pytest.mark.parametrize(
+    ("waits_for", "next_step"),
+    [
+        ("nothing", "Letting it run on does not help: do what is said above, or decide without a winner."),
+        ("time", "Change nothing until then."),
+        ("units", "Let it run and change nothing. Look as often as you like, it does no harm."),
+        (None, "Let it run and change nothing. Look as often as you like, it does no harm."),
+    ],
+)
+def test_nobody_is_told_to_let_run_what_waits_for_nothing(full: Site, waits_for: str | None, next_step: str) -> None:
+    said = advised(full, advice="wait", winners=[], sentence="It stays open.", waits_for=waits_for)
+    assert f"It stays open. Next: {next_step}" in said
+
+
 def test_the_advice_is_the_first_thing_after_the_title(full: Site) -> None:
     html = full.get(PAGE)
     assert html.index('id="advice"') < html.index('id="verdicts"') < html.index('id="segments"')
@@ -460,6 +474,19 @@ def test_what_is_open_is_not_laid_to_our_split_where_another_system_splits(site:
     assert "still see" not in said
     assert "It is live" not in said
     assert "Another system decides who sees what, and has to show Men’s e-mail: Winnow only keeps" in text_of(html)
+
+
+def test_who_only_trails_the_leaders_is_not_called_worse(site: Site) -> None:
+    """The men's e-mail, live elsewhere, leads with another one for women's goods; the control alone is beaten."""
+    men, *others = mail().segments
+    site.add(mail(segments=(replace(men, promoted=MENS), *others)))
+    doc = full_report()
+    (women,) = [scope for scope in doc["segments"] if scope["verdict"]["outcome"] == "tied"]
+    women["verdict"]["leaders"] = [WOMENS]
+    for one in women["metrics"][0]["comparisons"]:
+        one["p_value_adjusted"] = 0.5 if {one["treatment"], one["baseline"]} == {MENS, WOMENS} else 0.001
+    site.store(doc)
+    assert "33.3% of them still see No e-mail, which is shown to be worse" in section(site.get(PAGE), "advice")
 
 
 def test_nothing_is_left_to_do_once_it_is_live(site: Site) -> None:

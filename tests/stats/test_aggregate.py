@@ -498,7 +498,10 @@ def test_events_of_nobody_or_of_before_or_of_another_name_are_none_of_the_metric
     metrics = metric(window_seconds=60), metric(**SPEND, key="spend", role="secondary")
     rows = [("elsewhere", "visit", None, at(5)), ("u1", "visit", None, at(-5)), ("u1", "Order", 3.0, at(5))]
     found = _silent(rows, *metrics, watermark_at=at(1_000))
-    question = "belongs to any of the 100 units: is its name right, and are ids the same in both tables?"
+    question = (
+        "came from any of the 100 units after their exposure: is its name right, are ids the same in both tables, and "
+        "are exposures in time?"
+    )
     assert found == [
         ("visits", f"No event visit of visits {question}"),
         ("spend", f"No event order of spend {question}"),

@@ -8,7 +8,8 @@ import pytest
 
 from analysis.design.outlook import HORIZON_REACHED
 from analysis.estimate import Estimate, Outlook, SegmentComparison, Undefined, Verdict
-from analysis.inference.recommend import Harm, Names, Prospects, recommend
+from analysis.inference.recommend import Harm, Names, recommend
+from analysis.inference.waiting import Prospects
 
 NONE = Undefined(reason="too_few_segments", message="")
 NAMES = Names(
@@ -390,6 +391,34 @@ def test_who_harms_a_guardrail_is_not_recommended_without_a_word(
     assert found.variant == ("b" if found.advice == "one_for_all" else None)
 
 
+def test_of_harm_in_segments_alone_the_others_are_told_what_to_do() -> None:
+    """It wins over all and in each, and harms in one: whoever is not harmed need not wait for them."""
+    found = recommend(won("b"), {"w": won("b"), "m": won("b")}, control="a", names=NAMES, harms=[harm("w")])
+    assert (found.advice, found.variant, found.winners) == ("per_segment", None, (("m", "b"),))
+    assert found.sentence == (
+        "New wins on Visits, but not without harm: show New to Men; do not show New to Women before it is understood "
+        "why it harms Returns."
+    )
+
+
+def test_harm_in_a_segment_is_told_while_one_waits() -> None:
+    found = recommend(TIED, {"w": OPEN, "m": OPEN}, control="a", names=NAMES, harms=[harm("w")])
+    assert found.advice == "wait"
+    assert found.sentence.endswith("For Women, New harms Returns: look at that first.")
+
+
+def test_of_one_segment_nothing_is_told_over_all() -> None:
+    found = recommend(TIED, {"w": TIED}, control="a", names=NAMES, harms=[harm(None)])
+    assert found.sentence.endswith("are needed. New harms Returns: look at that first.")
+
+
+@pytest.mark.parametrize("segments", [[OPEN, OPEN], [won("b"), won("c")]], ids=["for all", "for each"])
+def test_sizes_that_are_doubted_are_told_with_what_to_do(segments: list[Verdict]) -> None:
+    overall = won("b") if segments[0] is OPEN else OPEN
+    found = recommend(overall, dict(zip("wm", segments, strict=True)), control="a", names=NAMES, doubted=True)
+    assert found.sentence.endswith(". The arms' sizes hardly fit the split: look at that first.")
+
+
 def test_a_metric_without_a_name_wins_all_the_same() -> None:
     found = recommend(won("b"), {"w": won("b")}, control="a", harms=[harm(None)])
     assert found.sentence == "b wins, but harms returns: do not show it to everybody before that is understood."
@@ -403,30 +432,49 @@ TIED_VALUES = Undefined(reason="zero_variance", message="One value holds the who
     [
         pytest.param(
             OPEN,
-            Prospects(untestable=TIED_VALUES, closed=True),
-            "There is no winner yet. It cannot be tested: one value holds the whole interval: no spread shows. "
+            Prospects(untestable=TIED_VALUES, closed="over"),
+            "There is no winner. It cannot be tested: one value holds the whole interval: no spread shows. "
             "More customers like these will not change that.",
             id="no test, whoever comes",
         ),
         pytest.param(
             EARLY,
             Prospects(maturing=3_000, enough=True),
-            "Too early to say: wait. Give it time: 3,000 customers are in whose time is not over yet.",
+            "Too early to say: wait. Give it time.",
             id="time is missing",
         ),
         pytest.param(
             EARLY,
-            Prospects(maturing=30, closed=True),
-            "Too early to say: wait. Give it time: 30 customers are in whose time is not over yet, and more customers "
-            "are needed.",
+            Prospects(maturing=30),
+            "Too early to say: wait. Give it time; more customers are needed, too.",
             id="both are missing",
         ),
         pytest.param(
+            EARLY,
+            Prospects(maturing=30, closed="silent"),
+            "Too early to say: wait. Give it time; nobody new has come for a week, so it may not be enough.",
+            id="both are missing, and nobody comes",
+        ),
+        pytest.param(
             OPEN,
-            Prospects(closed=True, maturing=30),
+            Prospects(closed="over"),
             "There is no winner yet. Nobody new comes in: with these customers it stays open. To know more, run it "
             "again, with more customers.",
             id="nobody comes any more",
+        ),
+        pytest.param(
+            OPEN,
+            Prospects(closed="silent"),
+            "There is no winner yet. Nobody new has come for a week: with these customers it stays open. To know more, "
+            "bring in more customers.",
+            id="nobody came lately",
+        ),
+        pytest.param(
+            OPEN,
+            Prospects(closed="over", maturing=10_000),
+            "There is no winner yet. Nobody new comes in, but 10,000 customers are in whose time is not over yet: wait "
+            "for that.",
+            id="nobody comes, and many are still to count",
         ),
     ],
 )
@@ -441,6 +489,7 @@ def test_nobody_is_told_to_wait_for_customers_who_cannot_help(
 def test_what_takes_longer_than_a_year_is_no_promise(days: float, long: bool) -> None:
     """16,947 units at three a day are 5,649 days."""
     found = recommend(OPEN, {"w": OPEN}, (), [outlook(days=days)], control="a", names=NAMES)
+    assert found.waits_for == ("nothing" if long else "units")
     assert found.sentence.endswith(
         "At this traffic nothing can be said within a year: bring in more customers, test something bolder, or decide "
         "without a winner."

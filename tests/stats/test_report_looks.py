@@ -146,7 +146,7 @@ def test_an_open_comparison_says_when_it_decides_and_a_decided_one_does_not() ->
         # A file has one day: how many come in a day is not known of it.
         ([0], None, at(3_600), "something can be said after "),
         ([0, 1], None, at(7 * 86_400), "in about "),
-        ([0], None, at(9 * 86_400), "Nobody new comes in"),
+        ([0], None, at(9 * 86_400), "Nobody new has come for a week"),
         ([0, 1, 2], at(2.5 * 86_400), at(3 * 86_400), "Nobody new comes in"),
         ([0, 1, 2], at(4 * 86_400), at(3 * 86_400), "in about "),
     ],
@@ -188,11 +188,55 @@ def test_traffic_is_known_after_a_whole_day(arrivals: dict[int, int], until: flo
         assert outlook.days_left == pytest.approx(outlook.units_left / per_day)
 
 
+@pytest.mark.parametrize(("planned", "reason"), [(2_000, "planned_units_reached"), (2_100, "no_effect_in_sight")])
+@pytest.mark.parametrize("rule", ["fixed_horizon", "group_sequential"])
+def test_what_is_planned_is_all_that_decides(rule: str, planned: int, reason: str) -> None:
+    """One standard error of 2,000 units: it would take 2,000 · (1.96² - 1) = 5,683 more, of which 100 may come."""
+    looks = {"looks": Looks(planned_units=planned)} if rule == "group_sequential" else {"tuned_for_units": planned}
+    found = means((10.0, 0.01), (10.0 + sqrt(2) * 0.01, 0.01), stopping_rule=rule, **looks)
+    ahead = comparison(segment(found)).outlook
+    assert isinstance(ahead, Outlook)
+    assert isinstance(ahead.units_left, Undefined)
+    assert isinstance(ahead.days_left, Undefined)
+    assert (ahead.units_left.reason, ahead.days_left.reason) == (reason, reason)
+    told, over = found.recommendation, "All units that were planned are in: nothing more can be expected at this size."
+    assert told.sentence.endswith(over) is (planned == 2_000)
+    assert told.waits_for == ("nothing" if planned == 2_000 else "units")
+    assert "more units" not in told.sentence
+
+
+def test_beyond_its_plan_a_sequence_goes_on() -> None:
+    found = means((10.0, 0.01), (10.0 + 2 * sqrt(2) * 0.01, 0.01), tuned_for_units=1_000)
+    ahead = comparison(segment(found)).outlook
+    assert isinstance(ahead, Outlook)
+    assert isinstance(ahead.units_left, int)
+
+
+def test_of_a_winner_who_waits_for_a_segment_no_other_question_is_told() -> None:
+    """b wins over all and is not on offer in y; c, of whom nobody asked, is not told apart from a."""
+    error = sqrt(2) * 0.01
+    arms = {
+        (1, where, arm): {"visits": mean_with(value, 0.01)}
+        for where in "xy"
+        for arm, value in (("a", 10.0), ("b", 11.0), ("c", 10.0 + error))
+        if (where, arm) != ("y", "b")
+    }
+    cells = [
+        Cell(epoch=1, segment="x", weights={"a": 1, "b": 1, "c": 1}),
+        Cell(epoch=1, segment="y", weights={"a": 1, "b": 0, "c": 1}),
+    ]
+    question = plan(metric(kind="mean"), variants="abc", segments=("x", "y"), cells=cells)
+    found = build(question, table(arms))
+    assert found.overall.verdict.variant == "b"
+    assert "in sight" not in found.recommendation.sentence
+    assert "probably be seen" not in found.recommendation.sentence
+
+
 def test_leaders_that_are_not_told_apart_say_when_they_may_be() -> None:
     """b and c beat a; c leads b by one standard error of 2,000 units: at z² times as many it decides at one look."""
     error = sqrt(2) * 0.01
     values = (10.0, 0.01), (11.0, 0.01), (11.0 + error, 0.01)
-    scope = segment(means(*values, stopping_rule="fixed_horizon"))
+    scope = segment(means(*values, stopping_rule="fixed_horizon", tuned_for_units=100_000))
     assert (scope.verdict.outcome, scope.verdict.leaders) == ("tied", ("c", "b"))
     rows = {(one.treatment, one.baseline): one for one in scope.metrics[0].comparisons}
     tie = rows["c", "b"]
@@ -212,7 +256,8 @@ def test_what_is_waited_for_over_all_is_who_of_the_leaders_is_best() -> None:
         (1, "all", name): {"visits": mean_with(value, 0.01)}
         for name, value in (("a", 10.0), ("b", 11.0), ("c", 11.0 + error), ("d", 10.0 + 2.2 * error))
     }
-    question = plan(metric(kind="mean"), variants="abcd", stopping_rule="fixed_horizon", watermark_at=at(8 * 86_400))
+    rules = {"stopping_rule": "fixed_horizon", "tuned_for_units": 100_000, "watermark_at": at(8 * 86_400)}
+    question = plan(metric(kind="mean"), variants="abcd", **rules)
     found = build(question, table(arms, arrivals=days))
     rows = {(one.treatment, one.baseline): one.outlook for one in found.overall.metrics[0].comparisons}
     tie, trailing = rows["c", "b"], rows["d", "a"]

@@ -201,7 +201,7 @@ def test_units_without_a_complete_window_are_told_and_have_no_outcome() -> None:
     assert (maturing.code, maturing.severity, maturing.metric) == ("units_maturing", "info", "visits")
     assert maturing.message == (
         "visits takes 7 days to be known: 2,234 customers are too recent and will count later; "
-        "1 customers were cut off by a new split and never will"
+        "1 of the customers was cut off by a new split and never will"
     )
     assert found.units == 600
     assert [arm.units for arm in found.metrics[0].arms] == [90, 210]

@@ -538,9 +538,10 @@ def test_harm_in_a_segment_is_named_with_it() -> None:
     assert told[0][0].startswith("b harms Complaints for s: 4.0% higher than with a, surely by 2.")
     assert told[1] == []
     assert found.recommendation is not None
-    assert found.recommendation.advice == "none"
+    assert (found.recommendation.advice, found.recommendation.winners) == ("per_segment", (("t", "b"),))
     assert found.recommendation.sentence == (
-        "b wins on Visits, but harms Complaints for s: do not show it to everybody before that is understood."
+        "b wins on Visits, but not without harm: show b to t; do not show b to s before it is understood why it harms "
+        "Complaints. b does some harm to Complaints, perhaps no more than is tolerated: look at that first."
     )
 
 
@@ -595,7 +596,7 @@ def test_what_cannot_be_tested_is_said_to_be_so() -> None:
         "No winner for all: visits cannot be tested. Nobody differs from anybody within an arm: no scale to test on. "
         "More customers like these will not change that."
     )
-    assert found.recommendation.sentence.startswith("There is no winner yet. It cannot be tested: nobody differs")
+    assert found.recommendation.sentence.startswith("There is no winner. It cannot be tested: nobody differs")
     ahead = comparison(segment(found)).outlook
     assert ahead is not None
     assert isinstance(ahead.units_left, Undefined)
@@ -613,11 +614,20 @@ def test_denominators_of_zero_cannot_be_tested_either() -> None:
     )
 
 
+def test_time_alone_is_not_enough_where_one_arm_has_too_few() -> None:
+    """2,000 are maturing, of whom 20 in b: 50 and 20 are no 100."""
+    arms = {(1, "all", arm): {"visits": conversions(20, 50)} for arm in "ab"}
+    maturing = {MetricKey(1, "all", "a", "visits"): 1_980, MetricKey(1, "all", "b", "visits"): 20}
+    found = build(plan(metric(window_seconds=86_400)), table(arms, maturing=maturing))
+    assert found.recommendation.sentence.endswith("Give it time; more units are needed, too.")
+    assert found.recommendation.waits_for == "time"
+
+
 @pytest.mark.parametrize(
     ("recent", "advice"),
     [
-        (3_000, "Give it time: 6,000 units are in whose time is not over yet."),
-        (20, "Give it time: 40 units are in whose time is not over yet, and more units are needed."),
+        (3_000, "not over yet. Give it time."),
+        (20, "not over yet. Give it time; more units are needed, too."),
     ],
 )
 def test_windows_that_are_open_miss_time(recent: int, advice: str) -> None:

@@ -15,12 +15,16 @@ _ALL_TOGETHER = frozenset({"holm", "hochberg", "bonferroni", "dunnett"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """`advice` is one_for_all, per_segment, wait or none; `winners` are (segment, variant)."""
+    """`advice` is one_for_all, per_segment, wait or none; `winners` are (segment, variant).
+
+    `waits_for` is units, time or nothing, and empty in reports that do not say so.
+    """
 
     advice: str
     variant: str | None
     winners: tuple[tuple[str, str], ...]
     sentence: str
+    waits_for: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +94,5 @@ def _recommendation(doc: Doc | None) -> Recommendation | None:
         variant=doc["variant"],
         winners=tuple((segment, variant) for segment, variant in doc["winners"]),
         sentence=doc["sentence"],
+        waits_for=doc.get("waits_for") or "",
     )

@@ -11,7 +11,7 @@ from rich.console import Console
 from experiments.cli.console import out
 from experiments.cli.customer_summary import score_range, share_text
 from experiments.cli.inbox import inbox_table
-from experiments.cli.tables import interval_of, print_report, report_table
+from experiments.cli.tables import guardrail_table, interval_of, print_report, report_table
 from experiments.domain.evidence import ArmBelief
 from experiments.domain.promotion import PromotionState
 from experiments.domain.wording import percent
@@ -145,7 +145,9 @@ def test_without_guardrails_nothing_is_said_of_them(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(("alpha", "level"), [(0.05, "95%"), (0.025, "97.5%"), (0.004, "99.6%"), (0.001, "99.9%")])
 def test_the_level_of_the_intervals_is_never_rounded_to_certainty(alpha: float, level: str) -> None:
     document = {**report(scope("mens")), "alpha": alpha}
-    assert f"with {level} intervals" in str(report_table(document, {"a": "A", "b": "B"}, {"mens": "Men"}).title)
+    names = {"a": "A", "b": "B"}, {"mens": "Men"}
+    for made in (report_table, guardrail_table):
+        assert f"with {level} intervals" in str(made(document, *names).title)
 
 
 @pytest.mark.parametrize(
