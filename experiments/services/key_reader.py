@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from time import monotonic
 
 from experiments.domain.errors import Unavailable
@@ -14,6 +15,16 @@ PATIENCE_SECONDS = 1.0
 """How long a request waits for a key. Reading goes on without it: who asks again has what was found meanwhile."""
 AWAY_SECONDS = 1.0
 """How long a database that did not answer is not asked again."""
+HUNG_SECONDS = 5.0
+MOST_HUNG = 3
+"""A read that takes so long has hung, maybe alone: others are tried beside it, up to so many that do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Reading:
+    key_id: str
+    began: float
+    answer: Future[ApiKey]
 
 
 class KeyReader:
@@ -21,11 +32,12 @@ class KeyReader:
 
     From the first that was not answered until one is, there is one read at a time, for which one request waits;
     all others are told at once. So a database that hangs holds each thread for a moment once, and one now and then.
+    One connection that hangs for good, beside others that work, holds up nobody after `HUNG_SECONDS`.
     """
 
     def __init__(self, read: Callable[[str], ApiKey]) -> None:
         self._read = read
-        self._under_way: dict[str, Future[ApiKey]] = {}
+        self._under_way: set[_Reading] = set()
         self._changing = threading.Lock()
         self._is_away = False
         self._again_at = 0.0
@@ -39,32 +51,36 @@ class KeyReader:
         return reading.result()
 
     def _join_or_begin(self, key_id: str, join: bool) -> Future[ApiKey]:
+        now = monotonic()
         with self._changing:
-            begun = self._under_way.get(key_id)
+            recent = [one for one in self._under_way if now - one.began < HUNG_SECONDS]
+            begun = next((one for one in recent if one.key_id == key_id), None)
             if begun is not None and join and not self._is_away:
-                return begun
-            if begun is not None or (self._is_away and (self._under_way or monotonic() < self._again_at)):
+                return begun.answer
+            too_many = len(self._under_way) - len(recent) >= MOST_HUNG
+            if begun is not None or too_many or (self._is_away and (recent or now < self._again_at)):
                 raise _unavailable()
-            reading = self._under_way[key_id] = Future()
+            reading = _Reading(key_id=key_id, began=now, answer=Future())
+            self._under_way.add(reading)
         try:
-            threading.Thread(target=self._run, args=(key_id, reading), name="winnow-key", daemon=True).start()
+            threading.Thread(target=self._run, args=(reading,), name="winnow-key", daemon=True).start()
         except RuntimeError:  # there is no room for one more thread
-            self._run(key_id, reading)
-        return reading
+            self._run(reading)
+        return reading.answer
 
-    def _run(self, key_id: str, reading: Future[ApiKey]) -> None:
+    def _run(self, reading: _Reading) -> None:
         key, failure = None, None
         try:
-            key = self._read(key_id)
+            key = self._read(reading.key_id)
         except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the key
             failure = error
         self._heard(answered=not isinstance(failure, Unavailable))
         with self._changing:
-            del self._under_way[key_id]
+            self._under_way.remove(reading)
         if key is not None:
-            reading.set_result(key)
+            reading.answer.set_result(key)
         else:
-            reading.set_exception(failure)
+            reading.answer.set_exception(failure)
 
     def _heard(self, *, answered: bool) -> None:
         """Who is no longer waited for counts from when that was found out, not from when it was asked."""

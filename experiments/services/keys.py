@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -94,7 +95,8 @@ class Keys:
     def __init__(self, open_unit_of_work: OpenUnitOfWork, clock: Clock) -> None:
         self._open = open_unit_of_work
         self._clock = clock
-        self._remembered: dict[str, tuple[datetime, ApiKey]] = {}
+        self._remembered: dict[str, tuple[datetime, ApiKey, int]] = {}
+        self._questions = itertools.count()
         self._reader = KeyReader(self._read)
         self.revocations = 0
         """How many keys this process has revoked: who remembers keys on top of this forgets them when it grows."""
@@ -171,18 +173,24 @@ class Keys:
             return known
 
     def _read(self, key_id: str) -> ApiKey:
-        """Read a key and remember it from the answer on: what took long is not old for that."""
-        revocations = self.revocations
+        """Read a key and remember it from the answer on: what took long is not old for that.
+
+        An answer that comes after that of a later question is not heard.
+        """
+        revocations, question = self.revocations, next(self._questions)
         try:
             with self._open(read_only=True) as work:
                 key = work.keys.get(key_id)
         except NotFound:
             self._remembered.pop(key_id, None)
             raise Unauthenticated from None
+        remembered = self._remembered.get(key_id)
+        if remembered is not None and remembered[2] > question:
+            return remembered[1]
         if revocations == self.revocations:  # else it may be the one, read before that
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[key_id] = (self._clock(), key)
+            self._remembered[key_id] = (self._clock(), key, question)
         return key
 
 

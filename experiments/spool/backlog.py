@@ -61,6 +61,8 @@ class Backlog:
     def drained(self, stretch: Stretch) -> None:
         """Count what the database has taken."""
         with self._counting:
+            if stretch.last_id <= self._drained_id:
+                return
             self._drained_id = stretch.last_id
             self._entries -= stretch.entries
             self._rows -= sum(lines.rows for lines in stretch.lines)
@@ -68,9 +70,13 @@ class Backlog:
             while self._since and self._since[0][0] <= stretch.last_id:
                 self._since.popleft()
 
-    def recount(self, count: Callable[[int], Depth]) -> None:
-        """Take what is counted after an id for what waits: others may have drained some of it. By who commits."""
+    def recount(self, drained: Callable[[], int], count: Callable[[int], Depth]) -> None:
+        """Take what is counted after the last drained id for what waits: others may have drained some. By who commits.
+
+        Who drains has that id a moment before it is heard of here, and then nothing to take off any more.
+        """
         with self._counting:
+            self._drained_id = max(self._drained_id, drained())
             depth = count(self._drained_id)
             self._entries, self._rows, self._bytes = depth.entries, depth.rows, depth.bytes
             if not depth.entries:

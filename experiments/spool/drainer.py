@@ -55,7 +55,7 @@ class Drainer(threading.Thread):
         self._stopping = threading.Event()
         self._give_up_at = float("inf")
         self._failures = 0
-        self._look_at = 0.0
+        self._look_at = self._stay_at = 0.0
         self._unfit_until: dict[Path, float] = {}
         self.last_error: str | None = None
         self.adopted: Depth | None = None
@@ -74,15 +74,27 @@ class Drainer(threading.Thread):
             self._own.arrived.wait(LOOK_SECONDS)
             self._linger()
             self._own.arrived.clear()
+            if time.monotonic() >= self._stay_at:
+                self._stay()
             if not self._try(self._drain_own):
                 self._stopping.wait(self._pause())
                 self._own.arrived.set()
             elif time.monotonic() >= self._look_at:
-                self._try(self._own.stay)
+                self._stay()
                 self._try(self._scrub)
                 self._try(self._drain_orphans)
                 self._look_at = time.monotonic() + LOOK_SECONDS
         self._try(self._drain_own)
+
+    def _stay(self) -> None:
+        """Also while the database is away: that is when what is acknowledged is nowhere else."""
+        self._stay_at = time.monotonic() + LOOK_SECONDS
+        try:
+            self._own.stay()
+        except Unavailable:
+            pass  # it is told where it is found, and tried again
+        except Exception:
+            log.exception("Where the spool's file lies could not be looked at")
 
     def _linger(self) -> None:
         rows, latest = self._own.rows(), time.monotonic() + LONGEST_LINGER_SECONDS

@@ -105,11 +105,13 @@ class SpoolFile:
         self._writing, self._reading = writing, reading
         self.last_id = max(self.last_id, last)
 
-    def write(self, entries: Sequence[Lines], *, forget: int) -> int:
+    def write(self, entries: Sequence[Lines], *, forget: int, above: int = 0) -> int:
         """Store entries and drop all up to `forget`, in one transaction that is on disk when this returns.
 
-        Return the last id. Where it raises, nothing of it was stored.
+        Return the last id; ids are larger than any before them, and than `above`. Where it raises, nothing of it was
+        stored.
         """
+        self.last_id = max(self.last_id, above)
         now, first = time.time(), self.last_id + 1
         rows = [
             (first + place, now, lines.event_rows, lines.exposure_rows, lines.size, lines.events, lines.exposures)
@@ -156,6 +158,11 @@ class SpoolFile:
         with self._reads() as connection:
             return _depth(connection, after)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether starting over found no room: there is no file, and nothing in it."""
+        return self._place is None
+
     def check(self) -> None:
         """Read every page: a damaged one may be seen by nothing before it is its turn to be drained."""
         with self._reads() as connection:
@@ -197,7 +204,7 @@ class SpoolFile:
         return True
 
     def _move(self, place: Place) -> None:
-        """Ids stay as they are, as who drains goes by them."""
+        """Ids stay as they are, as who drains goes by them; another process may have written some here, too."""
         fresh = _made(place.hold_another())
         try:
             with fresh._transaction() as connection:
@@ -205,11 +212,13 @@ class SpoolFile:
                 connection.executemany("INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?)", waiting)
                 dead = self._writing.execute("SELECT * FROM dead")
                 connection.executemany("INSERT INTO dead VALUES (?, ?, ?, ?, ?)", dead)
+                last = connection.execute("SELECT coalesce(max(id), 0) FROM requests").fetchone()[0]
         except BaseException:
             with contextlib.suppress(Unavailable):
                 fresh.remove()
             raise
         self._disconnect()
+        self.last_id = max(self.last_id, last)
         self.hold, self._place = fresh.hold, fresh._place
         self._writing, self._reading = fresh._writing, fresh._reading
         with contextlib.suppress(OSError):  # what is left there is drained once more, to no effect

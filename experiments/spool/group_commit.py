@@ -86,13 +86,19 @@ class GroupCommit:
         mine = _Left(lines, told, self._turn)
         with self._queue:
             if self._leader is None:
-                leader = threading.Thread(target=self._lead_for_all, name="winnow-commit", daemon=True)
-                leader.start()  # or nobody is queued
-                self._leader = leader
+                self._leader = self._started()  # or nobody is queued
             self._waiting.append(mine)
             leads, self._led = not self._led, True
         if leads:
             self._turn.release()
+
+    def _started(self) -> threading.Thread:
+        leader = threading.Thread(target=self._lead_for_all, name="winnow-commit", daemon=True)
+        try:
+            leader.start()
+        except RuntimeError as error:
+            raise Unavailable("spool_broken", "There is no room for one more thread; nothing was stored.") from error
+        return leader
 
     def _lead_for_all(self) -> None:
         while True:

@@ -66,6 +66,9 @@ def try_hold(path: Path) -> Hold | None:
             return Hold(path, descriptor)
     except (BlockingIOError, FileNotFoundError):
         pass
+    except BaseException:
+        os.close(descriptor)
+        raise
     # Held by another process, or removed by the one that had it between our opening and our locking.
     os.close(descriptor)
     return None

@@ -26,7 +26,7 @@ class Place:
         self._hold = hold
         self._database = database_of(hold.path.parent)
         self._folder = 0, 0, 0
-        self._quiet_at = 0.0
+        self._quiet_at, self._is_quiet = 0.0, False
         names = [hold.path.with_name(hold.path.name + part) for part in PARTS]
         self._wanted = [(lock_path(hold.path), hold.identity()), *[(name, _at(name)) for name in names]]
         if any(seen is None for _, seen in self._wanted):
@@ -41,22 +41,23 @@ class Place:
             found = self._hold.path.parent.stat()
             folder = found.st_dev, found.st_ino, found.st_ctime_ns
             if folder != self._folder:
-                self._folder, self._quiet_at = folder, monotonic() + QUIET_SECONDS
-            elif monotonic() >= self._quiet_at:
+                self._folder, self._quiet_at, self._is_quiet = folder, monotonic() + QUIET_SECONDS, False
+            if self._is_quiet:
                 return True
+            is_quiet = monotonic() >= self._quiet_at
             for name, seen in self._wanted:
                 now = name.stat()
                 if (now.st_dev, now.st_ino) != seen:
                     return False
         except OSError:
             return False
+        self._is_quiet = is_quiet
         return True
 
     def hold_another(self) -> Hold:
-        """Hold a new file in the same folder, which is made anew if it is gone."""
+        """Hold a new file in the same folder, which, as the name in it, is made anew if it is gone."""
         folder = self._hold.path.parent
-        if not folder.is_dir():
-            make_folder(folder, self._database)
+        make_folder(folder, self._database)
         return hold_new(folder)
 
     def leave(self) -> None:

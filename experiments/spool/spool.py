@@ -56,7 +56,8 @@ class Spool:
         self._dead_before = depth.dead_rows
         self._backlog = Backlog(depth, self._file.last_id)
         self._drain = Drain(self._file, open_unit_of_work)
-        self._forgotten_id = self._moves = 0
+        self._forgotten_id = self._moves = self._steps = 0
+        self._recount_after: int | None = None
         self._astray: str | None = None
         self._scrub_after: int | None = None
         self._group = GroupCommit(self._write)
@@ -142,7 +143,8 @@ class Spool:
                 self._let_go()
 
     def _let_go(self) -> None:
-        if self._backlog.rows == 0 and self._dead_rows == 0:
+        self._leaving = False
+        if self._is_done():
             self._file.remove()
         else:
             log.warning("%d rows stay in %s for the next start", self._backlog.rows, self._file.hold.path)
@@ -156,23 +158,48 @@ class Spool:
         if self._astray:
             self._stay()
         entries = packed(batches)
-        drained = self._drain.drained_id
-        forget = drained if drained > self._forgotten_id else 0
-        try:
-            last = self._file.write(entries, forget=forget)
-        except Unavailable:
-            if self._backlog.rows or self._dead_rows or not self._drain.drained_id:
-                raise
-            self._file.start_over()
-            last = self._file.write(entries, forget=0)
-        self._forgotten_id = max(self._forgotten_id, forget)
+        last = self._written(entries)
         if entries:
             self._backlog.added(entries, last)
             self._arrived.set()
-        self._stay()
+        if not self._stay() and self._recount_after is not None and self._steps > self._recount_after:
+            # What was being drained while the file moved may not have been among what was counted then.
+            self._recount_after = None
+            self._recount()
 
-    def _stay(self) -> None:
-        """Acknowledge nothing that the next start would not find. Both is told once."""
+    def _written(self, entries: Sequence[Lines]) -> int:
+        drained = self._drain.drained_id
+        forget = drained if drained > self._forgotten_id else 0
+        try:
+            last = self._file.write(entries, forget=forget, above=drained)
+        except Unavailable:
+            forget = 0
+            if not self._stay():  # else somebody else wrote there: it was theirs by then
+                if not self._drain.drained_id or not self._is_done():
+                    raise
+                self._file.start_over()
+            last = self._file.write(entries, forget=0, above=self._drain.drained_id)
+        self._forgotten_id = max(self._forgotten_id, forget)
+        return last
+
+    def _is_done(self) -> bool:
+        """Whether nothing in the file is needed any more: by the file, as a count may be less than what is there."""
+        if self._file.is_gone:
+            return True
+        try:
+            depth = self._file.depth(after=self._drain.drained_id)
+        except Unavailable:
+            return False
+        return not depth.entries and not depth.dead_rows
+
+    def _recount(self) -> None:
+        self._backlog.recount(lambda: self._drain.drained_id, lambda drained_id: self._file.depth(after=drained_id))
+
+    def _stay(self) -> bool:
+        """Acknowledge nothing that the next start would not find; return whether that took another file.
+
+        Both is told once.
+        """
         before = self._file.hold.path
         try:
             moved = self._file.stay()
@@ -184,8 +211,10 @@ class Spool:
         if moved:
             self._moves += 1
             log.error("%s was removed while it was written; all is in %s", before, self._file.hold.path.name)
-            self._backlog.recount(lambda drained_id: self._file.depth(after=drained_id))
+            self._recount_after = self._steps
+            self._recount()
         self._astray = None
+        return moved
 
     @property
     def _dead_rows(self) -> int:
@@ -195,6 +224,7 @@ class Spool:
         stretch = self._drain.step()
         if stretch is not None:
             self._backlog.drained(stretch)
+            self._steps += 1
         return stretch
 
     def _scrub(self, scrubber: Scrubber) -> None:

@@ -240,6 +240,23 @@ def test_ages_are_those_of_the_oldest_that_is_left() -> None:
     assert backlog.waiting().age_seconds == 46
 
 
+def test_what_was_being_drained_while_all_was_counted_anew_is_not_taken_off_twice() -> None:
+    """Entries up to 2 are drained and dropped from the file before anybody has said so here; 3 waits."""
+    one = Lines(events=b"e", event_rows=1)
+    backlog = Backlog(Depth(entries=3, rows=3, bytes=3, age_seconds=0, dead_rows=0), last_id=3)
+    asked: list[int] = []
+
+    def count(after: int) -> Depth:
+        asked.append(after)
+        return Depth(entries=1, rows=1, bytes=1, age_seconds=0, dead_rows=0)
+
+    backlog.recount(lambda: 2, count)
+    backlog.drained(Stretch(last_id=2, entries=2, lines=[one, one]))
+    assert (asked, backlog.waiting().entries, backlog.rows) == ([2], 1, 1)
+    backlog.drained(Stretch(last_id=3, entries=1, lines=[one]))
+    assert (backlog.waiting().entries, backlog.rows, backlog.bytes) == (0, 0, 0)
+
+
 def test_what_is_drained_before_it_is_counted_leaves_nothing_behind() -> None:
     seconds = 100.0
     backlog = Backlog(Depth(entries=0, rows=0, bytes=0, age_seconds=0, dead_rows=0), last_id=0, clock=lambda: seconds)

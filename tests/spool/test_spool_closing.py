@@ -46,11 +46,11 @@ def test_closing_waits_for_the_commit_under_way(tmp_path: Path, flaky: Flaky, mo
     under_way, go_on, write = threading.Event(), threading.Event(), spool._file.write
     outcomes: list[str] = []
 
-    def slowly(batches: list[Lines], *, forget: int) -> int:
+    def slowly(batches: list[Lines], *, forget: int, above: int) -> int:
         if batches:
             under_way.set()
             assert go_on.wait(10)
-        return write(batches, forget=forget)
+        return write(batches, forget=forget, above=above)
 
     def late() -> None:
         try:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from experiments.domain.errors import Unavailable
+from experiments.services.recording.lines import to_lines
+from experiments.spool.backlog import Backlog
 from experiments.spool.file import SpoolFile
 from experiments.spool.folder import spool_folder, spool_folders
 from experiments.spool.hold import hold_new, lock_path, try_hold
@@ -126,6 +128,7 @@ def test_a_folder_in_which_nothing_changes_is_all_that_is_looked_at(
         assert not file.stay()
         assert len(looked) == 5
         seconds = 2.0
+        assert not file.stay()
         looked.clear()
         assert not file.stay()
         assert looked == [folder]
@@ -186,6 +189,86 @@ def test_a_file_that_another_process_holds_by_now_is_left_to_it(folder: Path, fl
     flaky.wait_for((1, 1))
     wait_until_empty(spool)
     spool.close(within_seconds=5)
+
+
+@pytest.mark.parametrize("drained", [True, False], ids=["drained-here", "still-there"])
+def test_ids_of_another_process_in_the_same_file_are_not_given_again(folder: Path, flaky: Flaky, drained: bool) -> None:
+    """Entries under ids that are drained already would never be drained, and be dropped with the next ones."""
+    spool = Spool(folder, flaky)
+    spool.append([event("a1")], [exposure("x1")], received_at=NOW)
+    path = spool._file.hold.path
+    lock_path(path).unlink()
+    hold = try_hold(path)
+    assert hold is not None
+    other = SpoolFile(hold)
+    other.write([to_lines([event(f"b{number}")], [], received_at=NOW) for number in range(3)], forget=0)
+    if drained:
+        assert spool._step() is not None
+    for number in range(5):
+        spool.append([event(f"later{number}")], [], received_at=NOW)
+    other.close()
+    while spool._step() is not None:
+        pass
+    spool.append([event("last")], [], received_at=NOW)
+    while spool._step() is not None:
+        pass
+    assert flaky.counts() == (1, 10)
+    assert (spool.status().rows, spool._file.depth(after=spool._drain.drained_id).rows) == (0, 0)
+    spool.close(within_seconds=1)
+
+
+def test_it_is_noticed_while_the_database_is_away_and_nothing_comes(
+    folder: Path, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.spool.drainer.LOOK_SECONDS", 0.05)
+    flaky.away = True
+    spool = started(folder, flaky)
+    spool.append([event("e1")], [exposure("x1")], received_at=NOW)
+    shutil.rmtree(folder)
+    deadline = time.monotonic() + 10
+    while not spool.status().moves:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    die(spool)
+    flaky.away = False
+    list(drain_orphans(folder, flaky))
+    assert flaky.counts() == (1, 1)
+
+
+def test_a_count_that_is_too_low_removes_nothing(folder: Path, flaky: Flaky, monkeypatch: pytest.MonkeyPatch) -> None:
+    flaky.away = True
+    spool = started(folder, flaky)
+    spool.append([event("e1")], [exposure("x1")], received_at=NOW)
+    monkeypatch.setattr(Backlog, "rows", 0)
+    spool.close(within_seconds=0)
+    flaky.away = False
+    list(drain_orphans(folder, flaky))
+    assert flaky.counts() == (1, 1)
+
+
+def test_what_only_the_folder_held_is_made_anew(folder: Path, flaky: Flaky) -> None:
+    spool = Spool(folder, flaky)
+    for found in list(folder.iterdir()):
+        found.unlink()
+    spool.append([event("e1")], [], received_at=NOW)
+    assert spool_folders(folder.parent) == {folder: "somewhere"}
+    spool.close(within_seconds=0)
+
+
+def test_a_folder_is_trusted_only_after_a_look_in_quiet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes within the same tick of the disk's clock as the last change leaves no trace in the folder's time."""
+    seconds = 0.0
+    monkeypatch.setattr("experiments.spool.place.monotonic", lambda: seconds)
+    file = SpoolFile(hold_new(folder))
+    assert not file.stay()
+    stat = Path.stat
+    same = stat(folder)
+    lock_path(file.hold.path).unlink()
+    seconds = 2.0
+    with monkeypatch.context() as coarse:
+        coarse.setattr(Path, "stat", lambda path, **options: same if path == folder else stat(path, **options))
+        assert file.stay()
+    file.remove()
 
 
 def test_what_somebody_put_under_the_name_is_not_removed(folder: Path, flaky: Flaky) -> None:

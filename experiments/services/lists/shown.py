@@ -23,10 +23,20 @@ def shown_of(digests: Iterable[bytes]) -> Shown:
 
 def count_shown(files: Sequence[Path]) -> int:
     """Count what is in any of the files, a slice of all digests at a time: they need not fit into memory together."""
-    held = [np.memmap(file, np.uint64, mode="r") for file in files]
-    edges = [np.uint64(place * (2**64 // _SLICES)) for place in range(1, _SLICES)]
-    places = [[0, *np.searchsorted(one, edges).tolist(), len(one)] for one in held]
+    places = [_places(file) for file in files]
     return sum(
-        len(np.unique(np.concatenate([one[at[place] : at[place + 1]] for one, at in zip(held, places, strict=True)])))
-        for place in range(_SLICES if held else 0)
+        len(np.unique(np.concatenate([_between(*one, place) for one in zip(files, places, strict=True)])))
+        for place in range(_SLICES if files else 0)
     )
+
+
+def _places(file: Path) -> list[int]:
+    """Where the slices of a file begin and end. No file stays open: a list may have more parts than a process may."""
+    held = np.memmap(file, np.uint64, mode="r")
+    edges = [np.uint64(place * (2**64 // _SLICES)) for place in range(1, _SLICES)]
+    return [0, *np.searchsorted(held, edges).tolist(), len(held)]
+
+
+def _between(file: Path, places: Sequence[int], place: int) -> Shown:
+    start, end = places[place : place + 2]
+    return np.fromfile(file, np.uint64, count=end - start, offset=start * np.dtype(np.uint64).itemsize)

@@ -105,6 +105,41 @@ def test_while_it_hangs_nobody_waits_and_nobody_else_asks(database: Database, ke
     assert database.asked == asked
 
 
+def test_one_read_that_never_ends_holds_up_no_others(
+    database: Database, keys: Keys, clock: FakeClock, winnow: Winnow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One connection hangs for good, and all others work: keys are read again, and those revoked elsewhere end."""
+    monkeypatch.setattr(key_reader, "HUNG_SECONDS", 0.4)
+    hung, other = known(keys, 2)
+    clock.advance(seconds=REMEMBERED_SECONDS + 1)
+    database.answers.clear()
+    assert seconds_of(keys, hung.text) >= PATIENCE
+    stuck, database.answers = database.answers, threading.Event()
+    database.answers.set()
+    winnow.keys.revoke(other.key.id, actor="ann")
+    stranger = winnow.keys.create("new", frozenset({"assign"}), actor="ann")
+    time.sleep(0.5)
+    assert keys.authenticate(stranger.text).name == "new"
+    with pytest.raises(Unauthenticated):
+        keys.authenticate(other.text)
+    winnow.keys.revoke(hung.key.id, actor="ann")
+    with pytest.raises(Unauthenticated):
+        keys.authenticate(hung.text)
+    stuck.set()
+
+
+def test_no_more_than_a_few_reads_hang_at_a_time(
+    database: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_reader, "HUNG_SECONDS", 0.0)
+    monkeypatch.setattr(key_reader, "AWAY_SECONDS", 0.0)
+    database.answers.clear()
+    asked = database.asked
+    for number in range(10):
+        seconds_of(keys, made_up(number))
+    assert database.asked - asked == key_reader.MOST_HUNG
+
+
 def test_made_up_keys_hold_nobody_who_is_known(database: Database, keys: Keys) -> None:
     [frontend] = known(keys, 1)
     database.answers.clear()
