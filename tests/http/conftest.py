@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from api.app import create_app
@@ -11,10 +13,19 @@ from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, MENS, VISIT, Caller
+from tests.http.fast_apps import share_what_apps_make
 
 SETTINGS = Settings(
     database_url="memory://", secret_key="s" * 40, cors_origins=("https://shop.example",), max_body_bytes=100_000
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_apps() -> Iterator[None]:
+    """Apps of all tests here share what would be the same in each."""
+    with pytest.MonkeyPatch.context() as patch:
+        share_what_apps_make(patch)
+        yield
 
 
 def caller(open_unit_of_work: OpenUnitOfWork, clock: FakeClock, settings: Settings = SETTINGS) -> Caller:

@@ -112,7 +112,8 @@ def as_exact(found: MomentTable, values: dict[str, Any]) -> None:
         scale = (centred(x, x) * centred(y, y)) ** 0.5
         assert cross.centred[0][1] == pytest.approx(centred(x, y), rel=0, abs=1e-12 * scale)
         shape = found.shapes[MetricKey(1, segment, variant, "spend")]
-        values_of = np.array([Fraction(float(one)) - Fraction(mean(x)) for one in x])
+        middle = Fraction(mean(x))
+        values_of = np.array([Fraction(float(one)) - middle for one in x])
         assert shape.m3 == pytest.approx(float((values_of**3).sum()), rel=1e-6)
 
 
