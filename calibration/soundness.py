@@ -18,6 +18,8 @@ def unsound(report: Report) -> list[str]:
 
 
 def _walk(value: object, place: str) -> Iterator[str]:
+    if value is None or isinstance(value, (str, int)):
+        return
     if isinstance(value, float):
         yield from _number(value, place)
     elif isinstance(value, Undefined):
