@@ -93,7 +93,7 @@ def test_what_is_refused_after_all_is_told_by_flask_which_does_not_try_again(
     spooled.lanes.fast(path, sent.replace(b"new", b"somebody"))
     tries: list[int] = []
 
-    def full(entries: Sequence[Lines], *, forget: int) -> int:
+    def full(entries: Sequence[Lines], *, forget: int, above: int) -> int:
         tries.append(len(entries))
         raise Unavailable("spool_full", "No room.")
 

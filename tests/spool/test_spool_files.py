@@ -128,7 +128,7 @@ def test_of_the_failures_while_draining_the_first_is_told(
     die(dead)
     files = drain_orphans(tmp_path, flaky)
 
-    def full(_file: SpoolFile, _batches: list[Lines], *, forget: int) -> int:
+    def full(_file: SpoolFile, _batches: list[Lines], *, forget: int, above: int = 0) -> int:
         raise SpoolFault(dead._file.hold.path, Unavailable("spool_full", "No room."))
 
     load = Drain._load
