@@ -8,6 +8,7 @@ extremes, quantiles, and sums of which every addition is exact (`analysis.aggreg
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.aggregation.arms import arms_of
@@ -28,7 +29,18 @@ from analysis.plan import Plan
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["UnitsError", "aggregate", "aggregate_units"]
+__all__ = ["TablesError", "UnitsError", "aggregate", "aggregate_units"]
+
+EXPOSURE_COLUMNS = ("unit_id", "variant", "segment", "epoch", "exposed_at")
+EVENT_COLUMNS = ("unit_id", "name", "value", "occurred_at")
+
+
+class TablesError(ValueError):
+    """A table of exposures or events is not one; `code` is stable: `missing_columns`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
@@ -47,6 +59,11 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     Returns
     -------
     MomentTable
+
+    Raises
+    ------
+    TablesError
+        `missing_columns`.
 
     Notes
     -----
@@ -69,6 +86,8 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is counted in `values_missing`; its
     event still counts as an event. A `cap` is applied to the unit's value, after summing.
     """
+    _require(exposures, EXPOSURE_COLUMNS, "exposures")
+    _require(events, EVENT_COLUMNS, "events")
     with staged(seen_of(exposures, plan)) as seen, staged(units_of(exposures, seen, plan)) as units:
         count = headcount(units, plan)
         counted = units.filter(units.status == "counted").select(
@@ -93,6 +112,14 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             caps=caps,
             events=outcomes.events_of_zeros(parts["moments"]),
             **parts,
+        )
+
+
+def _require(table: ir.Table, columns: Sequence[str], what: str) -> None:
+    if missing := [column for column in columns if column not in table.columns]:
+        raise TablesError(
+            "missing_columns",
+            f"the table of {what} has no column {', '.join(missing)}; it needs {', '.join(columns)}",
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from analysis.aggregate import aggregate
+from analysis.aggregate import TablesError, aggregate
 from analysis.moments import ArmKey, MetricKey, MomentTable
 from analysis.plan import Cell, Plan
 from tests.stats.builders import at, events, exposures, metric, moments_of, plan
@@ -121,3 +121,19 @@ def test_however_many_windows_a_mean_is_that_of_the_values(count: int) -> None:
     found = aggregate(exposures(seen), events(orders), question)
     for one in metrics:
         assert [found.of(MetricKey(1, "all", arm, one.key)).mean for arm in "ab"] == [499.0, 500.0]
+
+
+@pytest.mark.parametrize("column", ["unit_id", "variant", "segment", "epoch", "exposed_at"])
+def test_exposures_without_a_column_are_refused_by_name(column: str) -> None:
+    with pytest.raises(
+        TablesError, match=f"the table of exposures has no column {column}; it needs unit_id, "
+    ) as found:
+        aggregate(exposures([("1", "a", "all", 1, at(0))]).drop(column), events([("1", "visit", 1.0, at(1))]), plan())
+    assert found.value.code == "missing_columns"
+
+
+@pytest.mark.parametrize("column", ["unit_id", "name", "value", "occurred_at"])
+def test_events_without_a_column_are_refused_by_name(column: str) -> None:
+    with pytest.raises(TablesError, match=f"the table of events has no column {column}; it needs unit_id, ") as found:
+        aggregate(exposures([("1", "a", "all", 1, at(0))]), events([("1", "visit", 1.0, at(1))]).drop(column), plan())
+    assert found.value.code == "missing_columns"
