@@ -8,7 +8,6 @@ extremes, quantiles, and sums of which every addition is exact (`analysis.aggreg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from analysis.aggregation.arms import arms_of
@@ -22,7 +21,8 @@ from analysis.aggregation.reduce import Group, UnitTable, as_is, reaches, sums_b
 from analysis.aggregation.results import ArmOf, keyed, parts_of
 from analysis.aggregation.sources import variables
 from analysis.aggregation.staging import staged
-from analysis.aggregation.unit_rows import UnitsError, aggregate_units
+from analysis.aggregation.tables import TablesError, UnitsError, require_columns
+from analysis.aggregation.unit_rows import aggregate_units
 from analysis.moments import Distribution, MomentTable
 from analysis.plan import Plan
 
@@ -33,14 +33,6 @@ __all__ = ["TablesError", "UnitsError", "aggregate", "aggregate_units"]
 
 EXPOSURE_COLUMNS = ("unit_id", "variant", "segment", "epoch", "exposed_at")
 EVENT_COLUMNS = ("unit_id", "name", "value", "occurred_at")
-
-
-class TablesError(ValueError):
-    """A table of exposures or events is not one; `code` is stable: `missing_columns`."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
@@ -86,8 +78,8 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is counted in `values_missing`; its
     event still counts as an event. A `cap` is applied to the unit's value, after summing.
     """
-    _require(exposures, EXPOSURE_COLUMNS, "exposures")
-    _require(events, EVENT_COLUMNS, "events")
+    require_columns(exposures, EXPOSURE_COLUMNS, "exposures")
+    require_columns(events, EVENT_COLUMNS, "events")
     with staged(seen_of(exposures, plan)) as seen, staged(units_of(exposures, seen, plan)) as units:
         count = headcount(units, plan)
         counted = units.filter(units.status == "counted").select(
@@ -112,14 +104,6 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             caps=caps,
             events=outcomes.events_of_zeros(parts["moments"]),
             **parts,
-        )
-
-
-def _require(table: ir.Table, columns: Sequence[str], what: str) -> None:
-    if missing := [column for column in columns if column not in table.columns]:
-        raise TablesError(
-            "missing_columns",
-            f"the table of {what} has no column {', '.join(missing)}; it needs {', '.join(columns)}",
         )
 
 

@@ -15,6 +15,7 @@ from analysis.aggregation.event_values import finite
 from analysis.aggregation.first_look import look
 from analysis.aggregation.reduce import Group, Reach, UnitTable, reaches, sums_by_group
 from analysis.aggregation.results import keyed, parts_of
+from analysis.aggregation.tables import UnitsError, require_columns
 from analysis.aggregation.unit_columns import UnitColumns, integers_of, number_columns, numbers_of
 from analysis.moments import Distribution, MomentTable
 from analysis.plan import Plan
@@ -28,17 +29,6 @@ if TYPE_CHECKING:
 _GUESSED = ("count", "ratio")
 # Adding three times as much and taking it away again leaves integers as they are, and nothing else.
 _LARGEST_EPOCH = 2.0**51
-
-
-class UnitsError(ValueError):
-    """The table of units is not what the plan asks for.
-
-    `code` is stable: `missing_columns`, `unknown_epoch`, `not_numeric`, `epoch_not_integer`.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
@@ -172,9 +162,7 @@ def _keys(units: ir.Table, plan: Plan) -> tuple[str, ...]:
     for metric in plan.metrics:
         wanted += [metric.key, *([f"{metric.key}_denominator"] if metric.kind == "ratio" else [])]
         wanted += [covariate.key for covariate in metric.covariates]
-    missing = [column for column in dict.fromkeys(wanted) if column not in units.columns]
-    if missing:
-        raise UnitsError("missing_columns", f"the table of units has no column {', '.join(missing)}")
+    require_columns(units, list(dict.fromkeys(wanted)), "units", error=UnitsError)
     if "epoch" in units.columns:
         return ("epoch", "segment", "variant")
     if len({cell.epoch for cell in plan.cells}) > 1:

@@ -47,13 +47,8 @@ def quality_of(report: StoredReport, names: Names) -> Quality | None:
     if not counted:
         return None
     sizes = tuple(_sizes(scope, names) for scope in counted)
-    findings = [
-        *report.findings,
-        *report.overall.findings,
-        *(one for scope in report.segments for one in scope.findings),
-    ]
-    broken = any(finding.severity == "critical" for finding in findings)
-    doubted = any(finding.code == "srm_suspected" for finding in findings)
+    broken = any(finding.severity == "critical" for finding in report.all_findings)
+    doubted = report.doubts_sizes
     return Quality(
         sound=not broken and not doubted,
         sentence=_doubt(broken=broken) if broken or doubted else _sentence(counted, names),

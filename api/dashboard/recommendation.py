@@ -76,9 +76,7 @@ def _wins_but_harms(report: StoredReport) -> bool:
 
 def _ready(report: StoredReport, segments: list[str], names: Names) -> str:
     where = ", ".join(names.segment(segment) for segment in segments)
-    if any(
-        finding.code == "srm_suspected" for scope in (report.overall, *report.segments) for finding in scope.findings
-    ):
+    if report.doubts_sizes:
         return f"Look at the warning on the groups' sizes first; the rules would let it go live for {where}."
     return f"Put it live: the rules of this experiment allow it now for {where}."
 

@@ -91,6 +91,10 @@ def test_who_may_put_it_live_by_the_rules_is_told_so(winnow: Winnow) -> None:
     assert "Next: Put it live: the rules of this experiment allow it now for Bought men’s goods." in said
     assert 'href="#verdicts"' in site.get(PAGE)
     assert "it needs write" not in said
+    site.store(full_report(findings=[finding("srm_suspected", "warning", "The split looks wrong")]))
+    doubted = section(site.get(PAGE), "advice")
+    assert "Next: Look at the warning on the groups' sizes first; the rules would let it go live for Bought" in doubted
+    assert "Put it live" not in doubted
     site.submit("/", "/sign-out")
     site.sign_in("read")
     assert "Your key may only read; to decide, it needs write." in section(site.get(PAGE), "advice")

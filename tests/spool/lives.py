@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from experiments.spool.file import Depth, depth_of
@@ -22,6 +23,14 @@ def die(spool: Spool) -> None:
     if spool._drainer.is_alive():
         spool._drainer.stop(within_seconds=5)
     spool._file.close()
+
+
+def wait_until_empty(spool: Spool) -> None:
+    """Until it is known here that the database has everything: that is a moment after it has."""
+    deadline = time.monotonic() + 10
+    while spool.status().rows or spool.status().entries:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def listed(folder: Path) -> list[Depth]:

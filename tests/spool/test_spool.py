@@ -16,7 +16,7 @@ from experiments.spool.backlog import Backlog, Waiting
 from experiments.spool.file import Depth, Stretch
 from experiments.spool.spool import Spool
 from tests.spool.conftest import NOW, Flaky, event, exposure
-from tests.spool.lives import die, listed, started
+from tests.spool.lives import die, listed, started, wait_until_empty
 
 
 def fill(spool: Spool) -> tuple[int, Unavailable]:
@@ -125,10 +125,7 @@ def test_a_full_spool_says_so_and_takes_again_when_it_is_drained(tmp_path: Path,
     assert spool.status().rows == taken * 2
     flaky.away = False
     spool.append_lines(Lines())
-    deadline = time.monotonic() + 5
-    while spool.status().rows:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until_empty(spool)
     spool.append([event("after")], [exposure("x-after")], received_at=NOW)
     flaky.wait_for((taken + 1, taken + 1))
     spool.close(within_seconds=5)
@@ -145,10 +142,7 @@ def test_a_full_disk_stores_nothing_and_is_survived(tmp_path: Path, flaky: Flaky
     assert spool._file.depth().entries == taken
     spool.start()
     flaky.wait_for((taken, taken))
-    deadline = time.monotonic() + 5
-    while spool.status().rows:  # the database has them a moment before it is known here
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until_empty(spool)
     spool.append([event("after")], [], received_at=NOW)
     flaky.wait_for((taken, taken + 1))
     spool.close(within_seconds=5)

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from experiments.domain.errors import Unavailable
-from experiments.services.recording.lines import to_lines
+from experiments.services.recording.lines import Lines, to_lines
 from experiments.spool.backlog import Backlog
+from experiments.spool.drain import Drain
 from experiments.spool.file import SpoolFile
 from experiments.spool.folder import spool_folder, spool_folders
 from experiments.spool.hold import hold_new, lock_path, try_hold
 from experiments.spool.listing import drain_orphans
 from experiments.spool.spool import Spool
 from tests.spool.conftest import NOW, Flaky, event, exposure
-from tests.spool.lives import die, started
+from tests.spool.lives import die, started, wait_until_empty
 
 
 def _file_only(path: Path) -> None:
@@ -62,11 +63,13 @@ def folder(tmp_path: Path) -> Path:
     return spool_folder(tmp_path / "spool", "somewhere")
 
 
-def wait_until_empty(spool: Spool) -> None:
-    deadline = time.monotonic() + 10
-    while spool.status().rows or spool.status().entries:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def taken_over(spool: Spool) -> SpoolFile:
+    """Its file as another process has it, which found the lock gone."""
+    path = spool._file.hold.path
+    lock_path(path).unlink()
+    hold = try_hold(path)
+    assert hold is not None
+    return SpoolFile(hold)
 
 
 @every_removal
@@ -174,11 +177,7 @@ def test_a_file_that_another_process_holds_by_now_is_left_to_it(folder: Path, fl
     """Only the lock was removed, and the other has drained what it found there."""
     spool = Spool(folder, flaky)
     spool.append([event("e1")], [exposure("x1")], received_at=NOW)
-    path = spool._file.hold.path
-    lock_path(path).unlink()
-    hold = try_hold(path)
-    assert hold is not None
-    other = SpoolFile(hold)
+    path, other = spool._file.hold.path, taken_over(spool)
     other.write([], forget=1)
     spool.append([event("e2")], [exposure("x2")], received_at=NOW)
     assert spool._file.hold.path != path
@@ -196,11 +195,7 @@ def test_ids_of_another_process_in_the_same_file_are_not_given_again(folder: Pat
     """Entries under ids that are drained already would never be drained, and be dropped with the next ones."""
     spool = Spool(folder, flaky)
     spool.append([event("a1")], [exposure("x1")], received_at=NOW)
-    path = spool._file.hold.path
-    lock_path(path).unlink()
-    hold = try_hold(path)
-    assert hold is not None
-    other = SpoolFile(hold)
+    other = taken_over(spool)
     other.write([to_lines([event(f"b{number}")], [], received_at=NOW) for number in range(3)], forget=0)
     if drained:
         assert spool._step() is not None
@@ -215,6 +210,29 @@ def test_ids_of_another_process_in_the_same_file_are_not_given_again(folder: Pat
     assert flaky.counts() == (1, 10)
     assert (spool.status().rows, spool._file.depth(after=spool._drain.drained_id).rows) == (0, 0)
     spool.close(within_seconds=1)
+
+
+def test_what_was_under_way_while_others_drained_it_is_not_taken_off_the_count(
+    folder: Path, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process is quicker with what is being drained here, and the file moves before that ends."""
+    spool = Spool(folder, flaky)
+    spool.append([event("e1"), event("e2")], [exposure("x1")], received_at=NOW)
+    load = Drain._load
+
+    def slowly(drain: Drain, lines: Lines) -> None:
+        other = taken_over(spool)
+        other.write([], forget=1)
+        other.close()
+        spool.append([event("e3")], [], received_at=NOW)
+        load(drain, lines)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(Drain, "_load", slowly)
+        assert spool._step() is not None
+    spool.append([event("e4")], [], received_at=NOW)
+    assert (spool.status().moves, spool.status().rows, spool.status().entries) == (1, 2, 2)
+    spool.close(within_seconds=0)
 
 
 def test_it_is_noticed_while_the_database_is_away_and_nothing_comes(

@@ -44,6 +44,16 @@ class StoredReport:
     recommendation: Recommendation | None
 
     @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Of the whole report, and of all of its scopes."""
+        scopes = (self.overall, *self.segments)
+        return (*self.findings, *(finding for scope in scopes for finding in scope.findings))
+
+    @property
+    def doubts_sizes(self) -> bool:
+        return any(finding.code == "srm_suspected" for finding in self.all_findings)
+
+    @property
     def one_look(self) -> bool:
         return self.stopping_rule == "fixed_horizon"
 
