@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.estimate import Interval, Report, ScopeReport, Undefined
-from analysis.moments import MetricKey, Moments
+from analysis.estimate import Interval, ScopeReport, Undefined
+from analysis.moments import Moments
 from analysis.plan import Cell
 from analysis.report import build
 from tests.stats.builders import (
@@ -479,79 +479,6 @@ def test_what_is_recommended_does_not_contradict_a_segment() -> None:
     )
 
 
-def guarded(harmed: int, segments: tuple[str, ...] = ("s",), **changes: Any) -> Report:
-    """b wins 15 % against 10 %; of 100,000 an arm 50,000 and so many complain. The first segment alone is harmed."""
-    guard = metric(key="guard", name="Complaints", role="guardrail", direction="decrease", margin_lift=0.02)
-    arms = {
-        (1, where, variant): {
-            "visits": conversions(visits, 100_000),
-            "guard": conversions(harmed if (where, variant) == (segments[0], "b") else 50_000, 100_000),
-        }
-        for where in segments
-        for variant, visits in (("a", 10_000), ("b", 15_000))
-    }
-    return build(plan(metric(name="Visits"), guard, segments=segments, **changes), table(arms))
-
-
-@pytest.mark.parametrize(
-    ("complaints", "code", "message", "advice", "sentence"),
-    [
-        pytest.param(
-            60_000,
-            "guardrail_harmed",
-            "b harms Complaints: 20% higher than with a, surely by 18% or more; 2% is tolerated",
-            "none",
-            "b wins on Visits, but harms Complaints: do not show it to everybody before that is understood.",
-            id="harmed",
-        ),
-        pytest.param(
-            51_000,
-            "guardrail_worse",
-            "b does some harm to Complaints: 2.0% higher than with a, perhaps no more than the 2% that is tolerated",
-            "one_for_all",
-            "Show b to everybody: it wins. b does some harm to Complaints, perhaps no more than is tolerated: look at "
-            "that first.",
-            id="worse",
-        ),
-        pytest.param(40_000, None, "", "one_for_all", "Show b to everybody: it wins.", id="safe"),
-    ],
-)
-def test_who_wins_at_a_price_is_not_recommended_without_it(
-    complaints: int, code: str | None, message: str, advice: str, sentence: str
-) -> None:
-    """The lift's interval is some 1.3 points wide on either side."""
-    found = guarded(complaints)
-    for scope in (found.overall, *found.segments):
-        assert scope.verdict.outcome == "winner"
-        told = [one for one in scope.findings if one.code.startswith("guardrail")]
-        assert [(one.code, one.severity, one.message, one.variant, one.metric) for one in told] == (
-            [(code, "warning", message, "b", "guard")] if code else []
-        )
-    assert found.recommendation is not None
-    assert (found.recommendation.advice, found.recommendation.sentence) == (advice, sentence)
-
-
-def test_harm_in_a_segment_is_named_with_it() -> None:
-    """+4 % of s alone; with t +2 %, at the margin."""
-    found = guarded(52_000, ("s", "t"))
-    told = [[one.message for one in scope.findings if one.metric == "guard"] for scope in found.segments]
-    assert told[0][0].startswith("b harms Complaints for s: 4.0% higher than with a, surely by 2.")
-    assert told[1] == []
-    assert found.recommendation is not None
-    assert (found.recommendation.advice, found.recommendation.winners) == ("per_segment", (("t", "b"),))
-    assert found.recommendation.sentence == (
-        "b wins on Visits, but not without harm: show b to t; do not show b to s before it is understood why it harms "
-        "Complaints. b does some harm to Complaints, perhaps no more than is tolerated: look at that first."
-    )
-
-
-def test_nothing_is_said_of_guardrails_where_the_data_cannot_be_trusted() -> None:
-    cells = [Cell(epoch=1, segment="s", weights={"a": 2, "b": 1})]
-    found = segment(guarded(60_000, cells=cells))
-    assert found.verdict.outcome == "untrustworthy"
-    assert [one.code for one in found.findings if one.code.startswith("guardrail")] == []
-
-
 @pytest.mark.parametrize(("direction", "who"), [("increase", "b wins for y: visits are"), ("decrease", "a wins for y")])
 def test_where_an_interval_ends_at_0_the_sentence_rules_0_out(direction: str, who: str) -> None:
     """Holm over three segments, p = 6e-5, .0215 and 1: the second is below alpha/2 and not below alpha/3, so that its
@@ -585,58 +512,3 @@ def test_large_values_are_written_out() -> None:
     sentence = build(plan(metric(kind="mean")), table(arms)).overall.verdict.sentence
     assert "visits are 123,400 higher than with a (between " in sentence
     assert "e+" not in sentence
-
-
-def test_what_cannot_be_tested_is_said_to_be_so() -> None:
-    """All of one arm have 5 and all of the other 7: no number of such customers gives the spread of a test."""
-    arms = {(1, "all", arm): {"visits": moments_of([value] * 4_000)} for arm, value in (("a", 5.0), ("b", 7.0))}
-    found = build(plan(metric(kind="mean"), units_name="customers"), table(arms))
-    assert found.overall.verdict.outcome == "undecided"
-    assert segment(found).verdict.sentence == (
-        "No winner for all: visits cannot be tested. Nobody differs from anybody within an arm: no scale to test on. "
-        "More customers like these will not change that."
-    )
-    assert found.recommendation.sentence.startswith("There is no winner. It cannot be tested: nobody differs")
-    ahead = comparison(segment(found)).outlook
-    assert ahead is not None
-    assert isinstance(ahead.units_left, Undefined)
-    assert ahead.units_left.reason == "zero_variance"
-
-
-def test_denominators_of_zero_cannot_be_tested_either() -> None:
-    arms = {
-        (1, "all", arm): {"visits": moments_of([1.0, 3.0] * 500, [of, of] * 500)}
-        for arm, of in (("a", 1.0), ("b", 0.0))
-    }
-    ratio = metric(kind="ratio", denominator_event_name="view")
-    assert "visits cannot be tested. The denominators add up to zero." in (
-        segment(build(plan(ratio), table(arms))).verdict.sentence
-    )
-
-
-def test_time_alone_is_not_enough_where_one_arm_has_too_few() -> None:
-    """2,000 are maturing, of whom 20 in b: 50 and 20 are no 100."""
-    arms = {(1, "all", arm): {"visits": conversions(20, 50)} for arm in "ab"}
-    maturing = {MetricKey(1, "all", "a", "visits"): 1_980, MetricKey(1, "all", "b", "visits"): 20}
-    found = build(plan(metric(window_seconds=86_400)), table(arms, maturing=maturing))
-    assert found.recommendation.sentence.endswith("Give it time; more units are needed, too.")
-    assert found.recommendation.waits_for == "time"
-
-
-@pytest.mark.parametrize(
-    ("recent", "advice"),
-    [
-        (3_000, "not over yet. Give it time."),
-        (20, "not over yet. Give it time; more units are needed, too."),
-    ],
-)
-def test_windows_that_are_open_miss_time(recent: int, advice: str) -> None:
-    """The minimum is 100 units of each arm; 50 are complete."""
-    arms = {(1, "all", arm): {"visits": conversions(20, 50)} for arm in "ab"}
-    maturing = {MetricKey(1, "all", arm, "visits"): recent for arm in "ab"}
-    found = build(plan(metric(window_seconds=86_400)), table(arms, maturing=maturing))
-    assert found.overall.verdict.sentence == (
-        "Too early to say for all segments together: a has 50 of the 100 units with a complete window needed. "
-        f"{2 * recent:,} units are in whose time is not over yet."
-    )
-    assert found.recommendation.sentence.endswith(advice)
