@@ -314,3 +314,10 @@ def small(outcome: str = "undecided", sentence: str = "No winner yet.", **change
 def plain(**changes: Any) -> Definition:
     """The same e-mails for everyone."""
     return mail(**{"segments": (segment_plan("everyone", ""),), "metrics": USES[:1], **changes})
+
+
+def section(html: str, name: str) -> str:
+    """The words of one section of the page."""
+    found = re.search(rf'<section class="[^"]*" aria-labelledby="{name}-title".*?</section>', html, re.S)
+    assert found is not None, name
+    return text_of(found[0]).replace("\N{NO-BREAK SPACE}", " ")

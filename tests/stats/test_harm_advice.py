@@ -214,3 +214,32 @@ def test_nothing_is_said_of_guardrails_where_the_data_cannot_be_trusted() -> Non
     found = segment(guarded(60_000, cells=cells))
     assert found.verdict.outcome == "untrustworthy"
     assert [one.code for one in found.findings if one.code.startswith("guardrail")] == []
+
+
+@pytest.mark.parametrize(
+    ("control", "treatment", "direction", "state"),
+    [
+        pytest.param(50_000, 50_000, "increase", "safe", id="same"),
+        pytest.param(50_000, 40_000, "increase", "harmed", id="far below"),
+        pytest.param(50_000, 49_000, "increase", "worse", id="at the margin"),
+        pytest.param(50_000, 51_000, "decrease", "worse", id="complaints at the margin"),
+        pytest.param(50_000, 49_600, "increase", "unknown", id="near 0"),
+        pytest.param(50_000, 48_000, "increase", "harmed", id="beyond the margin"),
+        pytest.param(50_000, 60_000, "increase", "safe", id="far above"),
+        pytest.param(50_000, 60_000, "decrease", "harmed", id="complaints far above"),
+        pytest.param(50_000, 40_000, "decrease", "safe", id="complaints far below"),
+        pytest.param(0, 0, "increase", "unknown", id="no lift"),
+    ],
+)
+def test_guardrails(control: int, treatment: int, direction: str, state: str) -> None:
+    """100,000 an arm around one half: the always-valid interval of the lift is ± 1.3 points wide, the margin 2 %."""
+    guard = metric(key="guard", role="guardrail", margin_lift=0.02, direction=direction)
+    arms = {"a": control, "b": treatment, "c": control}
+    tables = table(
+        {
+            (1, "all", variant): {"visits": conversions(100, 1000), "guard": conversions(x, 100_000)}
+            for variant, x in arms.items()
+        }
+    )
+    rows = segment(build(plan(metric(), guard, variants=("a", "b", "c")), tables)).metrics[1].comparisons
+    assert [row.guardrail for row in rows] == [state, "unknown" if state == "unknown" and not control else "safe", None]
