@@ -56,8 +56,9 @@ def _why(evidence: Evidence, policy: PromotionPolicy) -> DecisionReason:
         return DecisionReason(code="winner", message=evidence.verdict)
     return DecisionReason(
         code="expected_loss",
-        message=f"{evidence.variant} is ahead of {evidence.control} by {evidence.gain or 0:+.1%} so far, and choosing "
-        f"it may cost {belief.expected_loss:.2%} on average; the policy allows {policy.loss_tolerance or 0:.2%}.",
+        message=f"{evidence.variant} is ahead of {evidence.control} by {percent(evidence.gain or 0, 1, sign=True)} so "
+        f"far, and choosing it may cost {percent(belief.expected_loss, 2)} on average; the policy allows "
+        f"{percent(policy.loss_tolerance or 0, 2)}.",
     )
 
 
