@@ -123,13 +123,14 @@ def test_told_to_stop_the_streams_end_cleanly_with_the_server(site: Site) -> Non
         began = time.monotonic()
         code = await asyncio.to_thread(site.server.end)
         assert code == 0
+        # Workers have 10 s before they are killed. The log is not asked: Granian 2.8.7 now and then says that it
+        # kills a worker which has just ended by itself (its threads race for the exit code).
         assert time.monotonic() - began < 9
         rest = await asyncio.wait_for(reader.read(), 5)
         assert rest.endswith(b"0\r\n\r\n")  # the last chunk: ended, not cut off
         writer.close()
 
     asyncio.run(story())
-    assert "Killing" not in site.server.log.read_text()
     with pytest.raises(httpx.TransportError):
         httpx.get(f"http://127.0.0.1:{site.stream_port}/healthz")
 
