@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11+, pip and make: `make demo` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test lint check test-own-clients agree test-clients test-peers bench-analysis bench-online bench-segments calibration simulate-adaptive simulate-policy format lock clean
+.PHONY: help env demo test test-whole lint check test-own-clients agree test-clients test-peers bench-analysis bench-online bench-segments calibration simulate-adaptive simulate-policy format lock clean
 
 # Tests start processes by the hundred: what they compile is kept, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
@@ -33,6 +33,9 @@ demo: $(RUNTIME) ## run a whole experiment and keep serving (ONCE=1: exit after 
 
 test: $(DEV) ## run all tests, on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-whole: $(DEV) ## the same, with checks by chance repeated as often as our documents state (about an hour)
+	WINNOW_TEST_WHOLE=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(DEV) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

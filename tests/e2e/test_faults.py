@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import tempfile
@@ -26,10 +25,11 @@ from experiments.storage.engine import BUSY_SECONDS, HUNG_SECONDS, make_engine
 from tests.e2e.load import Load, assert_stored_once, make_known
 from tests.e2e.offered import offered, start_worker, working
 from tests.e2e.processes import new_key
+from tests.repeats import repeats
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-GONE_SECONDS = float(os.environ.get("WINNOW_TEST_GONE_SECONDS", "8"))
+GONE_SECONDS = repeats(8, 60)
 
 
 class Postgres:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import count
 from typing import Any
 
 MASK = 0xFFFFFFFF
@@ -81,10 +84,17 @@ def assign(experiment: dict[str, Any], unit_id: str, segment: str) -> dict[str, 
 
 def unit_with_bucket(salt: str, wanted: int, version: int = 1) -> str:
     """The first of boundary-0, boundary-1, … that falls into a bucket."""
-    number = 0
-    while bucket(salt, f"boundary-{number}", version) != wanted:
-        number += 1
-    return f"boundary-{number}"
+    first, numbers = _firsts(salt, version)
+    while wanted not in first:
+        unit = f"boundary-{next(numbers)}"
+        first.setdefault(bucket(salt, unit, version), unit)
+    return first[wanted]
+
+
+@cache
+def _firsts(salt: str, version: int) -> tuple[dict[int, str], Iterator[int]]:
+    """The first unit of each bucket so far, and the numbers that were not looked at."""
+    return {}, count()
 
 
 IDS = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -11,8 +9,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from segmentation.learnt import Learning, LearntSegments, NoClusters, assign, learn
 from tests.learnt.worlds import NOISE, named, planted, structure_p
+from tests.repeats import repeats
 
-RUNS = int(os.environ.get("WINNOW_TEST_NOISE_RUNS", "6"))
+RUNS = repeats(3, 200)
 """With 200, which take half an hour of a core, the rates are those that the page states."""
 QUICK = Learning(seed=5, most_clusters=6, starts=4, references=19, pairs=3, sample_units=500)
 
@@ -35,7 +34,7 @@ def test_noise_is_no_structure() -> None:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", NOISE)
 def test_noise_is_no_structure_at_the_stated_rate(name: str) -> None:
-    """Of 300 units each: at .05 more findings than that (2 in 6 runs, 19 in 200) come once in 200 times."""
+    """Of 300 units each: at .05 more findings than that (1 in 3 runs, 19 in 200) come once in 200 times."""
     assert false_findings(name, RUNS, 300) <= binom.ppf(0.995, RUNS, 0.05)
 
 
@@ -63,7 +62,7 @@ def test_planted_clusters_are_recovered(clusters: int, attributes: int) -> None:
 @pytest.mark.parametrize(("clusters", "attributes"), [(2, 2), (3, 2), (4, 3), (5, 4)])
 def test_planted_clusters_are_recovered_at_the_stated_rate(clusters: int, attributes: int) -> None:
     """Four in five at the least, with rules that are right for .95 of the held-out units in each."""
-    recovered, runs = 0, max(5, RUNS // 8)
+    recovered, runs = 0, repeats(5, 25)
     for run in range(runs):
         values, truth = planted(np.random.default_rng([run, clusters, 101]), 600, clusters, attributes)
         found = learn(named(values), QUICK)

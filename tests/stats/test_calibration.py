@@ -16,6 +16,7 @@ from analysis.estimate import Report
 from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
 from analysis.plan import Plan
 from analysis.report import build
+from tests.repeats import repeats
 from tests.stats.builders import metric, plan
 
 Floats = NDArray[np.float64]
@@ -56,7 +57,7 @@ def looks(draw: Callable[[tuple[int, int]], Floats], per_look: int, question: Pl
 @pytest.mark.parametrize("family", ["holm", "benjamini_hochberg"])
 def test_twenty_null_segments_with_three_arms_name_no_winner(family: str) -> None:
     """Sixty comparisons, looked at 25 times: any conclusion in any segment at any look is an error."""
-    experiments, segments, rng = 50, 20, np.random.default_rng(20)
+    experiments, segments, rng = repeats(20, 50), 20, np.random.default_rng(20)
     questions = plan(variants=("a", "b", "c"), segments=names(segments), family=family, metrics=(metric(kind="mean"),))
     wrong = 0
     for _ in range(experiments):

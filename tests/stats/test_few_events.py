@@ -12,6 +12,7 @@ from analysis.estimate import Estimate, Interval, Undefined
 from analysis.moments import Moments
 from analysis.plan import Cell
 from analysis.report import build
+from tests.repeats import repeats
 from tests.stats.builders import comparison, drawn_moments, metric, moments_of, plan, segment, table
 
 
@@ -118,7 +119,7 @@ def test_a_small_arm_with_rare_events_keeps_its_level_at_every_look(kind: str) -
 
     Revenue of 20 % payers (lognormal, σ 1), counts of .01.
     """
-    runs, rng = 150, np.random.default_rng(19)
+    runs, rng = repeats(60, 150), np.random.default_rng(19)
     names = tuple(f"run{index:03d}" for index in range(runs))
     cells = [Cell(epoch=1, segment=name, weights={"a": 1, "b": 19}) for name in names]
     question = plan(metric(kind="mean"), segments=names, cells=cells)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.domain.few_events import Counted, highest_ratio_of_means, highest_ratio_of_rates
+from tests.repeats import repeats
 
 
 def test_nobody_of_half_against_ten_of_the_other() -> None:
@@ -37,9 +38,9 @@ def test_without_anybody_to_compare_with_there_is_no_bound(others: float, share:
 
 @pytest.mark.parametrize("share", [0.5, 0.95])
 def test_among_equals_it_is_hardly_ever_wrong_at_any_look(share: float) -> None:
-    """At most .05, and 2.9 standard errors of 300 courses."""
-    random, wrong = Random(7), 0
-    for _ in range(300):
+    """At most .05, and 2.9 standard errors."""
+    random, wrong, courses = Random(7), 0, repeats(100, 300)
+    for _ in range(courses):
         few = others = 0
         for look in range(1, 201):
             arm = random.random() < share
@@ -48,7 +49,7 @@ def test_among_equals_it_is_hardly_ever_wrong_at_any_look(share: float) -> None:
             if bound is not None and bound < 1:
                 wrong += 1
                 break
-    assert wrong / 300 <= 0.05 + 2.9 * 0.0126
+    assert wrong / courses <= 0.05 + 2.9 * (0.05 * 0.95 / courses) ** 0.5
 
 
 def test_a_mean_that_is_gone_against_one_of_hundreds() -> None:
@@ -83,8 +84,8 @@ def test_no_bound_of_a_mean_where_the_others_say_too_little(few: Counted, others
 
 def test_among_equals_the_bound_of_means_is_hardly_ever_below_one_at_any_look() -> None:
     """Orders of a skewed worth in one of ten units, as of the first look; at most .05 and 2.9 standard errors."""
-    random, wrong = np.random.default_rng(11), 0
-    for _ in range(300):
+    random, wrong, courses = np.random.default_rng(11), 0, repeats(100, 300)
+    for _ in range(courses):
         orders = random.random(4_000) < 0.1
         worth = np.where(orders, random.lognormal(0.0, 1.0, 4_000), 0.0)
         few = random.random(4_000) < 0.95
@@ -101,4 +102,4 @@ def test_among_equals_the_bound_of_means_is_hardly_ever_below_one_at_any_look() 
             if bound is not None and bound < 1:
                 wrong += 1
                 break
-    assert wrong / 300 <= 0.05 + 2.9 * 0.0126
+    assert wrong / courses <= 0.05 + 2.9 * (0.05 * 0.95 / courses) ** 0.5
