@@ -85,7 +85,7 @@ def document(app: Flask, described: Sequence[Routes]) -> None:
         },
     )
     api = Described()
-    api.ERROR_SCHEMA = ProblemSchema
+    api.ERROR_SCHEMA = ProblemSchema()  # made once: it describes some sixty answers
     api.init_app(app)
     for routes in described:
         api.register_blueprint(routes.blueprint)

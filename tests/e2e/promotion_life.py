@@ -1,8 +1,8 @@
-"""A promotion's whole life in processes that die: `python -m tests.e2e.promotion_life URL kill|split`.
+"""A promotion's whole life in processes that die: `python -m tests.e2e.promotion_life URL kill|split EVERY`.
 
-A boundary is the moment before or after every write and every commit of the worker. For each boundary in turn there is
-an experiment of its own, whose worker is struck there: by SIGKILL, or by the database, which ends all connections
-while the process goes on. Then another process does what is left. Says at its end how many boundaries there were.
+A boundary is the moment before or after every write and every commit of the worker. For each of them in turn, or every
+so many, there is an experiment of its own, whose worker is struck there: by SIGKILL, or by the database, which ends all
+connections while the process goes on. Then another process does what is left. Says at its end which was the last.
 """
 
 from __future__ import annotations
@@ -222,13 +222,13 @@ def in_a_process(act: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def strike_everywhere(url: str, how: str) -> int:
-    """Return the number of boundaries, each of which was struck."""
-    for number in range(1, MOST):
+def strike_everywhere(url: str, how: str, every: int) -> int:
+    """Return the last boundary that was struck; none was left after it, or fewer than `every`."""
+    for number in range(1, MOST, every):
         key = f"banner-{number}"
         ended = in_a_process(lambda key=key, number=number: 0 if live(url, key, number, how) >= number else REACHED_ALL)
         if ended == REACHED_ALL:
-            return number - 1
+            return number - every
         if ended != (-signal.SIGKILL if how == "kill" else 0):
             raise SystemExit(f"boundary {number}: ended with {ended}")
         if in_a_process(lambda key=key: live(url, key, None, how) * 0):
@@ -238,4 +238,4 @@ def strike_everywhere(url: str, how: str) -> int:
 
 
 if __name__ == "__main__":
-    print(strike_everywhere(sys.argv[1], sys.argv[2]))
+    print(strike_everywhere(sys.argv[1], sys.argv[2], int(sys.argv[3])))
