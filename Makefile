@@ -6,8 +6,8 @@
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
-# Two more than there are processors: tests of whole processes wait for most of their time.
-WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 2)")
+# One more than there are processors: tests of whole processes wait for most of their time.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
 BIN := .venv/bin
 VENV := .venv/.made
 RUNTIME := .venv/.runtime
