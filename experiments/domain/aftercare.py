@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 
 from experiments.domain.candidacy import harmed, not_running, stale
 from experiments.domain.decision import HOLD_OVER, Action, Decision, DecisionReason
@@ -112,7 +113,10 @@ def _soaking(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Reasons
 
 
 def _holding(evidence: Evidence, live: Live, policy: PromotionPolicy) -> DecisionReason:
-    """Nobody is kept for good who is behind at the end of the hold: who has not surely lost has not won yet."""
+    """Nobody is kept for good who is behind at the end of the hold: who has not surely lost has not won yet.
+
+    Nor is what a ramp would not go on with.
+    """
     until = live.share_since + timedelta(seconds=policy.hold_seconds)
     if evidence.watermark_at < until:
         return DecisionReason(code="holding_back", message=f"The holdback measures until {until:%Y-%m-%d %H:%M} UTC.")
@@ -124,6 +128,12 @@ def _holding(evidence: Evidence, live: Live, policy: PromotionPolicy) -> Decisio
         )
         return DecisionReason(
             code="not_confirmed", message=f"The hold is over, but {so_far}: the holdback goes on measuring."
+        )
+    doubt = next(chain(_suspect(live), _out_of_favour(evidence, live)), None)
+    if doubt is not None:
+        return DecisionReason(
+            code="not_confirmed",
+            message=f"The hold is over, but not all is well: {doubt.message} The holdback goes on measuring.",
         )
     return DecisionReason(
         code=HOLD_OVER,

@@ -107,9 +107,7 @@ def _not_current(evidence: Evidence, policy: PromotionPolicy, now: datetime) -> 
     if evidence.variant not in (*evidence.offered, None) and (
         evidence.outcome == "winner" or policy.winner is WinnerRule.EXPECTED_LOSS
     ):
-        yield DecisionReason(
-            code="not_offered", message=f"{evidence.variant} is not offered in {evidence.segment} any more."
-        )
+        yield DecisionReason(code="not_offered", message=f"{evidence.variant} is not offered in {evidence.segment}.")
     yield from stale(evidence, policy, now)
 
 

@@ -131,15 +131,16 @@ class Analyst:
     def is_due(self, key: str, maximum_age_seconds: float) -> bool:
         """Say whether rows or a version came in since the latest snapshot, or it is older than it may be.
 
-        Where looks are counted, there is one a day.
+        Where looks are counted, there is one a day, and a last one for what came in before a stop.
         """
         with self._open(read_only=True) as work:
             latest = work.snapshots.latest(key)
             if latest is None:
                 return True
             age = abs((self._clock() - latest.watermark.at).total_seconds())  # clocks may be set back
-            current = work.experiments.get(key).current
-            if _counts_looks(current):
+            experiment = work.experiments.get(key)
+            current, stopped_at = experiment.current, experiment.stopped_at
+            if _counts_looks(current) and (stopped_at is None or latest.watermark.at >= stopped_at):
                 return age > LOOK_SECONDS
             if age > maximum_age_seconds:
                 return True

@@ -51,7 +51,8 @@ def evidence_of(look: Look, segment: str) -> Evidence:
     basis, scope = _basis(experiment, snapshot.report, own)
     verdict, control = scope["verdict"], definition.control.key
     direction = definition.primary.metric.direction
-    offered = tuple(key for key, share in definition.intended_shares(plan).items() if share)
+    # Who is left out of the experiment is offered nothing, whatever wins elsewhere.
+    offered = tuple(key for key, share in definition.intended_shares(plan).items() if share and plan.traffic_bp)
     beliefs = tuple(beliefs_of(scope, control))
     variant = verdict["variant"]
     if definition.promotion.winner is WinnerRule.EXPECTED_LOSS:

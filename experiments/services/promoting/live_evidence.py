@@ -33,13 +33,17 @@ LEAST_RATIO = 0.001
 
 
 def live_evidence(promotion: Promotion, look: Look) -> Live | None:
-    """Return what has been measured of a promotion since it went live; None where it is not."""
+    """Return what has been measured of a promotion since it went live; None where it is not.
+
+    A snapshot from before its latest share has measured nothing of that: it counts who came by other shares.
+    """
     began = promotion.went_live
     if began is None or not promotion.is_live:
         return None
     last, control = promotion.shares[-1], look.experiment.definition.control.key
     direction = look.experiment.definition.primary.metric.direction
-    report: Doc | None = look.snapshot.realised.get(promotion.id, {}).get("report")
+    is_seen = last.version_after is None or look.snapshot.version >= last.version_after
+    report: Doc | None = look.snapshot.realised.get(promotion.id, {}).get("report") if is_seen else None
     scope: Doc | None = report["segments"][0] if report else None
     shown = against_control(metric_of(scope, MetricRole.PRIMARY), promotion.variant, control) if scope else None
     low, high = gain_ends(shown, direction)

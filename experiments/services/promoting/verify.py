@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from experiments.domain.decide import decide
-from experiments.domain.decision import DecisionReason
 from experiments.domain.errors import NotFound
 from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Status
@@ -18,8 +17,8 @@ from experiments.services.promoting.look import Look
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepVerification:
-    """`same_hash`: the stored evidence is what was hashed. `same_answer`: deciding again gives the stored reasons.
-    `same_evidence`: the snapshot gives that evidence again; None where it is not kept any more.
+    """`same_hash`: the stored evidence is what was hashed. `same_answer`: deciding again gives the stored state and its
+    reasons. `same_evidence`: the snapshot gives that evidence again; None where it is not kept any more.
     """
 
     number: int
@@ -68,12 +67,13 @@ def _verified(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evid
         state=step.state,
         evidence_sha256=stored,
         same_hash=evidence.sha256() == stored,
-        same_answer=step.reasons == _answer(work, promotion, index, evidence),
+        same_answer=_is_answer(work, promotion, index, evidence),
         same_evidence=_rebuilt(work, promotion, index, evidence, stored),
     )
 
 
-def _answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence) -> tuple[DecisionReason, ...]:
+def _is_answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence) -> bool:
+    """Whether the step is the one that is decided on this evidence."""
     step, before = promotion.steps[index], _until(promotion, index)
     definition = work.experiments.version(promotion.experiment, step.version).definition
     policy = definition.promotion
@@ -82,9 +82,12 @@ def _answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Eviden
     decision = decide(evidence, policy, definition.analysis, step.at, unattended=unattended)
     stopped = evidence.status in (Status.STOPPED, Status.ARCHIVED)
     if before is None or not step.unattended:
-        return decision.reasons
+        return step.reasons == decision.reasons
     due = next_step(before, decision, policy, step.at, stopped=stopped)
-    return () if due is None else due.reasons
+    if due is None or step.reasons != due.reasons:
+        return False
+    # The last share of a ramp is held.
+    return step.state is due.state or (step.state is PromotionState.HELD and due.state is PromotionState.RAMPING)
 
 
 def _rebuilt(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence, stored: str) -> bool | None:

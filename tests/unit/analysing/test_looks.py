@@ -146,3 +146,17 @@ def test_a_clock_that_is_set_back_keeps_no_look_away(
     analyst.analyse("banner")
     clock.advance(days=-365)
     assert analyst.is_due("banner", 60)
+
+
+def test_what_came_in_before_a_stop_is_looked_at_once_more(
+    winnow: Winnow, wish: ExperimentWish, analyst: Analyst, clock: FakeClock, seen: list[Looks]
+) -> None:
+    start(winnow, wish)
+    analyst.analyse("banner")
+    clock.advance(hours=1)
+    show(winnow, "u1")
+    winnow.author.step("banner", "stop", actor="ann")
+    assert analyst.is_due("banner", 10**9)
+    clock.advance(hours=1)
+    analyst.analyse("banner")
+    assert not analyst.is_due("banner", 10**9)

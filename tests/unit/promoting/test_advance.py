@@ -12,10 +12,13 @@ import pytest
 from experiments.bootstrap import Winnow
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.errors import PromotionRefused
+from experiments.domain.evidence import Live
 from experiments.domain.policy import DAY_SECONDS
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours
 from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
+from experiments.services.promoting.evidence import evidence_of
+from experiments.services.promoting.look import look_at
 from experiments.services.promoting.verify import verify_promotion
 from tests.conftest import FakeClock
 from tests.unit.reports import comparison, metric, report, scope, store
@@ -90,6 +93,38 @@ def begin(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> Callable[[P
         return world
 
     return build
+
+
+def test_what_was_counted_before_a_share_says_nothing_of_it(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(RAMP)
+    world.advance()
+    assert world.after(1, realised=(0.1, 0.3)) == [S.RAMPING]
+
+    def live() -> Live:
+        with world.winnow.open_unit_of_work(read_only=True) as work:
+            found = evidence_of(look_at(work, "banner"), "mens").live
+        assert found is not None
+        return found
+
+    before = live()
+    assert (before.share_bp, before.units, before.gain_low, before.gain_high) == (9_000, (), None, None)
+    world.look(realised=(0.1, 0.3))
+    assert (live().gain_low, live().gain_high) == (0.1, 0.3)
+
+
+def test_another_state_than_the_one_that_was_decided_does_not_hold(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(RAMP)
+    world.advance()
+    world.after(1)
+    promotion = world.promotion
+    assert verify_promotion(world.winnow.open_unit_of_work, promotion.id).holds
+    *before, last = promotion.steps
+    assert last.state is S.RAMPING
+    with world.winnow.open_unit_of_work() as work:
+        changed = replace(promotion, steps=(*before, replace(last, state=S.REVERTED)))
+        work.promotions.save(changed, expected_revision=promotion.revision)
+        work.commit()
+    assert not verify_promotion(world.winnow.open_unit_of_work, promotion.id).holds
 
 
 def test_without_approval_nothing_goes_live(begin: Callable[[PromotionPolicy], World]) -> None:

@@ -102,6 +102,22 @@ def test_at_the_end_of_the_hold_only_who_is_not_behind_is_kept(changes: dict[str
     assert said(live_evidence(is_final=True, share_bp=9_500, **changes), policy) == (Action.HOLD, [code])
 
 
+@pytest.mark.parametrize(
+    ("realised", "report"),
+    [
+        pytest.param({"guardrails": (WORSE,)}, {}, id="harm, perhaps within the margin"),
+        pytest.param({}, {"segment_outcome": "control_wins"}, id="of all who were counted the control wins"),
+        pytest.param({}, {"critical": ("SRM.",)}, id="broken data"),
+    ],
+)
+def test_nobody_is_kept_for_good_with_whom_a_ramp_would_not_go_on(
+    realised: dict[str, Any], report: dict[str, Any]
+) -> None:
+    policy = PromotionPolicy(hold_seconds=5 * DAY_SECONDS)
+    found = replace(live_evidence(is_final=True, share_bp=9_500, **realised), **report)
+    assert said(found, policy) == (Action.HOLD, ["not_confirmed"])
+
+
 def test_the_sentence_names_the_shares() -> None:
     decision = decide(live_evidence(), RAMP, AnalysisPlan(), LOOK)
     assert decision.reasons[0].message == "No harm of b is shown at 50%: it goes to 90%."

@@ -153,6 +153,19 @@ def test_who_wins_over_all_is_for_all_only_where_the_report_advises_it(
     assert (found.evidence.basis, found.decision.action) == (basis, action)
 
 
+def test_who_is_left_out_is_given_no_winner(winnow: Winnow, wish: ExperimentWish, clock: FakeClock) -> None:
+    """With no traffic everybody sees the control, whoever wins over all."""
+    segments = (SegmentWish(segment="mens"), SegmentWish(segment="everyone", traffic_bp=0))
+    policy = PromotionPolicy(scope=PromotionScope.ONE_FOR_ALL)
+    winnow.author.create(replace(wish, segments=segments, promotion=policy), actor="ann")
+    winnow.author.step("banner", "start", actor="ann")
+    clock.advance(days=15)
+    store(winnow.open_unit_of_work, "banner", _for_all("one_for_all", scope("mens")), at=clock.now)
+    in_it, left_out = (winnow.promoter.propose("banner", segment)[0].decision for segment in ("mens", "everyone"))
+    assert in_it.action is Action.PROMOTE
+    assert (left_out.action, [reason.code for reason in left_out.reasons]) == (Action.HOLD, ["not_offered"])
+
+
 def test_who_wins_over_all_but_harms_goes_live_nowhere(for_all: Winnow, clock: FakeClock) -> None:
     """In the segment it wins as well, and is safe: what all together show is not set aside."""
     own = scope("mens")
