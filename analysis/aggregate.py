@@ -21,7 +21,7 @@ from analysis.aggregation.reduce import Group, UnitTable, as_is, reaches, sums_b
 from analysis.aggregation.results import ArmOf, keyed, parts_of
 from analysis.aggregation.sources import variables
 from analysis.aggregation.staging import staged
-from analysis.aggregation.tables import TablesError, UnitsError, require_columns
+from analysis.aggregation.tables import TablesError, UnitsError, require_columns, require_instants
 from analysis.aggregation.unit_rows import aggregate_units
 from analysis.moments import Distribution, MomentTable
 from analysis.plan import Plan
@@ -55,7 +55,7 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     Raises
     ------
     TablesError
-        `missing_columns`.
+        `not_a_table`, `missing_columns`, `not_instants`.
 
     Notes
     -----
@@ -80,6 +80,8 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     """
     require_columns(exposures, EXPOSURE_COLUMNS, "exposures")
     require_columns(events, EVENT_COLUMNS, "events")
+    require_instants(exposures, "exposed_at", "exposures")
+    require_instants(events, "occurred_at", "events")
     with staged(seen_of(exposures, plan)) as seen, staged(units_of(exposures, seen, plan)) as units:
         count = headcount(units, plan)
         counted = units.filter(units.status == "counted").select(

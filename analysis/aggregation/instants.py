@@ -8,7 +8,7 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 
-_INSTANT = dt.Timestamp(timezone="UTC")
+INSTANT = dt.Timestamp(timezone="UTC", scale=6)
 _DAY_SECONDS = 86_400
 # A time of day, and behind it a zone: Z, +02, -03:30, UTC, Europe/Berlin.
 _ZONED = r":.*([A-Za-z]|[+-][0-9]{2}(:?[0-9]{2})?)$"
@@ -23,8 +23,9 @@ def in_utc(column: Any) -> Any:
 
     On other backends a cast is all there is: Ibis sets Spark's session to UTC, of others it has to be UTC.
     """
-    found, cast = column.type(), column.cast("timestamp('UTC', 6)")
-    if not _is_duckdb(column) or (found.is_timestamp() and found.timezone is not None):
+    found, cast = column.type(), column.cast(INSTANT)
+    # What Ibis has no type for are instants in nanoseconds.
+    if not _is_duckdb(column) or found.is_unknown() or (found.is_timestamp() and found.timezone is not None):
         return cast
     naive = _instant_of(_since_1970(column.cast("timestamp(6)")))
     return column.re_search(_ZONED).ifelse(cast, naive) if found.is_string() else naive
@@ -47,7 +48,7 @@ def _since_1970(column: Any) -> Any:
 
 def _instant_of(microseconds: Any) -> Any:
     name = "make_timestamptz"
-    return ibis.udf.scalar.builtin(_of_database, name=name, signature=((dt.int64,), _INSTANT))(microseconds)
+    return ibis.udf.scalar.builtin(_of_database, name=name, signature=((dt.int64,), INSTANT))(microseconds)
 
 
 def _of_database(column: Any) -> Any:

@@ -51,7 +51,7 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
     Raises
     ------
     UnitsError
-        `missing_columns`, `unknown_epoch`, `not_numeric` (text, dates), `epoch_not_integer`.
+        `not_a_table`, `missing_columns`, `unknown_epoch`, `not_numeric` (text, dates), `epoch_not_integer`.
 
     Notes
     -----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import get_args
 
 from analysis.plan.words import Direction, MetricKind, MetricRole, PlanError, require_unique
 
@@ -81,8 +82,8 @@ class MetricPlan:
     Raises
     ------
     PlanError
-        `metric_denominator`, `metric_window`, `metric_cap`, `metric_margin`, `metric_quantile`, `metric_winsor`,
-        `metric_covariates`, `duplicate_covariate`.
+        `metric_kind`, `metric_role`, `metric_event`, `metric_denominator`, `metric_window`, `metric_cap`,
+        `metric_margin`, `metric_quantile`, `metric_winsor`, `metric_covariates`, `duplicate_covariate`.
     """
 
     key: str
@@ -102,8 +103,23 @@ class MetricPlan:
     quantile: float | None = None
 
     def __post_init__(self) -> None:
+        self._check_words()
         self._check_values()
         self._check_noise_reduction()
+
+    def _check_words(self) -> None:
+        """What type checkers see, for those who have none."""
+        for what, found, known in (
+            ("kind", self.kind, get_args(MetricKind)),
+            ("role", self.role, get_args(MetricRole)),
+        ):
+            if found not in known:
+                raise PlanError(f"metric_{what}", f"{self.key}: {found!r} is no {what}; there are {', '.join(known)}")
+        names = (
+            [self.event_name] if self.denominator_event_name is None else [self.event_name, self.denominator_event_name]
+        )
+        if not all(isinstance(name, str) and name for name in names):
+            raise PlanError("metric_event", f"{self.key}: events have a name")
 
     def _check_values(self) -> None:
         if (self.kind == "ratio") != (self.denominator_event_name is not None):

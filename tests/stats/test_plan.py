@@ -21,6 +21,10 @@ def cell(**changes: Any) -> Cell:
 @pytest.mark.parametrize(
     ("code", "make"),
     [
+        ("metric_kind", lambda: metric(kind="conversions")),
+        ("metric_role", lambda: metric(role="main")),
+        ("metric_event", lambda: metric(event_name=None)),
+        ("metric_event", lambda: metric(kind="ratio", denominator_event_name="")),
         ("metric_denominator", lambda: metric(kind="ratio")),
         ("metric_denominator", lambda: metric(denominator_event_name="x")),
         ("metric_denominator", lambda: metric(kind="mean", numerator_counts_events=True)),
