@@ -80,7 +80,7 @@ export class Outbox {
       return false;
     }
     this.queue.push(item);
-    if (this.failures && this.timer) return true;
+    if (this.failures) return true;
     if (this.queue.length >= this.options.batchSize) this.later(0);
     else if (!this.timer) this.later(this.options.intervalMs);
     return true;

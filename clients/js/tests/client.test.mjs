@@ -385,24 +385,30 @@ test("what a page could not send, the next one sends: with the same ids", () =>
     assert.equal(store.kept.size, 0);
   }));
 
-test("after a page hide while a request fails, sending goes on", () =>
-  page(async (listeners) => {
-    let fail;
-    const spy = (url, init) => (fail ? fetch(url, init) : new Promise((_, refuse) => (fail = refuse)));
-    const winnow = client({ store: new FakeStore(), fetch: spy });
-    winnow.track("u1", "view");
-    await until(() => fail);
-    // Its timer runs out while the request is under way.
-    winnow.track("u1", "view");
-    await new Promise((done) => setTimeout(done, 20));
-    listeners.pagehide();
-    await until(() => winnow.stats().waiting === 0);
-    fail(new Error("offline"));
-    await new Promise((done) => setTimeout(done, 20));
-    winnow.track("u1", "view");
-    await until(() => winnow.stats().accepted === 3);
-    assert.deepEqual(told, []);
-  }));
+for (const failed of [0, 1]) {
+  test(`after a page hide while a request fails, sending goes on; ${failed} failed before`, () =>
+    page(async (listeners) => {
+      let asked = 0;
+      let fail;
+      const spy = (url, init) => {
+        if (asked++ < failed) return Promise.reject(new Error("offline"));
+        return fail ? fetch(url, init) : new Promise((_, refuse) => (fail = refuse));
+      };
+      const winnow = client({ store: new FakeStore(), fetch: spy });
+      winnow.track("u1", "view");
+      await until(() => fail);
+      // Its timer runs out while the request is under way.
+      winnow.track("u1", "view");
+      await new Promise((done) => setTimeout(done, 20));
+      listeners.pagehide();
+      await until(() => winnow.stats().waiting === 0);
+      fail(new Error("offline"));
+      await new Promise((done) => setTimeout(done, 20));
+      winnow.track("u1", "view");
+      await until(() => winnow.stats().accepted === 3);
+      assert.equal(told.length, failed);
+    }));
+}
 
 const kept = (store) => [...store.kept.values()].flatMap((text) => JSON.parse(text)).map((item) => item.event_id);
 
@@ -434,6 +440,27 @@ test("what is kept stays kept until the server has judged it", () =>
     good = 1;
     assert.equal(await next.flush(), true);
     assert.equal(store.kept.size, 0);
+  }));
+
+test("what was kept is taken over where the store has no room for two of it, and what is no event is not", () =>
+  page(async (listeners) => {
+    const store = new FakeStore();
+    const options = { store, intervalMs: 60_000, fetch: () => Promise.reject(new Error("offline")) };
+    client(options).track("u1", "view", null, "e-1");
+    listeners.pagehide();
+    store.setItem = (name, value) => {
+      if (store.kept.size) throw new Error("QuotaExceededError");
+      store.kept.set(name, value);
+    };
+    const next = client(options);
+    assert.equal(next.stats().waiting, 1);
+    assert.deepEqual(kept(store), ["e-1"]);
+    const [name] = store.kept.keys();
+    for (const text of ['[null, 1, {}]', "{}", "null", "["]) {
+      store.kept.set(name, text);
+      assert.equal(client(options).stats().waiting, 0);
+      assert.equal(store.kept.size, 0);
+    }
   }));
 
 test("what is kept for one server and key is sent to no other", () =>
