@@ -1,5 +1,5 @@
 import { type Assignment, type Attributes } from "./json.js";
-import { read, type Store, write } from "./store.js";
+import { digest, read, type Store, write } from "./store.js";
 
 const NAME = "winnow.answers";
 const MOST = 200;
@@ -25,6 +25,10 @@ export class Cache {
     return found && Math.abs(Date.now() - found.at) < maxAgeMs ? found.answer : undefined;
   }
 
+  delete(question: string): void {
+    if (this.kept.delete(question)) write(this.store, NAME, [...this.kept]);
+  }
+
   clear(): void {
     this.kept.clear();
     write(this.store, NAME, []);
@@ -44,10 +48,10 @@ export class Cache {
 const isEntry = (entry: unknown): boolean =>
   Array.isArray(entry) && typeof entry[0] === "string" && typeof entry[1]?.answer?.experiment === "string";
 
-/** The name of a question: 64 bits of hash, the same for attributes in any order. */
+/** The name of a question: a hash, the same for attributes in any order. */
 export function question(url: string, unitId: string, attributes: Attributes, experiment: string): string {
-  const text = JSON.stringify([url, unitId, ordered(attributes), experiment]);
-  return [0x811c9dc5, 0x9747b28c].map((seed) => fnv(text, seed).toString(36)).join("-");
+  // As JSON has it: a Date, for one, is an object without members until then.
+  return digest(ordered(JSON.parse(JSON.stringify([url, unitId, attributes, experiment]))));
 }
 
 function ordered(value: unknown): unknown {
@@ -56,9 +60,4 @@ function ordered(value: unknown): unknown {
   return Object.entries(value)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, part]) => [name, ordered(part)]);
-}
-
-function fnv(text: string, state: number): number {
-  for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193);
-  return state >>> 0;
 }

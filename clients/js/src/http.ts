@@ -3,11 +3,14 @@ export interface Reply {
   readonly status: number;
   readonly body: unknown;
   readonly etag: string | null;
-  /** The server's wish (Retry-After), 0 without one. */
+  /** The server's wish (Retry-After), an hour at most, 0 without one. */
   readonly retryAfterMs: number;
 }
 
 export type Ask = (path: string, options: { body?: string; etag?: string; last?: boolean }) => Promise<Reply>;
+
+/** A timer holds 24 days at most, and runs at once beyond. */
+const LONGEST_WISH_MS = 3_600_000;
 
 const NONE: Reply = { status: 0, body: null, etag: null, retryAfterMs: 0 };
 
@@ -37,7 +40,7 @@ export function server(url: string, key: string, timeoutMs: number, fetcher: typ
         status: answer.status,
         body: await answer.json().catch(() => null),
         etag: answer.headers.get("ETag"),
-        retryAfterMs: seconds > 0 ? seconds * 1000 : 0,
+        retryAfterMs: seconds > 0 ? Math.min(seconds * 1000, LONGEST_WISH_MS) : 0,
       };
     } catch {
       return NONE;

@@ -1,9 +1,9 @@
 import { Cache, question } from "./cache.js";
 import { type Ask, server } from "./http.js";
 import { type Assignment, type Attributes, asId, type Json, newId, type UnitId } from "./json.js";
-import { Outbox, type Sent } from "./outbox.js";
+import { type Item, Outbox, type Sent } from "./outbox.js";
 import { quietly, type Tell, unfitId } from "./problem.js";
-import { localStore, type Store } from "./store.js";
+import { digest, localStore, type Store } from "./store.js";
 
 export type { Assignment, Attributes, Json, Sent, Store, Tell, UnitId };
 
@@ -55,11 +55,14 @@ export class Winnow {
     this.ask = server(options.url, options.key, options.timeoutMs ?? 2_000, fetcher);
     this.cache = new Cache(store);
     this.outbox = new Outbox(this.ask, store, this.tell, {
+      owner: digest([options.url.replace(/\/+$/, ""), options.key]),
       batchSize: options.batchSize ?? 50,
       intervalMs: options.intervalMs ?? 2_000,
       capacity: options.capacity ?? 1_000,
       retryMs: options.retryMs ?? 1_000,
       beaconUrl: options.beaconUrl,
+      // Who consents later, for one, is exposed then.
+      refused: (item) => this.exposed.delete(exposureName(item)),
     });
     if (typeof addEventListener === "function" && typeof document !== "undefined") {
       addEventListener("pagehide", () => this.outbox.leave());
@@ -117,26 +120,31 @@ export class Winnow {
 
   /** Report that the unit was shown it; once for each version, however often it is called. */
   expose(unitId: UnitId, shown: Assignment): boolean {
-    const { experiment, version, segment, variant } = shown;
-    const unit = this.unit(unitId);
-    if (!shown.counted || unit === null) return false;
-    const once = JSON.stringify([unit, experiment, version, segment, variant]);
-    if (this.exposed.has(once)) return true;
-    const taken = this.put("exposure", unit, { experiment, version, segment, variant });
-    // A server sees units without end; one that is forgotten is exposed again, which does no harm.
-    if (this.exposed.size >= 10_000) this.exposed.clear();
-    if (taken) this.exposed.add(once);
-    return taken;
+    return this.reported(() => {
+      const { experiment, version, segment, variant } = shown;
+      const unit = this.unit(unitId);
+      if (!shown.counted || unit === null) return false;
+      const once = exposureName({ unit_id: unit, experiment, version, segment, variant });
+      if (this.exposed.has(once)) return true;
+      const taken = this.put("exposure", unit, { experiment, version, segment, variant });
+      // A server sees units without end; one that is forgotten is exposed again, which does no harm.
+      if (this.exposed.size >= 10_000) this.exposed.clear();
+      if (taken) this.exposed.add(once);
+      return taken;
+    });
   }
 
   /** Report what the unit did; an `eventId` of your own (an order number) makes it idempotent beyond this page. */
   track(unitId: UnitId, name: string, value?: number | null, eventId?: string): boolean {
-    const unit = asId(unitId);
-    if (unit === null || (value != null && !Number.isFinite(value))) {
-      this.tell(`event ${name} was not taken: its unit id or its value is unfit`);
-      return false;
-    }
-    return this.put("event", unit, { name, ...(value != null && { value }) }, eventId);
+    return this.reported(() => {
+      const unit = asId(unitId);
+      const texts = typeof name === "string" && typeof (eventId ?? "") === "string";
+      if (unit === null || !texts || (value != null && !Number.isFinite(value))) {
+        this.tell(`event ${String(name)} was not taken: its unit id, name, value or event id is unfit`);
+        return false;
+      }
+      return this.put("event", unit, { name, ...(value != null && { value }) }, eventId);
+    });
   }
 
   /** Send what is queued; false where some of it still waits. */
@@ -146,6 +154,15 @@ export class Winnow {
 
   stats(): Sent & { waiting: number } {
     return { ...this.outbox.sent, waiting: this.outbox.waiting };
+  }
+
+  private reported(report: () => boolean): boolean {
+    try {
+      return report();
+    } catch (problem) {
+      this.tell(String(problem));
+      return false;
+    }
   }
 
   private unit(unitId: unknown): string | null {
@@ -169,7 +186,11 @@ export class Winnow {
     const answer = (reply.body as { assignments?: Assignment[] } | null)?.assignments?.[0];
     if (reply.status === 200 && answer?.experiment === experiment) {
       // An answer from before the visitor was known is given to who asked for it, and to nobody else.
-      if (era === this.era) this.cache.set(name, answer);
+      if (era === this.era) {
+        // Who consents next is asked about at once.
+        if (answer.reason === "no_consent") this.cache.delete(name);
+        else this.cache.set(name, answer);
+      }
       return answer;
     }
     this.tell(`no answer for ${experiment}, the server answers ${reply.status || "nothing"}`);
@@ -177,5 +198,8 @@ export class Winnow {
     return reply.status === 404 ? null : (this.cache.get(name, this.options.staleMs ?? 7 * 86_400_000) ?? null);
   }
 }
+
+const exposureName = ({ unit_id, experiment, version, segment, variant }: Omit<Item, "event_id">): string =>
+  JSON.stringify([unit_id, experiment, version, segment, variant]);
 
 export const createClient = (options: Options): Winnow => new Winnow(options);

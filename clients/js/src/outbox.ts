@@ -17,11 +17,15 @@ export interface Sent {
 }
 
 export interface OutboxOptions {
+  /** What is kept belongs to one server and key: no other is sent it. */
+  owner: string;
   batchSize: number;
   intervalMs: number;
   capacity: number;
   retryMs: number;
   beaconUrl: string | undefined;
+  /** Told of each item that the server did not take. */
+  refused: (item: Item) => void;
 }
 
 const KEPT = "winnow.outbox.";
@@ -36,7 +40,8 @@ export class Outbox {
   private sending: Promise<boolean> | undefined;
   private failures = 0;
   private full = false;
-  private readonly name = KEPT + newId();
+  private kept = false;
+  private readonly name: string;
 
   constructor(
     private readonly ask: Ask,
@@ -45,11 +50,19 @@ export class Outbox {
     private readonly options: OutboxOptions,
   ) {
     // What an earlier page could not send: the server knows by the ids what it has already.
-    for (const name of names(store, KEPT)) {
+    const mine = `${KEPT}${options.owner}.`;
+    this.name = mine + newId();
+    const before = names(store, mine);
+    for (const name of before) {
       const left = read(store, name);
-      write(store, name, null);
-      if (Array.isArray(left)) this.queue.push(...left.slice(0, options.capacity - this.queue.length));
+      const items = Array.isArray(left) ? left.filter((item) => item?.event_id) : [];
+      this.queue.push(...items.slice(0, options.capacity - this.queue.length));
     }
+    if (!before.length) return;
+    this.keep();
+    for (const name of before) write(store, name, null);
+    // A full store has room only now.
+    this.keep();
     if (this.queue.length) this.later(options.intervalMs);
   }
 
@@ -57,7 +70,9 @@ export class Outbox {
     return this.queue.length;
   }
 
+  /** Throws for what JSON cannot write: in the queue it would block all others. */
   put(item: Item): boolean {
+    JSON.stringify(item);
     if (this.queue.length >= this.options.capacity) {
       this.sent.dropped++;
       if (!this.full) this.tell(`events are dropped: ${this.queue.length} wait already`);
@@ -80,7 +95,7 @@ export class Outbox {
   /** The page is going: keep what is queued for the next one, and try to send it all the same. */
   leave(): void {
     if (!this.queue.length) return;
-    write(this.store, this.name, this.queue);
+    this.keep();
     const batch = this.fitting();
     const body = JSON.stringify({ items: batch });
     const beacon = this.options.beaconUrl;
@@ -93,9 +108,17 @@ export class Outbox {
 
   private later(ms: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.send(), ms);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      void this.send();
+    }, ms);
     // Node need not stay alive for it: `flush` before the end.
     (this.timer as { unref?: () => void }).unref?.();
+  }
+
+  private keep(): void {
+    this.kept = this.queue.length > 0;
+    write(this.store, this.name, this.kept ? this.queue : null);
   }
 
   private send(): Promise<boolean> {
@@ -110,8 +133,10 @@ export class Outbox {
     if (!batch.length) return true;
     const reply = await this.ask("/v1/events", { body: JSON.stringify({ items: batch }) });
     const settled = this.settle(batch, reply);
-    if (settled) this.failures = 0;
-    else if (!this.failures++) this.tell(`events wait, the server answers ${reply.status || "nothing"}`);
+    // Nothing waits where a page that was hidden has sent it meanwhile.
+    if (!settled && this.queue.length && !this.failures++) {
+      this.tell(`events wait, the server answers ${reply.status || "nothing"}`);
+    }
     const wait = settled ? this.options.intervalMs : backoffMs(this.failures, this.options.retryMs);
     if (this.queue.length) this.later(Math.max(wait, reply.retryAfterMs));
     return settled;
@@ -122,26 +147,37 @@ export class Outbox {
     const verdicts = (body as { items?: unknown } | null)?.items;
     if (status === 413 && batch.length > 1) {
       this.options.batchSize = batch.length >> 1;
+      this.failures = 0;
       return true;
     }
-    if (status >= 200 && status < 300 && Array.isArray(verdicts)) this.count(verdicts);
-    else if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) {
+    const gone = new Set(batch.map((item) => item.event_id));
+    const early = new Set<string>();
+    if (status >= 200 && status < 300 && Array.isArray(verdicts)) {
+      batch.forEach((item, at) => {
+        // This clock is ahead of the server's, which takes its own time where none is given.
+        if (item.occurred_at && verdicts[at]?.code === "occurred_in_future") early.add(item.event_id);
+        else this.count(item, verdicts[at]);
+      });
+    } else if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) {
       this.sent.dropped += batch.length;
       this.tell(`${batch.length} events were dropped, the server answers ${status}`);
+      batch.forEach(this.options.refused);
     } else return false;
-    const gone = new Set(batch.map((item) => item.event_id));
-    this.queue = this.queue.filter((item) => !gone.has(item.event_id));
+    this.queue = this.queue
+      .filter(({ event_id }) => !gone.has(event_id) || early.has(event_id))
+      .map((item) => (early.has(item.event_id) ? { ...item, occurred_at: undefined } : item));
+    this.failures = 0;
     this.full = false;
-    write(this.store, this.name, null);
+    if (this.kept) this.keep();
     return true;
   }
 
-  private count(verdicts: { status?: unknown; code?: unknown }[]): void {
-    for (const verdict of verdicts) {
-      const status = verdict?.status as keyof Sent;
-      if (status in this.sent) this.sent[status]++;
-      if (status === "rejected") this.tell(`an event was rejected as ${String(verdict.code)}`);
-    }
+  private count(item: Item, verdict: { status?: unknown; code?: unknown } | undefined): void {
+    const status = verdict?.status as keyof Sent;
+    if (status in this.sent) this.sent[status]++;
+    if (status !== "rejected") return;
+    this.tell(`an event was rejected as ${String(verdict?.code)}`);
+    this.options.refused(item);
   }
 
   private fitting(): Item[] {

@@ -25,6 +25,17 @@ export function read(store: Store | null, name: string): unknown {
   }
 }
 
+/** 64 bits of hash over a JSON value. */
+export function digest(value: unknown): string {
+  const text = JSON.stringify(value);
+  return [0x811c9dc5, 0x9747b28c].map((seed) => fnv(text, seed).toString(36)).join("-");
+}
+
+function fnv(text: string, state: number): number {
+  for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), 0x01000193);
+  return state >>> 0;
+}
+
 /** A full or forbidden store keeps nothing, and that is all. */
 export function write(store: Store | null, name: string, value: unknown): void {
   try {

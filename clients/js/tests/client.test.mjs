@@ -132,6 +132,65 @@ test("nothing is thrown into the page", async () => {
   assert.equal(await winnow.flush(), true);
 });
 
+test("what JSON cannot write is refused, and blocks nothing", async () => {
+  const winnow = client();
+  const circle = {};
+  circle.circle = circle;
+  for (const name of [7n, Symbol("s"), circle, undefined, null, 5]) assert.equal(winnow.track("u1", name), false);
+  for (const id of [1001n, Symbol("s"), circle, 1001]) assert.equal(winnow.track("u1", "purchase", 49.9, id), false);
+  assert.equal(winnow.track("u1", "purchase", 7n), false);
+  for (const shown of [{ ...SHOWN, version: 4n }, { ...SHOWN, segment: circle }, null, undefined]) {
+    assert.equal(winnow.expose("u1", shown), false);
+  }
+  assert.equal(told.length, 15);
+  assert.equal(told[6], "event purchase was not taken: its unit id, name, value or event id is unfit");
+  assert.equal(winnow.stats().waiting, 0);
+  assert.equal(client({ channel: 1n }).track("u1", "view"), false);
+  assert.equal(winnow.track("u1", "view"), true);
+  await until(() => winnow.stats().accepted === 1);
+});
+
+test("an exposure that was rejected or dropped is reported again when it is shown again", async () => {
+  const winnow = client({ intervalMs: 60_000 });
+  server.judge = (item) => (item.unit_id === "u2" ? "no_consent" : undefined);
+  winnow.expose("u1", SHOWN);
+  winnow.expose("u2", SHOWN);
+  await winnow.flush();
+  server.judge = () => undefined;
+  winnow.expose("u1", SHOWN);
+  winnow.expose("u2", SHOWN);
+  await winnow.flush();
+  server.refusals = [[403]];
+  winnow.expose("u3", SHOWN);
+  await winnow.flush();
+  winnow.expose("u3", SHOWN);
+  await winnow.flush();
+  assert.deepEqual(winnow.stats(), { accepted: 3, duplicate: 0, rejected: 1, dropped: 1, waiting: 0 });
+  assert.deepEqual([...server.stored.values()].map((item) => item.unit_id), ["u1", "u2", "u3"]);
+});
+
+test("who did not consent is asked about again", async () => {
+  const winnow = client({ freshMs: 0 });
+  await winnow.assign("u1", {}, "headline");
+  server.assignments.headline = { ...SHOWN, reason: "no_consent", counted: false };
+  assert.equal((await winnow.assign("u1", {}, "headline")).reason, "no_consent");
+  server.status = 503;
+  assert.equal((await winnow.assign("u1", {}, "headline", "mine")).content, "mine");
+  server.status = 200;
+  const fresh = client();
+  assert.equal((await fresh.assign("u1", {}, "headline")).reason, "no_consent");
+  server.assignments.headline = SHOWN;
+  assert.deepEqual(await fresh.assign("u1", {}, "headline"), SHOWN);
+});
+
+test("a date that changed is another question", async () => {
+  const winnow = client();
+  for (const day of ["2026-01-01", "2026-01-02", "2026-01-02"]) {
+    await winnow.assign("u1", { since: new Date(day) }, "headline");
+  }
+  assert.equal(server.asked.length, 2);
+});
+
 test("a whole number is its digits", async () => {
   const winnow = client();
   assert.deepEqual(await winnow.assign(12345, {}, "headline"), SHOWN);
@@ -206,6 +265,34 @@ test("the server's wish is kept", async () => {
   winnow.track("u1", "view");
   await until(() => winnow.stats().waiting === 0);
   assert.ok(Date.now() - started >= 1_000);
+});
+
+test("a wish for weeks is an hour", async () => {
+  const waits = mock.method(globalThis, "setTimeout");
+  server.refusals = [[503, { "Retry-After": "2592000" }]];
+  const winnow = client();
+  try {
+    winnow.track("u1", "view");
+    assert.equal(await winnow.flush(), false);
+  } finally {
+    waits.mock.restore();
+  }
+  assert.equal(waits.mock.calls.at(-1).arguments[1], 3_600_000);
+});
+
+test("what a fast clock dates in the future is sent again without its time, once", async () => {
+  server.judge = (item) => (item.occurred_at || item.name === "odd" ? "occurred_in_future" : undefined);
+  const winnow = client({ intervalMs: 60_000 });
+  winnow.expose("u1", SHOWN);
+  winnow.track("u1", "purchase", 12.5, "order-7");
+  winnow.track("u1", "odd");
+  assert.equal(await winnow.flush(), true);
+  assert.deepEqual(winnow.stats(), { accepted: 2, duplicate: 0, rejected: 1, dropped: 0, waiting: 0 });
+  assert.deepEqual(told, ["an event was rejected as occurred_in_future"]);
+  const [first, second] = server.posted().map((body) => body.items);
+  assert.deepEqual(second, first.map(({ occurred_at, ...rest }) => rest));
+  winnow.expose("u1", SHOWN);
+  assert.equal(winnow.stats().waiting, 0);
 });
 
 test("a batch that is too large is halved", async () => {
@@ -295,6 +382,99 @@ test("what a page could not send, the next one sends: with the same ids", () =>
     const next = client({ store });
     await until(() => next.stats().accepted === 1);
     assert.equal(server.stored.get("e-1").value, 7);
+    assert.equal(store.kept.size, 0);
+  }));
+
+for (const failed of [0, 1]) {
+  test(`after a page hide while a request fails, sending goes on; ${failed} failed before`, () =>
+    page(async (listeners) => {
+      let asked = 0;
+      let fail;
+      const spy = (url, init) => {
+        if (asked++ < failed) return Promise.reject(new Error("offline"));
+        return fail ? fetch(url, init) : new Promise((_, refuse) => (fail = refuse));
+      };
+      const winnow = client({ store: new FakeStore(), fetch: spy });
+      winnow.track("u1", "view");
+      await until(() => fail);
+      // Its timer runs out while the request is under way.
+      winnow.track("u1", "view");
+      await new Promise((done) => setTimeout(done, 20));
+      listeners.pagehide();
+      await until(() => winnow.stats().waiting === 0);
+      fail(new Error("offline"));
+      await new Promise((done) => setTimeout(done, 20));
+      winnow.track("u1", "view");
+      await until(() => winnow.stats().accepted === 3);
+      assert.equal(told.length, failed);
+    }));
+}
+
+const kept = (store) => [...store.kept.values()].flatMap((text) => JSON.parse(text)).map((item) => item.event_id);
+
+test("what is kept stays kept until the server has judged it", () =>
+  page(async (listeners) => {
+    const store = new FakeStore();
+    let good = 0;
+    const spy = (url, init) => (good-- > 0 ? fetch(url, init) : Promise.reject(new Error("offline")));
+    const options = { store, batchSize: 2, intervalMs: 60_000, retryMs: 60_000, fetch: spy };
+    const winnow = client(options);
+    for (const id of ["e-1", "e-2", "e-3", "e-4", "e-5"]) winnow.track("u1", "view", null, id);
+    listeners.pagehide();
+    good = 1;
+    assert.equal(await winnow.flush(), false);
+    assert.deepEqual(kept(store), ["e-3", "e-4", "e-5"]);
+
+    const [name] = store.kept.keys();
+    let least = Infinity;
+    store.removeItem = (gone) => {
+      store.kept.delete(gone);
+      least = Math.min(least, kept(store).length);
+    };
+    const next = client(options);
+    assert.ok(!store.kept.has(name));
+    assert.deepEqual([least, kept(store)], [3, ["e-3", "e-4", "e-5"]]);
+    good = 1;
+    assert.equal(await next.flush(), false);
+    assert.deepEqual(kept(store), ["e-5"]);
+    good = 1;
+    assert.equal(await next.flush(), true);
+    assert.equal(store.kept.size, 0);
+  }));
+
+test("what was kept is taken over where the store has no room for two of it, and what is no event is not", () =>
+  page(async (listeners) => {
+    const store = new FakeStore();
+    const options = { store, intervalMs: 60_000, fetch: () => Promise.reject(new Error("offline")) };
+    client(options).track("u1", "view", null, "e-1");
+    listeners.pagehide();
+    store.setItem = (name, value) => {
+      if (store.kept.size) throw new Error("QuotaExceededError");
+      store.kept.set(name, value);
+    };
+    const next = client(options);
+    assert.equal(next.stats().waiting, 1);
+    assert.deepEqual(kept(store), ["e-1"]);
+    const [name] = store.kept.keys();
+    for (const text of ['[null, 1, {}]', "{}", "null", "["]) {
+      store.kept.set(name, text);
+      assert.equal(client(options).stats().waiting, 0);
+      assert.equal(store.kept.size, 0);
+    }
+  }));
+
+test("what is kept for one server and key is sent to no other", () =>
+  page(async (listeners) => {
+    const store = new FakeStore();
+    const away = client({ store, intervalMs: 60_000, fetch: () => Promise.reject(new Error("offline")) });
+    away.track("u1", "view", null, "e-1");
+    listeners.pagehide();
+    const others = [{ key: "wk_other" }, { url: "http://127.0.0.1:1" }].map((other) => client({ store, ...other }));
+    assert.deepEqual(others.map((other) => other.stats().waiting), [0, 0]);
+    assert.deepEqual(kept(store), ["e-1"]);
+    assert.ok(![...store.kept.keys()].join().includes(KEY));
+    const same = client({ store, url: server.url });
+    await until(() => same.stats().accepted === 1);
     assert.equal(store.kept.size, 0);
   }));
 

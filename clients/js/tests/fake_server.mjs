@@ -12,6 +12,8 @@ export class FakeServer {
   status = 200;
   assignments = {};
   catalog = null;
+  // The code that an item is rejected with, undefined for one that is taken.
+  judge = (item) => (item.name === "bad" ? "key_invalid" : undefined);
   identified = [200, {}, { bucketed_by: "anonymous_id" }];
   asked = [];
   stored = new Map();
@@ -65,7 +67,8 @@ export class FakeServer {
       return [status, headers, { status }];
     }
     const verdicts = items.map((item) => {
-      if (item.name === "bad") return { event_id: item.event_id, status: "rejected", code: "key_invalid" };
+      const code = this.judge(item);
+      if (code) return { event_id: item.event_id, status: "rejected", code };
       const status = this.stored.has(item.event_id) ? "duplicate" : "accepted";
       this.stored.set(item.event_id, item);
       return { event_id: item.event_id, status };
