@@ -495,6 +495,22 @@ def test_a_forked_child_sends_its_own(server: FakeServer) -> None:
     assert posted == [["child b"], ["parent"]]
 
 
+REQUESTS = """
+import sys
+from winnow_client.transport import Transport
+transport = Transport(sys.argv[1], sys.argv[2], timeout_seconds=5)
+before = set(sys.modules)
+for reply in (transport.get("/v1/catalog", {}), transport.post("/v1/events", {"items": []})):
+    assert (reply.document(), reply.retry_after_seconds) != (None, None)
+assert set(sys.modules) == before, set(sys.modules) - before
+"""
+
+
+def test_requests_import_nothing(server: FakeServer) -> None:
+    """What a thread is importing while another one forks cannot be imported in the child."""
+    _run(server, REQUESTS)
+
+
 CHILDREN = """
 import multiprocessing, sys
 from winnow_client import Client
