@@ -20,11 +20,15 @@ class Asked:
 
 @dataclass
 class FakeServer:
-    """`refusals` are given first, one per request for events; `stored` is what was acknowledged, by id."""
+    """`refusals` are given first, one per request for events; `stored` is what was acknowledged, by id.
+
+    Who is in `unwilling` does not consent.
+    """
 
     catalog: dict[str, Any] | None = None
     catalog_status: int = 200
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    unwilling: set[str] = field(default_factory=set)
     lost_answers: int = 0
     asked: list[Asked] = field(default_factory=list)
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -58,8 +62,9 @@ class FakeServer:
             return status, headers, {"status": status}
         verdicts = []
         for item in items:
-            if item.get("name") == "bad":
-                verdicts.append({"event_id": item["event_id"], "status": "rejected", "code": "key_invalid"})
+            code = "key_invalid" if item.get("name") == "bad" else "no_consent"
+            if code == "key_invalid" or item["unit_id"] in self.unwilling:
+                verdicts.append({"event_id": item["event_id"], "status": "rejected", "code": code})
                 continue
             status_of = "duplicate" if item["event_id"] in self.stored else "accepted"
             self.stored.setdefault(item["event_id"], item)

@@ -22,6 +22,7 @@ from fake_server import KEY, FakeServer
 
 from winnow_client import Assignment, Client
 from winnow_client import backoff as backoff_module
+from winnow_client import outbox as outbox_module
 from winnow_client.backoff import backoff_seconds
 
 
@@ -212,6 +213,71 @@ def test_the_servers_wish_is_kept(server: FakeServer) -> None:
         assert time.monotonic() - started >= 1.0
 
 
+@pytest.fixture
+def long_waits(quick_retries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff_module, "FIRST_SECONDS", 60.0)
+
+
+def _wait_for_a_try(server: FakeServer, told: list[str], tries: int = 1) -> None:
+    until(lambda: len(server.requests("/v1/events")) == tries and any("events wait" in line for line in told))
+
+
+@pytest.mark.usefixtures("long_waits")
+def test_a_flush_does_not_wait_for_the_next_try(server: FakeServer) -> None:
+    server.refusals = [(503, {})] * 2
+    told: list[str] = []
+    with made(server, told) as client:
+        client.track("u1", "view")
+        _wait_for_a_try(server, told)
+        assert not client.flush(0.3)
+        until(lambda: len(server.requests("/v1/events")) == 2)
+        # One try for each flush: the server may need its rest.
+        time.sleep(0.1)
+        assert len(server.requests("/v1/events")) == 2
+        assert client.flush()
+    assert len(server.stored) == 1
+
+
+def test_after_a_flush_waits_are_short_again(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.refusals = [(503, {})] * 3
+    told: list[str] = []
+    failed: list[int] = []
+
+    def wait(failures: int, asked_for: float | None = None) -> float:
+        failed.append(failures)
+        return 0.05 if failures < 2 else 60.0
+
+    monkeypatch.setattr(outbox_module, "backoff_seconds", wait)
+    with made(server, told) as client:
+        client.track("u1", "view")
+        until(lambda: failed == [1, 2])
+        assert client.flush()
+    assert failed == [1, 2, 1]
+
+
+@pytest.mark.usefixtures("long_waits")
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "30"}], ids=["our own wait", "the server's wish"])
+def test_the_end_does_not_wait_for_the_next_try(server: FakeServer, headers: dict[str, str]) -> None:
+    server.refusals = [(503, headers)]
+    told: list[str] = []
+    with made(server, told) as client:
+        client.track("u1", "view")
+        _wait_for_a_try(server, told)
+    assert len(server.stored) == 1
+    assert client.stats().sent.accepted == 1
+
+
+def test_the_end_overrides_the_servers_wish_once(server: FakeServer) -> None:
+    server.refusals = [(503, {"Retry-After": "30"})] * 9
+    told: list[str] = []
+    with made(server, told, close_seconds=1.0) as client:
+        client.track("u1", "view")
+        _wait_for_a_try(server, told)
+        assert not client.flush(0.2)
+        assert len(server.requests("/v1/events")) == 1
+    assert len(server.requests("/v1/events")) == 2
+
+
 def test_a_batch_that_is_too_large_is_halved(server: FakeServer) -> None:
     server.refusals = [(413, {})]
     with made(server, batch_size=8, interval_seconds=60) as client:
@@ -312,6 +378,41 @@ def test_asking_is_showing_where_the_experiment_says_so(server: FakeServer) -> N
     assert list(server.stored) == [hashes[shown.variant or ""]]
 
 
+def test_an_exposure_that_was_refused_is_reported_when_it_is_implied_again(server: FakeServer) -> None:
+    server.catalog = catalog(experiment(exposure_policy="on_assignment"))
+    server.unwilling = {"ann"}
+    with made(server, interval_seconds=60) as client:
+        client.ready()
+        for unit in ("bob", "ann", "cay"):
+            client.assign(unit, {}, "banner")
+        assert client.flush()
+        server.unwilling = set()
+        # Nothing is sent again by itself.
+        assert client.stats().waiting == 0
+        for unit in ("bob", "ann", "cay", "ann"):
+            client.assign(unit, {}, "banner")
+        assert client.flush()
+        sent = client.stats().sent
+    posted = [[item["unit_id"] for item in asked.body["items"]] for asked in server.requests("/v1/events")]
+    assert posted == [["bob", "ann", "cay"], ["ann"]]
+    assert (sent.accepted, sent.rejected) == (3, 1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_an_exposure_whose_batch_was_dropped_is_reported_when_it_is_implied_again(
+    server: FakeServer, status: int
+) -> None:
+    server.catalog = catalog(experiment(exposure_policy="on_assignment"))
+    server.refusals = [(status, {})]
+    with made(server, interval_seconds=60) as client:
+        client.ready()
+        for _ in range(3):
+            client.assign("ann", {}, "banner")
+            assert client.flush()
+        sent = client.stats().sent
+    assert (sent.accepted, sent.dropped, sent.duplicate) == (1, 1, 0)
+
+
 def test_who_is_not_counted_is_not_exposed(server: FakeServer) -> None:
     server.catalog = catalog(experiment(forced={"ann": "b"}))
     with made(server) as client:
@@ -392,6 +493,83 @@ def test_a_forked_child_sends_its_own(server: FakeServer) -> None:
     _run(server, FORKED)
     posted = [[item["name"] for item in asked.body["items"]] for asked in server.requests("/v1/events")]
     assert posted == [["child b"], ["parent"]]
+
+
+REQUESTS = """
+import sys
+from winnow_client.transport import Transport
+transport = Transport(sys.argv[1], sys.argv[2], timeout_seconds=5)
+before = set(sys.modules)
+for reply in (transport.get("/v1/catalog", {}), transport.post("/v1/events", {"items": []})):
+    assert (reply.document(), reply.retry_after_seconds) != (None, None)
+assert set(sys.modules) == before, set(sys.modules) - before
+"""
+
+
+def test_requests_import_nothing(server: FakeServer) -> None:
+    """What a thread is importing while another one forks cannot be imported in the child."""
+    _run(server, REQUESTS)
+
+
+CHILDREN = """
+import multiprocessing, sys
+from winnow_client import Client
+context = multiprocessing.get_context("fork")
+old = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
+
+def grandchild():
+    old.track("u1", "grandchild")
+
+def child():
+    fresh = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
+    old.track("u1", "old")
+    fresh.track("u1", "fresh")
+    below = context.Process(target=grandchild)
+    below.start()
+    below.join()
+
+below = context.Process(target=child)
+below.start()
+below.join()
+assert below.exitcode == 0
+old.track("u1", "parent")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_the_end_of_a_child_of_multiprocessing_flushes(server: FakeServer) -> None:
+    _run(server, CHILDREN)
+    names = [item["name"] for asked in server.requests("/v1/events") for item in asked.body["items"]]
+    assert sorted(names[:3]) == ["fresh", "grandchild", "old"]
+    assert names[3:] == ["parent"]
+
+
+COLLECTED = """
+import gc, multiprocessing, sys, time, weakref
+from winnow_client import Client
+
+def ends():
+    client = Client(sys.argv[1], sys.argv[2])
+    client.close()
+    gone = weakref.ref(client)
+    del client
+    deadline = time.monotonic() + 10
+    while gone() is not None:
+        assert time.monotonic() < deadline
+        gc.collect()
+        time.sleep(0.01)
+
+ends()
+below = multiprocessing.get_context("fork").Process(target=ends)
+below.start()
+below.join()
+assert below.exitcode == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_closed_client_is_collected_in_children_too(server: FakeServer) -> None:
+    _run(server, COLLECTED)
 
 
 def _run(server: FakeServer, program: str) -> None:

@@ -37,6 +37,7 @@ catalog = compile_catalog(document)
 answers = [catalog.assigns[key](unit, {"s": segment}) for key, unit, segment in units]
 print(json.dumps([[answer.variant, answer.reason] for answer in answers]))
 assert "mmh3" not in sys.modules
+assert not any(name.startswith("multiprocessing") for name in sys.modules)
 """
 
 

@@ -8,9 +8,10 @@ import logging
 import math
 import os
 import re
+import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,10 +74,13 @@ class Client:
         if channel is not None and channel not in CHANNELS:
             raise ValueError(f"A channel is one of {', '.join(CHANNELS)}.")
         self._where: Item = {} if channel is None else {"channel": channel}
+        self._exposed: set[str] = set()
+        self._exposing = threading.Lock()
         transport = Transport(url, key, timeout_seconds=timeout_seconds)
         self._outbox = Outbox(
             lambda items: transport.post("/v1/events", {"items": items}),
             self._tell,
+            self._forget,
             batch_size=batch_size,
             interval_seconds=interval_seconds,
             capacity=capacity,
@@ -84,10 +88,9 @@ class Client:
         self._follower = Follower(
             transport, self._tell, poll_seconds=poll_seconds, file=Path(catalog_file) if catalog_file else None
         )
-        self._exposed: set[str] = set()
-        self._exposing = threading.Lock()
         self._told_unfit = False
         _open.add(self)
+        _close_with_multiprocessing([self])
 
     def ready(self, timeout_seconds: float = 5.0) -> bool:
         """Wait for the first catalog; say whether there is one. Nobody has to: until then answers are `unknown`."""
@@ -157,7 +160,7 @@ class Client:
         return self._outbox.put({**item, **self._where, "occurred_at": at})
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
-        """Send what is queued; say whether all of it was settled in time."""
+        """Send what is queued, at once unless the server asked for time; say whether all of it was settled in time."""
         return self._outbox.flush(timeout_seconds)
 
     def stats(self) -> Stats:
@@ -181,7 +184,10 @@ class Client:
         self._follower.listeners.append(call)
 
     def close(self) -> None:
-        """Send what is queued, for some seconds at most, and end. It also happens when the process ends by itself."""
+        """Send what is queued, for some seconds at most, and end. It also happens when the process ends by itself.
+
+        The first try is at once, however long the server asked to be left alone.
+        """
         self._follower.close()
         self._outbox.close(self._close_seconds)
         _open.discard(self)
@@ -211,8 +217,13 @@ class Client:
                 self._exposed.clear()
             self._exposed.add(text)
         event_id = "assigned-" + hashlib.sha256(text.encode()).hexdigest()
-        if not self._outbox.put({**_exposure(unit_id, answer, event_id, None), **self._where}):
-            self._exposed.discard(text)
+        if not self._outbox.put({**_exposure(unit_id, answer, event_id, None), **self._where}, text):
+            self._forget([text])
+
+    def _forget(self, exposures: list[str]) -> None:
+        """Let exposures that the server did not take be reported when they are implied again."""
+        with self._exposing:
+            self._exposed.difference_update(exposures)
 
     def _tell_unfit(self, unit_id: object) -> None:
         """Tell of an unfit id, once: whoever sends one sends many."""
@@ -287,6 +298,28 @@ def _close_all() -> None:
 def _after_fork() -> None:
     for client in list(_open):
         client.after_fork()
+    # A child of multiprocessing begins by clearing all finalizers: they are made after that.
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.register_after_fork(_open, _close_with_multiprocessing)
+
+
+def _close_with_multiprocessing(clients: Iterable[Client]) -> None:
+    """In a child of multiprocessing, close when it ends: it runs finalizers, but where it was forked nothing of atexit.
+
+    A process that has not imported multiprocessing is no such child, and needs no import here.
+    """
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is None or util is None or process.parent_process() is None:
+        return
+    for client in list(clients):
+        util.Finalize(client, _close, (weakref.ref(client),), exitpriority=0)
+
+
+def _close(client_or_gone: weakref.ref[Client]) -> None:
+    client = client_or_gone()
+    if client is not None:
+        client.close()
 
 
 atexit.register(_close_all)

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, zip_longest
 from time import monotonic
 from typing import Any
 
@@ -16,8 +16,10 @@ from winnow_client.transport import Reply, Unreachable
 Item = dict[str, Any]
 Post = Callable[[list[Item]], Reply]
 Tell = Callable[[str], None]
+Forget = Callable[[list[str]], None]
 
 _AGAIN = frozenset((408, 425, 429))
+_TAKEN = ("accepted", "duplicate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,21 +32,34 @@ class Sent:
     dropped: int = 0
 
 
-class Outbox:
-    """A bounded queue and the thread that empties it. An item leaves the queue only with the server's verdict."""
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An item, and what its sender remembers it by, if at all."""
 
-    def __init__(self, post: Post, tell: Tell, *, batch_size: int, interval_seconds: float, capacity: int) -> None:
-        self._post, self._tell = post, tell
+    item: Item
+    mark: str | None
+
+
+class Outbox:
+    """A bounded queue and the thread that empties it. An item leaves the queue only with the server's verdict.
+
+    `forget` is given the marks of items that the server did not take, in the thread that sends.
+    """
+
+    def __init__(
+        self, post: Post, tell: Tell, forget: Forget, *, batch_size: int, interval_seconds: float, capacity: int
+    ) -> None:
+        self._post, self._tell, self._forget = post, tell, forget
         self._batch_size, self._interval, self._capacity = batch_size, interval_seconds, capacity
         self._start()
 
     def _start(self) -> None:
-        self._queue: deque[Item] = deque()
+        self._queue: deque[Queued] = deque()
         self._changed = threading.Condition()
         self._put, self._settled = 0, 0
         self._flushing, self._closed, self._overflowing = 0, False, False
+        self._hurry, self._last_chance = False, False
         self._stuck = ""
-        self._ending = threading.Event()
         self.sent = Sent()
         self._thread = threading.Thread(target=self._run, name="winnow-outbox", daemon=True)
         self._thread.start()
@@ -54,7 +69,7 @@ class Outbox:
         if not self._closed:
             self._start()
 
-    def put(self, item: Item) -> bool:
+    def put(self, item: Item, mark: str | None = None) -> bool:
         """Queue an item; False where there is no room, or no more sending."""
         with self._changed:
             if self._closed or len(self._queue) >= self._capacity:
@@ -62,7 +77,7 @@ class Outbox:
                 self._overflowing = True
                 self.sent = replace(self.sent, dropped=self.sent.dropped + 1)
             else:
-                self._queue.append(item)
+                self._queue.append(Queued(item, mark))
                 self._put += 1
                 if len(self._queue) in (1, self._batch_size):
                     self._changed.notify_all()
@@ -76,10 +91,11 @@ class Outbox:
         return len(self._queue)
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Send all that is queued now; False where the time did not suffice."""
+        """Send all that is queued now, at once unless the server asked for time; False where the time was too short."""
         with self._changed:
             wanted = self._put
             self._flushing += 1
+            self._hurry = True
             self._changed.notify_all()
             done = self._changed.wait_for(lambda: self._settled >= wanted, timeout_seconds)
             self._flushing -= 1
@@ -89,6 +105,8 @@ class Outbox:
         """Flush and end; what could not be sent is counted and told."""
         if self._closed:
             return
+        with self._changed:
+            self._last_chance = True
         self.flush(timeout_seconds)
         with self._changed:
             self._closed = True
@@ -96,21 +114,31 @@ class Outbox:
             self._queue.clear()
             self.sent = replace(self.sent, dropped=self.sent.dropped + left)
             self._changed.notify_all()
-        self._ending.set()
         if left:
             self._tell(f"{left} events could not be sent before the end")
 
     def _run(self) -> None:
         # What a forked child replaces is not this thread's any more.
-        changed, ending = self._changed, self._ending
+        changed = self._changed
         failures = 0
         while batch := self._next(changed):
-            wait = self._send(batch, failures)
-            failures = 0 if wait is None else failures + 1
-            if wait is not None:
-                ending.wait(wait)
+            waits = self._send(batch, failures)
+            if waits is None:
+                failures = 0
+            else:
+                hurried = self._rest(changed, *waits)
+                failures = 0 if hurried else failures + 1
 
-    def _next(self, changed: threading.Condition) -> list[Item]:
+    def _rest(self, changed: threading.Condition, asked_for: float, own: float) -> bool:
+        """Wait before trying again, as long as the server asked and then our own time; say whether that was cut short.
+
+        A flush cuts our own time short, the end both. Either does so once: whoever takes the next batch clears them.
+        """
+        with changed:
+            changed.wait_for(lambda: self._closed or self._last_chance, asked_for)
+            return changed.wait_for(lambda: self._closed or self._hurry, own)
+
+    def _next(self, changed: threading.Condition) -> list[Queued]:
         """Wait for a batch: a full one, or what is there after the interval or at a flush. Empty: the end."""
         with changed:
             changed.wait_for(lambda: self._queue or self._closed)
@@ -120,12 +148,13 @@ class Outbox:
                 if left <= 0:
                     break
                 changed.wait(left)
+            self._hurry, self._last_chance = False, False
             return list(islice(self._queue, self._batch_size))
 
-    def _send(self, batch: list[Item], failures: int) -> float | None:
-        """Return None when the batch is settled, or how long to wait before trying again."""
+    def _send(self, batch: list[Queued], failures: int) -> tuple[float, float] | None:
+        """Return None when the batch is settled, or how long to wait: as the server asked, and on top of that."""
         try:
-            reply = self._post(batch)
+            reply = self._post([queued.item for queued in batch])
         except Unreachable as problem:
             return self._again(f"events wait, {problem}", failures, None)
         except (TypeError, ValueError) as problem:
@@ -138,7 +167,7 @@ class Outbox:
             self._settle(batch, document["items"])
         elif reply.status == 413 and len(batch) > 1:
             self._batch_size = len(batch) // 2
-            return 0.0
+            return 0.0, 0.0
         elif reply.status < 400 or reply.status >= 500 or reply.status in _AGAIN:
             return self._again(f"events wait, the server answers {reply.status}", failures, reply.retry_after_seconds)
         else:
@@ -146,14 +175,23 @@ class Outbox:
             self._tell(f"{len(batch)} events were dropped, the server answers {reply.status}")
         return None
 
-    def _again(self, problem: str, failures: int, asked_for: float | None) -> float:
+    def _again(self, problem: str, failures: int, asked_for: float | None) -> tuple[float, float]:
         if problem != self._stuck:
             self._stuck = problem
             self._tell(problem)
-        return backoff_seconds(failures + 1, asked_for)
+        asked = asked_for or 0.0
+        return asked, backoff_seconds(failures + 1, asked) - asked
 
-    def _settle(self, batch: list[Item], verdicts: list[Any] | None) -> None:
-        found = [verdict.get("status") for verdict in verdicts or () if isinstance(verdict, dict)]
+    def _settle(self, batch: list[Queued], verdicts: list[Any] | None) -> None:
+        found = [verdict.get("status") if isinstance(verdict, dict) else None for verdict in verdicts or ()]
+        # Before anybody who waits for a flush goes on.
+        self._forget(
+            [
+                queued.mark
+                for queued, status in zip_longest(batch, found[: len(batch)])
+                if queued.mark is not None and status not in _TAKEN
+            ]
+        )
         with self._changed:
             for _ in range(min(len(batch), len(self._queue))):
                 self._queue.popleft()
@@ -167,5 +205,5 @@ class Outbox:
             )
             self._changed.notify_all()
         if "rejected" in found:
-            first = next(verdict for verdict in verdicts or () if verdict.get("status") == "rejected")
+            first = (verdicts or [])[found.index("rejected")]
             self._tell(f"{found.count('rejected')} events were rejected, the first as {first.get('code')}")

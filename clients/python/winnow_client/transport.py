@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# The first request would import it: a child that is forked meanwhile could never look up an address.
+import encodings.idna  # noqa: F401
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
