@@ -34,7 +34,7 @@ demo: $(RUNTIME) ## run a whole experiment and keep serving (ONCE=1: exit after 
 test: $(DEV) ## run all tests, on SQLite and PostgreSQL
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-test-whole: $(DEV) ## the same, with checks by chance repeated as often as our documents state (about an hour)
+test-whole: $(DEV) ## the same, with checks by chance repeated as often as our documents state
 	WINNOW_TEST_WHOLE=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(DEV) ## format, lint, types, import contracts

@@ -1,7 +1,7 @@
 """How often checks by chance are repeated: so often that a defect is seen, or as often as our documents state.
 
-`make test` repeats them so that it ends within a quarter of an hour on two cores; `make test-whole` sets
-`WINNOW_TEST_WHOLE=1` and repeats them as the pages say, which takes about an hour.
+`make test` does the first; `make test-whole` sets `WINNOW_TEST_WHOLE=1` and does the second, which takes much longer.
+Bounds are the same: what is said of a rate follows from how many runs there were.
 """
 
 from __future__ import annotations

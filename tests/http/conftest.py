@@ -8,12 +8,15 @@ import pytest
 
 from api.app import create_app
 from experiments.bootstrap import Winnow, build
+from experiments.domain.policy import AnalysisPlan
 from experiments.services.ports import OpenUnitOfWork
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, MENS, VISIT, Caller
 from tests.http.fast_apps import share_what_apps_make
+from tests.http.full_report import full_report
+from tests.http.pages_site import Site, mail
 
 SETTINGS = Settings(
     database_url="memory://", secret_key="s" * 40, cors_origins=("https://shop.example",), max_body_bytes=100_000
@@ -67,3 +70,19 @@ def library(api: Caller) -> Caller:
 def running(api: Caller) -> Caller:
     """The banner is running."""
     return run_banner(api)
+
+
+@pytest.fixture
+def site(winnow: Winnow) -> Site:
+    """The pages, for somebody who may read."""
+    made = Site(winnow)
+    made.sign_in("read")
+    return made
+
+
+@pytest.fixture
+def full(site: Site) -> Site:
+    """The same with an experiment whose report has all that a report may have."""
+    site.add(mail(analysis=AnalysisPlan(minimum_lift=0.05)))
+    site.store(full_report())
+    return site

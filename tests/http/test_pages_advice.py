@@ -31,20 +31,6 @@ from tests.http.pages_site import (
 PAGE = "/experiments/mail"
 
 
-@pytest.fixture
-def site(winnow: Winnow) -> Site:
-    made = Site(winnow)
-    made.sign_in("read")
-    return made
-
-
-@pytest.fixture
-def full(site: Site) -> Site:
-    site.add(mail(analysis=AnalysisPlan(minimum_lift=0.05)))
-    site.store(full_report())
-    return site
-
-
 def advised(site: Site, **advice: Any) -> str:
     site.store(full_report(recommendation={**ADVICE, **advice}))
     return section(site.get(PAGE), "advice")

@@ -5,20 +5,10 @@ from __future__ import annotations
 import csv
 import io
 
-import pytest
-
-from experiments.bootstrap import Winnow
 from experiments.domain.definition import Variant
 from tests.http.pages_site import CONTROL, MENS, WOMENS, Site, mail, mail_report, plain, small
 
 TABLE = "/experiments/mail/results.csv"
-
-
-@pytest.fixture
-def site(winnow: Winnow) -> Site:
-    made = Site(winnow)
-    made.sign_in("read")
-    return made
 
 
 def rows(site: Site, path: str = TABLE) -> list[dict[str, str]]:

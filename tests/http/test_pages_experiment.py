@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from experiments.bootstrap import Winnow
 from experiments.domain.definition import Variant
 from experiments.domain.policy import AnalysisPlan, StoppingRule
 from tests.http.pages_site import (
@@ -40,13 +39,6 @@ PAGE = "/experiments/mail"
 SRM = finding("srm", "critical", "SRM in segment Bought men’s goods: 47.6% in No e-mail, expected 50%")
 MIXED = finding("mixed_exposures", "warning", "37 customers (2%) saw more than one variant; they are left out")
 HOSTILE = "</title></svg><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}"
-
-
-@pytest.fixture
-def site(winnow: Winnow) -> Site:
-    made = Site(winnow)
-    made.sign_in("read")
-    return made
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import re
 
 import pytest
 
-from experiments.bootstrap import Winnow
 from experiments.domain.policy import AnalysisPlan, StoppingRule
 from tests.http.full_report import NEVER, full_report, sizes
 from tests.http.pages_site import (
@@ -28,20 +27,6 @@ from tests.http.pages_site import (
 
 PAGE = "/experiments/mail"
 SECTIONS = ("advice", "outlook", "segments", "by-day")
-
-
-@pytest.fixture
-def site(winnow: Winnow) -> Site:
-    made = Site(winnow)
-    made.sign_in("read")
-    return made
-
-
-@pytest.fixture
-def full(site: Site) -> Site:
-    site.add(mail(analysis=AnalysisPlan(minimum_lift=0.05)))
-    site.store(full_report())
-    return site
 
 
 def test_chances_and_losses_stand_beside_the_intervals_and_are_no_verdict(full: Site) -> None:

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
-from experiments.bootstrap import Winnow
 from experiments.domain.definition import Variant
 from tests.http.pages_site import FEW, Site, finding, mail, mail_report, plain, small, text_of
 
 SRM = finding("srm", "critical", "SRM in segment Bought men’s goods: 47.6% in No e-mail, expected 50%")
 MIXED = finding("mixed_exposures", "warning", "37 customers (2%) saw more than one variant")
-
-
-@pytest.fixture
-def site(winnow: Winnow) -> Site:
-    made = Site(winnow)
-    made.sign_in("read")
-    return made
 
 
 def test_an_empty_list_says_how_to_begin(site: Site) -> None:
