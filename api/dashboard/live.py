@@ -74,7 +74,8 @@ def live_of(experiment: Experiment, plan: SegmentPlan, names: Names, exploring: 
         case Status.PAUSED:
             return _unsplit(f"Paused: everybody sees {control} for the time being.", promoted)
         case Status.STOPPED:
-            return _unsplit(f"Stopped: everybody sees {promoted or control}.", promoted)
+            but = ", but for who is held out of its layer" if promoted and experiment.definition.layer else ""
+            return _unsplit(f"Stopped: everybody sees {promoted or control}{but}.", promoted)
     if experiment.definition.is_split_elsewhere:
         wish = f", and has to show {promoted}: Winnow only keeps that decision" if promoted else ""
         return _unsplit(f"Another system decides who sees what{wish}.", promoted)

@@ -13,7 +13,9 @@ from api.dashboard.reasons import in_words
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.next_step import waits_for_a_person
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
+from experiments.domain.promotion_policy import PromotionPolicy
 
 WORDS = {
     PromotionState.PROPOSED: "Waiting for approval",
@@ -123,7 +125,7 @@ def _sentence(experiment: Experiment, promotion: Promotion, names: Names) -> str
             until = last.at + timedelta(seconds=policy.soak_seconds)
             share = say.basis_points(last.share_bp or 0)
             watched = f"{share} see it since {say.instant(last.at)}; watched until {say.instant(until)} at least."
-            return watched + _exploring(last)
+            return watched + _exploring(last) + _waiting_for_a_person(promotion, policy)
         case PromotionState.HELD:
             until = last.at + timedelta(seconds=policy.hold_seconds)
             held = f"{_held(last)} are held back with {control} until {say.instant(until)}."
@@ -143,6 +145,15 @@ def _exploring(step: PromotionStep) -> str:
     if not step.exploration_bp:
         return ""
     return f" {say.basis_points(step.exploration_bp)} of this segment still see any content, on purpose."
+
+
+def _waiting_for_a_person(promotion: Promotion, policy: PromotionPolicy) -> str:
+    if not waits_for_a_person(promotion, policy):
+        return ""
+    return (
+        " It goes no further by itself, as its policy is not automatic any more and nobody has approved it: "
+        f"“winnow promote {promotion.experiment} --segment {promotion.segment}” gives it its next share."
+    )
 
 
 def _over(last: PromotionStep) -> str:

@@ -41,7 +41,8 @@ def judge_live(evidence: Evidence, live: Live, policy: PromotionPolicy, now: dat
     if waiting:
         return Decision(action=Action.HOLD, variant=live.variant, reasons=waiting)
     share = policy.next_share_bp(live.share_bp)
-    sentence = f"No harm of {live.variant} is shown at {live.share_bp / 100:g}%: it goes to {share / 100:g}%."
+    goes = "goes" if share > live.share_bp else "has had more than the policy allows now, and goes back"
+    sentence = f"No harm of {live.variant} is shown at {live.share_bp / 100:g}%: it {goes} to {share / 100:g}%."
     return Decision(
         action=Action.RAMP, variant=live.variant, reasons=(DecisionReason(code="soaked", message=sentence),)
     )

@@ -83,7 +83,7 @@ def compile_answers(experiment: Experiment, layer: Layer | None, present: Presen
 def compile_data(experiment: Experiment, layer: Layer | None, present: Present[T]) -> Compiled[T]:
     """Return what the experiment compiles to; `present` makes each answer once, and never None.
 
-    Order of the questions: forced? paused or stopped? layer? first matching segment? traffic? bucket.
+    Order of the questions: forced? paused? layer? stopped? first matching segment? traffic? bucket.
     """
     definition = experiment.definition
     hashing = HASHINGS[definition.bucketing]
@@ -94,6 +94,7 @@ def compile_data(experiment: Experiment, layer: Layer | None, present: Present[T
             gate = _gate(definition, layer, answer) if layer is not None else None
             branches = tuple(_branch(plan, _split(definition, plan, hashing, answer)) for plan in definition.segments)
         case Status.STOPPED:
+            gate = _holdout(definition, layer, answer) if layer is not None and layer.holdout_bp else None
             branches = tuple(_branch(plan, _after_stop(definition, plan, answer)) for plan in definition.segments)
         case _:
             control = alone(answer(definition.control.key, Reason.PAUSED))
@@ -156,6 +157,16 @@ def _gate(definition: Definition, layer: Layer, answer: _Answers[T]) -> Gate[T]:
             edges.append(hashing.edge(start))
             answers.append(shown)
     return Gate(place=Salted(hashing=hashing, salt=layer.salt), edges=tuple(edges[1:]), answers=tuple(answers))
+
+
+def _holdout(definition: Definition, layer: Layer, answer: _Answers[T]) -> Gate[T]:
+    """Return what is left of the gate after a stop: who is held out sees no winner (ADR 32)."""
+    hashing = HASHINGS[layer.bucketing]
+    return Gate(
+        place=Salted(hashing=hashing, salt=layer.salt),
+        edges=(hashing.edge(BUCKETS - layer.holdout_bp),),
+        answers=(None, answer(definition.control.key, Reason.HOLDOUT)),
+    )
 
 
 def _branch(plan: SegmentPlan, split: Split[T]) -> Branch[T]:

@@ -24,17 +24,18 @@ def next_state(promotion: Promotion, decision: Decision, policy: PromotionPolicy
     if promotion.state is PromotionState.PROPOSED:
         approves = policy.automatic and decision.action is Action.PROMOTE
         return PromotionState.APPROVED if approves else None
-    if promotion.state is PromotionState.APPROVED:
-        # An author who has switched the machine off since has to be heard.
-        approved = policy.automatic or not promotion.approved_unattended
-        return PromotionState.RAMPING if approved and decision.action is Action.PROMOTE else None
     if decision.action is Action.ROLL_BACK:
         return PromotionState.REVERTED
-    if decision.action is Action.RAMP:
-        return PromotionState.RAMPING
+    if decision.action in (Action.PROMOTE, Action.RAMP):
+        return None if waits_for_a_person(promotion, policy) else PromotionState.RAMPING
     if promotion.state is PromotionState.HELD and HOLD_OVER in decision.codes:
         return PromotionState.KEPT
     return None
+
+
+def waits_for_a_person(promotion: Promotion, policy: PromotionPolicy) -> bool:
+    """Whether no person has approved it, and the machine may not any more: its author has switched that off since."""
+    return promotion.approved_unattended and not policy.automatic
 
 
 def lapse(

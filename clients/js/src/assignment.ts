@@ -14,7 +14,7 @@ type Answer = (variant: string, reason: string, segment?: string) => LocalAssign
 
 /**
  * The function from unit to answer; throws for what it does not know. Answers are built once and handed out.
- * Order of the questions: forced? paused or stopped? layer? first matching segment? traffic? bucket.
+ * Order of the questions: forced? paused? layer? stopped? first matching segment? traffic? bucket.
  */
 export function compileExperiment(document: ExperimentDocument): Assign {
   const answer = answers(document);
@@ -28,7 +28,9 @@ function undisturbed(document: ExperimentDocument, answer: Answer): Assign {
     case "running":
       return inLayer(document, answer, bySegment(document.segments, plans(document, answer)));
     case "stopped":
-      return bySegment(document.segments, document.segments.map((segment) => afterStop(segment, answer)));
+      return inLayer(
+        document, answer, bySegment(document.segments, document.segments.map((segment) => afterStop(segment, answer))),
+      );
     case "paused": {
       const control = answer(document.control, "paused");
       return () => control;
@@ -57,6 +59,7 @@ function bucketingOf(version: number): Bucketing {
   return found;
 }
 
+/** After its stop an experiment has no slots any more, but who is held out of its layer sees no winner either. */
 function inLayer(document: ExperimentDocument, answer: Answer, inside: Assign): Assign {
   const { layer, control } = document;
   if (!layer) return inside;
@@ -65,7 +68,8 @@ function inLayer(document: ExperimentDocument, answer: Answer, inside: Assign): 
   const excluded = answer(control, "other_experiment");
   const place = bucketing.places(layer.salt);
   const top = edge(bucketing, BUCKETS - layer.holdout_bp);
-  const slots = layer.slots.map(({ start, end }) => [edge(bucketing, start), edge(bucketing, end)] as const);
+  const taken = document.status === "stopped" ? [{ start: 0, end: BUCKETS }] : layer.slots;
+  const slots = taken.map(({ start, end }) => [edge(bucketing, start), edge(bucketing, end)] as const);
   return (unitId, attributes) => {
     const found = place(unitId);
     if (found >= top) return heldOut;

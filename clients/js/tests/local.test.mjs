@@ -153,6 +153,23 @@ test("paused and stopped experiments", () => {
   assert.deepEqual(of("stopped", { country: "DE" }), ["a", "everyone", "stopped"]);
 });
 
+for (const version of [1, 2]) {
+  test(`who is held out of a layer of version ${version} sees no winner after a stop either`, () => {
+    const hashes = GOLDEN.get(version).hashes.filter(({ salt }) => salt === "salt");
+    const seen = new Set();
+    for (const holdout_bp of [0, 1000, 5000]) {
+      const layer = { key: "l", bucketing: version, salt: "salt", holdout_bp, slots: [] };
+      const made = only(experiment({ status: "stopped", segments: [{ ...everyone, after_stop: "b" }], layer }));
+      for (const { unit_id, bucket } of hashes) {
+        const { variant, reason } = made.assign(unit_id, {}, "banner");
+        assert.deepEqual([variant, reason], bucket >= 10000 - holdout_bp ? ["a", "holdout"] : ["b", "stopped"]);
+        seen.add(reason);
+      }
+    }
+    assert.equal(seen.size, 2);
+  });
+}
+
 test("an answer is built once, cannot be changed, and says all", () => {
   const made = only(experiment({ forced: { ann: "b" }, exposure_policy: "on_assignment" }));
   const answers = new Set(Array.from({ length: 200 }, (_, number) => made.assign(`u${number}`, {}, "banner")));

@@ -85,6 +85,23 @@ def test_not_running(status: str, attributes: dict[str, Any], expected: tuple[st
     assert (answer.variant, answer.segment, answer.reason) == expected
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_who_is_held_out_of_a_layer_sees_no_winner_after_a_stop_either(version: int) -> None:
+    """Places in the layer are those of the golden hashes."""
+    segments = [{**experiment()["segments"][0], "after_stop": "b"}]
+    hashes = [vector for vector in GOLDEN[version]["hashes"] if vector["salt"] == "salt"]
+    seen = set()
+    for holdout_bp in (0, 1_000, 5_000):
+        layer = {"key": "l", "bucketing": version, "salt": "salt", "holdout_bp": holdout_bp, "slots": []}
+        assign = compile_experiment(experiment(status="stopped", segments=segments, layer=layer))
+        for vector in hashes:
+            answer = assign(vector["unit_id"], {})
+            held_out = vector["bucket"] >= 10_000 - holdout_bp
+            assert (answer.variant, answer.reason) == (("a", "holdout") if held_out else ("b", "stopped"))
+            seen.add(answer.reason)
+    assert seen == {"holdout", "stopped"}
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -50,7 +50,7 @@ _Answer = Callable[..., Assignment]
 def compile_experiment(document: Document) -> Assign:
     """Return the function (unit_id, attributes) -> Assignment. Raises KeyError, TypeError or ValueError if it cannot.
 
-    Order of the questions: forced? paused or stopped? layer? first matching segment? traffic? bucket.
+    Order of the questions: forced? paused? layer? stopped? first matching segment? traffic? bucket.
     """
     answer = _answers(document)
     forced = {unit: answer(variant, "forced") for unit, variant in document["forced"].items()}
@@ -58,7 +58,8 @@ def compile_experiment(document: Document) -> Assign:
         case "running":
             decide = _in_layer(document, answer, _by_segment(document, _plans(document, answer)))
         case "stopped":
-            decide = _by_segment(document, [_after_stop(segment, answer) for segment in document["segments"]])
+            after = [_after_stop(segment, answer) for segment in document["segments"]]
+            decide = _in_layer(document, answer, _by_segment(document, after))
         case "paused":
             control = answer(document["control"], "paused")
             decide = lambda unit_id, attributes: control  # noqa: E731
@@ -97,13 +98,15 @@ def _bucketing(document: Document) -> Bucketing:
 
 
 def _in_layer(document: Document, answer: _Answer, inside: Assign) -> Assign:
+    """After its stop an experiment has no slots any more, but who is held out of its layer sees no winner either."""
     layer = document["layer"]
     if layer is None:
         return inside
     control, bucketing = document["control"], _bucketing(layer)
     held_out, excluded = answer(control, "holdout"), answer(control, "other_experiment")
     place, top = bucketing.places(layer["salt"]), bucketing.edge(BUCKETS - layer["holdout_bp"])
-    slots = sorted((slot["start"], slot["end"]) for slot in layer["slots"])
+    taken = [{"start": 0, "end": BUCKETS}] if document["status"] == "stopped" else layer["slots"]
+    slots = sorted((slot["start"], slot["end"]) for slot in taken)
     # An odd number of edges lies at or below a place exactly where it is inside of a slot.
     edges = [bucketing.edge(bucket) for slot in slots for bucket in slot]
 

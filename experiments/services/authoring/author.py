@@ -135,21 +135,28 @@ def _check_layer(work: UnitOfWork, experiment: Experiment) -> None:
 
 
 def _supersede(work: UnitOfWork, before: Experiment, after: Experiment, actor: str, now: datetime) -> None:
-    """End the promotions that are not live any more, and those of segments that are gone."""
+    """End the promotions that are not live any more, and those that wait in segments that are gone or split anew.
+
+    Who approved one had the split of before in mind.
+    """
     live = {plan.promotion for plan in after.definition.segments}
     ended = [
         work.promotions.get(plan.promotion)
         for plan in before.definition.segments
         if plan.promotion is not None and plan.promotion not in live
     ]
-    segments = {plan.segment.key for plan in after.definition.segments}
     ended += [
         one
         for one in work.promotions.standing(before.key)
-        if one.is_open and not one.is_live and one.segment not in segments
+        if one.is_open and not one.is_live and not _is_split_alike(before, after, one.segment)
     ]
     for promotion in ended:
         supersede(work, promotion, version=before.current.number, actor=Actor(name=actor, now=now))
+
+
+def _is_split_alike(before: Experiment, after: Experiment, segment: str) -> bool:
+    was, now = (one.definition.plan_of(segment) for one in (before, after))
+    return was is not None and now is not None and was.allocation == now.allocation
 
 
 def _move_in_layer(work: UnitOfWork, before: Experiment, after: Experiment, now: datetime) -> None:

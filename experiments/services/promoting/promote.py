@@ -41,7 +41,8 @@ class Promoter:
     def apply(self, key: str, segment: str, *, actor: str, note: str = "") -> Promotion:
         """Put the segment's winner live, as a person who needs no approval; with a ramp, its first share.
 
-        Raises PromotionRefused with the first reason where the policy says no.
+        One that is on its ramp gets its next share, as soon as the machine could give it. Raises PromotionRefused with
+        the first reason where the policy says no.
         """
         check_text(note, "/reason", most=NOTE_LENGTH)
         return retried(lambda: self._apply(key, segment, actor, note))
@@ -93,9 +94,8 @@ class Promoter:
             look = look_at(work, key)
             waiting = look.open_in(segment)
             if waiting is not None and waiting.is_live:
-                message = f"{waiting.variant} is live in {segment} already."
-                raise PromotionRefused("already_promoted", message)
-            if waiting is not None:
+                promotion = give_share(work, look, waiting, _soaked(look, waiting, actor), actor)
+            elif waiting is not None:
                 promotion = self._go(work, look, waiting, actor)
             else:
                 proposal = self._agreed(look, segment, actor)
@@ -156,6 +156,17 @@ class Promoter:
             work.commit()
         self._catalog.catch_up()
         return reverted
+
+
+def _soaked(look: Look, live: Promotion, actor: Actor) -> Proposal:
+    """What gives a live promotion its next share. Raises PromotionRefused where it is not time for that, or never."""
+    proposal = propose(look, live.segment, actor.now, unattended=False)
+    if proposal.decision.action is not Action.RAMP:
+        message = f"{live.variant} is live in {live.segment} already."
+        if live.state is PromotionState.RAMPING:
+            message += " It gets no further share now: " + proposal.decision.reasons[0].message
+        raise PromotionRefused("already_promoted", message)
+    return proposal
 
 
 def _present(work: UnitOfWork, promotion: Promotion, now: datetime) -> Proposal | None:

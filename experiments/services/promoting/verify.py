@@ -13,12 +13,14 @@ from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.ports import OpenUnitOfWork, UnitOfWork
 from experiments.services.promoting.evidence import evidence_of
 from experiments.services.promoting.look import Look
+from experiments.services.promoting.proposals import plan_with_next_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepVerification:
-    """`same_hash`: the stored evidence is what was hashed. `same_answer`: deciding again gives the stored state and its
-    reasons. `same_evidence`: the snapshot gives that evidence again; None where it is not kept any more.
+    """`same_hash`: the stored evidence is what was hashed. `same_answer`: deciding again gives the stored state, its
+    reasons and, where the snapshot is kept, its share. `same_evidence`: the snapshot gives that evidence again; None
+    where it is not kept any more.
     """
 
     number: int
@@ -62,14 +64,20 @@ def verify_promotion(open_unit_of_work: OpenUnitOfWork, promotion_id: str) -> Pr
 def _verified(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence) -> StepVerification:
     step = promotion.steps[index]
     stored = step.evidence_sha256 or ""
+    look = _look_then(work, promotion, index, evidence)
+    is_share_due = step.share_bp is None or look is None or _next_share(look, promotion, evidence) == step.share_bp
     return StepVerification(
         number=index + 1,
         state=step.state,
         evidence_sha256=stored,
         same_hash=evidence.sha256() == stored,
-        same_answer=_is_answer(work, promotion, index, evidence),
-        same_evidence=_rebuilt(work, promotion, index, evidence, stored),
+        same_answer=is_share_due and _is_answer(work, promotion, index, evidence),
+        same_evidence=None if look is None else evidence_of(look, promotion.segment).sha256() == stored,
     )
+
+
+def _next_share(look: Look, promotion: Promotion, evidence: Evidence) -> int:
+    return plan_with_next_share(look, evidence, promotion.variant, promotion=promotion.id)[1]
 
 
 def _is_answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence) -> bool:
@@ -90,8 +98,8 @@ def _is_answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evi
     return step.state is due.state or (step.state is PromotionState.HELD and due.state is PromotionState.RAMPING)
 
 
-def _rebuilt(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence, stored: str) -> bool | None:
-    """With experiment, versions and promotions as they stood then."""
+def _look_then(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evidence) -> Look | None:
+    """With experiment, versions and promotions as they stood then; None where the snapshot is not kept any more."""
     step, before = promotion.steps[index], _until(promotion, index)
     try:
         snapshot = work.snapshots.get(promotion.experiment, evidence.snapshot_id)
@@ -106,14 +114,12 @@ def _rebuilt(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evide
         for one in work.promotions.standing(promotion.experiment)
         if one.is_declined and one.steps[-1].at <= step.at and one.id != promotion.id
     ]
-    experiment = replace(work.experiments.get(promotion.experiment), current=current, status=evidence.status)
-    look = Look(
-        experiment=experiment,
+    return Look(
+        experiment=replace(work.experiments.get(promotion.experiment), current=current, status=evidence.status),
         versions=versions,
         snapshot=snapshot,
         promotions=[*declined, *([before] if before else [])],
     )
-    return evidence_of(look, promotion.segment).sha256() == stored
 
 
 def _until(promotion: Promotion, index: int) -> Promotion | None:

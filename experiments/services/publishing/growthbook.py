@@ -61,7 +61,7 @@ def _feature(entry: LiveExperiment) -> Document:
         case Status.RUNNING:
             rules = _experiment_rules(experiment, layer)
         case Status.STOPPED:
-            rules = _promoted_rules(experiment.definition)
+            rules = _promoted_rules(experiment.definition, layer)
         case _:
             rules = []
     return {"defaultValue": experiment.definition.control.content, "rules": rules}
@@ -113,8 +113,9 @@ def tracked(experiment: Experiment, segment: str) -> Document:
     }
 
 
-def _promoted_rules(definition: Definition) -> list[Document]:
-    """A rule per segment with a winner that is live; all others have the default, which is the control."""
+def _promoted_rules(definition: Definition, layer: Layer | None) -> list[Document]:
+    """A rule per segment with a winner that is live; all others, and who is held out, have the default: the control."""
+    filters = _holdout_filter(layer)
     rules: list[Document] = []
     without: list[Document] = []
     for plan in definition.segments:
@@ -125,7 +126,7 @@ def _promoted_rules(definition: Definition) -> list[Document]:
             continue
         if winner.content is None:
             raise NotPortable("a winner has the content null, which not all SDKs can force")
-        rules.append({"id": plan.segment.key, **_only(condition, without), "force": winner.content})
+        rules.append({"id": plan.segment.key, **_only(condition, without), **filters, "force": winner.content})
     return rules
 
 
@@ -141,6 +142,12 @@ def _layer_filter(experiment: str, layer: Layer | None) -> list[Document]:
         return []
     own = [_share(slot.start, slot.end) for slot in layer.slots if slot.experiment == experiment]
     return [_filter(layer.salt, own)]
+
+
+def _holdout_filter(layer: Layer | None) -> Document:
+    if layer is None or not layer.holdout_bp:
+        return {}
+    return {"filters": [_filter(layer.salt, [_share(0, BUCKETS - layer.holdout_bp)])]}
 
 
 def _traffic_filter(definition: Definition, plan: SegmentPlan) -> list[Document]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from experiments.domain.allocation import Allocation, BucketRange
 from experiments.domain.assignment import compile_experiment
 from experiments.domain.bucketing import HASHINGS, bucket
 from experiments.domain.definition import SegmentPlan, Variant
-from experiments.domain.experiment import Experiment
+from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer, Slot
 from experiments.domain.segment import EVERYONE, Segment, everyone
 from tests.golden.reference import bucket as reference_bucket
 from tests.golden.reference import fnv1a_32, murmur3_x86_32, vectors, vectors_2
-from tests.unit.builders import running
+from tests.unit.builders import plan, running
 
 _TESTS = Path(__file__).parents[2]
 GOLDEN: dict[int, dict[str, Any]] = {
@@ -87,14 +88,14 @@ def test_many_at_once_are_hashed_as_each_alone(version: int, salt: str, ids: lis
 def built(document: dict[str, Any]) -> Experiment:
     """An experiment as the golden file describes it; each segment takes the units whose `s` names it."""
     plans = []
-    for plan in document["segments"]:
-        key = plan["segment"]
+    for one in document["segments"]:
+        key = one["segment"]
         segment = everyone() if key == EVERYONE else Segment(key=key, name=key, condition={"s": key})
-        ranges = tuple(BucketRange(**piece) for piece in plan["ranges"])
+        ranges = tuple(BucketRange(**piece) for piece in one["ranges"])
         weights = dict.fromkeys(document["variants"], 1)
         plans.append(
             SegmentPlan(
-                segment=segment, weights=weights, allocation=Allocation(ranges=ranges), traffic_bp=plan["traffic_bp"]
+                segment=segment, weights=weights, allocation=Allocation(ranges=ranges), traffic_bp=one["traffic_bp"]
             )
         )
     return running(
@@ -159,3 +160,22 @@ def test_buckets_are_even(version: int) -> None:
     for n in range(100_000):
         counts[bucket("even", f"customer-{n}", version) // 100] += 1
     assert sum((count - 1_000) ** 2 / 1_000 for count in counts) < 161.32
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("bucketing", [1, 2])
+def test_who_is_held_out_of_a_layer_sees_no_winner_after_a_stop_either(version: int, bucketing: int) -> None:
+    """Only so does the holdout measure what all experiments of the layer together are worth (ADR 32)."""
+    stopped = replace(
+        running(segments=(plan(promoted="b"),), bucketing=bucketing, forced={"tester": "b"}), status=Status.STOPPED
+    )
+    layer = Layer(key="l", name="L", salt="läyer", holdout_bp=500, bucketing=version)
+    assign = compile_experiment(stopped, layer)
+    for number in range(5_000):
+        place = reference_bucket("läyer", f"u{number}", version)
+        answer = assign(f"u{number}", {})
+        assert (answer.variant, answer.reason) == (("b", "stopped") if place < 9_500 else ("a", "holdout"))
+    assert assign("tester", {}).reason == "forced"
+    for nobody_held_out in (None, replace(layer, holdout_bp=0)):
+        shown = compile_experiment(stopped, nobody_held_out)
+        assert {shown(f"u{number}", {}).reason for number in range(500)} == {"stopped"}

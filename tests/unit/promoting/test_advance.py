@@ -354,6 +354,58 @@ def test_every_step_can_be_decided_again(begin: Callable[[PromotionPolicy], Worl
     assert [(one.same_hash, one.same_answer, one.same_evidence) for one in found.steps] == [(True, True, True)] * 6
 
 
+def test_a_ramp_that_nobody_approved_waits_once_its_policy_is_not_automatic(
+    begin: Callable[[PromotionPolicy], World],
+) -> None:
+    world = begin(RAMP)
+    world.advance()
+    world.edit(replace(world.wish, promotion=replace(RAMP, automatic=False)))
+    promote = world.winnow.promoter.apply
+    with pytest.raises(PromotionRefused, match="It gets no further share now: 60% are watched until") as refusal:
+        promote("banner", "mens", actor="eve")
+    assert refusal.value.code == "already_promoted"
+    assert (world.after(1), world.shares) == ([], {"a": 4_000, "b": 6_000})
+    assert promote("banner", "mens", actor="eve").state is S.RAMPING
+    assert (world.after(1), world.shares) == ([], {"a": 1_000, "b": 9_000})
+    assert verify_promotion(world.winnow.open_unit_of_work, world.promotion.id).holds
+    assert world.after(1, realised=(-0.3, -0.01)) == [S.REVERTED]
+
+
+def test_a_ramp_that_a_person_approved_goes_on(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(replace(RAMP, automatic=False))
+    world.advance()
+    world.winnow.promoter.approve(world.promotion.id, actor="eve")
+    assert [world.after(1), world.after(1)] == [[S.RAMPING], [S.HELD]]
+    with pytest.raises(PromotionRefused) as refusal:
+        world.winnow.promoter.apply("banner", "mens", actor="eve")
+    assert (refusal.value.code, str(refusal.value)) == ("already_promoted", "b is live in mens already.")
+
+
+@pytest.mark.parametrize("is_approved", [True, False])
+def test_a_split_of_the_author_s_own_ends_what_has_not_begun(
+    begin: Callable[[PromotionPolicy], World], is_approved: bool
+) -> None:
+    """Nine o'clock is quiet; who approved the winner had the split of before in mind."""
+    world = begin(PromotionPolicy(quiet_hours=QuietHours(start=time(8), end=time(10))))
+    world.advance()
+    if is_approved:
+        world.winnow.promoter.approve(world.promotion.id, actor="eve")
+    policy = PromotionPolicy(quiet_hours=QuietHours(start=time(8), end=time(10)))
+    mens = SegmentWish(segment="mens", weights={"a": 9, "b": 1})
+    world.edit(replace(world.wish, segments=(mens, *world.wish.segments[1:]), promotion=policy))
+    assert world.promotion.state is S.SUPERSEDED
+    assert (world.after(0.25), world.shares) == ([S.PROPOSED], {"a": 9_000, "b": 1_000})
+
+
+def test_an_edit_of_another_segment_lets_it_wait(begin: Callable[[PromotionPolicy], World]) -> None:
+    world = begin(PromotionPolicy())
+    world.advance()
+    new = SegmentWish(segment="new", weights={"a": 9, "b": 1})
+    segments = tuple(new if one.segment == "new" else one for one in world.wish.segments)
+    world.edit(replace(world.wish, segments=segments, promotion=PromotionPolicy()))
+    assert world.promotion.state is S.PROPOSED
+
+
 def test_a_person_who_acts_leaves_what_can_be_decided_again(begin: Callable[[PromotionPolicy], World]) -> None:
     world = begin(replace(RAMP, automatic=False, expires_after_seconds=DAY_SECONDS))
     world.advance()
@@ -375,6 +427,7 @@ def _other_evidence(step: Any) -> Any:
             lambda step: replace(step, evidence=replace(step.evidence, gain_low=0.5)), "same_hash", id="evidence"
         ),
         pytest.param(lambda step: replace(step, reasons=()), "same_answer", id="reasons"),
+        pytest.param(lambda step: replace(step, share_bp=5_000), "same_answer", id="a share that it never had"),
     ],
 )
 def test_a_forged_record_does_not_hold(

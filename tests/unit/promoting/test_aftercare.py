@@ -123,6 +123,14 @@ def test_the_sentence_names_the_shares() -> None:
     assert decision.reasons[0].message == "No harm of b is shown at 50%: it goes to 90%."
 
 
+def test_a_larger_holdback_takes_a_share_back() -> None:
+    policy = replace(RAMP, ramp_bp=(), holdback_bp=6_000)
+    decision = decide(live_evidence(share_bp=5_000), policy, AnalysisPlan(), LOOK, unattended=True)
+    assert decision.reasons[0].message == (
+        "No harm of b is shown at 50%: it has had more than the policy allows now, and goes back to 40%."
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "codes"),
     [
