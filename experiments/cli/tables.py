@@ -40,8 +40,10 @@ def print_report(console: Console, report: Doc, variants: Names, segments: Names
     console.print(report_table(report, variants, segments))
     if any(metric["role"] == "guardrail" for metric in report["overall"]["metrics"]):
         console.print(guardrail_table(report, variants, segments))
-    for scope in shown_segments(report):
+    for scope in _shown_scopes(report):
         console.print(f"• {scope['verdict']['sentence']}", markup=False)
+    if further := [metric["metric"] for metric in report["overall"]["metrics"] if metric["role"] == "secondary"]:
+        console.print(f"Measured as well: {wording.listed(further)} (--metric shows the figures).", markup=False)
     for line in adaptive_lines(report, variants):
         console.print(line, markup=False)
     for finding in findings(report):
@@ -71,9 +73,8 @@ def _level(report: Doc) -> str:
 
 
 def report_table(report: Doc, variants: Names, segments: Names) -> Table:
-    """Return a row for each treatment in each segment that has units."""
-    level = _level(report)
-    title = f"{primary(report['overall'])['metric']}: lift over {variants[report['control']]}, with {level} intervals"
+    """Return a row for each variant, over all and in each segment that has units, on the metric that decides."""
+    title = _title(report, primary(report["overall"]), variants)
     title += " for all comparisons together" if report["family"] in FAMILYWISE else " (adjusted for their number)"
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("segment")
@@ -82,13 +83,35 @@ def report_table(report: Doc, variants: Names, segments: Names) -> Table:
     table.add_column(_VALUE_TITLES.get(primary(report["overall"])["kind"], "mean"), justify="right")
     table.add_column("lift", justify="right")
     table.add_column(interval_title(report), justify="right", no_wrap=True)
-    has_beliefs = any(primary(scope).get("beliefs") for scope in shown_segments(report))
+    shown = _shown_scopes(report)
+    has_beliefs = any(primary(scope).get("beliefs") for scope in shown)
     if has_beliefs:
         table.add_column("chance to be best", justify="right")
     table.add_column("verdict")
-    for scope in shown_segments(report):
+    for scope in shown:
         for *cells, chance, mark in _rows(report, scope, variants, segments):
             table.add_row(*cells, *([chance] if has_beliefs else []), mark)
+        table.add_section()
+    return table
+
+
+def metric_table(report: Doc, key: str, variants: Names, segments: Names) -> Table:
+    """Return a row for each variant, over all and in each segment that has units, on one metric of the report."""
+    found = metric_of(report["overall"], key)
+    told = "For orientation: it never decides about a winner." if found["role"] == "secondary" else None
+    table = Table(title=_title(report, found, variants), caption=told, box=SIMPLE_HEAD)
+    for name in ("segment", "units", "variant", _VALUE_TITLES.get(found["kind"], "mean"), "lift"):
+        table.add_column(name, justify="left" if name in ("segment", "variant") else "right")
+    is_one_look = report["stopping_rule"] == "fixed_horizon"
+    table.add_column("at one look" if is_one_look else "always valid", justify="right", no_wrap=True)
+    for scope in _shown_scopes(report):
+        metric, head = metric_of(scope, key), (_name_of(scope, segments), f"{scope['units']:,}")
+        for arm in metric["arms"]:
+            effect = comparison(metric, arm["variant"], report["control"])
+            lift = percent(effect["lift"]["value"], sign=True) if effect else ""
+            interval = interval_of(effect["lift"]["fixed" if is_one_look else "always_valid"]) if effect else ""
+            table.add_row(*head, variants.get(arm["variant"], arm["variant"]), _value(metric, arm), lift, interval)
+            head = ("", "")
         table.add_section()
     return table
 
@@ -98,16 +121,15 @@ def guardrail_table(report: Doc, variants: Names, segments: Names) -> Table:
 
     The interval is the one that the state is read from.
     """
-    level = _level(report)
-    table = Table(title=f"guardrails: lift over {variants[report['control']]}, with {level} intervals", box=SIMPLE_HEAD)
+    title = f"guardrails: lift over {variants[report['control']]}, with {_level(report)} intervals"
+    table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("segment")
     table.add_column("guardrail")
     table.add_column("variant")
     table.add_column("lift", justify="right")
     table.add_column("always valid", justify="right", no_wrap=True)
     table.add_column("state")
-    shown = shown_segments(report)
-    for scope in shown if len(shown) == 1 else (report["overall"], *shown):
+    for scope in _shown_scopes(report):
         for row in _guardrail_rows(report, scope, variants, segments):
             table.add_row(*row)
         table.add_section()
@@ -115,7 +137,7 @@ def guardrail_table(report: Doc, variants: Names, segments: Names) -> Table:
 
 
 def _guardrail_rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str | Text, ...]]:
-    where = "all together" if scope["segment"] is None else segments.get(scope["segment"], scope["segment"])
+    where = _name_of(scope, segments)
     for metric in scope["metrics"]:
         for effect in metric["comparisons"]:
             if metric["role"] != "guardrail" or effect["baseline"] != report["control"]:
@@ -141,16 +163,19 @@ def _guardrail_state(scope: Doc, state: str) -> Text:
 def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator[tuple[str | Text, ...]]:
     metric, control = primary(scope), report["control"]
     best = {belief["variant"]: belief["chance_to_be_best"] for belief in metric.get("beliefs", ())}
-    head = (segments.get(scope["segment"], scope["segment"]), f"{scope['units']:,}")
+    head = (_name_of(scope, segments), f"{scope['units']:,}")
     for arm in metric["arms"]:
-        value = percent(arm["value"]) if metric["kind"] == "conversion" else decimal(arm["value"])
         effect = comparison(metric, arm["variant"], control)
         lift = percent(effect["lift"]["value"], sign=True) if effect else ""
         interval = interval_of(effect["lift_in_family"]) if effect else ""
         likely = chance(best.get(arm["variant"]))
         name = variants.get(arm["variant"], arm["variant"])
-        yield (*head, name, value, lift, interval, likely, _mark(scope, arm["variant"]))
+        yield (*head, name, _value(metric, arm), lift, interval, likely, _mark(scope, arm["variant"]))
         head = ("", "")
+
+
+def _value(metric: Doc, arm: Doc) -> str:
+    return percent(arm["value"]) if metric["kind"] == "conversion" else decimal(arm["value"])
 
 
 def chance(value: float | None) -> str:
@@ -172,6 +197,20 @@ def shown_segments(report: Doc) -> list[Doc]:
     return [scope for scope in report["segments"] if scope["units"]] or list(report["segments"])
 
 
+def _shown_scopes(report: Doc) -> list[Doc]:
+    """Return all together, and behind it the segments; where there is one only, that says it all."""
+    shown = shown_segments(report)
+    return shown if len(shown) == 1 else [report["overall"], *shown]
+
+
+def _name_of(scope: Doc, segments: Names) -> str:
+    return "all together" if scope["segment"] is None else segments.get(scope["segment"], scope["segment"])
+
+
+def _title(report: Doc, metric: Doc, variants: Names) -> str:
+    return f"{metric['metric']}: lift over {variants[report['control']]}, with {_level(report)} intervals"
+
+
 def findings(report: Doc) -> list[Doc]:
     """Return all that is wrong with the data, each sentence once."""
     everywhere = [*report["findings"], *report["overall"]["findings"]]
@@ -184,6 +223,12 @@ def findings(report: Doc) -> list[Doc]:
 def primary(scope: Doc) -> Doc:
     """Return the scope's report on the primary metric."""
     found: Doc = next(metric for metric in scope["metrics"] if metric["role"] == "primary")
+    return found
+
+
+def metric_of(scope: Doc, key: str) -> Doc:
+    """Return the scope's report on a metric. Raises StopIteration where it has none."""
+    found: Doc = next(metric for metric in scope["metrics"] if metric["metric"] == key)
     return found
 
 

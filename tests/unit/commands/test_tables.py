@@ -11,7 +11,7 @@ from rich.console import Console
 from experiments.cli.console import out
 from experiments.cli.customer_summary import score_range, share_text
 from experiments.cli.inbox import inbox_table
-from experiments.cli.tables import guardrail_table, interval_of, print_report, report_table
+from experiments.cli.tables import guardrail_table, interval_of, metric_table, print_report, report_table
 from experiments.domain.evidence import ArmBelief
 from experiments.domain.promotion import PromotionState
 from experiments.domain.wording import percent
@@ -135,6 +135,45 @@ def test_the_price_of_a_lift_stands_below_it(outcome: str, state: str, words: st
     assert "all together returns New +15.00% +10.0% … +20.0% harmed, perhaps within the margin" in lines
     assert f"Men returns New +46.50% +31.0% … +62.0% {words}" in lines
     assert "Women returns New +1.00% -12.0% … +14.0% harm not ruled out yet" in lines
+
+
+def test_all_together_stand_before_the_segments(capsys: pytest.CaptureFixture[str]) -> None:
+    document = report(scope("mens"), scope("womens", "undecided", -0.1, 0.2))
+    document["overall"] = {**scope(None, low=0.31, high=0.42), "units": 20_000}
+    document["overall"]["verdict"]["sentence"] = "B beats A."
+    console = Console(width=200, record=True)
+    print_report(console, document, {"a": "A", "b": "B"}, {"mens": "Men", "womens": "Women"})
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    found = [line for line in lines if line.startswith(("all together", "Men", "Women", "•"))]
+    assert found == [
+        *("all together 20,000 A 10.00%", "Men 10,000 A 10.00%", "Women 10,000 A 10.00% undecided"),
+        *("• B beats A.", "• winner in mens.", "• undecided in womens."),
+    ]
+    assert "B 10.00% +36.50% +31.0% … +42.0% winner" in lines
+
+
+@pytest.mark.parametrize(
+    ("rule", "title", "ends"),
+    [
+        ("always_valid", "always valid", "+31.0% … +62.0%"),
+        ("fixed_horizon", "at one look", "+40.0% … +50.0%"),
+    ],
+)
+def test_one_metric_by_itself(rule: str, title: str, ends: str) -> None:
+    document = {**report(scope("mens")), "stopping_rule": rule}
+    shown = comparison("b", 0.31, 0.62)
+    shown["lift"] = {**shown["lift"], "fixed": interval(0.4, 0.5)}
+    for one in (document["overall"], *document["segments"]):
+        one["metrics"].append({**metric("spend", "secondary", [shown]), "kind": "mean"})
+    console = Console(width=200, record=True)
+    print_report(console, document, {"a": "Old", "b": "New"}, {"mens": "Men"})
+    assert "Measured as well: spend (--metric shows the figures)." in console.export_text()
+    console.print(metric_table(document, "spend", {"a": "Old", "b": "New"}, {"mens": "Men"}))
+    lines = [" ".join(line.split()) for line in console.export_text().splitlines()]
+    assert "spend: lift over Old, with 95% intervals" in lines
+    assert "For orientation: it never decides about a winner." in lines
+    assert f"segment units variant mean lift {title}" in lines
+    assert ["Men 10,000 Old 0.1000", f"New 0.1000 +46.50% {ends}"] == [one for one in lines if "0.1000" in one]
 
 
 def test_without_guardrails_nothing_is_said_of_them(capsys: pytest.CaptureFixture[str]) -> None:
