@@ -1,5 +1,5 @@
 import { Cache, question } from "./cache.js";
-import { type Ask, server } from "./http.js";
+import { type Ask, backoffMs, type Reply, server } from "./http.js";
 import { type Assignment, type Attributes, asId, type Json, newId, type UnitId } from "./json.js";
 import { type Item, Outbox, type Sent } from "./outbox.js";
 import { quietly, type Tell, unfitId } from "./problem.js";
@@ -45,6 +45,8 @@ export class Winnow {
   private readonly exposed = new Set<string>();
   private readonly where: { channel?: Channel };
   private era = 0;
+  private failures = 0;
+  private quietUntil = 0;
 
   constructor(private readonly options: Options) {
     this.tell = quietly(options.onProblem);
@@ -88,6 +90,8 @@ export class Winnow {
       const name = question(this.options.url, unit, attributes, experiment);
       const young = this.cache.get(name, this.options.freshMs ?? 60_000);
       if (young) return young;
+      // Who has just not answered, or said when to come back, is not asked by everything on the page in turn.
+      if (performance.now() < this.quietUntil) return this.before(name) ?? otherwise;
       let asked = this.asking.get(name);
       if (!asked) {
         asked = this.question(name, experiment, unit, attributes).finally(() => this.asking.delete(name));
@@ -183,6 +187,7 @@ export class Winnow {
     const body = JSON.stringify({ unit_id: unitId, attributes, experiment, ...this.where });
     const era = this.era;
     const reply = await this.ask("/v1/assignments", { body });
+    this.heed(reply);
     const answer = (reply.body as { assignments?: Assignment[] } | null)?.assignments?.[0];
     if (reply.status === 200 && answer?.experiment === experiment) {
       // An answer from before the visitor was known is given to who asked for it, and to nobody else.
@@ -195,7 +200,21 @@ export class Winnow {
     }
     this.tell(`no answer for ${experiment}, the server answers ${reply.status || "nothing"}`);
     // Archived, or never there: what was answered before is no longer so.
-    return reply.status === 404 ? null : (this.cache.get(name, this.options.staleMs ?? 7 * 86_400_000) ?? null);
+    return reply.status === 404 ? null : (this.before(name) ?? null);
+  }
+
+  private before(name: string): Assignment | undefined {
+    return this.cache.get(name, this.options.staleMs ?? 7 * 86_400_000);
+  }
+
+  /** Be quiet for as long as the server says, or up to 10 s, more each time, where it says nothing. */
+  private heed({ status, retryAfterMs }: Reply): void {
+    if (status && status < 500 && ![401, 403, 408, 425, 429].includes(status)) {
+      this.failures = 0;
+    } else if (performance.now() >= this.quietUntil) {
+      const wait = Math.min(10_000, backoffMs(++this.failures, this.options.retryMs ?? 1_000));
+      this.quietUntil = performance.now() + Math.max(wait, retryAfterMs);
+    }
   }
 }
 

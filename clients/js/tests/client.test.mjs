@@ -52,6 +52,43 @@ test("an answer that is no longer fresh is asked for again, and serves where the
   assert.equal((await client({ store, freshMs: 0, staleMs: 0 }).assign("u1", {}, "headline", "mine")).content, "mine");
 });
 
+for (const [status, headers] of [[429, { "Retry-After": "1" }], [403, {}], [503, {}], [401, {}], [500, {}]]) {
+  test(`after ${status} it is quiet for a while, and answers at once meanwhile`, async () => {
+    const winnow = client({ freshMs: 0, retryMs: 1_000 });
+    await winnow.assign("u1", {}, "headline");
+    Object.assign(server, { status, headers });
+    for (let n = 0; n < 50; n++) assert.equal((await winnow.assign("u1", {}, "headline")).variant, "bold");
+    assert.equal((await winnow.assign("u2", {}, "headline", "mine")).content, "mine");
+    assert.equal(server.asked.length, 2);
+    assert.deepEqual(told, [`no answer for headline, the server answers ${status}`]);
+    server.status = 200;
+    const began = performance.now();
+    await until(async () => (await winnow.assign("u2", {}, "headline")).variant === "bold");
+    // A second if the server says so; else between the half and the whole of what is waited first.
+    assert.ok(performance.now() - began > (status === 429 ? 900 : 400));
+    assert.equal(server.asked.length, 3);
+  });
+}
+
+test("a server that hangs is waited for once, not by everything on the page in turn", async () => {
+  server.delayMs = 10_000;
+  const winnow = client({ timeoutMs: 100, retryMs: 10_000 });
+  for (const unit of ["u1", "u2", "u3", "u4"]) {
+    assert.equal((await winnow.assign(unit, {}, "headline", "mine")).content, "mine");
+  }
+  assert.equal(server.asked.length, 1);
+});
+
+test("a question that is refused for itself keeps no other from being asked", async () => {
+  const winnow = client({ retryMs: 10_000 });
+  for (const status of [404, 422, 400]) {
+    server.status = status;
+    await winnow.assign(`u${status}`, {}, "headline");
+  }
+  server.status = 200;
+  assert.equal((await winnow.assign("u1", {}, "headline")).variant, "bold");
+});
+
 test("the store keeps neither ids nor attributes in clear", async () => {
   const store = new FakeStore();
   await client({ store }).assign("someone@example.com", { iban: "NL00" }, "headline");

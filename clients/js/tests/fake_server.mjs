@@ -10,6 +10,7 @@ export class FakeServer {
   lostAnswers = 0;
   delayMs = 0;
   status = 200;
+  headers = {};
   assignments = {};
   catalog = null;
   // The code that an item is rejected with, undefined for one that is taken.
@@ -50,7 +51,7 @@ export class FakeServer {
 
   #say(request, body) {
     if (request.url === "/v1/events") return this.#events(body.items);
-    if (this.status !== 200) return [this.status, {}, {}];
+    if (this.status !== 200) return [this.status, this.headers, {}];
     if (request.url === "/v1/catalog") {
       const tag = `"${this.catalog.version}"`;
       if (request.headers["if-none-match"] === tag) return [304, { ETag: tag }, null];
@@ -90,7 +91,7 @@ export class FakeStore {
 
 export async function until(holds) {
   const deadline = Date.now() + 10_000;
-  while (!holds()) {
+  while (!(await holds())) {
     if (Date.now() > deadline) throw new Error("it never came");
     await new Promise((done) => setTimeout(done, 5));
   }
