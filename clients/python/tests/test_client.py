@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 import pytest
 from documents import catalog, experiment
@@ -24,6 +25,7 @@ from winnow_client import Assignment, Client
 from winnow_client import backoff as backoff_module
 from winnow_client import outbox as outbox_module
 from winnow_client.backoff import backoff_seconds
+from winnow_client.transport import Reply, Transport
 
 
 @pytest.fixture(autouse=True)
@@ -448,6 +450,27 @@ def test_a_failing_listener_ends_nothing(server: FakeServer) -> None:
         server.catalog = catalog(experiment(), version=3)
         until(lambda: client.stats().catalog_version == 3)
         assert not client.track("u1", "purchase", float("nan"))
+
+
+def test_what_nobody_foresaw_ends_no_thread(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them the catalog would stay as it is, and nothing would be sent any more."""
+    transport = Transport._ask
+    broken = {path: [RuntimeError(f"no luck with {path}")] * 2 for path in ("/v1/catalog", "/v1/events")}
+
+    def ask(self: Transport, request: Request) -> Reply:
+        if wrong := broken[request.selector]:
+            raise wrong.pop()
+        return transport(self, request)
+
+    monkeypatch.setattr(Transport, "_ask", ask)
+    server.catalog = catalog(experiment())
+    told: list[str] = []
+    with made(server, told) as client:
+        until(lambda: client.stats().catalog_version == 1)
+        client.track("u1", "view")
+        until(lambda: client.stats().sent.accepted == 1)
+    for path in broken:
+        assert any(f"RuntimeError: no luck with {path}" in one for one in told)
 
 
 def test_only_http_addresses() -> None:

@@ -113,6 +113,8 @@ def test_no_content_is_the_default_in_the_code(flags: OpenFeatureClient) -> None
         (("object", "text", {}), ANN, ErrorCode.TYPE_MISMATCH),
         (("string", "text", "mine"), None, ErrorCode.TARGETING_KEY_MISSING),
         (("string", "text", "mine"), EvaluationContext(), ErrorCode.TARGETING_KEY_MISSING),
+        (("string", "text", "mine"), EvaluationContext("a\nb"), ErrorCode.INVALID_CONTEXT),
+        (("string", "text", "mine"), EvaluationContext("x" * 513), ErrorCode.INVALID_CONTEXT),
     ],
 )
 def test_errors(flags: OpenFeatureClient, asked: tuple[str, str, Any], given: Any, code: ErrorCode) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import logging
 import math
 import os
-import re
 import sys
 import threading
 import weakref
@@ -21,17 +20,13 @@ from typing import Any, Self
 from winnow_client.assignment import Assignment, Attributes
 from winnow_client.catalog import Catalog
 from winnow_client.follower import Follower
-from winnow_client.ids import new_id
+from winnow_client.ids import ID_CHARACTERS, as_id, new_id
 from winnow_client.outbox import Item, Outbox, Sent
 from winnow_client.transport import Transport
 
 UnitId = str | int
 
 _log = logging.getLogger("winnow_client")
-_ID_CHARACTERS = 512
-_ID_BITS = 1_700
-"""A whole number with more has more than 512 digits."""
-_UNFIT_FOR_ID = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _REMEMBERED = 100_000
 CHANNELS = ("email", "web", "app", "store", "call_centre", "other")
 
@@ -103,7 +98,7 @@ class Client:
         `unknown`, which is told once.
         """
         decide = self._follower.catalog.assigns.get(experiment)
-        unit = _as_id(unit_id)
+        unit = as_id(unit_id)
         if decide is None or unit is None:
             if unit is None:
                 self._tell_unfit(unit_id)
@@ -115,7 +110,7 @@ class Client:
 
     def assign_all(self, unit_id: UnitId, attributes: Attributes = None) -> list[Assignment]:
         """Return the answers of all running experiments."""
-        unit = _as_id(unit_id)
+        unit = as_id(unit_id)
         if unit is None:
             self._tell_unfit(unit_id)
             return []
@@ -132,7 +127,7 @@ class Client:
 
     def expose(self, unit_id: UnitId, shown: Assignment, *, occurred_at: datetime | None = None) -> bool:
         """Report that the unit was shown its variant. False where that does not count, or there is no room."""
-        unit = _as_id(unit_id)
+        unit = as_id(unit_id)
         if unit is None:
             self._tell_unfit(unit_id)
         if not shown.counted or unit is None:
@@ -149,7 +144,7 @@ class Client:
         event_id: str | None = None,
     ) -> bool:
         """Report an event. An `event_id` of your own (an order number) makes it idempotent beyond this process."""
-        at, unit = _instant(occurred_at), _as_id(unit_id)
+        at, unit = _instant(occurred_at), as_id(unit_id)
         fit = unit is not None and _is_value(value) and isinstance(name, str) and isinstance(event_id, str | None)
         if not fit or at is None:
             self._tell(f"event {name!r} was not taken: its unit id, value or time is unfit")
@@ -232,7 +227,7 @@ class Client:
         self._told_unfit = True
         self._tell(
             f"a unit id is unfit ({type(unit_id).__name__}), its answers are the default: a text of 1 to "
-            f"{_ID_CHARACTERS} characters without control characters, or a whole number, is wanted"
+            f"{ID_CHARACTERS} characters without control characters, or a whole number, is wanted"
         )
 
     def _tell(self, problem: str) -> None:
@@ -243,18 +238,6 @@ class Client:
             self._on_problem(problem)
         except Exception:  # noqa: BLE001 - other people's code must not end our threads
             _log.exception("on_problem failed on: %s", problem)
-
-
-def _as_id(unit_id: object) -> str | None:
-    """Return the id as the server would take it, None where it would not; most are printable, which is quickly seen."""
-    if not isinstance(unit_id, str):
-        if not isinstance(unit_id, int) or isinstance(unit_id, bool) or unit_id.bit_length() > _ID_BITS:
-            return None
-        # Not `str()` and not `format()` of what may be a subclass, such as an IntEnum.
-        unit_id = int.__repr__(unit_id)
-    if not 0 < len(unit_id) <= _ID_CHARACTERS:
-        return None
-    return unit_id if unit_id.isprintable() or not _UNFIT_FOR_ID.search(unit_id) else None
 
 
 def _is_value(value: object) -> bool:

@@ -85,6 +85,8 @@ class Follower:
             self._answered_at = monotonic()
         except (Unreachable, CatalogError) as problem:
             self._fail(str(problem))
+        except Exception as problem:  # noqa: BLE001 - without this thread the catalog would never be another one
+            self._fail(f"{type(problem).__name__}: {problem}")
         return None
 
     def _fail(self, problem: str) -> None:

@@ -18,6 +18,7 @@ from openfeature.track import TrackingEventDetails
 from winnow_client.assignment import Assignment
 from winnow_client.catalog import Catalog
 from winnow_client.client import Client
+from winnow_client.ids import as_id
 
 T = TypeVar("T")
 _Read = Callable[[Any], Any]
@@ -95,6 +96,8 @@ class WinnowProvider(AbstractProvider):
             return _failed(default, ErrorCode.PROVIDER_NOT_READY, "There is no catalog yet.")
         if context is None or not context.targeting_key:
             return _failed(default, ErrorCode.TARGETING_KEY_MISSING, "The unit is named by the targeting key.")
+        if as_id(context.targeting_key) is None:
+            return _failed(default, ErrorCode.INVALID_CONTEXT, "The targeting key is no id of a unit.")
         answer = self._client.assign(context.targeting_key, context.attributes or _NOTHING, key)
         if answer.variant is None:
             return _failed(default, ErrorCode.FLAG_NOT_FOUND, f"There is no live experiment {key!r}.")

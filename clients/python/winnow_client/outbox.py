@@ -122,7 +122,10 @@ class Outbox:
         changed = self._changed
         failures = 0
         while batch := self._next(changed):
-            waits = self._send(batch, failures)
+            try:
+                waits = self._send(batch, failures)
+            except Exception as problem:  # noqa: BLE001 - without this thread nothing would ever be sent
+                waits = self._again(f"events wait, {type(problem).__name__}: {problem}", failures, None)
             if waits is None:
                 failures = 0
             else:
