@@ -15,14 +15,16 @@ from analysis.aggregation.asking import Asked
 from analysis.aggregation.caps import winsorised
 from analysis.aggregation.days import by_day
 from analysis.aggregation.distributions import distributions_by_group
+from analysis.aggregation.instants import INSTANT
 from analysis.aggregation.outcomes import Outcomes, missing_by_metric
 from analysis.aggregation.placement import Headcount, headcount, seen_of, units_of
 from analysis.aggregation.reduce import Group, UnitTable, as_is, reaches, sums_by_group
 from analysis.aggregation.results import ArmOf, keyed, parts_of
 from analysis.aggregation.sources import variables
 from analysis.aggregation.staging import staged
-from analysis.aggregation.tables import TablesError, UnitsError, require_columns, require_instants
+from analysis.aggregation.tables import TablesError, UnitsError, require_columns, require_instants, with_types
 from analysis.aggregation.unit_rows import aggregate_units
+from analysis.aggregation.unusable import unusable_rows
 from analysis.moments import Distribution, MomentTable
 from analysis.plan import Plan
 
@@ -31,8 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["TablesError", "UnitsError", "aggregate", "aggregate_units"]
 
-EXPOSURE_COLUMNS = ("unit_id", "variant", "segment", "epoch", "exposed_at")
-EVENT_COLUMNS = ("unit_id", "name", "value", "occurred_at")
+EXPOSURE_COLUMNS = {
+    "unit_id": "string",
+    "variant": "string",
+    "segment": "string",
+    "epoch": "int64",
+    "exposed_at": INSTANT,
+}
+EVENT_COLUMNS = {"unit_id": "string", "name": "string", "value": "float64", "occurred_at": INSTANT}
 
 
 def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
@@ -42,10 +50,11 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     ----------
     exposures : ibis.Table
         `unit_id` string, `variant` string, `segment` string, `epoch` integer, `exposed_at` timestamp (UTC). Any number
-        of rows per unit, in any order; rows without a unit or an instant are no exposures.
+        of rows per unit, in any order; rows without a unit or an instant are no exposures, and counted.
     events : ibis.Table
         `unit_id` string, `name` string, `value` float or null, `occurred_at` timestamp (UTC). Every row is an event:
-        duplicates are the recorder's business (`event_id`), not visible here.
+        duplicates are the recorder's business (`event_id`), not visible here. Those without a unit or an instant are
+        counted, too.
     plan : Plan
 
     Returns
@@ -78,8 +87,9 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
     A null, NaN or infinite value (or one beyond ±1e50) adds nothing to a sum, and is counted in `values_missing`; its
     event still counts as an event. A `cap` is applied to the unit's value, after summing.
     """
-    require_columns(exposures, EXPOSURE_COLUMNS, "exposures")
-    require_columns(events, EVENT_COLUMNS, "events")
+    require_columns(exposures, tuple(EXPOSURE_COLUMNS), "exposures")
+    require_columns(events, tuple(EVENT_COLUMNS), "events")
+    exposures, events = with_types(exposures, EXPOSURE_COLUMNS), with_types(events, EVENT_COLUMNS)
     require_instants(exposures, "exposed_at", "exposures")
     require_instants(events, "occurred_at", "events")
     with staged(seen_of(exposures, plan)) as seen, staged(units_of(exposures, seen, plan)) as units:
@@ -93,6 +103,7 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             _, sums = sums_by_group(table)
             missing = missing_by_metric(rows, plan)
         parts = parts_of(sums, _arm_finder(plan))
+        unusable, read = unusable_rows(exposures, events, plan)
         return MomentTable(
             units=count.arms("counted"),
             mixed=count.arms("mixed"),
@@ -105,6 +116,8 @@ def aggregate(exposures: ir.Table, events: ir.Table, plan: Plan) -> MomentTable:
             distributions=keyed(_distributions(outcomes, count, plan), _arm_finder(plan)),
             caps=caps,
             events=outcomes.events_of_zeros(parts["moments"]),
+            rows_unusable=unusable,
+            rows_read=read,
             **parts,
         )
 

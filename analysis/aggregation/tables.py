@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ibis.expr.types as ir
 
@@ -43,6 +43,13 @@ def require_columns(
             "missing_columns",
             f"the table of {what} has no column {', '.join(missing)}; it needs {', '.join(columns)}",
         )
+
+
+def with_types(table: ir.Table, types: Mapping[str, str]) -> ir.Table:
+    """Give a type to columns without any: those in which there is nothing, as in a frame of pandas without rows."""
+    schema = table.schema()
+    untyped = {column: wanted for column, wanted in types.items() if schema[column].is_null()}
+    return table.mutate(**{column: table[column].cast(wanted) for column, wanted in untyped.items()})
 
 
 def require_instants(table: ir.Table, column: str, what: str) -> None:

@@ -34,6 +34,8 @@ def written(table: MomentTable) -> dict[str, Any]:
         "arrivals": _counts(table.arrivals),
         "caps": dict(sorted(table.caps.items())),
         "events": dict(sorted(table.events.items())),
+        # As it was written before there were these, wherever nothing is to be said.
+        **({name: dict(sorted(found.items())) for name, found in _rows(table).items() if found}),
     }
 
 
@@ -56,7 +58,13 @@ def read(data: Mapping[str, Any]) -> dict[str, Any]:
         "arrivals": {ArrivalKey(*row[:2]): row[2] for row in data.get("arrivals", ())},
         "caps": {key: float(cap) for key, cap in data.get("caps", {}).items()},
         "events": dict(data.get("events", {})),
+        "rows_unusable": dict(data.get("rows_unusable", {})),
+        "rows_read": dict(data.get("rows_read", {})),
     }
+
+
+def _rows(table: MomentTable) -> dict[str, Mapping[str, int]]:
+    return {"rows_unusable": table.rows_unusable, "rows_read": table.rows_read}
 
 
 def _counts(counts: Mapping[Any, int]) -> list[list[Any]]:

@@ -54,6 +54,9 @@ class MomentTable:
         a unit that counts, in its window or not. Not asked of other metrics, nor of a table with one row per unit.
     caps
         Cut-offs found at a metric's `winsor_quantile`, by the metric's key (`key/denominator` for that of a ratio).
+    rows_unusable, rows_read
+        Of `exposures` and `events`, where some rows have no unit or no instant and were left out: how many, of events
+        only those that the plan asks for, and how many rows there are at all.
     """
 
     units: Mapping[ArmKey, int] = field(default_factory=dict)
@@ -70,6 +73,8 @@ class MomentTable:
     arrivals: Mapping[ArrivalKey, int] = field(default_factory=dict)
     caps: Mapping[str, float] = field(default_factory=dict)
     events: Mapping[str, int] = field(default_factory=dict)
+    rows_unusable: Mapping[str, int] = field(default_factory=dict)
+    rows_read: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def units_mixed(self) -> int:
@@ -95,6 +100,8 @@ class MomentTable:
             arrivals=_added(self.arrivals, other.arrivals),
             caps=_agreed(self.caps, other.caps),
             events=_added(self.events, other.events),
+            rows_unusable=_added(self.rows_unusable, other.rows_unusable),
+            rows_read=_added(self.rows_read, other.rows_read),
         )
 
     def of(self, key: MetricKey) -> Moments:

@@ -13,11 +13,19 @@ from analysis.wording import are, percentage
 
 # Above this share of all units, leaving the mixed ones out may itself distort the comparison.
 MIXED_SHARE = 0.01
+# Above this share of all rows, what they would have said may be missed in the results.
+UNUSABLE_SHARE = 0.01
 
 
 def exclusion_findings(plan: Plan, table: MomentTable) -> list[Finding]:
     """Findings about the tables as a whole."""
-    return [*_mixed(plan, table), *_outside(plan, table), *_missing(plan, table), *_silent(plan, table)]
+    return [
+        *_mixed(plan, table),
+        *_outside(plan, table),
+        *_unusable(table),
+        *_missing(plan, table),
+        *_silent(plan, table),
+    ]
 
 
 def _mixed(plan: Plan, table: MomentTable) -> list[Finding]:
@@ -43,6 +51,19 @@ def _outside(plan: Plan, table: MomentTable) -> list[Finding]:
     )
     most = table.units_outside > sum(table.units.values())
     return [Finding(code="exposures_outside", severity="critical" if most else "warning", message=message)]
+
+
+def _unusable(table: MomentTable) -> list[Finding]:
+    return [
+        Finding(
+            code="rows_unusable",
+            severity="warning" if size > UNUSABLE_SHARE * table.rows_read.get(what, 0) else "info",
+            message=f"{size:,} of {table.rows_read.get(what, 0):,} {what} say of no unit or of no time, and count as "
+            "nothing",
+        )
+        for what, size in table.rows_unusable.items()
+        if size
+    ]
 
 
 def _silent(plan: Plan, table: MomentTable) -> list[Finding]:

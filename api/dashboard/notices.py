@@ -46,6 +46,10 @@ _MEANING = {
         "The event may have another name, or people other ids, than this experiment expects.",
     ),
     "values_missing": ("Some events came without a usable value", "They count as 0, so totals may be too low."),
+    "rows_unusable": (
+        "Some data are nobody's, or of no time",
+        "They count as nothing. Whoever makes the tables should find out why.",
+    ),
     "stratum_left_out": ("Part of the data cannot be compared fairly and is left out", ""),
     "few_units": ("Not enough data for a verdict yet", ""),
     "few_conversions": ("Not enough events for a verdict yet", ""),

@@ -289,7 +289,7 @@ def test_outcomes_count_from_the_first_exposure() -> None:
 def test_rows_without_a_unit_or_an_instant_are_no_exposures() -> None:
     rows = [(None, "a", "all", 1, at(0)), ("u", "a", "all", 1, None)]
     found = aggregate(exposures(rows), events([]), plan())
-    assert found == MomentTable()
+    assert found == MomentTable(rows_unusable={"exposures": 2}, rows_read={"exposures": 2})
 
 
 def test_no_rows_at_all() -> None:
