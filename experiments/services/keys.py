@@ -13,8 +13,8 @@ from enum import StrEnum
 from experiments.domain.definition import MAX_TAGS
 from experiments.domain.errors import Forbidden, InvalidInput, NotFound, Unauthenticated, Unavailable
 from experiments.domain.names import check_key, check_text
-from experiments.services.key_reader import KeyReader
 from experiments.services.paging import Page
+from experiments.services.patient_reader import PatientReader
 from experiments.services.ports import ApiKey, AuditEntry, Clock, OpenUnitOfWork
 
 PREFIX = "wk"
@@ -97,7 +97,7 @@ class Keys:
         self._clock = clock
         self._remembered: dict[str, tuple[datetime, ApiKey, int]] = {}
         self._questions = itertools.count()
-        self._reader = KeyReader(self._read)
+        self._reader = PatientReader(self._read, name="winnow-key")
         self.revocations = 0
         """How many keys this process has revoked: who remembers keys on top of this forgets them when it grows."""
 

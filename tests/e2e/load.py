@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from itertools import count, cycle
 from typing import Any
 
@@ -22,6 +23,12 @@ OFFER: dict[str, Any] = {
     "metrics": [{"metric": "visit", "role": "primary"}],
     "exposure_policy": "on_assignment",
 }
+
+_WHO: Sequence[tuple[str, dict[str, Any]]] = (
+    ("attributes", {"key": "plan", "name": "Plan", "type": "text"}),
+    ("segments", {"key": "gold", "name": "Gold", "condition": {"plan": "gold"}}),
+    ("identify", {"anonymous_id": "device", "unit_id": "person"}),
+)
 
 
 class Load:
@@ -109,10 +116,12 @@ class Load:
         return answer.status_code == wanted
 
 
-def start_offer(address: str, key: str) -> None:
+def start_offer(address: str, key: str, *, asks_who: bool = False) -> None:
     """Start an experiment that exposes whoever asks, and wait until every process knows it."""
     headers = {"Authorization": f"Bearer {key}"}
-    for path, body in (("metrics", VISIT), ("experiments", OFFER), ("experiments/offer/start", None)):
+    offer = {**OFFER, "segments": [{"segment": "gold"}]} if asks_who else OFFER
+    made = (("metrics", VISIT), ("experiments", offer), ("experiments/offer/start", None))
+    for path, body in (*(_WHO if asks_who else ()), *made):
         answer = httpx.post(f"{address}/v1/{path}", json=body, headers=headers, timeout=15)
         assert answer.is_success, answer.text
     known, deadline, told = 0, time.monotonic() + 60, Counter[int]()

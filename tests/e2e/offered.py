@@ -13,10 +13,13 @@ from tests.e2e.processes import COMMAND, ROOT, Server, environment, new_key, ser
 
 
 @contextlib.contextmanager
-def offered(url: str, folder: Path, **settings: str) -> Iterator[tuple[Server, str]]:
-    """Two server processes with an experiment that exposes whoever asks, and a key for them."""
+def offered(url: str, folder: Path, *, asks_who: bool = False, **settings: str) -> Iterator[tuple[Server, str]]:
+    """Two server processes with an experiment that exposes whoever asks, and a key for them.
+
+    `asks_who`: it looks at what is remembered of units, and somebody was joined.
+    """
     with serving(url, folder / "server.log", workers=2, settings=settings) as server:
-        start_offer(server.address, new_key(url, Scope.ADMIN))
+        start_offer(server.address, new_key(url, Scope.ADMIN), asks_who=asks_who)
         key = new_key(url, Scope.INGEST, Scope.ASSIGN)
         make_known(server.address, key)
         yield server, key

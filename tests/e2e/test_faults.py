@@ -143,9 +143,12 @@ def test_the_database_is_gone_for_a_while(postgres: Postgres, tmp_path: Path) ->
 
 
 def test_the_database_hangs_for_a_while(postgres: Postgres, tmp_path: Path) -> None:
-    """One that takes what is sent and says nothing is worse than one that is gone: nobody may wait for it."""
+    """One that takes what is sent and says nothing is worse than one that is gone: nobody may wait for it.
+
+    Each unit is a new one, whose profile would have to be read, and who it is.
+    """
     url = postgres.new_database("hung")
-    with offered(url, tmp_path) as (server, key):
+    with offered(url, tmp_path, asks_who=True) as (server, key):
         keys = [key, *(new_key(url, Scope.INGEST, Scope.ASSIGN) for _ in range(7))]
         for other in keys[1:]:
             make_known(server.address, other)

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from experiments.domain.errors import Unavailable
+from experiments.services.patient_reader import PatientReader
 from experiments.services.ports import OpenUnitOfWork
 
 REMEMBERED = 100_000
@@ -43,6 +44,9 @@ class IdentityCache:
         self._followed: int | None = None
         self._away_until = 0.0
         self._looked_at = -inf
+        self._reader: PatientReader[tuple[int, frozenset[str]], dict[str, Who]]
+        self._reader = PatientReader(self._look_up, name="winnow-identities")
+        self._newest: PatientReader[tuple[str, float], Who] = PatientReader(self._look_newest, name="winnow-identities")
         self.active = True
 
     def numbers(self) -> Mapping[str, float]:
@@ -52,7 +56,7 @@ class IdentityCache:
     def of(self, unit_id: str) -> Who:
         """Return who this is; a cold unit costs one read by primary key.
 
-        While the database is away, a unit that is not remembered is somebody of its own.
+        While the database is away, or says nothing for a second, a unit that is not remembered is somebody of its own.
         """
         if not self.active:
             return Who(unit_id, unit_id)
@@ -95,6 +99,8 @@ class IdentityCache:
                 changes = work.identities.changed_since(self._followed, most=MOST_FOLLOWED)
                 revision, changed = changes.revision, changes.unit_ids
         self._away_until = 0.0
+        self._reader.answered()
+        self._newest.answered()
         with self._changing:
             if revision > 0 or heard == self._changes:  # else somebody was joined here since the look
                 self.active = revision > 0
@@ -115,18 +121,20 @@ class IdentityCache:
             return Who(unit_id, unit_id)
         if monotonic() < self._away_until:
             raise Unavailable("database_unavailable", "The database did not answer a moment ago.")
+        found = self._held(unit_id) if self._looked_at >= asked_at else None
+        if found is not None:
+            return found
         try:
-            if self._looked_at < asked_at:
-                self.follow()
-            found = self._held(unit_id)
-            if found is None:
-                cold = {unit_id: Who(unit_id, unit_id)}
-                self._look(cold)
-                found = cold[unit_id]
+            return self._newest.read((unit_id, asked_at), join=True)
         except Unavailable:
             self._away_until = monotonic() + AWAY_SECONDS
             raise
-        return found
+
+    def _look_newest(self, asked: tuple[str, float]) -> Who:
+        unit_id, asked_at = asked
+        if self._looked_at < asked_at:
+            self.follow()
+        return self._held(unit_id) or self._look(self._changes, {unit_id})[unit_id]
 
     def _held(self, unit_id: str) -> Who | None:
         """Return what is remembered; what is asked for again is recent again."""
@@ -139,27 +147,34 @@ class IdentityCache:
         return found
 
     def _read(self, unit_ids: Collection[str]) -> dict[str, Who]:
-        found = {unit_id: Who(unit_id, unit_id) for unit_id in unit_ids}
-        if monotonic() < self._away_until:
-            return found
-        try:
-            if self._followed is None:
-                self.follow()
-            if self.active:
-                self._look(found)
-        except Unavailable:
-            self._away_until = monotonic() + AWAY_SECONDS
-        return found
+        if monotonic() >= self._away_until:
+            try:
+                # What was forgotten meanwhile is read anew: who has joined somebody sees them joined.
+                return self._reader.read((self._changes, frozenset(unit_ids)), join=True)
+            except Unavailable:
+                self._away_until = monotonic() + AWAY_SECONDS
+        return {unit_id: Who(unit_id, unit_id) for unit_id in unit_ids}
 
-    def _look(self, found: dict[str, Who]) -> None:
-        changes = self._changes
+    def _look_up(self, asked: tuple[int, frozenset[str]]) -> dict[str, Who]:
+        changes, unit_ids = asked
+        if self._followed is None:
+            self.follow()
+            changes = self._changes
+        if not self.active:
+            return {unit_id: Who(unit_id, unit_id) for unit_id in unit_ids}
+        return self._look(changes, unit_ids)
+
+    def _look(self, changes: int, unit_ids: Collection[str]) -> dict[str, Who]:
+        """Read them, and remember what is still so since that many changes."""
         with self._open(read_only=True) as work:
-            rows = work.identities.some(found)
+            rows = work.identities.some(unit_ids)
+        found = {unit_id: Who(unit_id, unit_id) for unit_id in unit_ids}
         found.update({unit_id: Who(one.person_id, one.bucketed_as) for unit_id, one in rows.items()})
         with self._changing:
             if changes == self._changes:
                 for unit_id, one in found.items():
                     self._keep(unit_id, one)
+        return found
 
     def _keep(self, unit_id: str, found: Who) -> None:
         """Forget the older half at once where there are too many: that needs no order among them."""

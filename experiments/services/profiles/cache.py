@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from experiments.domain.errors import Unavailable
 from experiments.domain.profile import Registry
 from experiments.services.assigning.catalog import CatalogHolder
+from experiments.services.patient_reader import PatientReader
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.ports import StoredProfile
 
@@ -53,6 +54,8 @@ class ProfileCache:
         self._changes = 0
         self._followed: int | None = None
         self._away_until = 0.0
+        self._reader: PatientReader[tuple[int, frozenset[str]], dict[str, Remembered]]
+        self._reader = PatientReader(self._look_up, name="winnow-profiles")
 
     def numbers(self) -> Mapping[str, float]:
         """Return for the metrics how many units are remembered."""
@@ -62,7 +65,8 @@ class ProfileCache:
         """Return the request's attributes over those of the profile; whoever gets them only reads them.
 
         A cold unit costs one read by primary key, where the request does not bring all that conditions name.
-        While the database is away, a unit that is not remembered has the request's attributes alone.
+        While the database is away, or says nothing for a second, a unit that is not remembered has the request's
+        attributes alone.
         """
         registry = self._catalog.current.registry
         if registry is None:
@@ -84,7 +88,7 @@ class ProfileCache:
         """Return what is known of a unit that is not among the recent ones for good, where anybody asks for it."""
         if attributes.keys() >= registry.attributes.keys():
             return {}
-        found = self._held(unit_id) or self._read({unit_id}, registry).get(unit_id, NOTHING)
+        found = self._held(unit_id) or self._read({unit_id}).get(unit_id, NOTHING)
         return found.attributes
 
     def warm(self, units: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
@@ -97,7 +101,7 @@ class ProfileCache:
         named = registry.attributes.keys()
         cold = {name for name, attributes in units if not attributes.keys() >= named and self._held(name) is None}
         if cold:
-            self._read(cold, registry)
+            self._read(cold)
 
     def forget(self, unit_ids: Collection[str]) -> None:
         """Read them again when they are asked for next."""
@@ -114,6 +118,7 @@ class ProfileCache:
         with self._open(read_only=True) as work:
             revision, changed = self._look(work)
         self._away_until = 0.0
+        self._reader.answered()
         if changed is None:
             self._begin()
         elif changed:
@@ -143,16 +148,23 @@ class ProfileCache:
                     self._keep(unit_id, found)
         return found if found is None or found.lapses_at is None or self._clock() < found.lapses_at else None
 
-    def _read(self, unit_ids: Collection[str], registry: Registry) -> dict[str, Remembered]:
+    def _read(self, unit_ids: Collection[str]) -> dict[str, Remembered]:
         if monotonic() < self._away_until:
             return {}
-        changes = self._changes
         try:
-            with self._open(read_only=True) as work:
-                stored = _fetch(work, unit_ids)
+            # What was forgotten meanwhile is read anew: who has changed a profile sees the change.
+            return self._reader.read((self._changes, frozenset(unit_ids)), join=True)
         except Unavailable:
             self._away_until = monotonic() + AWAY_SECONDS
             return {}
+
+    def _look_up(self, asked: tuple[int, frozenset[str]]) -> dict[str, Remembered]:
+        """Read them, and remember what is still so."""
+        (changes, unit_ids), registry = asked, self._registry
+        if registry is None:
+            return {}
+        with self._open(read_only=True) as work:
+            stored = _fetch(work, unit_ids)
         now = self._clock()
         found = {unit_id: _laid(stored.get(unit_id), registry, now) for unit_id in unit_ids}
         with self._changing:

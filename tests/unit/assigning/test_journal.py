@@ -15,7 +15,7 @@ from experiments.domain.assignment import Assignment, Reason
 from experiments.domain.definition import ExposurePolicy
 from experiments.domain.errors import Unauthenticated, Unavailable
 from experiments.domain.event import Channel, Event, Exposure, ItemStatus
-from experiments.services import key_reader
+from experiments.services import patient_reader
 from experiments.services.assigning.assign import Assigner, Unit
 from experiments.services.assigning.catalog import CatalogHolder
 from experiments.services.assigning.implied import Implied, ImpliedExposures, implied_by
@@ -250,7 +250,7 @@ def test_a_recognised_key_stays_so_while_the_database_is_away(winnow: Winnow, cl
 def test_a_revoked_key_dies_when_the_database_is_back(
     winnow: Winnow, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_reader, "AWAY_SECONDS", 0.0)  # of the machine's clock, which nobody here sets
+    monkeypatch.setattr(patient_reader, "AWAY_SECONDS", 0.0)  # of the machine's clock, which nobody here sets
     switched = Switched(winnow)
     keys = Keys(switched, clock)
     key = keys.create("known", frozenset({"ingest"}), actor="test")

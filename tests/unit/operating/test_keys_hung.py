@@ -12,7 +12,7 @@ import pytest
 
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import Unauthenticated, Unavailable
-from experiments.services import key_reader
+from experiments.services import patient_reader
 from experiments.services.keys import REMEMBERED_SECONDS, Keys, NewKey
 from experiments.services.ports import ApiKey, UnitOfWork
 from experiments.storage.memory.stores import MemoryKeyStore
@@ -41,8 +41,8 @@ class Database:
 
 @pytest.fixture
 def database(winnow: Winnow, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setattr(key_reader, "PATIENCE_SECONDS", PATIENCE)
-    monkeypatch.setattr(key_reader, "AWAY_SECONDS", 0.3)
+    monkeypatch.setattr(patient_reader, "PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(patient_reader, "AWAY_SECONDS", 0.3)
     made = Database(winnow)
     yield made
     made.answers.set()
@@ -100,7 +100,7 @@ def test_while_it_hangs_nobody_waits_and_nobody_else_asks(database: Database, ke
     database.answers.clear()
     assert seconds_of(keys, one.text) >= PATIENCE
     asked = database.asked
-    time.sleep(key_reader.AWAY_SECONDS * 1.2)
+    time.sleep(patient_reader.AWAY_SECONDS * 1.2)
     assert max(seconds_of(keys, text) for text in (one.text, other.text, made_up(1)) * 20) < PATIENCE
     assert database.asked == asked
 
@@ -109,7 +109,7 @@ def test_one_read_that_never_ends_holds_up_no_others(
     database: Database, keys: Keys, clock: FakeClock, winnow: Winnow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One connection hangs for good, and all others work: keys are read again, and those revoked elsewhere end."""
-    monkeypatch.setattr(key_reader, "HUNG_SECONDS", 0.4)
+    monkeypatch.setattr(patient_reader, "HUNG_SECONDS", 0.4)
     hung, other = known(keys, 2)
     clock.advance(seconds=REMEMBERED_SECONDS + 1)
     database.answers.clear()
@@ -131,13 +131,13 @@ def test_one_read_that_never_ends_holds_up_no_others(
 def test_no_more_than_a_few_reads_hang_at_a_time(
     database: Database, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_reader, "HUNG_SECONDS", 0.0)
-    monkeypatch.setattr(key_reader, "AWAY_SECONDS", 0.0)
+    monkeypatch.setattr(patient_reader, "HUNG_SECONDS", 0.0)
+    monkeypatch.setattr(patient_reader, "AWAY_SECONDS", 0.0)
     database.answers.clear()
     asked = database.asked
     for number in range(10):
         seconds_of(keys, made_up(number))
-    assert database.asked - asked == key_reader.MOST_HUNG
+    assert database.asked - asked == patient_reader.MOST_HUNG
 
 
 def test_made_up_keys_hold_nobody_who_is_known(database: Database, keys: Keys) -> None:
@@ -187,7 +187,7 @@ def test_one_that_refuses_is_not_asked_for_a_while(database: Database, keys: Key
 def test_what_took_long_is_remembered_from_its_answer_on(
     database: Database, keys: Keys, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(key_reader, "PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(patient_reader, "PATIENCE_SECONDS", 10)
     [frontend] = known(keys, 1)
     clock.advance(seconds=REMEMBERED_SECONDS + 1)
     database.answers.clear()

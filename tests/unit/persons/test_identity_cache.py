@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
@@ -10,11 +12,12 @@ import pytest
 
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unavailable
+from experiments.services import patient_reader
 from experiments.services.identity import cache as identity_cache
 from experiments.services.identity.cache import IdentityCache, Who
 from experiments.settings import Settings
 from tests.conftest import FakeClock
-from tests.unit.profiles.test_profile_cache import Counting
+from tests.unit.profiles.test_profile_cache import PATIENCE, Counting, seconds
 
 
 @pytest.fixture
@@ -185,3 +188,22 @@ def test_a_claim_is_not_judged_by_who_could_not_be_read(
     monkeypatch.setattr(cache, "_open", opened)
     cache.follow()
     assert cache.newest("tab", asked_at) == Who("ann", "dev")
+
+
+def test_while_the_database_hangs_nobody_waits_for_long(
+    opened: Counting, other: Winnow, cache: IdentityCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patient_reader, "PATIENCE_SECONDS", PATIENCE)
+    join(other, "dev")
+    cache.follow()
+    opened.hangs = threading.Event()
+    with ThreadPoolExecutor(5) as pool:
+        waited = list(pool.map(lambda number: seconds(lambda: cache.of(f"u{number}")), range(200)))
+    assert sum(one >= PATIENCE for one in waited) <= 5
+    assert max(waited) < PATIENCE + 1
+    with pytest.raises(Unavailable):
+        cache.newest("dev", monotonic())
+    opened.hangs.set()
+    opened.hangs = None
+    cache.follow()  # as the process does twice a second
+    assert (cache.of("dev"), cache.newest("dev", monotonic())) == (Who("ann", "dev"),) * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from experiments.bootstrap import Winnow, build
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.segment import Segment
 from experiments.domain.source import Source, SourceKind
+from experiments.services import patient_reader
 from experiments.services.authoring.wishes import ExperimentWish
 from experiments.services.profiles.cache import ProfileCache
 from experiments.services.profiles.profiles import ProfileChange, Profiles
@@ -21,6 +23,14 @@ from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.unit.builders import VISIT
+
+PATIENCE = 0.1
+
+
+def seconds(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
 
 
 class Counting:
@@ -30,10 +40,13 @@ class Counting:
         self.database = MemoryDatabase()
         self.reads = 0
         self.dawdles = False
+        self.hangs: threading.Event | None = None
         self.before_exit: Callable[[], None] | None = None
 
     def __call__(self, *, read_only: bool = False) -> Any:
         self.reads += read_only
+        if self.hangs is not None:
+            self.hangs.wait(20)
         work = self.database.unit_of_work(read_only=read_only)
         act, self.before_exit = (self.before_exit, None) if read_only else (None, self.before_exit)
         if act is not None:
@@ -229,3 +242,22 @@ def test_whatever_happens_at_once_in_the_end_nothing_is_stale(
             running.result(timeout=30)
     cache.follow()
     assert {name: cache.merged(name, {}) for name in units} == {name: {"mens": 1} for name in units}
+
+
+def test_while_the_database_hangs_nobody_waits_for_long(
+    opened: Counting, other: Winnow, cache: ProfileCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of each thread waits a moment; all are answered by what they brought."""
+    monkeypatch.setattr(patient_reader, "PATIENCE_SECONDS", PATIENCE)
+    write(other, "u7", mens=1)
+    cache.follow()
+    opened.hangs = threading.Event()
+    with ThreadPoolExecutor(5) as pool:
+        waited = list(pool.map(lambda number: seconds(lambda: cache.merged(f"u{number}", {})), range(200)))
+    assert sum(one >= PATIENCE for one in waited) <= 5
+    assert max(waited) < PATIENCE + 1
+    assert cache.merged("u7", {"recency": 3}) == {"recency": 3}
+    opened.hangs.set()
+    opened.hangs = None
+    cache.follow()  # as the process does twice a second
+    assert cache.merged("u7", {"recency": 3}) == {"recency": 3, "mens": 1}

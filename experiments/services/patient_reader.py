@@ -1,33 +1,36 @@
-"""Reading keys from a database that may hang: whoever asks waits a moment for it, and no longer."""
+"""Reading from a database that may hang: whoever asks waits a moment for it, and no longer."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from time import monotonic
+from typing import Generic, TypeVar
 
 from experiments.domain.errors import Unavailable
-from experiments.services.ports import ApiKey
 
 PATIENCE_SECONDS = 1.0
-"""How long a request waits for a key. Reading goes on without it: who asks again has what was found meanwhile."""
+"""How long a request waits. Reading goes on without it: who asks again has what was found and kept meanwhile."""
 AWAY_SECONDS = 1.0
 """How long a database that did not answer is not asked again."""
 HUNG_SECONDS = 5.0
 MOST_HUNG = 3
 """A read that takes so long has hung, maybe alone: others are tried beside it, up to so many that do."""
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Reading:
-    key_id: str
+class _Reading(Generic[K, V]):
+    what: K
     began: float
-    answer: Future[ApiKey]
+    answer: Future[V]
 
 
-class KeyReader:
+class PatientReader(Generic[K, V]):
     """Reads in threads of its own, as nothing ends a read that the database does not answer.
 
     From the first that was not answered until one is, there is one read at a time, for which one request waits;
@@ -35,50 +38,57 @@ class KeyReader:
     One connection that hangs for good, beside others that work, holds up nobody after `HUNG_SECONDS`.
     """
 
-    def __init__(self, read: Callable[[str], ApiKey]) -> None:
+    def __init__(self, read: Callable[[K], V], *, name: str) -> None:
+        """`name` is that of its threads."""
         self._read = read
-        self._under_way: set[_Reading] = set()
+        self._name = name
+        self._under_way: set[_Reading[K, V]] = set()
         self._changing = threading.Lock()
         self._is_away = False
         self._again_at = 0.0
 
-    def read(self, key_id: str, *, join: bool) -> ApiKey:
+    def read(self, what: K, *, join: bool) -> V:
         """Raise Unavailable, or what reading raises; `join`: wait for a read of it that others began, too."""
-        reading = self._join_or_begin(key_id, join)
+        reading = self._join_or_begin(what, join)
         if not wait((reading,), PATIENCE_SECONDS).done:
             self._heard(answered=False)
             raise _unavailable()
         return reading.result()
 
-    def _join_or_begin(self, key_id: str, join: bool) -> Future[ApiKey]:
+    def answered(self) -> None:
+        """Hear that the database answers: somebody else has just asked it."""
+        self._heard(answered=True)
+
+    def _join_or_begin(self, what: K, join: bool) -> Future[V]:
         now = monotonic()
         with self._changing:
             recent = [one for one in self._under_way if now - one.began < HUNG_SECONDS]
-            begun = next((one for one in recent if one.key_id == key_id), None)
+            begun = next((one for one in recent if one.what == what), None)
             if begun is not None and join and not self._is_away:
                 return begun.answer
             too_many = len(self._under_way) - len(recent) >= MOST_HUNG
             if begun is not None or too_many or (self._is_away and (recent or now < self._again_at)):
                 raise _unavailable()
-            reading = _Reading(key_id=key_id, began=now, answer=Future())
+            reading: _Reading[K, V] = _Reading(what=what, began=now, answer=Future())
             self._under_way.add(reading)
         try:
-            threading.Thread(target=self._run, args=(reading,), name="winnow-key", daemon=True).start()
+            threading.Thread(target=self._run, args=(reading,), name=self._name, daemon=True).start()
         except RuntimeError:  # there is no room for one more thread
             self._run(reading)
         return reading.answer
 
-    def _run(self, reading: _Reading) -> None:
-        key, failure = None, None
+    def _run(self, reading: _Reading[K, V]) -> None:
+        found: list[V] = []
+        failure: Exception | None = None
         try:
-            key = self._read(reading.key_id)
-        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the key
+            found.append(self._read(reading.what))
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the answer
             failure = error
         self._heard(answered=not isinstance(failure, Unavailable))
         with self._changing:
             self._under_way.remove(reading)
-        if key is not None:
-            reading.answer.set_result(key)
+        if failure is None:
+            reading.answer.set_result(found[0])
         else:
             reading.answer.set_exception(failure)
 
