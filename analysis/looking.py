@@ -83,16 +83,20 @@ def planned_units(plan: Plan, segment: str | None) -> float:
     return looks.planned_by_segment.get(segment, looks.planned_units / len(plan.segments))
 
 
+def before_its_look(plan: Plan, units: int) -> str:
+    """'Only 1,500 of the 20,000 planned customers are in', of a plan with one look that is still to come; else ''."""
+    if plan.stopping_rule != "fixed_horizon" or units >= plan.tuned_for_units:
+        return ""
+    return f"Only {units:,} of the {plan.tuned_for_units:,} planned {plan.units_name} are in"
+
+
 def look_findings(plan: Plan, units: int) -> list[Finding]:
     """A reminder where verdicts do not hold at every look; a warning before the one that was planned."""
     if plan.stopping_rule != "fixed_horizon":
         return []
-    if units < plan.tuned_for_units:
-        message = (
-            f"Only {units:,} of the {plan.tuned_for_units:,} planned {plan.units_name} are in: who looks early and "
-            "often finds winners that are none; do not act on this before the planned end"
-        )
-        return [Finding(code="single_look", severity="warning", message=message)]
+    if early := before_its_look(plan, units):
+        message = f"{early}: who looks early and often finds winners that are none; do not act on this before the "
+        return [Finding(code="single_look", severity="warning", message=f"{message}planned end")]
     message = "The verdicts hold for one look, planned beforehand; looking again and again makes them wrong more often"
     return [Finding(code="single_look", severity="info", message=message)]
 

@@ -45,6 +45,7 @@ def recommend(
     unfit: Mapping[str, frozenset[str]] | None = None,
     harms: Sequence[Harm] = (),
     doubted: bool = False,
+    early: str = "",
     ends: bool = False,
     prospects: Prospects | None = None,
 ) -> Recommendation:
@@ -67,6 +68,8 @@ def recommend(
         they do; of all other harm the sentence says that it is there.
     doubted
         Whether the arms' sizes hardly fit the split, which forbids nothing and is said.
+    early
+        Of a plan with one look that is still to come: what is missing.
     ends
         Whether the plan has a last look, at which all units that were planned are in.
     prospects
@@ -95,6 +98,7 @@ def recommend(
         control=control,
         names=names or Names(),
         differ=False,
+        others_differ=(),
         unfit=unfit or {},
         harms=harms,
         doubted=doubted,
@@ -103,9 +107,14 @@ def recommend(
     )
     if overall.outcome == "untrustworthy":
         return call.advise("none", "Nothing can be recommended yet: these data cannot be trusted, see the warnings.")
+    if early:
+        sentence = f"{early}, and this plan concludes once, at its end: nothing is concluded before."
+        return call.advise("wait", sentence + _caution(call, _in_front(overall)), waits_for="units")
     if overall.outcome == "winner" and overall.variant is not None:
         about = [one for one in comparisons if overall.variant in (one.treatment, one.baseline)]
-        return _with_winner(replace(call, differ=any(one.differ for one in about)), overall.variant)
+        others = [one.treatment for one in comparisons if one.differ and one not in about]
+        differing = replace(call, differ=any(one.differ for one in about), others_differ=tuple(dict.fromkeys(others)))
+        return _with_winner(differing, overall.variant)
     return _without_winner(replace(call, differ=any(one.differ for one in comparisons)))
 
 
@@ -119,6 +128,7 @@ class _Call:
     control: str
     names: Names
     differ: bool
+    others_differ: tuple[str, ...]
     unfit: Mapping[str, frozenset[str]]
     harms: Sequence[Harm]
     doubted: bool
@@ -206,9 +216,7 @@ def _for_all(call: _Call, variant: str, why: str) -> Recommendation:
 
 
 def _per_segment(call: _Call, why: str) -> Recommendation:
-    shown = dict.fromkeys(
-        one for verdict in call.segments.values() for one in (*verdict.leaders, verdict.variant) if one is not None
-    )
+    shown = dict.fromkeys(one for verdict in call.segments.values() for one in _in_front(verdict))
     told = f"{why}: {_each(call)}.{_doubt(call)}{_caution(call, list(shown), held=True)}"
     return call.advise("per_segment", told)
 
@@ -260,7 +268,13 @@ def _cautioned(call: _Call, variant: str, metric: str, segments: Sequence[str | 
 def _no_sign(call: _Call) -> str:
     if len(call.segments) < 2:
         return ""
-    return " over all, and there is no sure sign that segments differ"
+    others = _list([call.names.variant(one) for one in call.others_differ]) if call.others_differ else ""
+    but = f" (that of {others} does)" if others else ""
+    return f" over all, and there is no sure sign that its effect differs between segments{but}"
+
+
+def _in_front(verdict: Verdict) -> list[str]:
+    return list(dict.fromkeys(one for one in (*verdict.leaders, verdict.variant) if one is not None))
 
 
 def _without_winner(call: _Call) -> Recommendation:
@@ -317,8 +331,8 @@ def _held(call: _Call) -> list[str]:
     """'do not show New to Women before it is understood why it harms Returns'"""
     of: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for segment, verdict in call.segments.items():
-        for variant in dict.fromkeys((*verdict.leaders, verdict.variant)):
-            if variant is not None and (metrics := call.harmed(segment, variant)):
+        for variant in _in_front(verdict):
+            if metrics := call.harmed(segment, variant):
                 of.setdefault((variant, metrics), []).append(call.names.segment(segment))
     return [
         f"do not show {call.names.variant(variant)} to {_list(where)} before it is understood why it harms "

@@ -168,7 +168,7 @@ def _says(found: Influence) -> str:
         return "the difference would point the other way"
     if found.change == "size":
         return f"the difference would be {number(found.difference_without)} in place of {number(found.difference)}"
-    return f"the difference would{'' if found.change == 'lost' else ' not'} be significant"
+    return f"the difference would{'' if found.change == 'lost' else ' not'} be significant at one look"
 
 
 def outlier_finding(

@@ -143,7 +143,7 @@ def _notices(
 ) -> tuple[Notice, ...]:
     if report is None or snapshot is None:
         return ()
-    around = circumstances(experiment, snapshot, now) if is_latest else ()
+    around = circumstances(experiment, snapshot, report, now) if is_latest else ()
     return (*notices_of(report, names), *around)
 
 

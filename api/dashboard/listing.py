@@ -35,7 +35,9 @@ def row_of(overview: Overview, now: datetime) -> Row:
     experiment, snapshot = overview.experiment, overview.snapshot
     report = read_report(snapshot.report) if snapshot else None
     names, state = names_of(experiment), state_of(experiment)
-    notices = (*notices_of(report, names), *circumstances(experiment, snapshot, now)) if report and snapshot else ()
+    notices = (
+        (*notices_of(report, names), *circumstances(experiment, snapshot, report, now)) if report and snapshot else ()
+    )
     grave = [notice for severity in ("critical", "warning") for notice in notices if notice.severity == severity]
     return Row(
         key=experiment.key,
@@ -43,7 +45,9 @@ def row_of(overview: Overview, now: datetime) -> Row:
         state=state,
         units=say.amount(report.units, names.unit) if report else "",
         winners=_winners(report, names, state),
-        has_winner=report is not None and any(scope.outcome == "winner" for scope in report.segments),
+        has_winner=report is not None
+        and not report.is_early
+        and any(one.outcome == "winner" for one in report.segments),
         freshness=freshness_of(experiment, snapshot, now) if snapshot else None,
         worst=grave[0] if grave else None,
         more_warnings=max(0, len(grave) - 1),
@@ -53,6 +57,8 @@ def row_of(overview: Overview, now: datetime) -> Row:
 def _winners(report: StoredReport | None, names: Names, state: State) -> str:
     if report is None:
         return "No results yet"
+    if report.is_early:
+        return "Not before its end"
     seen = [scope for scope in report.segments if scope.units] or report.segments
     if len(seen) == 1:
         return outcome_of(seen[0], report, names).word

@@ -127,11 +127,13 @@ def notices_of(report: StoredReport, names: Names) -> tuple[Notice, ...]:
     return tuple(sorted(notices, key=lambda notice: SEVERITIES.index(notice.severity)))
 
 
-def circumstances(experiment: Experiment, snapshot: Snapshot, now: datetime) -> tuple[Notice, ...]:
+def circumstances(
+    experiment: Experiment, snapshot: Snapshot, report: StoredReport, now: datetime
+) -> tuple[Notice, ...]:
     """What the report cannot know: that time has passed, or that the experiment has changed since."""
     return (
         *_stale(freshness_of(experiment, snapshot, now)),
-        *_one_look(experiment),
+        *_one_look(experiment, report),
         *_changed(experiment, snapshot),
     )
 
@@ -172,7 +174,7 @@ def _stale(freshness: Freshness) -> Iterator[Notice]:
         )
 
 
-def _one_look(experiment: Experiment) -> Iterator[Notice]:
+def _one_look(experiment: Experiment, report: StoredReport) -> Iterator[Notice]:
     plan, unit = experiment.definition.analysis, experiment.definition.unit_type
     if plan.stopping_rule is StoppingRule.GROUP_SEQUENTIAL and experiment.status in (Status.RUNNING, Status.PAUSED):
         yield _own(
@@ -181,13 +183,26 @@ def _one_look(experiment: Experiment) -> Iterator[Notice]:
             f"Its looks are planned until a segment has {say.amount(plan.planned_units or 0, unit)}.",
             "Reading this page costs nothing. Nothing goes live by these rules: that takes proof at every look.",
         )
-    if plan.stopping_rule is StoppingRule.FIXED_HORIZON and experiment.status in (Status.RUNNING, Status.PAUSED):
-        yield _own(
-            "warning",
-            "This experiment was planned for one look, at its end",
-            "Until then its numbers show differences that are not there far more often than they should.",
-            "Wait for the planned end before you conclude anything.",
+    if plan.stopping_rule is StoppingRule.FIXED_HORIZON:
+        yield _at_its_end(report, unit)
+
+
+def _at_its_end(report: StoredReport, unit: str) -> Notice:
+    headline = "This experiment was planned for one look, at its end"
+    if not report.is_early:
+        return _own(
+            "info",
+            headline,
+            f"All {say.amount(report.tuned_for_units, unit)} that were planned are in.",
+            "Read it once. Who looks again and again finds differences that are not there.",
         )
+    return _own(
+        "warning",
+        headline,
+        f"{report.units:,} of the {say.amount(report.tuned_for_units, unit)} that were planned are in. Until then its "
+        "numbers show differences that are not there far more often than they should.",
+        "Wait for the planned end before you conclude anything.",
+    )
 
 
 def _changed(experiment: Experiment, snapshot: Snapshot) -> Iterator[Notice]:

@@ -37,7 +37,7 @@ def snapshot_rows(experiment: Experiment, snapshots: Iterable[Snapshot]) -> tupl
                 winners=tuple(
                     f"{names.segment(scope.segment)}: {names.variant(scope.variant)}"
                     for scope in report.segments
-                    if scope.outcome == "winner" and scope.variant is not None
+                    if scope.outcome == "winner" and scope.variant is not None and not report.is_early
                 ),
                 version=snapshot.version,
                 engine_version=snapshot.engine_version,

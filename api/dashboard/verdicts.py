@@ -38,6 +38,8 @@ _WORDS = {
     "control_wins": "Control wins",
     "untrustworthy": "Do not trust",
 }
+_SO_FAR = {"winner": "Ahead so far", "tied": "Ahead so far", "control_wins": "Control ahead so far"}
+"""Before the one look of a plan that has one."""
 NO_DATA = Outcome(code="no_data", word="No data yet")
 NOT_IN = Outcome(code="no_data", word="Takes no part")
 
@@ -82,6 +84,8 @@ class Verdict:
 
 def outcome_of(scope: Scope, report: StoredReport, names: Names) -> Outcome:
     """Return the status of a scope. What is undecided may still hold a difference that was shown."""
+    if report.is_early and scope.outcome in _SO_FAR:
+        return Outcome(code="ahead" if scope.leaders else "undecided", word=_SO_FAR[scope.outcome])
     if scope.outcome == "winner" and scope.variant is not None:
         return Outcome(code="winner", word=_WORDS["winner"], variant=names.variant(scope.variant))
     if scope.outcome == "undecided" and scope.leaders:
@@ -135,7 +139,7 @@ def _of_plan(
     alone = len(experiment.definition.segments) == 1
     started = experiment.status is not Status.DRAFT
     waiting = "Its first numbers come with the next analysis." if started else "The experiment has not started."
-    sentence = scope.sentence if scope else waiting
+    sentence = _said(scope, report) if scope and report else waiting
     return Verdict(
         segment=plan.segment.key,
         name=names.segment(plan.segment.key),
@@ -175,7 +179,7 @@ def _of_scope(scope: Scope, report: StoredReport, names: Names) -> Verdict:
         name=names.segment(scope.segment),
         description="" if scope.segment is None else "Not part of the experiment any more",
         outcome=outcome_of(scope, report, names),
-        sentence=scope.sentence,
+        sentence=_said(scope, report),
         units=say.amount(scope.units, names.unit),
         outlook="",
         guardrails=guardrails_of(report, scope, names),
@@ -183,6 +187,12 @@ def _of_scope(scope: Scope, report: StoredReport, names: Names) -> Verdict:
         next_step=None,
         promotion=None,
     )
+
+
+def _said(scope: Scope, report: StoredReport) -> str:
+    """Return the verdict's sentence; before the one look of a plan that has one it is none to act on."""
+    is_conclusion = scope.outcome in _SO_FAR or scope.leaders
+    return f"So far, and not to be acted on: {scope.sentence}" if report.is_early and is_conclusion else scope.sentence
 
 
 def _promoted(experiment: Experiment, promotion: Promotion, names: Names) -> Promoted:

@@ -170,12 +170,17 @@ def _rows(report: Doc, scope: Doc, variants: Names, segments: Names) -> Iterator
         interval = interval_of(effect["lift_in_family"]) if effect else ""
         likely = chance(best.get(arm["variant"]))
         name = variants.get(arm["variant"], arm["variant"])
-        yield (*head, name, _value(metric, arm), lift, interval, likely, _mark(scope, arm["variant"]))
+        yield (*head, name, _value(metric, arm), lift, interval, likely, _mark(report, scope, arm["variant"]))
         head = ("", "")
 
 
 def _value(metric: Doc, arm: Doc) -> str:
     return percent(arm["value"]) if metric["kind"] == "conversion" else decimal(arm["value"])
+
+
+def _is_early(report: Doc) -> bool:
+    """Whether its one look is still to come."""
+    return bool(report["stopping_rule"] == "fixed_horizon" and report["units"] < report["tuned_for_units"])
 
 
 def chance(value: float | None) -> str:
@@ -185,8 +190,10 @@ def chance(value: float | None) -> str:
     return ">99.9%" if value > 0.999 else "<0.1%" if value < 0.001 else f"{value:.1%}"
 
 
-def _mark(scope: Doc, variant: str) -> Text:
+def _mark(report: Doc, scope: Doc, variant: str) -> Text:
     verdict = scope["verdict"]
+    if verdict["outcome"] in ("winner", "tied", "control_wins") and _is_early(report):
+        return Text("ahead so far" if variant == verdict["variant"] or variant in verdict["leaders"] else "")
     if variant == verdict["variant"] or variant in verdict["leaders"]:
         return Text(OUTCOMES[verdict["outcome"]], style="bold green")
     return Text("" if verdict["outcome"] in ("winner", "tied", "control_wins") else OUTCOMES[verdict["outcome"]])

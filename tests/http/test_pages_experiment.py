@@ -239,15 +239,27 @@ def test_the_plot_is_described_and_stands_where_arithmetic_puts_it(site: Site) -
 
 def test_under_fixed_horizon_the_planned_interval_is_shown_and_early_looks_are_warned_of(site: Site) -> None:
     site.add(mail(analysis=AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON)))
-    site.store(mail_report(stopping_rule="fixed_horizon"))
+    site.store(mail_report(stopping_rule="fixed_horizon", tuned_for_units=64_001))
     page = site.read(PAGE)
-    assert "Warning: This experiment was planned for one look, at its end" in page
+    assert "Warning: This experiment was planned for one look, at its end 64,000 of the 64,001 customers" in page
     assert "Lines are 95% intervals that hold for all comparisons together, at the one look that was planned." in page
     assert "One look only" in page
     spend = site.read(f"{PAGE}?metric=spend")
     assert "between +1.6% and +373.6%" in spend
     assert "between +0.60% and +374.6%" not in spend
     assert "Lines are 95% intervals for the one look that was planned." in spend
+
+
+@pytest.mark.parametrize(("planned", "is_early"), [(64_001, True), (64_000, False)])
+def test_before_the_one_look_that_was_planned_nobody_is_called_a_winner(
+    site: Site, planned: int, is_early: bool
+) -> None:
+    site.add(mail(analysis=AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON)))
+    site.store(mail_report(stopping_rule="fixed_horizon", tuned_for_units=planned))
+    page, listed = site.read(PAGE), site.read("/")
+    assert ("Ahead so far" in page, "So far, and not to be acted on:" in page) == (is_early, is_early)
+    assert ("Winner: " in page, "Not before its end" in listed) == (not is_early, is_early)
+    assert ("Note: This experiment was planned for one look" in page) == (not is_early)
 
 
 def test_the_deciding_metric_shows_the_intervals_that_its_verdict_rests_on(site: Site) -> None:

@@ -21,7 +21,7 @@ def harm(segment: str | None, variant: str = "b", metric: str = "returns", *, be
 SOME = "perhaps no more than is tolerated: look at that first."
 
 
-FOR_ALL = "Show New to everybody: it wins over all, and there is no sure sign that segments differ."
+FOR_ALL = "Show New to everybody: it wins over all, and there is no sure sign that its effect differs between segments."
 
 
 @pytest.mark.parametrize(

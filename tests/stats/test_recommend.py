@@ -37,7 +37,8 @@ def compared(treatment: str, *, differ: bool) -> SegmentComparison:
             [OPEN, OPEN, OPEN],
             False,
             "one_for_all",
-            "Show New to everybody: it wins over all, and there is no sure sign that segments differ.",
+            "Show New to everybody: it wins over all, and there is no sure sign that its effect differs between "
+            "segments.",
             id="one winner",
         ),
         pytest.param(
@@ -209,6 +210,18 @@ def test_advice(overall: Verdict, segments: list[Verdict], differ: bool, advice:
 def test_how_another_treatment_differs_does_not_matter_to_the_winner() -> None:
     found = recommend(won("b"), {"w": OPEN, "m": OPEN}, [compared("c", differ=True)], control="a", names=NAMES)
     assert found.advice == "one_for_all"
+    assert found.sentence == (
+        "Show New to everybody: it wins over all, and there is no sure sign that its effect differs between segments "
+        f"(that of {NAMES.variant('c')} does)."
+    )
+
+
+@pytest.mark.parametrize("overall", [won("b"), LOST, OPEN])
+def test_before_the_one_look_that_was_planned_nothing_is_concluded(overall: Verdict) -> None:
+    early = "Only 1,500 of the 20,000 planned customers are in"
+    found = recommend(overall, {"w": overall}, control="a", names=NAMES, early=early)
+    assert (found.advice, found.waits_for, found.variant, found.winners) == ("wait", "units", None, ())
+    assert found.sentence == f"{early}, and this plan concludes once, at its end: nothing is concluded before."
 
 
 def test_without_segments() -> None:

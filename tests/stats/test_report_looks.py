@@ -249,14 +249,14 @@ def test_leaders_that_are_not_told_apart_say_when_they_may_be() -> None:
 
 
 def test_what_is_waited_for_over_all_is_who_of_the_leaders_is_best() -> None:
-    """400 a day: the tie of b and c is told in nine weeks; d, which nobody waits for, would be soon."""
+    """400 a day: the tie of b and c takes weeks; d, which nobody waits for, would be sooner."""
     error = sqrt(2) * 0.01
     days = {ArrivalKey("all", (at(0) + timedelta(days=day)).date().isoformat()): 400 for day in range(9)}
     arms = {
         (1, "all", name): {"visits": mean_with(value, 0.01)}
         for name, value in (("a", 10.0), ("b", 11.0), ("c", 11.0 + error), ("d", 10.0 + 2.2 * error))
     }
-    rules = {"stopping_rule": "fixed_horizon", "tuned_for_units": 100_000, "watermark_at": at(8 * 86_400)}
+    rules = {"tuned_for_units": 100_000, "watermark_at": at(8 * 86_400)}
     question = plan(metric(kind="mean"), variants="abcd", **rules)
     found = build(question, table(arms, arrivals=days))
     rows = {(one.treatment, one.baseline): one.outlook for one in found.overall.metrics[0].comparisons}

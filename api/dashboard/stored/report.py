@@ -37,6 +37,7 @@ class StoredReport:
     stopping_rule: str
     family: str
     units: int
+    tuned_for_units: int
     overall: Scope
     segments: tuple[Scope, ...]
     findings: tuple[Finding, ...]
@@ -56,6 +57,11 @@ class StoredReport:
     @property
     def one_look(self) -> bool:
         return self.stopping_rule == "fixed_horizon"
+
+    @property
+    def is_early(self) -> bool:
+        """Whether its one look is still to come: until then nothing that it says is a conclusion."""
+        return self.one_look and self.units < self.tuned_for_units
 
     @property
     def holds_together(self) -> bool:
@@ -88,6 +94,7 @@ def read_report(doc: Doc) -> StoredReport:
         stopping_rule=doc["stopping_rule"],
         family=doc["family"],
         units=doc["units"],
+        tuned_for_units=doc["tuned_for_units"],
         overall=scope_of(doc["overall"]),
         segments=tuple(map(scope_of, doc["segments"])),
         findings=tuple(findings_of(doc)),
