@@ -316,8 +316,9 @@ class Recommendation:
 
     `one_for_all`: segments are not shown to differ, and `variant` wins overall. `per_segment`: they differ, or no
     winner fits all; `winners` has the segments that have one (it may be empty: several may be in front), unless it
-    harms a guardrail there beyond its margin. `wait`: nothing can be said yet, the sentence says when. `none`: nothing
-    to recommend (untrustworthy data, the control stays, or the winner harms a guardrail beyond its margin).
+    harms a guardrail there beyond its margin. `wait`: nothing can be said yet, the sentence says when, or nothing may
+    be before the one look that was planned. `none`: nothing to recommend (untrustworthy data, the control stays, or
+    the winner harms a guardrail beyond its margin).
 
     `waits_for`: with `wait` alone, whether `units` are missing, `time` until those that are in count, or `nothing`,
     as waiting does not help.

@@ -89,7 +89,7 @@ class DrawnAnalyst:
                         build(realised_plan(plan, promotion, since), self._table(since, promotion.segment))
                     ),
                 }
-                for promotion, since in measured(work.promotions.standing(key), versions)
+                for promotion, since, _ in measured(work.promotions.standing(key), versions)
             }
             report = to_dict(build(plan, self._table()))
             snapshot = work.snapshots.add(_snapshot(key, versions[-1].number, now, report, realised))

@@ -23,7 +23,6 @@ from experiments.domain.epoch import Version
 from experiments.domain.errors import InvalidInput, NoResults, RevisionMismatch
 from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
-from experiments.domain.promotion import Promotion
 from experiments.services.analysing.by_channel import by_channel
 from experiments.services.analysing.log_rows import EXPOSURES, Progress, read_rows
 from experiments.services.analysing.looks import Looks, earlier_units
@@ -31,7 +30,7 @@ from experiments.services.analysing.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.analysing.ports import NewSnapshot, Snapshot
 from experiments.services.forgetting.retention import expired_runs, refuse_expired
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
-from experiments.services.promoting.realised import measured, realised_plan, stretches
+from experiments.services.promoting.realised import Watched, measured, realised_plan, stretches
 from experiments.services.recording.ports import Watermark
 from experiments.services.retry import retried
 
@@ -105,7 +104,10 @@ class Analyst:
                 raise NoResults(key)
             versions = [version for version in work.experiments.versions(key) if version.number <= stored.version]
             looks = _looks(work, versions[-1], below=stored.id)
-            live = [(work.promotions.get(one), found["since_epoch"]) for one, found in stored.realised.items()]
+            live = [
+                Watched(work.promotions.get(one), found["since_epoch"], found.get("share_epoch"))
+                for one, found in stored.realised.items()
+            ]
             erased_since = len(work.erasures.since(stored.watermark.at).at)
             expired = expired_runs(work, experiment, versions, since=stored.watermark.at)
             again = _compute(
@@ -172,7 +174,7 @@ def _compute(
     versions: Sequence[Version],
     stopped_at: datetime | None,
     watermark: Watermark,
-    live: Sequence[tuple[Promotion, int]],
+    live: Sequence[Watched],
     *,
     looks: Looks | None,
     progress: Progress | None,
@@ -197,17 +199,22 @@ def _compute(
         report_sha256=_sha256(report),
         moments=document,
         report=json.loads(report),
-        realised={promotion.id: _realised(plan, promotion, epoch, exposures, events) for promotion, epoch in live},
+        realised={one.promotion.id: _realised(plan, one, exposures, events) for one in live},
         supplement=supplement,
     )
 
 
-def _realised(plan: Plan, promotion: Promotion, since_epoch: int, exposures: pa.Table, events: pa.Table) -> Any:
+def _realised(plan: Plan, watched: Watched, exposures: pa.Table, events: pa.Table) -> dict[str, Any]:
+    promotion, since_epoch, share_epoch = watched
     since = (pc.field("epoch") >= since_epoch) & (pc.field("segment") == promotion.segment)
-    own = realised_plan(plan, promotion, since_epoch)
-    shown = _rehomed(exposures.filter(since), stretches(plan, promotion, since_epoch))
+    own, here = realised_plan(plan, promotion, since_epoch), exposures.filter(since)
+    shown = _rehomed(here, stretches(plan, promotion, since_epoch))
     counted = aggregate(ibis.memtable(shown), ibis.memtable(events), own)
-    return {"since_epoch": since_epoch, "report": json.loads(report_bytes(build(own, counted)))}
+    found = {"since_epoch": since_epoch, "report": json.loads(report_bytes(build(own, counted)))}
+    if share_epoch is None:
+        return found
+    at_share = here.filter((pc.field("epoch") >= share_epoch) & (pc.field("variant") == promotion.variant))
+    return found | {"share_epoch": share_epoch, "units_at_share": pc.count_distinct(at_share["unit_id"]).as_py()}
 
 
 def _rehomed(exposures: pa.Table, homes: Mapping[int, int]) -> pa.Table:

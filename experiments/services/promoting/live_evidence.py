@@ -43,7 +43,8 @@ def live_evidence(promotion: Promotion, look: Look) -> Live | None:
     last, control = promotion.shares[-1], look.experiment.definition.control.key
     direction = look.experiment.definition.primary.metric.direction
     is_seen = last.version_after is None or look.snapshot.version >= last.version_after
-    report: Doc | None = look.snapshot.realised.get(promotion.id, {}).get("report") if is_seen else None
+    realised: Doc = look.snapshot.realised.get(promotion.id, {}) if is_seen else {}
+    report: Doc | None = realised.get("report")
     scope: Doc | None = report["segments"][0] if report else None
     shown = against_control(metric_of(scope, MetricRole.PRIMARY), promotion.variant, control) if scope else None
     low, high = gain_ends(shown, direction)
@@ -57,7 +58,8 @@ def live_evidence(promotion: Promotion, look: Look) -> Live | None:
         share_since=last.at + paused_between(look.versions, last.at, look.snapshot.watermark.at),
         is_final=promotion.state is not PromotionState.RAMPING,
         predicted_gain=promotion.evidence.predicted_gain,
-        units=_counted(scope),
+        # A share that nobody has seen yet has not been watched, whoever came before it.
+        units=_counted(scope) if realised.get("units_at_share") != 0 else (),
         gain=gain_of(shown, direction),
         gain_low=low,
         gain_high=high,

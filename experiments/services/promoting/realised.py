@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from analysis.plan import Cell, Plan
 from experiments.domain.epoch import Version
-from experiments.domain.promotion import Promotion, PromotionState
+from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
+
+
+class Watched(NamedTuple):
+    """A promotion that is measured: since which epoch, and since which it has its present share.
+
+    `share_epoch` None: snapshots of earlier releases did not look at that.
+    """
+
+    promotion: Promotion
+    since_epoch: int
+    share_epoch: int | None
 
 
 def measured_from(promotion: Promotion, versions: Sequence[Version]) -> int | None:
@@ -19,15 +31,19 @@ def measured_from(promotion: Promotion, versions: Sequence[Version]) -> int | No
     if not (promotion.is_live and promotion.is_open):
         return None
     step = promotion.shares[0] if promotion.state is PromotionState.RAMPING else promotion.shares[-1]
-    return next(version.epoch for version in versions if version.number == step.version_after)
+    return _epoch_after(step, versions)
 
 
-def measured(promotions: Sequence[Promotion], versions: Sequence[Version]) -> Iterator[tuple[Promotion, int]]:
-    """Give the promotions that are measured, each with its first epoch."""
+def measured(promotions: Sequence[Promotion], versions: Sequence[Version]) -> Iterator[Watched]:
+    """Give the promotions that are measured."""
     for promotion in promotions:
         epoch = measured_from(promotion, versions)
         if epoch is not None:
-            yield promotion, epoch
+            yield Watched(promotion, epoch, _epoch_after(promotion.shares[-1], versions))
+
+
+def _epoch_after(step: PromotionStep, versions: Sequence[Version]) -> int:
+    return next(version.epoch for version in versions if version.number == step.version_after)
 
 
 def stretches(plan: Plan, promotion: Promotion, since_epoch: int) -> dict[int, int]:

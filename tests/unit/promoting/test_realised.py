@@ -12,8 +12,9 @@ from experiments.domain.definition import Randomisation
 from experiments.domain.event import Event, ExposureClaim
 from experiments.domain.evidence import GuardrailState
 from experiments.domain.metric import Direction, Metric, MetricKind, MetricRole
-from experiments.domain.policy import AnalysisPlan
+from experiments.domain.policy import DAY_SECONDS, AnalysisPlan
 from experiments.domain.promotion import PromotionState
+from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.services.analysing.analyse import Analyst
 from experiments.services.authoring.wishes import ExperimentWish, MetricWish, SegmentWish
 from experiments.services.promoting.evidence import evidence_of
@@ -105,6 +106,28 @@ def test_who_puts_everybody_off_is_taken_back_though_too_few_visit_for_an_interv
     assert step.evidence.live is not None
     assert (step.evidence.live.gain_low, (step.evidence.live.gain_high or 0) < -0.9) == (None, True)
     assert verify_promotion(winnow.open_unit_of_work, reverted.id).holds
+
+
+def test_a_share_that_nobody_has_seen_has_not_been_watched(
+    winnow: Winnow, wish: ExperimentWish, clock: FakeClock
+) -> None:
+    """Who came by the share before it says nothing of this one."""
+    policy = PromotionPolicy(ramp_bp=(9_400, 9_450), soak_seconds=DAY_SECONDS)
+    go_live(winnow, replace(wish, promotion=policy), clock)
+    analyst = Analyst(winnow.open_unit_of_work, clock)
+    shown: dict[str, object] = {}
+    for visited in (True, False, True):
+        a_day(winnow, clock, one_in=2) if visited else clock.advance(days=1)
+        analyst.analyse("banner")
+        assert analyst.verify("banner").identical
+        step = winnow.advancer.step("banner", "mens")
+        shown[f"day {len(shown)}"] = None if step is None else step.shares[-1].share_bp
+        if step is None:
+            [proposal] = winnow.promoter.propose("banner", "mens")
+            assert [reason.message for reason in proposal.decision.reasons] == ["Nobody has been counted at 94.5% yet."]
+    assert shown == {"day 0": 9_450, "day 1": None, "day 2": 9_500}
+    [promotion] = winnow.promoter.history(experiment="banner", after=None, limit=10).items
+    assert verify_promotion(winnow.open_unit_of_work, promotion.id).holds
 
 
 def use(winnow: Winnow, key: str, role: MetricRole, kind: MetricKind, direction: Direction) -> MetricWish:
