@@ -13,6 +13,7 @@ from experiments.domain.attribute import Attribute
 from experiments.domain.errors import InvalidInput, NotFound
 from experiments.domain.experiment import Status
 from experiments.domain.study import Study, StudyKind
+from experiments.services.analysing.log_rows import present_watermark
 from experiments.services.analysing.plan import plan_of
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.registry_read import read_registry
@@ -61,7 +62,7 @@ class Discoverer:
         """Search each treatment against the control, and store what came of it. Raises NotFound, InvalidInput."""
         now = self._clock()
         with self._open(read_only=True) as work:
-            watermark = work.log.watermark(now=now)
+            watermark = present_watermark(work, now)
             experiment = work.experiments.get(wish.experiment)
             if experiment.status is Status.DRAFT:
                 raise InvalidInput("not_started", f"Experiment {wish.experiment!r} has not started.")
