@@ -21,6 +21,7 @@ from experiments.services.segments.tables import Progress
 from experiments.services.studies.attributes import study_attributes, told_as_input
 from experiments.services.studies.discovery_document import Comparison, Look, discovery_document
 from experiments.services.studies.discovery_rows import TYPES, KnownUnits, compared, known_of, metric_plan, units_of
+from experiments.services.studies.lateness import joined_late
 from experiments.services.studies.learn import store
 from segmentation.discovery import Search, discover
 from segmentation.refusal import Refused
@@ -30,7 +31,7 @@ _KIND = StudyKind.DISCOVERY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoverWish:
-    """`metric` None: the primary one. `late`: also attributes that were said after exposures, with a warning."""
+    """`metric` None: the primary one. `late`: late attributes too, with a warning."""
 
     experiment: str
     attributes: tuple[str, ...]
@@ -72,7 +73,8 @@ class Discoverer:
             plan = metric_plan(plan_of(versions, experiment.stopped_at, watermark.at), wish.metric)
             look = _latest(work, wish.experiment) + 1
             units = units_of(work, wish.experiment, plan, watermark, progress)
-            known = known_of(work, registry, attributes, units, now=now, progress=progress)
+            joined = joined_late(work, wish.experiment, watermark)
+            known = known_of(work, registry, attributes, units, joined, now=now, progress=progress)
         used = _used(attributes, known, late=wish.late)
         table = pa.table({name: known.columns[name] for name in used})
         comparisons = _search(wish, plan, units, table, progress)
@@ -110,7 +112,9 @@ def _latest(work: UnitOfWork, experiment: str) -> int:
 def _used(attributes: Mapping[str, Attribute], known: KnownUnits, *, late: bool) -> tuple[str, ...]:
     used = tuple(name for name in attributes if late or not known.late[name])
     if not used:
-        message = "All of these attributes were said after exposures, so that the treatment may have changed them."
+        message = (
+            "All of these attributes became known, or unknown, after exposures: the treatment may have had a part."
+        )
         raise InvalidInput("attributes_late", message, path="/attributes")
     return used
 
