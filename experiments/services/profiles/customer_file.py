@@ -105,7 +105,7 @@ class CustomerImporter:
         bad: list[Rejected] = []
         total = file.total()
         for chunk in _ahead(_chunks(file, wish, named)):
-            counts[ChangeStatus.REJECTED] += len(chunk.rejected)
+            counts[ChangeStatus.REJECTED] += chunk.rows_rejected
             lines, said = _said(chunk, wish.source, named, at, registry)
             counts[ChangeStatus.UNCHANGED] += len(chunk.ids) - len(said.unit_ids)
             with held_back():

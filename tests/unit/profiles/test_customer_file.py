@@ -268,3 +268,20 @@ def test_the_command(winnow: Winnow, tmp_path: Path, sqlite_url: str) -> None:
     assert (ahead.exit_code, "at_in_future" in ahead.output, "rejected" in ahead.output) == (1, True, False)
     for wrong in (["--column", "x"], ["--at", "soon"], ["--delimiter", ";;"]):
         assert CliRunner().invoke(main, [*command, *wrong], env=environment).exit_code == 2
+
+
+def test_every_line_that_a_quote_takes_in_is_accounted_for(winnow: Winnow, tmp_path: Path) -> None:
+    """Not closed at the end; and closed where what it takes in is no number."""
+    header = "unit_id,orders\n"
+    for last in ("q4,4", 'q4,4"'):
+        done = run(winnow, csv(tmp_path, "q1,1", 'q2,"2', "q3,3", last, header=header))
+        assert (done.rows, done.accepted + done.unchanged, done.rejected) == (4, 1, 3)
+        (bad,) = done.bad_rows
+        assert (bad.line, bad.lines) == (3, 3)
+        assert bad.message.endswith("A quote makes one row of lines 3 to 5.")
+
+
+def test_a_row_may_take_several_lines(winnow: Winnow, tmp_path: Path) -> None:
+    done = run(winnow, csv(tmp_path, 'q1,"Bonn', 'am Rhein"', "q2,Ulm", header="unit_id,city\n"))
+    assert (done.rows, done.accepted, done.rejected) == (2, 2, 0)
+    assert attributes(winnow, "q1") == {"city": "Bonn\nam Rhein"}
