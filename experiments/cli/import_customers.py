@@ -156,6 +156,15 @@ def tell_bad_rows(rows: Sequence[Rejected], rejected: int, line: str = "line") -
         click.echo(f"… and {more:,} more", err=True)
 
 
+def _tell_joined(done: Imported, line: str) -> None:
+    if not done.joined:
+        return
+    places = ", ".join(f"{place:,}" for place in done.joined_lines)
+    more = " …" if done.joined > len(done.joined_lines) else ""
+    told = f"{amount(done.joined, 'row')} of ids that were joined to another one, whose profile counts: name that one"
+    click.echo(f"joined_ids: {told} ({line} {places}{more}).", err=True)
+
+
 def _report(done: Imported, wish: ImportWish, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(done)))
@@ -164,6 +173,8 @@ def _report(done: Imported, wish: ImportWish, *, as_json: bool) -> None:
             f"{wish.name}: {amount(done.rows, 'row')} of {', '.join(done.attributes)}: {done.accepted:,} stored, "
             f"{done.unchanged:,} known, {done.outdated:,} outdated, {done.rejected:,} rejected."
         )
-        tell_bad_rows(done.bad_rows, done.rejected, "line" if wish.path is not None else "row")
+        line = "line" if wish.path is not None else "row"
+        tell_bad_rows(done.bad_rows, done.rejected, line)
+        _tell_joined(done, line)
     if done.left_out:
         click.echo(f"Left out, as no attribute is called so: {', '.join(done.left_out)}.", err=True)

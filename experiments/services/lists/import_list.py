@@ -16,6 +16,7 @@ from typing import NoReturn
 from experiments.domain.errors import InvalidInput, StateConflict
 from experiments.domain.names import check_instant
 from experiments.services.authoring.author import Author
+from experiments.services.identity.joined import joined
 from experiments.services.lists.file import Chunk, Layout, ListFile, Position, Rejected, digest, open_list
 from experiments.services.lists.segment import SOURCE, list_attribute, list_segment, register, stored_segment
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork
@@ -143,12 +144,15 @@ class ListImporter:
         raise StateConflict("list_superseded", f"Somebody imports another file as {now.key!r}: that one counts.")
 
     def _store(self, chunk: Chunk, run: _Run) -> None:
+        """Put on the list whose ids these are by now: profiles are of persons."""
         with self._open(read_only=True) as work:
-            erased = work.erasures.since(run.written_at)
+            erased, persons = work.erasures.since(run.written_at), joined(work, chunk.ids)
         named = list(zip(chunk.lines, chunk.ids, strict=True))
         kept = [(line, unit_id) for line, unit_id in named if not erased.covers(unit_id, run.written_at)]
         changes = [
-            ProfileChange(unit_id=unit_id, source=SOURCE, attributes={run.attribute: True}, at=run.at)
+            ProfileChange(
+                unit_id=persons.get(unit_id, unit_id), source=SOURCE, attributes={run.attribute: True}, at=run.at
+            )
             for _, unit_id in kept
         ]
         verdicts = self._profiles.upsert_many(changes)

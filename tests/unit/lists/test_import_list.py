@@ -248,3 +248,18 @@ def test_the_command_says_that_nobody_came_off_and_why(sqlite_url: str, tmp_path
     line, why, _ = told.stderr.splitlines()
     assert line == "line 3: row_unreadable: No CSV: unexpected end of data. A quote makes one row of lines 3 to 4."
     assert why.startswith("rows_unreadable: Nobody was taken off")
+
+
+def test_a_list_is_of_the_persons_whose_ids_it_names(services: Services, tmp_path: Path) -> None:
+    """Of a device that was joined the profile is not read any more; one that is joined later is heard the next time."""
+    services.catalog.refresh()
+    services.identifier.identify("device", "ann", trusted=True)
+    path = csv(tmp_path, "device", "tablet", "bob")
+    done = run(services, path)
+    assert (done.rows, done.on_list) == (3, 3)
+    assert members(services) == ["ann", "bob", "tablet"]
+    services.identifier.identify("tablet", "cyd", trusted=True)
+    run(services, path)
+    assert set(members(services)) >= {"ann", "bob", "cyd"}
+    run(services, csv(tmp_path, "bob", name="b.csv"))
+    assert members(services) == ["bob"]

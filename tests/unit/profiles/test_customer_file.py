@@ -285,3 +285,18 @@ def test_a_row_may_take_several_lines(winnow: Winnow, tmp_path: Path) -> None:
     done = run(winnow, csv(tmp_path, 'q1,"Bonn', 'am Rhein"', "q2,Ulm", header="unit_id,city\n"))
     assert (done.rows, done.accepted, done.rejected) == (2, 2, 0)
     assert attributes(winnow, "q1") == {"city": "Bonn\nam Rhein"}
+
+
+def test_rows_of_joined_ids_are_stored_where_they_say_and_told(winnow: Winnow, sqlite_url: str, tmp_path: Path) -> None:
+    winnow.identifier.identify("device", "ann", trusted=True)
+    winnow.identifier.identify("tablet", "ann", trusted=True)
+    path = csv(tmp_path, "ann,Bonn", "device,Ulm", "bob,Trier", "tablet,Köln", "u1,", header="unit_id,city\n")
+    done = run(winnow, path)
+    assert (done.accepted, done.joined, done.joined_lines) == (4, 2, (3, 5))
+    assert run(winnow, path, most_bad_rows=1).joined_lines == (3,)
+    assert [attributes(winnow, one)["city"] for one in ("ann", "device")] == ["Bonn", "Ulm"]
+    command = ["import", "customers", str(path), "--source", "crm"]
+    told = CliRunner().invoke(main, command, env={"WINNOW_DATABASE_URL": sqlite_url})
+    assert told.exit_code == 0
+    assert "joined_ids: 2 rows of ids that were joined to another one" in told.stderr
+    assert "(line 3, 5)" in told.stderr
