@@ -159,12 +159,16 @@ class ListImporter:
         run.count(chunk, [line for line, _ in kept], verdicts, erased=len(named) - len(kept))
 
     def _take_off(self, attribute: str, at: datetime, progress: Progress) -> int:
-        """Take back what files before that instant said. Walks all profiles: nothing but they say who is on a list."""
+        """Take back what files before that instant said. Walks all profiles: nothing but they say who is on a list.
+
+        Ids that were joined to another one are nobody's, and not counted.
+        """
         after: str | None = None
         taken = looked_at = 0
         while True:
             with self._open(read_only=True) as work:
                 page = work.profiles.page(after=after, limit=BATCH)
+                others = joined(work, [one.profile.unit_id for one in page])
             if not page:
                 return taken
             said = ((one.profile.unit_id, one.profile.said.get(SOURCE, {}).get(attribute)) for one in page)
@@ -175,7 +179,7 @@ class ListImporter:
             ]
             if changes:
                 verdicts = self._profiles.upsert_many(changes)
-                taken += sum(verdict.status is ChangeStatus.ACCEPTED for verdict in verdicts)
+                taken += sum(one.status is ChangeStatus.ACCEPTED and one.unit_id not in others for one in verdicts)
             after, looked_at = page[-1].profile.unit_id, looked_at + len(page)
             progress(looked_at, None, "Taking off")
 

@@ -261,5 +261,6 @@ def test_a_list_is_of_the_persons_whose_ids_it_names(services: Services, tmp_pat
     services.identifier.identify("tablet", "cyd", trusted=True)
     run(services, path)
     assert set(members(services)) >= {"ann", "bob", "cyd"}
-    run(services, csv(tmp_path, "bob", name="b.csv"))
+    shorter = run(services, csv(tmp_path, "bob", name="b.csv"))
     assert members(services) == ["bob"]
+    assert shorter.taken_off == 2, "ann and cyd, and not the tablet, which was nobody's any more"
