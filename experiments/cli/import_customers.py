@@ -17,6 +17,7 @@ from experiments.cli.console import progress_bar
 from experiments.cli.wired import wired
 from experiments.domain.names import check_instant
 from experiments.domain.wording import amount
+from experiments.services.lists.file import Rejected
 from experiments.services.profiles.customer_file import CustomerImporter, Imported, ImportWish
 from experiments.settings import IMPORT_URL_VARIABLE
 from experiments.storage.customers.query_source import open_query
@@ -147,6 +148,23 @@ def _instant(text: str) -> datetime:
     return instant
 
 
+def tell_bad_rows(rows: Sequence[Rejected], rejected: int, line: str = "line") -> None:
+    """Tell of the first of those that were rejected; `line`: what is counted."""
+    for row in rows:
+        click.echo(f"{line} {row.line}: {row.code}: {row.column + ': ' if row.column else ''}{row.message}", err=True)
+    if more := rejected - sum(row.lines for row in rows):
+        click.echo(f"… and {more:,} more", err=True)
+
+
+def _tell_joined(done: Imported, line: str) -> None:
+    if not done.joined:
+        return
+    places = ", ".join(f"{place:,}" for place in done.joined_lines)
+    more = " …" if done.joined > len(done.joined_lines) else ""
+    told = f"{amount(done.joined, 'row')} of ids that were joined to another one, whose profile counts: name that one"
+    click.echo(f"joined_ids: {told} ({line} {places}{more}).", err=True)
+
+
 def _report(done: Imported, wish: ImportWish, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(done)))
@@ -156,11 +174,7 @@ def _report(done: Imported, wish: ImportWish, *, as_json: bool) -> None:
             f"{done.unchanged:,} known, {done.outdated:,} outdated, {done.rejected:,} rejected."
         )
         line = "line" if wish.path is not None else "row"
-        for row in done.bad_rows:
-            click.echo(
-                f"{line} {row.line}: {row.code}: {row.column + ': ' if row.column else ''}{row.message}", err=True
-            )
-        if done.rejected > len(done.bad_rows):
-            click.echo(f"… and {done.rejected - len(done.bad_rows):,} more", err=True)
+        tell_bad_rows(done.bad_rows, done.rejected, line)
+        _tell_joined(done, line)
     if done.left_out:
         click.echo(f"Left out, as no attribute is called so: {', '.join(done.left_out)}.", err=True)

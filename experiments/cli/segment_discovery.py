@@ -25,7 +25,7 @@ from experiments.domain.study import Study, StudyKind
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides which half proposes.")
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance to propose where nothing differs.")
 @click.option("--power", type=float, default=0.8, show_default=True, help="Of the next experiment.")
-@click.option("--late", is_flag=True, help="Use attributes that were said after exposures all the same.")
+@click.option("--late", is_flag=True, help="Use attributes that became known after exposures all the same.")
 @json_option
 def discover(
     *,

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from experiments.cli.console import progress_bar
-from experiments.cli.import_customers import INTERRUPTED_EXIT_CODE, REJECTED_EXIT_CODE
+from experiments.cli.import_customers import INTERRUPTED_EXIT_CODE, REJECTED_EXIT_CODE, tell_bad_rows
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.wording import amount
 from experiments.services.lists.import_list import ListImported, ListImporter, ListWish
@@ -29,7 +29,7 @@ def import_list(
     """Put everybody whom FILE names (CSV, plain or gzip, or Parquet) on a list, and make a segment of it.
 
     Another file as the same segment replaces the list: who is not in it comes off. Rows that are unfit are told by
-    line, and the exit code is 3. The same file again goes on where it was ended.
+    line, nobody comes off then, and the exit code is 3. The same file again goes on where it was ended.
     """
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise click.BadParameter("One character is wanted.", param_hint="--delimiter")
@@ -55,9 +55,12 @@ def _report(done: ListImported, key: str, file: str, *, as_json: bool) -> None:
         f"{file}: {amount(done.rows, 'row')}: {done.on_list:,} on the list, {done.taken_off:,} taken off, "
         f"{done.erased:,} left out as erased, {done.rejected:,} rejected."
     )
-    for row in done.bad_rows:
-        click.echo(f"line {row.line}: {row.code}: {row.column + ': ' if row.column else ''}{row.message}", err=True)
-    if done.rejected > len(done.bad_rows):
-        click.echo(f"… and {done.rejected - len(done.bad_rows):,} more", err=True)
+    tell_bad_rows(done.bad_rows, done.rejected)
+    if done.kept_because:
+        click.echo(
+            f"{done.kept_because}: Nobody was taken off, for rows that could not be read may name who is on the list. "
+            "Mend them and import the file again.",
+            err=True,
+        )
     made = "is stored" if done.is_new else "stays"
     click.echo(f"Segment {key} {made}; `winnow segments card {key}` tells whether it can be tested in.", err=True)

@@ -96,3 +96,10 @@ class Said:
             return self.lacks(unit_id)
         is_bound = self.mode is ConsentMode.REQUIRED or said.state is ConsentState.GRANTED_AGAIN
         return is_bound and instant < said.since
+
+    def changed_after(self, unit_id: str, instant: datetime) -> bool:
+        """Say whether something else may have held then; a first grant changes nothing where it is assumed."""
+        said = self.by_unit.get(unit_id)
+        if said is None or said.since <= instant:
+            return False
+        return self.mode is ConsentMode.REQUIRED or said.state is not ConsentState.GRANTED

@@ -39,10 +39,14 @@ def _nearest(number: float) -> int:
 def cents_column(value: Any, cents_per_unit: int) -> Any:
     """The same of a column: null where there is no usable value."""
     kind = value.type()
-    value = value.cast("float64") if kind.is_floating() else value
-    value = value.between(-LARGEST_VALUE, LARGEST_VALUE).ifelse(value, None)
+    value = usable(value.cast("float64") if kind.is_floating() else value)
     scaled = (value.cast("int64") if kind.is_integer() else value) * cents_per_unit
     return (scaled if kind.is_integer() else scaled.round()).cast("int64")
+
+
+def usable(value: Any) -> Any:
+    """The values of a column that are money: null where one is missing, NaN, infinite or a mistake."""
+    return value.between(-LARGEST_VALUE, LARGEST_VALUE).ifelse(value, None)
 
 
 def total(amounts: Any) -> Any:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from analysis.aggregation.event_values import finite
 from analysis.aggregation.staging import staged
+from segmentation.behaviour.money import usable
 from segmentation.card.question import AttributeKind, Question, Tables
 from segmentation.refusal import Refused
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 UNIT = "unit_id"
 REVENUE, PURCHASES, OUTCOME = "winnow_revenue", "winnow_purchases", "winnow_outcome"
+VALUED = "winnow_valued"
+"""Purchases with a value."""
 _RESERVED = "winnow_"
 _BUYER = "winnow_buyer"
 _FLAG_VALUES = 2
@@ -171,10 +174,9 @@ def _with_purchases(wide: Any, tables: Tables) -> Any:
     if tables.purchases is None:
         return wide
     bought: Any = as_table(tables.purchases, UNIT, "value")
-    sums = bought.group_by(UNIT).aggregate(
-        **{REVENUE: finite(bought["value"].cast("float64")).sum(), PURCHASES: bought.count()}
-    )
+    money = usable(bought["value"].cast("float64"))
+    sums = bought.group_by(UNIT).aggregate(**{REVENUE: money.sum(), PURCHASES: bought.count(), VALUED: money.count()})
     check_same_units(wide, bought)
     sums = sums.rename({_BUYER: UNIT})
     joined = wide.left_join(sums, wide[UNIT] == sums[_BUYER]).drop(_BUYER)
-    return joined.mutate(**{name: joined[name].fill_null(0) for name in (REVENUE, PURCHASES)})
+    return joined.mutate(**{name: joined[name].fill_null(0) for name in (REVENUE, PURCHASES, VALUED)})

@@ -32,8 +32,8 @@ class Size:
 class Value:
     """What a group bought. `interval` is that of the revenue per unit: its mean ± 1.96 standard errors.
 
-    `buyers` bought at least once. `revenue_share` is of everybody's revenue; `index` is revenue per unit over
-    everybody's: 1 is as all.
+    `buyers` bought at least once; `purchase_value` is of the purchases that have a value. `revenue_share` is of
+    everybody's revenue; `index` is revenue per unit over everybody's: 1 is as all.
     """
 
     revenue: float

@@ -13,11 +13,12 @@ import numpy as np
 from analysis.effects.means import critical_value
 from analysis.estimate import Interval, Undefined
 from analysis.moments import Moments
-from segmentation.card.base import OUTCOME, PURCHASES, REVENUE, Base, aggregated
+from segmentation.card.base import OUTCOME, PURCHASES, REVENUE, VALUED, Base, aggregated
 from segmentation.card.card import Overlap, Size, Value
 
 NOBODY = Undefined(reason="no_units", message="Nobody is in this segment.")
 NO_PURCHASES = Undefined(reason="no_purchases", message="Nobody here has bought anything.")
+NO_VALUES = Undefined(reason="no_values", message="Nothing that was bought here has a value.")
 NO_REVENUE = Undefined(reason="no_revenue", message="There is no revenue to have a share of.")
 REFUNDS = Undefined(
     reason="refunds_outweigh", message="More was given back than bought, here or by all others: no share tells that."
@@ -29,12 +30,13 @@ _LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Counts and sums of one segment; `outcome` is empty where nobody asked for a trial."""
+    """Counts and sums of one segment; `valued` purchases have a value, `outcome` is empty where there is no trial."""
 
     units: int
     revenue: float = 0.0
     revenue_variance: float | None = None
     purchases: int = 0
+    valued: int = 0
     buyers: int = 0
     outcome: Moments = field(default_factory=Moments)
 
@@ -80,6 +82,7 @@ def _sums(rows: Any, flag: Any) -> dict[str, Any]:
             "revenue": revenue.sum(where=flag),
             "variance": revenue.var(where=flag, how="sample"),
             "purchases": purchases.sum(where=flag),
+            "valued": rows[VALUED].sum(where=flag),
             "buyers": rows.count(where=bought if flag is None else bought & flag),
         }
     if OUTCOME in rows.columns:
@@ -102,6 +105,7 @@ def _group(row: Mapping[str, Any], place: int) -> Group:
         revenue=float(got("revenue") or 0.0),
         revenue_variance=got("variance"),
         purchases=int(got("purchases") or 0),
+        valued=int(got("valued") or 0),
         buyers=int(got("buyers") or 0),
         outcome=Moments(n=known, mean=got("mean"), m2=max(got("spread"), 0.0) * known) if known else Moments(),
     )
@@ -123,11 +127,17 @@ def value_of(counts: Counts, segment: str) -> Value:
         buyers=group.buyers,
         revenue_per_unit=per_unit,
         interval=_interval(group),
-        purchase_value=group.revenue / group.purchases if group.purchases else NO_PURCHASES,
+        purchase_value=_purchase_value(group),
         buyer_share=group.buyers / group.units if group.units else NOBODY,
         revenue_share=_revenue_share(group, everybody),
         index=_index(per_unit, everybody),
     )
+
+
+def _purchase_value(group: Group) -> float | Undefined:
+    if not group.purchases:
+        return NO_PURCHASES
+    return group.revenue / group.valued if group.valued else NO_VALUES
 
 
 def _revenue_share(group: Group, everybody: Group) -> float | Undefined:

@@ -20,6 +20,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportions_ztest
 
 from analysis.estimate import Undefined
+from segmentation.behaviour.money import cents
 from segmentation.card import Question, Tables, Trial, make_cards, stability_of
 from segmentation.refusal import Refused
 
@@ -173,9 +174,29 @@ def test_purchases_of_strangers_and_without_a_value() -> None:
     value, everybody = book.card("s").value, book.everybody
     assert value is not None
     assert everybody is not None
-    assert (value.revenue, value.purchases, value.buyers, value.purchase_value) == (15.0, 3, 2, 5.0)
+    assert (value.revenue, value.purchases, value.buyers, value.purchase_value) == (15.0, 3, 2, 7.5)
     assert (everybody.revenue, everybody.revenue_per_unit) == (15.0, 5.0)
     assert (value.revenue_per_unit, value.index, value.revenue_share) == (7.5, 1.5, 1.0)
+
+
+def test_money_is_what_the_rows_of_customers_call_money() -> None:
+    """By hand: of six purchases three have a value. What a customer's row sums in cents, the card sums."""
+    values = [10.0, 1e12, -1e12, 1.1e12, float("inf"), None]
+    units = table(unit_id=["a", "b", "c"])
+    purchases = table(unit_id=["a", "a", "a", "a", "b", "b"], value=values)
+    segments = {one: ibis._.unit_id == one for one in "abc"}
+    book = make_cards(Tables(units=units, segments=segments, purchases=purchases))
+    a, b, c = (book.card(one).value for one in "abc")
+    assert a is not None
+    assert b is not None
+    assert c is not None
+    assert a.revenue == sum(cents(value) or 0 for value in values) / 100 == 10.0
+    assert (a.purchases, a.purchase_value) == (4, pytest.approx(10 / 3))
+    assert (b.revenue, b.purchases, b.buyers) == (0.0, 2, 1)
+    assert [one.reason for one in (b.purchase_value, c.purchase_value) if isinstance(one, Undefined)] == [
+        "no_values",
+        "no_purchases",
+    ]
 
 
 def test_where_refunds_outweigh_a_part_is_no_share() -> None:

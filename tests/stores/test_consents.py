@@ -137,6 +137,7 @@ def test_digests_alone_are_kept_with_when_and_by_whom(open_unit_of_work, consent
         digest = unit_digest(work.erasures.salt(), "u1")
         said = work.consents.get(digest)
         assert work.consents.get("u1") is None
+        assert work.consents.some([digest, "u1"]) == {digest: said}
     assert said is not None
     assert (said.state, said.since, said.said_at, said.said_by) == (ConsentState.REFUSED, then, clock(), "test")
     view = consents.get("u1")

@@ -1,7 +1,8 @@
 """The few forms of condition that templates are made of.
 
-Order counts a missing value as 0; whoever has no such attribute is in none of these segments, so order always comes
-with `$exists`. Order of versions has an answer for any text; what does not look like a version is in none either.
+Order counts a missing value as 0; whoever has no such attribute is in none of these segments but `or_unknown`, so order
+always comes with `$exists`. Order of versions has an answer for any text; what does not look like a version is in none
+either.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ def yes(attribute: str) -> Document:
 def no(attribute: str) -> Document:
     """`false` or 0, and not merely unknown."""
     return {attribute: {"$in": list(NO)}}
+
+
+def or_unknown(attribute: str, document: Document) -> Document:
+    """The document, or nothing is known of the attribute: who counts speaks of those alone who have any."""
+    return {"$or": [document, {attribute: {"$exists": False}}]}
 
 
 def at_least(attribute: str, number: float) -> Document:

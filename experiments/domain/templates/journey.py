@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from experiments.domain.segment_kind import SegmentKind
 from experiments.domain.templates import blanks
-from experiments.domain.templates.conditions import all_of, among, at_least, at_most, from_to, more_than, no, yes
+from experiments.domain.templates.conditions import (
+    all_of,
+    among,
+    at_least,
+    at_most,
+    from_to,
+    more_than,
+    no,
+    or_unknown,
+    yes,
+)
 from experiments.domain.templates.template import Document, Example, SegmentTemplate
 
 _NEW = blanks.attribute("newbie", "The flag: true or 1 for new customers.")
@@ -20,11 +30,12 @@ def _known(*, attribute: str) -> Document:
 
 
 def _prospects(*, attribute: str) -> Document:
-    return {attribute: 0}
+    return or_unknown(attribute, {attribute: 0})
 
 
 def _orders_between(*, attribute: str, least: int, most: int) -> Document:
-    return from_to(attribute, least, most)
+    span = from_to(attribute, least, most)
+    return span if least else or_unknown(attribute, span)
 
 
 def _first_days(*, attribute: str, most: float) -> Document:
@@ -44,7 +55,7 @@ TEMPLATES = (
         key="prospects",
         kind=SegmentKind.JOURNEY,
         name="Prospects",
-        sentence="People who are known and have never bought.",
+        sentence="People of whom no order is known: they have none, or nobody said how many.",
         parameters=(blanks.attribute("orders", _ORDERS),),
         build=_prospects,
         example=Example(sentence="No order yet.", parameters={}),
@@ -71,7 +82,7 @@ TEMPLATES = (
         key="orders_between",
         kind=SegmentKind.JOURNEY,
         name="First and second order",
-        sentence="Customers with a number of orders in a span, both ends included.",
+        sentence="Customers with so many orders, both ends included; from 0 on, also who has no number of orders.",
         parameters=(
             blanks.attribute("orders", _ORDERS),
             blanks.whole("least", "Orders, at least.", 1, least=0),

@@ -24,7 +24,7 @@ from experiments.domain.errors import InvalidInput, NoResults, RevisionMismatch
 from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
 from experiments.services.analysing.by_channel import by_channel
-from experiments.services.analysing.log_rows import EXPOSURES, Progress, read_rows
+from experiments.services.analysing.log_rows import EXPOSURES, Progress, present_watermark, read_rows
 from experiments.services.analysing.looks import Looks, earlier_units
 from experiments.services.analysing.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.analysing.ports import NewSnapshot, Snapshot
@@ -73,8 +73,7 @@ class Analyst:
 
     def _analyse(self, key: str, progress: Progress | None, actor: str) -> Snapshot:
         with self._open(read_only=True) as work:
-            # The watermark first: what is read after it is at least as new as the rows below it.
-            watermark = replace(work.log.watermark(now=self._clock()), identity_revision=work.identities.revision())
+            watermark = present_watermark(work, self._clock())
             experiment = work.experiments.get(key)
             if experiment.status is Status.DRAFT:
                 raise InvalidInput("not_started", f"Experiment {key!r} has not started: there is nothing to analyse.")

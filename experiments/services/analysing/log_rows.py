@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -40,6 +42,11 @@ class Rows(NamedTuple):
     exposures: pa.Table
     events: pa.Table
     identities: dict[str, Any] | None
+
+
+def present_watermark(work: UnitOfWork, now: datetime) -> Watermark:
+    """Return that of all that is durable by now, and of who is who; what is read after it is at least as new."""
+    return replace(work.log.watermark(now=now), identity_revision=work.identities.revision())
 
 
 def read_rows(

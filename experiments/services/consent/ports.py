@@ -32,6 +32,9 @@ class ConsentStore(Protocol):
     def get(self, unit_digest: str) -> Consent | None:
         """One read by primary key."""
 
+    def some(self, unit_digests: Collection[str]) -> Mapping[str, Consent]:
+        """Those that are there."""
+
     def to_change(self, unit_digests: Collection[str]) -> Mapping[str, Consent]:
         """Those that are there; until the end of the transaction no other writer changes them."""
 

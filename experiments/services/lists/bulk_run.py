@@ -278,9 +278,9 @@ def _output(wish: ListWish, answers: Sequence[Assignment]) -> Output:
 
 def _part(chunk: Chunk, exposed: int) -> Part:
     return Part(
-        rows=len(chunk.ids) + len(chunk.rejected),
+        rows=len(chunk.ids) + chunk.rows_rejected,
         assigned=len(chunk.ids),
-        rejected=len(chunk.rejected),
+        rejected=chunk.rows_rejected,
         exposed=exposed,
         next=chunk.next,
         kinds={name: sorted(kinds) for name, kinds in chunk.kinds.items()},

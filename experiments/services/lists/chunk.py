@@ -21,12 +21,16 @@ _NO_SUCH_VALUE = (LookupError, OverflowError, ValueError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """Why a row has no answer; `line` is where it starts, counted from 1 as editors do (Parquet: the row)."""
+    """Why a row has no answer; `line` is where it starts, counted from 1 as editors do (Parquet: the row).
+
+    `lines`: how many it takes in, by a quote that is not closed in its first; each of them may have been a row.
+    """
 
     line: int
     column: str | None
     code: str
     message: str
+    lines: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,11 @@ class Chunk:
     rejected: Sequence[Rejected]
     next: Position
     kinds: Mapping[str, set[str]] = field(default_factory=dict)
+
+    @property
+    def rows_rejected(self) -> int:
+        """How many rows have no answer: all lines that a broken one takes in count."""
+        return sum(one.lines for one in self.rejected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +104,13 @@ class Coded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows that could be read, and those that could not (`rejected`)."""
+    """Rows that could be read, and those that could not (`rejected`); `long`: lines of those rows that take several."""
 
     lines: Sequence[int]
     ids: Sequence[str | None]
     cells: Mapping[str, Coded]
     rejected: Sequence[Rejected]
+    long: Mapping[int, int] = field(default_factory=dict)
 
 
 def coded(array: pa.Array, read: Callable[[Any], Any]) -> Coded:
@@ -165,15 +175,19 @@ def chunk_of(layout: Layout, rows: Rows, following: Position) -> Chunk:
     """Take the rows out that cannot be answered; each is told once, by the first thing that is wrong with it."""
     lines, ids, cells = rows.lines, rows.ids, rows.cells
     bad: dict[int, Rejected] = {}
+
+    def reject(row: int, column: str, refusal: DomainError) -> None:
+        bad.setdefault(row, rejection(lines[row], column, refusal, rows.long.get(row, 1)))
+
     if not are_ids(ids):
         for row, unit_id in enumerate(ids):
             refusal = _id_refusal(unit_id)
             if refusal is not None:
-                bad[row] = rejection(lines[row], layout.id_column, refusal)
+                reject(row, layout.id_column, refusal)
     for name, coded in cells.items():
         for code, refusal in coded.refused.items():
             for row in np.flatnonzero(coded.column.codes == code).tolist():
-                bad.setdefault(row, rejection(lines[row], name, refusal))
+                reject(row, name, refusal)
     columns = {name: coded.column for name, coded in cells.items()}
     good = [unit_id for row, unit_id in enumerate(ids) if row not in bad] if bad else ids
     if bad:
@@ -203,8 +217,12 @@ def _id_refusal(unit_id: str | None) -> DomainError | None:
     return None
 
 
-def rejection(line: int, column: str | None, refusal: DomainError) -> Rejected:
-    return Rejected(line=line, column=column, code=refusal.code, message=refusal.message)
+def rejection(line: int, column: str | None, refusal: DomainError, lines: int = 1) -> Rejected:
+    """Tell of a row; of one that takes in several lines, which these are."""
+    message = refusal.message
+    if lines > 1:
+        message += f" A quote makes one row of lines {line:,} to {line + lines - 1:,}."
+    return Rejected(line=line, column=column, code=refusal.code, message=message, lines=lines)
 
 
 def unreadable(path: Path, error: Exception) -> InvalidInput:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -87,8 +87,8 @@ class CsvList:
     ) -> Chunk | None:
         """Read record by record what is not plain: quoted, broken, or of another width; None: nothing is left."""
         lines, batch = _Lines(source, start), _Batch(layout, header)
-        for line, values in self._records(lines):
-            batch.add(line, values)
+        for record in self._records(lines):
+            batch.add(record)
             if batch.rows == rows:
                 break
         return batch.chunk(lines.position) if batch.rows else None
@@ -102,21 +102,22 @@ class CsvList:
             raise InvalidInput("file_not_utf8", f"The header of {self._path.name} is not UTF-8 text.")
         return header
 
-    def _records(self, lines: _Lines) -> Iterator[tuple[int, list[str] | DomainError]]:
+    def _records(self, lines: _Lines) -> Iterator[_Record]:
         reader = csv.reader(lines, strict=True, delimiter=self._delimiter)
         while True:
-            line, lines.broken = lines.line + 1, False
+            before, lines.broken = lines.line, False
+            values: list[str] | DomainError
             try:
                 values = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                yield line, InvalidInput("row_unreadable", f"No CSV: {error}.")
-                continue
-            if lines.broken:
-                yield line, InvalidInput("not_utf8", "The row is not UTF-8 text.")
-            elif values:
-                yield line, values
+                values = InvalidInput("row_unreadable", f"No CSV: {error}.")
+            else:
+                if lines.broken:
+                    values = InvalidInput("not_utf8", "The row is not UTF-8 text.")
+            if values:
+                yield _Record(before + 1, lines.line - before, values)
 
     @contextmanager
     def _open(self) -> Iterator[IO[bytes]]:
@@ -176,6 +177,14 @@ class _Lines:
         return text if self.line > 1 else text.removeprefix("\ufeff")
 
 
+class _Record(NamedTuple):
+    """A row with the lines that it takes in, or why it is none."""
+
+    line: int
+    lines: int
+    values: list[str] | DomainError
+
+
 class _Batch:
     """Rows of a CSV file until they become a chunk."""
 
@@ -183,18 +192,22 @@ class _Batch:
         self._layout, self._width = layout, len(header)
         self._places = [header.index(name) for name in (layout.id_column, *layout.attributes)]
         self._lines: list[int] = []
+        self._long: dict[int, int] = {}
         self._values: list[list[str]] = []
         self._rejected: list[Rejected] = []
         self.rows = 0
 
-    def add(self, line: int, values: list[str] | DomainError) -> None:
+    def add(self, record: _Record) -> None:
         self.rows += 1
+        line, lines, values = record
         if isinstance(values, DomainError):
-            self._rejected.append(rejection(line, None, values))
+            self._rejected.append(rejection(line, None, values, lines))
         elif len(values) != self._width:
             message = f"The row has {len(values)} fields, the header {self._width}."
-            self._rejected.append(rejection(line, None, InvalidInput("field_count", message)))
+            self._rejected.append(rejection(line, None, InvalidInput("field_count", message), lines))
         else:
+            if lines > 1:
+                self._long[len(self._lines)] = lines
             self._lines.append(line)
             self._values.append(values)
 
@@ -205,7 +218,7 @@ class _Batch:
         for name, place in zip(self._layout.attributes, others, strict=True):
             texts = pa.array([values[place] for values in self._values], type=pa.string())
             cells[name] = coded(texts, _reader(self._layout, name))
-        rows = Rows(lines=self._lines, ids=ids, cells=cells, rejected=self._rejected)
+        rows = Rows(lines=self._lines, ids=ids, cells=cells, rejected=self._rejected, long=self._long)
         return chunk_of(self._layout, rows, following)
 
 

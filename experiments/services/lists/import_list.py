@@ -16,6 +16,7 @@ from typing import NoReturn
 from experiments.domain.errors import InvalidInput, StateConflict
 from experiments.domain.names import check_instant
 from experiments.services.authoring.author import Author
+from experiments.services.identity.joined import joined
 from experiments.services.lists.file import Chunk, Layout, ListFile, Position, Rejected, digest, open_list
 from experiments.services.lists.segment import SOURCE, list_attribute, list_segment, register, stored_segment
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork
@@ -26,6 +27,8 @@ from experiments.services.studies.ports import ImportedList
 
 BATCH = 5_000
 """Rows that are stored together."""
+ROWS_UNREADABLE = "rows_unreadable"
+"""Who stands in rows that could not be read may have been on the list, and stays."""
 _TICK = timedelta(microseconds=1)
 
 
@@ -49,13 +52,14 @@ class ListWish:
 class ListImported:
     """How many rows came to what: `on_list` were stored or known, `erased` are of people who were erased since.
 
-    Whoever stands there twice is two rows. `bad_rows` are the first of those that were `rejected`; `is_new`: the
-    segment was made now.
+    Whoever stands there twice is two rows. `kept_because`: why nobody came off who might have. `bad_rows` are the first
+    of those that were `rejected`; `is_new`: the segment was made now.
     """
 
     rows: int
     on_list: int
     taken_off: int
+    kept_because: str | None
     erased: int
     rejected: int
     bad_rows: tuple[Rejected, ...]
@@ -74,8 +78,8 @@ class ListImporter:
     def run(self, wish: ListWish, progress: Progress, *, actor: str) -> ListImported:
         """Raise InvalidInput, AlreadyExists, and store nothing, where file, key or segment are unfit.
 
-        A row that is unfit is rejected by itself: whoever it was for is not on the list. Raises StateConflict where
-        somebody imports another file meanwhile: then that one counts.
+        A row that is unfit is rejected by itself: whoever it was for is not put on the list, and nobody comes off it.
+        Raises StateConflict where somebody imports another file meanwhile: then that one counts.
         """
         file, attribute = open_list(wish.path, wish.delimiter), list_attribute(wish.key)
         wanted, written_at = list_segment(wish.key, wish.name), self._written_at(wish)
@@ -96,14 +100,16 @@ class ListImporter:
             progress(run.rows, total, "Importing")
         if not run.on_list:
             raise InvalidInput("list_empty", f"No row of {wish.path.name} could be taken; the list stays as it was.")
-        taken_off = self._take_off(run.attribute, mine.at, progress) if before is not None else 0
+        kept_because = ROWS_UNREADABLE if before is not None and run.unread else None
+        is_replaced = before is not None and kept_because is None
+        taken_off = self._take_off(run.attribute, mine.at, progress) if is_replaced else 0
         self._finish(mine, run, taken_off, actor)
         if segment is None:
             self._author.segments.create(wanted, actor=actor)
         elif wish.name is not None and wish.name != segment.value.name:
             renamed = replace(segment.value, name=wish.name)
             self._author.segments.edit(wish.key, renamed, expected_revision=segment.revision, actor=actor)
-        return run.told(taken_off, is_new=segment is None)
+        return run.told(taken_off, kept_because, is_new=segment is None)
 
     def _written_at(self, wish: ListWish) -> datetime:
         now = self._clock()
@@ -138,24 +144,31 @@ class ListImporter:
         raise StateConflict("list_superseded", f"Somebody imports another file as {now.key!r}: that one counts.")
 
     def _store(self, chunk: Chunk, run: _Run) -> None:
+        """Put on the list whose ids these are by now: profiles are of persons."""
         with self._open(read_only=True) as work:
-            erased = work.erasures.since(run.written_at)
+            erased, persons = work.erasures.since(run.written_at), joined(work, chunk.ids)
         named = list(zip(chunk.lines, chunk.ids, strict=True))
         kept = [(line, unit_id) for line, unit_id in named if not erased.covers(unit_id, run.written_at)]
         changes = [
-            ProfileChange(unit_id=unit_id, source=SOURCE, attributes={run.attribute: True}, at=run.at)
+            ProfileChange(
+                unit_id=persons.get(unit_id, unit_id), source=SOURCE, attributes={run.attribute: True}, at=run.at
+            )
             for _, unit_id in kept
         ]
         verdicts = self._profiles.upsert_many(changes)
-        run.count(chunk.rejected, [line for line, _ in kept], verdicts, erased=len(named) - len(kept))
+        run.count(chunk, [line for line, _ in kept], verdicts, erased=len(named) - len(kept))
 
     def _take_off(self, attribute: str, at: datetime, progress: Progress) -> int:
-        """Take back what files before that instant said. Walks all profiles: nothing but they say who is on a list."""
+        """Take back what files before that instant said. Walks all profiles: nothing but they say who is on a list.
+
+        Ids that were joined to another one are nobody's, and not counted.
+        """
         after: str | None = None
         taken = looked_at = 0
         while True:
             with self._open(read_only=True) as work:
                 page = work.profiles.page(after=after, limit=BATCH)
+                others = joined(work, [one.profile.unit_id for one in page])
             if not page:
                 return taken
             said = ((one.profile.unit_id, one.profile.said.get(SOURCE, {}).get(attribute)) for one in page)
@@ -166,7 +179,7 @@ class ListImporter:
             ]
             if changes:
                 verdicts = self._profiles.upsert_many(changes)
-                taken += sum(verdict.status is ChangeStatus.ACCEPTED for verdict in verdicts)
+                taken += sum(one.status is ChangeStatus.ACCEPTED and one.unit_id not in others for one in verdicts)
             after, looked_at = page[-1].profile.unit_id, looked_at + len(page)
             progress(looked_at, None, "Taking off")
 
@@ -192,6 +205,7 @@ class _Run:
         self._most = most_bad_rows
         self._counts: Counter[ChangeStatus] = Counter()
         self._erased = 0
+        self.unread = 0
         self._bad: list[Rejected] = []
 
     @property
@@ -202,25 +216,25 @@ class _Run:
     def rows(self) -> int:
         return self._counts.total() + self._erased
 
-    def count(
-        self, unread: Sequence[Rejected], lines: Sequence[int], verdicts: Sequence[ProfileVerdict], *, erased: int
-    ) -> None:
+    def count(self, chunk: Chunk, lines: Sequence[int], verdicts: Sequence[ProfileVerdict], *, erased: int) -> None:
         self._counts.update(verdict.status for verdict in verdicts)
-        self._counts[ChangeStatus.REJECTED] += len(unread)
+        self._counts[ChangeStatus.REJECTED] += chunk.rows_rejected
+        self.unread += chunk.rows_rejected
         self._erased += erased
         refused = [
             Rejected(line=line, column=None, code=verdict.code or "", message=verdict.message or "")
             for line, verdict in zip(lines, verdicts, strict=True)
             if verdict.status is ChangeStatus.REJECTED
         ]
-        found = sorted([*unread, *refused], key=lambda row: row.line)
+        found = sorted([*chunk.rejected, *refused], key=lambda row: row.line)
         self._bad += found[: self._most - len(self._bad)]
 
-    def told(self, taken_off: int, *, is_new: bool) -> ListImported:
+    def told(self, taken_off: int, kept_because: str | None, *, is_new: bool) -> ListImported:
         return ListImported(
             rows=self.rows,
             on_list=self.on_list,
             taken_off=taken_off,
+            kept_because=kept_because,
             erased=self._erased + self._counts[ChangeStatus.OUTDATED],
             rejected=self._counts[ChangeStatus.REJECTED],
             bad_rows=tuple(self._bad),

@@ -20,6 +20,7 @@ from experiments.domain.errors import InvalidInput
 from experiments.domain.nearest import did_you_mean
 from experiments.domain.profile import Registry
 from experiments.services.collector import held_back
+from experiments.services.identity.joined import joined
 from experiments.services.lists.cells import Kind, read_cell, read_value
 from experiments.services.lists.file import Chunk, Layout, ListFile, Position, Rejected, open_list
 from experiments.services.lists.query import Query, QueryList
@@ -71,7 +72,11 @@ class ImportWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """How many rows came to what; `bad_rows` are the first of those that were rejected."""
+    """How many rows came to what; `bad_rows` are the first of those that were rejected.
+
+    `joined`: how many of them name an id that was joined to another one, whose own profile is not read any more, and
+    `joined_lines` where the first of these stand.
+    """
 
     rows: int
     accepted: int
@@ -81,6 +86,8 @@ class Imported:
     attributes: tuple[str, ...]
     left_out: tuple[str, ...]
     bad_rows: tuple[Rejected, ...]
+    joined: int
+    joined_lines: tuple[int, ...]
 
 
 class CustomerImporter:
@@ -103,13 +110,15 @@ class CustomerImporter:
         at = self._at(wish)
         counts: Counter[ChangeStatus] = Counter()
         bad: list[Rejected] = []
+        unread: list[int] = []
         total = file.total()
         for chunk in _ahead(_chunks(file, wish, named)):
-            counts[ChangeStatus.REJECTED] += len(chunk.rejected)
+            counts[ChangeStatus.REJECTED] += chunk.rows_rejected
             lines, said = _said(chunk, wish.source, named, at, registry)
             counts[ChangeStatus.UNCHANGED] += len(chunk.ids) - len(said.unit_ids)
             with held_back():
                 verdicts = self._profiles.upsert_columns(said)
+            unread += self._joined(lines, said)
             counts[ChangeStatus.ACCEPTED] += verdicts.new
             counts[ChangeStatus.UNCHANGED] += verdicts.same
             counts.update(verdict.status for verdict in verdicts.others.values())
@@ -125,7 +134,15 @@ class CustomerImporter:
             attributes=tuple(one.key for one in named.values()),
             left_out=tuple(column for column in file.header() if column not in named and column != wish.id_column),
             bad_rows=tuple(bad),
+            joined=len(unread),
+            joined_lines=tuple(unread[: wish.most_bad_rows]),
         )
+
+    def _joined(self, lines: Sequence[int], said: SaidColumns) -> list[int]:
+        """Return on which lines something is said of an id that was joined to another one."""
+        with self._open(read_only=True) as work:
+            others = joined(work, said.unit_ids)
+        return [line for line, unit_id in zip(lines, said.unit_ids, strict=True) if unit_id in others] if others else []
 
     def _at(self, wish: ImportWish) -> datetime:
         now = self._clock()

@@ -13,6 +13,7 @@ from experiments.domain.attribute import Attribute
 from experiments.domain.errors import InvalidInput, NotFound
 from experiments.domain.experiment import Status
 from experiments.domain.study import Study, StudyKind
+from experiments.services.analysing.log_rows import present_watermark
 from experiments.services.analysing.plan import plan_of
 from experiments.services.ports import Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.registry_read import read_registry
@@ -20,6 +21,7 @@ from experiments.services.segments.tables import Progress
 from experiments.services.studies.attributes import study_attributes, told_as_input
 from experiments.services.studies.discovery_document import Comparison, Look, discovery_document
 from experiments.services.studies.discovery_rows import TYPES, KnownUnits, compared, known_of, metric_plan, units_of
+from experiments.services.studies.lateness import joined_late
 from experiments.services.studies.learn import store
 from segmentation.discovery import Search, discover
 from segmentation.refusal import Refused
@@ -29,7 +31,7 @@ _KIND = StudyKind.DISCOVERY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscoverWish:
-    """`metric` None: the primary one. `late`: also attributes that were said after exposures, with a warning."""
+    """`metric` None: the primary one. `late`: late attributes too, with a warning."""
 
     experiment: str
     attributes: tuple[str, ...]
@@ -61,7 +63,7 @@ class Discoverer:
         """Search each treatment against the control, and store what came of it. Raises NotFound, InvalidInput."""
         now = self._clock()
         with self._open(read_only=True) as work:
-            watermark = work.log.watermark(now=now)
+            watermark = present_watermark(work, now)
             experiment = work.experiments.get(wish.experiment)
             if experiment.status is Status.DRAFT:
                 raise InvalidInput("not_started", f"Experiment {wish.experiment!r} has not started.")
@@ -71,7 +73,8 @@ class Discoverer:
             plan = metric_plan(plan_of(versions, experiment.stopped_at, watermark.at), wish.metric)
             look = _latest(work, wish.experiment) + 1
             units = units_of(work, wish.experiment, plan, watermark, progress)
-            known = known_of(work, registry, attributes, units, now=now, progress=progress)
+            joined = joined_late(work, wish.experiment, watermark)
+            known = known_of(work, registry, attributes, units, joined, now=now, progress=progress)
         used = _used(attributes, known, late=wish.late)
         table = pa.table({name: known.columns[name] for name in used})
         comparisons = _search(wish, plan, units, table, progress)
@@ -109,7 +112,9 @@ def _latest(work: UnitOfWork, experiment: str) -> int:
 def _used(attributes: Mapping[str, Attribute], known: KnownUnits, *, late: bool) -> tuple[str, ...]:
     used = tuple(name for name in attributes if late or not known.late[name])
     if not used:
-        message = "All of these attributes were said after exposures, so that the treatment may have changed them."
+        message = (
+            "All of these attributes became known, or unknown, after exposures: the treatment may have had a part."
+        )
         raise InvalidInput("attributes_late", message, path="/attributes")
     return used
 

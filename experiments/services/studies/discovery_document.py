@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.estimate import Interval
 from analysis.plan import Plan
 from experiments.services.recording.ports import Watermark
+from experiments.services.studies.lateness import Late
 from segmentation.discovery import Discovery, Proposal, Search
 
 SCHEMA = "winnow.discovered/1"
 NEVER_A_WINNER = "Proposals for the next experiment, never winners: the data that proposed them cannot prove them."
+_LATE: Mapping[str, str] = {
+    Late.SAID: "{attribute} was said after the exposure of {units:,} units",
+    Late.CONSENT: "whether {attribute} is known changed with the consent of {units:,} units after their exposure",
+    Late.JOINED: "{attribute} is known by an id to which {units:,} units were joined after their exposure",
+}
 NOT_PROPOSED = "That the treatment does something else here than elsewhere is not shown, so it is no proposal."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What was asked: `number` counts the looks at this experiment, `late` the units by attribute, `units` all."""
+    """What was asked: `number` counts the looks at this experiment, `late` units by attribute and why, `units` all."""
 
     experiment: str
     experiment_version: int
@@ -27,7 +33,7 @@ class Look:
     number: int
     attributes: tuple[str, ...]
     used: tuple[str, ...]
-    late: Mapping[str, int]
+    late: Mapping[str, Mapping[Late, int]]
     search: Search
     units: int
 
@@ -60,8 +66,8 @@ def discovery_document(look: Look, comparisons: Sequence[Comparison]) -> dict[st
         "power": look.search.power,
         "seed": look.search.seed,
         "attributes": list(look.attributes),
-        "left_out": [_late(look, name) for name in look.attributes if name not in look.used],
-        "late": [_late(look, name) for name in look.used if look.late[name]],
+        "left_out": [*_late(look, (name for name in look.attributes if name not in look.used))],
+        "late": [*_late(look, look.used)],
         "units": look.units,
         "comparisons": [_comparison(look, one) for one in comparisons],
         "groups": groups,
@@ -77,8 +83,10 @@ def _message(look: Look, comparisons: Sequence[Comparison], proposed: int) -> st
     return f"Nothing was found. {' '.join(told)}"
 
 
-def _late(look: Look, name: str) -> dict[str, Any]:
-    return {"attribute": name, "why": "said_after_exposure", "units": look.late[name]}
+def _late(look: Look, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for name in names:
+        for why in sorted(look.late[name]):
+            yield {"attribute": name, "why": why.value, "units": look.late[name][why]}
 
 
 def _comparison(look: Look, one: Comparison) -> dict[str, Any]:
@@ -144,11 +152,10 @@ def _notes(look: Look, comparisons: Sequence[Comparison], proposed: int) -> Iter
     )
     if look.number > 1:
         yield f"This is look {look.number} at this experiment: that chance holds for one of them, not for all together."
-    for name in look.attributes:
-        if look.late[name]:
-            told = f"{name} was said after the exposure of {look.late[name]:,} units"
-            what = "it may be an effect of the treatment itself" if name in look.used else "so it was left out"
-            yield f"{told}: {what}."
+    for late in _late(look, look.attributes):
+        is_used = late["attribute"] in look.used
+        what = "it may be an effect of the treatment itself" if is_used else "so it was left out"
+        yield f"{_LATE[late['why']].format(**late)}: {what}."
     for one in comparisons:
         if one.outside:
             told = f"{one.treatment}: {one.outside:,} units were left out"

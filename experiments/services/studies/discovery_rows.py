@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from experiments.services.analysing.log_rows import read_rows
 from experiments.services.ports import UnitOfWork
 from experiments.services.recording.ports import Watermark
 from experiments.services.segments.tables import AT_ONCE, Progress, consenting_profiles
+from experiments.services.studies.lateness import Late, LateUnits, said_by, why_late
 
 TYPES: Mapping[AttributeType, pa.DataType] = {
     AttributeType.NUMBER: pa.float64(),
@@ -32,10 +33,10 @@ TYPES: Mapping[AttributeType, pa.DataType] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownUnits:
-    """What is known of units, a column per attribute; `late`: of how many it was said after their exposure."""
+    """What is known of units, a column per attribute; `late`: of how many that came about after their exposure."""
 
     columns: Mapping[str, pa.Array]
-    late: Mapping[str, int]
+    late: Mapping[str, Mapping[Late, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,41 +76,35 @@ def known_of(
     registry: Registry,
     attributes: Mapping[str, Attribute],
     units: pa.Table,
+    joined: Collection[tuple[str, datetime]],
     *,
     now: datetime,
     progress: Progress,
 ) -> KnownUnits:
-    """Return what their profiles say now, and how much of it was said only after they were exposed."""
+    """Return what their profiles say now, and how much of it is late; `joined` as `joined_late` returns it."""
     only = registry.only(attributes.keys())
     unit_ids, exposed = units["unit_id"].to_pylist(), units["exposed_at"].to_pylist()
     values: dict[str, list[Any]] = {name: [] for name in attributes}
-    late: Counter[str] = Counter()
+    late: dict[str, Counter[Late]] = {name: Counter() for name in attributes}
     for start in range(0, len(unit_ids), AT_ONCE):
         part = unit_ids[start : start + AT_ONCE]
-        stored = consenting_profiles(work, part)
+        stored, wholly = consenting_profiles(work, part), LateUnits(said=said_by(work, part), joined=joined)
         for unit_id, exposed_at in zip(part, exposed[start : start + AT_ONCE], strict=True):
             profile = stored[unit_id].profile if unit_id in stored else Profile(unit_id=unit_id)
-            known = only.lay(profile, now=now).known
+            known, why = only.lay(profile, now=now).known, wholly.why(unit_id, exposed_at)
             for name, column in values.items():
                 column.append(_value(known.get(name)))
-                late[name] += _is_late(profile, known.get(name), name, exposed_at)
+                if found := why or why_late(profile, known.get(name), name, exposed_at):
+                    late[name][found] += 1
         progress(min(start + AT_ONCE, len(unit_ids)), len(unit_ids), "Reading profiles")
     columns = {name: pa.array(column, TYPES[attributes[name].type]) for name, column in values.items()}
-    return KnownUnits(columns=columns, late={name: late[name] for name in attributes})
+    return KnownUnits(columns=columns, late=late)
 
 
 def _value(known: Known | None) -> Any:
     """Arrow refuses whole numbers that a float only comes near."""
     value = None if known is None else known.value
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _is_late(profile: Profile, known: Known | None, name: str, exposed_at: datetime) -> bool:
-    """Whether it was said, or taken back, after the exposure: then the treatment may have had a part in it."""
-    if known is not None and known.at > exposed_at:
-        return True
-    said = (one[name] for one in profile.said.values() if name in one)
-    return any(statement.value is None and statement.at > exposed_at for statement in said)
 
 
 def compared(units: pa.Table, plan: Plan, treatment: str) -> Compared:

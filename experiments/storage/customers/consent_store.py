@@ -67,9 +67,12 @@ class SqlConsentStore:
     def get(self, digest: str) -> Consent | None:
         return next(self._named(select(consents), [digest]), None)
 
+    def some(self, unit_digests: Collection[str]) -> Mapping[str, Consent]:
+        return {one.unit_digest: one for one in self._named(select(consents), list(unit_digests))}
+
     def to_change(self, unit_digests: Collection[str]) -> Mapping[str, Consent]:
         join_queue(self._connection)
-        return {one.unit_digest: one for one in self._named(select(consents), list(unit_digests))}
+        return self.some(unit_digests)
 
     def put(self, said: Sequence[Consent]) -> None:
         if not said:

@@ -32,8 +32,11 @@ class MemoryConsentStore:
         found = self._state.consents.get(digest)
         return None if found is None else found[1]
 
-    def to_change(self, unit_digests: Collection[str]) -> Mapping[str, Consent]:
+    def some(self, unit_digests: Collection[str]) -> Mapping[str, Consent]:
         return {digest: one for digest in unit_digests if (one := self.get(digest)) is not None}
+
+    def to_change(self, unit_digests: Collection[str]) -> Mapping[str, Consent]:
+        return self.some(unit_digests)
 
     def put(self, said: Sequence[Consent]) -> None:
         self._state.profile_revision += 1

@@ -141,10 +141,14 @@ MEMBERS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, An
         [{"app_version": "2.9.9"}, {}],
     ),
     "has_app": ({}, [{"has_app": True}, {"has_app": 1}], [{"has_app": False}, {"has_app": "yes"}, {}]),
-    "prospects": ({}, [{"orders": 0}], [{"orders": 1}, {"orders": None}, {}]),
+    "prospects": ({}, [{"orders": 0}, {"orders": None}, {}], [{"orders": 1}, {"orders": -1}, {"orders": "0"}]),
     "new_customers": ({}, [{"newbie": 1}, {"newbie": True}], [{"newbie": 0}, {}]),
     "known_customers": ({}, [{"newbie": 0}, {"newbie": False}], [{"newbie": 1}, {"newbie": None}, {}]),
-    "orders_between": ({"least": 0, "most": 1}, [{"orders": 0}, {"orders": 1}], [{"orders": 2}, {}]),
+    "orders_between": (
+        {"least": 0, "most": 1},
+        [{"orders": 0}, {"orders": 1}, {"orders": None}, {}],
+        [{"orders": 2}, {"orders": -1}],
+    ),
     "first_days": ({}, [{"days_since_signup": 0}, {"days_since_signup": 30}], [{"days_since_signup": 31}, {}]),
     "left_cart": (
         {},
@@ -301,6 +305,13 @@ def test_a_version_is_older_or_not_however_it_is_written_and_no_version_is_neith
     assert [one for one in newer + older if before({"app_version": one})] == older
     for nothing in ("", "banana", "v", "-1", " 2", "2 apples", "unknown 2.0", None, 2, 9.0, True, ["2.0"], {}):
         assert (before({"app_version": nothing}), since({"app_version": nothing})) == (False, False)
+
+
+def test_who_has_no_orders_is_not_among_those_with_one() -> None:
+    """The worker says `orders` of buyers alone: only where none will do are those meant of whom it says nothing."""
+    once = compile_condition(template("orders_between").condition({"least": 1, "most": 1}))
+    assert [once({"orders": orders}) for orders in (0, 1, 2, None)] == [False, True, False, False]
+    assert once({}) is False
 
 
 def test_an_unknown_template() -> None:

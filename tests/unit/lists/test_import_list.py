@@ -80,7 +80,8 @@ def test_by_the_command_and_again_with_another_file(sqlite_url: str, tmp_path: P
     again = winnow("segments", "import", str(later), "--as", "vip", "--json")
     assert again.exit_code == 0, again.output
     assert json.loads(again.stdout) == {
-        "rows": 3, "on_list": 3, "taken_off": 2, "erased": 0, "rejected": 0, "bad_rows": [], "is_new": False,
+        "rows": 3, "on_list": 3, "taken_off": 2, "kept_because": None, "erased": 0, "rejected": 0, "bad_rows": [],
+        "is_new": False,
     }  # fmt: skip
     assert members(services) == ["u3", "u9"]
     assert services.author.segments.get("vip").value == segment
@@ -187,3 +188,79 @@ def test_a_list_that_nobody_can_be_read_from_leaves_the_old_one(services: Servic
     assert members(services) == ["u1"]
     with pytest.raises(AlreadyExists):
         services.author.segments.create(Segment(key="vip", name="x", condition={"x": 1}), actor="t")
+
+
+@pytest.mark.parametrize(
+    ("rows", "told", "rejected"),
+    [
+        (["u1,n", 'u2,"n', "u3,n", "u4,n"], "A quote makes one row of lines 3 to 5.", 3),
+        (["u1,n", 'u2,"n', "u3,n", 'u4,n"x', "u5,n"], "A quote makes one row of lines 3 to 5.", 3),
+        (["u1,n", 'u2,"n', "u3,n", 'u4,n",x', "u5,n"], "A quote makes one row of lines 3 to 5.", 3),
+        (["u1,n", '"u2,n', "u3,n", 'u4",n', "u5,n"], "A quote makes one row of lines 3 to 5.", 3),
+        (["u1,n", "u2,n,n"], "The row has 3 fields, the header 2.", 1),
+        (["u1,n", "u\x01,n"], "An id holds no control characters, line breaks or unpaired surrogates.", 1),
+    ],
+    ids=["not-closed", "closed-amiss", "of-another-width", "in-the-id", "one-line", "no-id"],
+)
+def test_nobody_comes_off_where_a_row_cannot_be_read(
+    services: Services, tmp_path: Path, rows: list[str], told: str, rejected: int
+) -> None:
+    """Whoever stands in a broken row, or in one that a quote takes in, may be on the list."""
+    run(services, csv(tmp_path, "u0", *(f"u{n}" for n in range(1, 6))))
+    broken = tmp_path / "broken.csv"
+    broken.write_text("unit_id,name\n" + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    done = run(services, broken)
+    (bad,) = done.bad_rows
+    assert (bad.line, bad.lines, done.rejected, done.rows) == (3, rejected, rejected, len(rows))
+    assert bad.message.endswith(told)
+    assert (done.taken_off, done.kept_because) == (0, "rows_unreadable")
+    assert members(services) == [f"u{n}" for n in range(6)]
+    mended = run(services, csv(tmp_path, "u1", "u2", name="mended.csv"))
+    assert (mended.taken_off, mended.kept_because) == (4, None)
+    assert members(services) == ["u1", "u2"]
+
+
+def test_a_quote_takes_in_many_lines(services: Services, tmp_path: Path) -> None:
+    """Lines of seven characters up to the limit of a field; what follows is read, and every line is accounted for."""
+    lines = 40_000
+    path = tmp_path / "list.csv"
+    path.write_text(
+        'unit_id,name\n1,"n\n' + "".join(f"{n},n\n" for n in range(10_000, 10_000 + lines)), encoding="utf-8"
+    )
+    done = run(services, path)
+    (bad,) = done.bad_rows
+    taken_in = 1 + (131_072 - 2) // 8 + 1
+    assert (bad.line, bad.lines) == (2, taken_in)
+    assert bad.message == (
+        f"No CSV: field larger than field limit (131072). A quote makes one row of lines 2 to {taken_in + 1:,}."
+    )
+    assert (done.rows, done.rejected, done.on_list) == (lines + 1, taken_in, lines + 1 - taken_in)
+
+
+def test_the_command_says_that_nobody_came_off_and_why(sqlite_url: str, tmp_path: Path) -> None:
+    winnow = Winnow(sqlite_url, tmp_path)
+    first, broken = csv(tmp_path, "u1", "u2", "u3"), tmp_path / "broken.csv"
+    broken.write_text('unit_id,name\nu1,n\nu2,"n\nu3,n\n', encoding="utf-8")
+    assert winnow("segments", "import", str(first), "--as", "vip").exit_code == 0
+    told = winnow("segments", "import", str(broken), "--as", "vip")
+    assert told.exit_code == 3
+    assert told.stdout == "broken.csv: 3 rows: 1 on the list, 0 taken off, 0 left out as erased, 2 rejected.\n"
+    line, why, _ = told.stderr.splitlines()
+    assert line == "line 3: row_unreadable: No CSV: unexpected end of data. A quote makes one row of lines 3 to 4."
+    assert why.startswith("rows_unreadable: Nobody was taken off")
+
+
+def test_a_list_is_of_the_persons_whose_ids_it_names(services: Services, tmp_path: Path) -> None:
+    """Of a device that was joined the profile is not read any more; one that is joined later is heard the next time."""
+    services.catalog.refresh()
+    services.identifier.identify("device", "ann", trusted=True)
+    path = csv(tmp_path, "device", "tablet", "bob")
+    done = run(services, path)
+    assert (done.rows, done.on_list) == (3, 3)
+    assert members(services) == ["ann", "bob", "tablet"]
+    services.identifier.identify("tablet", "cyd", trusted=True)
+    run(services, path)
+    assert set(members(services)) >= {"ann", "bob", "cyd"}
+    shorter = run(services, csv(tmp_path, "bob", name="b.csv"))
+    assert members(services) == ["bob"]
+    assert shorter.taken_off == 2, "ann and cyd, and not the tablet, which was nobody's any more"

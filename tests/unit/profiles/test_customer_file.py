@@ -268,3 +268,35 @@ def test_the_command(winnow: Winnow, tmp_path: Path, sqlite_url: str) -> None:
     assert (ahead.exit_code, "at_in_future" in ahead.output, "rejected" in ahead.output) == (1, True, False)
     for wrong in (["--column", "x"], ["--at", "soon"], ["--delimiter", ";;"]):
         assert CliRunner().invoke(main, [*command, *wrong], env=environment).exit_code == 2
+
+
+def test_every_line_that_a_quote_takes_in_is_accounted_for(winnow: Winnow, tmp_path: Path) -> None:
+    """Not closed at the end; and closed where what it takes in is no number."""
+    header = "unit_id,orders\n"
+    for last in ("q4,4", 'q4,4"'):
+        done = run(winnow, csv(tmp_path, "q1,1", 'q2,"2', "q3,3", last, header=header))
+        assert (done.rows, done.accepted + done.unchanged, done.rejected) == (4, 1, 3)
+        (bad,) = done.bad_rows
+        assert (bad.line, bad.lines) == (3, 3)
+        assert bad.message.endswith("A quote makes one row of lines 3 to 5.")
+
+
+def test_a_row_may_take_several_lines(winnow: Winnow, tmp_path: Path) -> None:
+    done = run(winnow, csv(tmp_path, 'q1,"Bonn', 'am Rhein"', "q2,Ulm", header="unit_id,city\n"))
+    assert (done.rows, done.accepted, done.rejected) == (2, 2, 0)
+    assert attributes(winnow, "q1") == {"city": "Bonn\nam Rhein"}
+
+
+def test_rows_of_joined_ids_are_stored_where_they_say_and_told(winnow: Winnow, sqlite_url: str, tmp_path: Path) -> None:
+    winnow.identifier.identify("device", "ann", trusted=True)
+    winnow.identifier.identify("tablet", "ann", trusted=True)
+    path = csv(tmp_path, "ann,Bonn", "device,Ulm", "bob,Trier", "tablet,Köln", "u1,", header="unit_id,city\n")
+    done = run(winnow, path)
+    assert (done.accepted, done.joined, done.joined_lines) == (4, 2, (3, 5))
+    assert run(winnow, path, most_bad_rows=1).joined_lines == (3,)
+    assert [attributes(winnow, one)["city"] for one in ("ann", "device")] == ["Bonn", "Ulm"]
+    command = ["import", "customers", str(path), "--source", "crm"]
+    told = CliRunner().invoke(main, command, env={"WINNOW_DATABASE_URL": sqlite_url})
+    assert told.exit_code == 0
+    assert "joined_ids: 2 rows of ids that were joined to another one" in told.stderr
+    assert "(line 3, 5)" in told.stderr

@@ -80,7 +80,7 @@ def test_fields_of_discoveries(clock: FakeClock) -> None:
         number=1,
         attributes=tuple(one.attributes),
         used=tuple(one.attributes),
-        late=dict.fromkeys(one.attributes, 0),
+        late={name: {} for name in one.attributes},
         search=search,
         units=2000,
     )
