@@ -58,7 +58,7 @@ def _rules(definition: Definition, measure: Measure) -> Iterator[tuple[str, str]
     yield "Held back", holdback(policy, measure.control)
     if policy.exploration_bp:
         yield "Exploring", exploring(policy)
-    yield "Taken back", f"By itself, {taken_back(policy, measure)}"
+    yield "Taken back", f"By itself {taken_back(policy, measure)}"
     yield "Quiet hours", quiet_hours(policy) or "None: winners go live at any hour."
 
 
@@ -152,7 +152,7 @@ def coming(experiment: Experiment, names: Names, present_bp: int) -> tuple[str, 
                 ramp(policy, present_bp),
                 holdback(policy, measure.control),
                 exploring(policy),
-                f"It is taken back by itself, {taken_back(policy, measure)}",
+                f"It is taken back by itself {taken_back(policy, measure)}",
                 quiet_hours(policy),
             ),
         )
@@ -167,7 +167,7 @@ def taken_back(policy: PromotionPolicy, measure: Measure) -> str:
         if at == 0
         else f"surely {measure.short_of(at)} against {measure.control}"
     )
-    return f"as soon as it is {worse}, or harms a guardrail beyond what is tolerated."
+    return f"until it is kept, as soon as it is {worse}, or harms a guardrail beyond what is tolerated."
 
 
 def quiet_hours(policy: PromotionPolicy) -> str:

@@ -89,7 +89,7 @@ def test_a_proposal_tells_what_will_happen(site: Site) -> None:
         "It is shown to 50% and 80% first, each of which is watched for 1 day at least; then to 95%.",
         "5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept, unless it",
         "is behind: then the holdback goes on measuring, and you are told.",
-        "taken back by itself, as soon as it is surely worse than No e-mail, or harms a guardrail beyond what is",
+        "taken back by itself until it is kept, as soon as it is surely worse than No e-mail, or harms a guardrail",
         "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself; what does harm is taken back all the same.",
     ):
         assert words in page

@@ -58,7 +58,7 @@ def test_the_page_of_an_experiment_says_its_rules(winnow: Winnow) -> None:
         "1 day at least; then to 95%. A share that it has already is skipped.",
         "Held back 5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept,",
         "unless it is behind: then the holdback goes on measuring, and you are told.",
-        "Taken back By itself, as soon as it is surely worse than No e-mail, or harms a guardrail beyond",
+        "Taken back By itself until it is kept, as soon as it is surely worse than No e-mail, or harms a guardrail",
         "Quiet hours None: winners go live at any hour.",
     ):
         assert said in page
