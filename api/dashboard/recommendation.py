@@ -14,6 +14,8 @@ from experiments.domain.experiment import Experiment, Status
 from experiments.domain.wording import listed
 from experiments.services.promoting.proposals import Proposal
 
+_SIZES_FIRST = "Look at the warning on the groups' sizes first"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -77,7 +79,7 @@ def _wins_but_harms(report: StoredReport) -> bool:
 def _ready(report: StoredReport, segments: list[str], names: Names) -> str:
     where = ", ".join(names.segment(segment) for segment in segments)
     if report.doubts_sizes:
-        return f"Look at the warning on the groups' sizes first; the rules would let it go live for {where}."
+        return f"{_SIZES_FIRST}; the rules would let it go live for {where}."
     return f"Put it live: the rules of this experiment allow it now for {where}."
 
 
@@ -137,7 +139,8 @@ def _held(
     ramping = [one.segment for one in judged if one.evidence.live is not None and one.segment not in live]
     proposed = [one.segment for one in judged if one.promotion is not None and one.segment not in (*live, *ramping)]
     if proposed:
-        return f"Approve or reject what is proposed for {', '.join(map(names.segment, proposed))}."
+        first = f"{_SIZES_FIRST}; then approve" if report.doubts_sizes else "Approve"
+        return f"{first} or reject what is proposed for {', '.join(map(names.segment, proposed))}."
     won = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in (*live, *ramping)]
     waiting = [one for one in won if one.decision.action is not Action.PROMOTE]
     if waiting:

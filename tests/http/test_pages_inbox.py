@@ -291,6 +291,32 @@ def test_what_cannot_be_approved_says_why_and_offers_no_button(site: Site) -> No
     assert state(site, made.id) is PromotionState.PROPOSED
 
 
+def test_groups_that_hardly_fit_the_split_are_told_wherever_one_decides(site: Site) -> None:
+    site.sign_in("read", "write")
+    doc = own_report()
+    doc["segments"][0]["srm"]["p_value"] = 0.0004
+    site.store({**doc, "findings": [finding("srm_suspected", "warning", "The split looks wrong")]})
+    said = "Groups and data Their sizes hardly fit the split (p = 0.0004): look at that first"
+    assert said in plain_spaces(site.read(f"{PAGE}/promote/men"))
+    made = proposed(site)
+    for path in ("/inbox", f"/promotions/{made.id}"):
+        assert said in plain_spaces(site.read(path))
+        assert "No fault found" not in site.read(path)
+    first = (
+        "Next: Look at the warning on the groups' sizes first; then approve or reject what is proposed for Bought men’s"
+    )
+    assert first in site.read(PAGE)
+
+
+def plain_spaces(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_groups_that_fit_the_split_are_told_before_a_winner_goes_live(site: Site) -> None:
+    site.sign_in("read", "write")
+    assert "Groups and data No fault found" in site.read(f"{PAGE}/promote/men")
+
+
 def test_old_results_are_an_obstacle(site: Site, clock: FakeClock) -> None:
     site.sign_in("read", "write")
     proposed(site)
