@@ -176,8 +176,8 @@ def quiet_hours(policy: PromotionPolicy) -> str:
     if hours is None:
         return ""
     return (
-        f"From {hours.start:%H:%M} to {hours.end:%H:%M} ({hours.timezone}) nothing goes live by itself; "
-        "what does harm is taken back all the same."
+        f"From {hours.start:%H:%M} to {hours.end:%H:%M} ({hours.timezone}) nothing goes live by itself, "
+        "and what is approved then waits until they are over; what does harm is taken back all the same."
     )
 
 

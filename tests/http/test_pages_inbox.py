@@ -14,7 +14,19 @@ from experiments.domain.promotion import PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours, WinnerRule
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
-from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, WOMENS, WON, Site, finding, mail, mail_report, tag
+from tests.http.pages_site import (
+    CONTROL,
+    MENS,
+    NO_INTERVAL,
+    WOMENS,
+    WON,
+    Site,
+    finding,
+    mail,
+    mail_report,
+    section,
+    tag,
+)
 from tests.http.promoted import AT_ONCE, FALLING, PAGE, POLICY, own_report, proposed, running
 
 NOBODY = "/promotions/11111111-1111-4111-8111-111111111111"
@@ -90,7 +102,7 @@ def test_a_proposal_tells_what_will_happen(site: Site) -> None:
         "5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept, unless it",
         "is behind: then the holdback goes on measuring, and you are told.",
         "taken back by itself until it is kept, as soon as it is surely worse than No e-mail, or harms a guardrail",
-        "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself; what does harm is taken back all the same.",
+        "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself, and what is approved then waits until they",
     ):
         assert words in page
 
@@ -390,6 +402,9 @@ def test_what_is_approved_in_quiet_hours_is_listed_apart(winnow: Winnow, clock: 
         "Approved, not live yet Approved Men’s e-mail for Bought men’s goods Which newsletter for whom? · It goes live "
         "as soon as quiet hours are over, or not at all after 2 Feb 2026, 13:00 UTC."
     ) in page
+    advice = section(site.get(PAGE), "advice")
+    assert "Next: It is approved for Bought men’s goods, and goes live as soon as quiet hours are over." in advice
+    assert "Approve or reject" not in advice
     own = site.read(f"/promotions/{made.id}")
     assert "What was approved" in own
     assert "Why not after all? Needed to call it off" in own

@@ -151,7 +151,8 @@ def test_where_there_is_but_one_segment_none_is_spoken_of() -> None:
 def test_quiet_hours_and_a_hold_of_no_length() -> None:
     hours = QuietHours(start=time(22), end=time(6, 30), timezone="Europe/Berlin")
     assert rule("Quiet hours", PromotionPolicy(quiet_hours=hours)) == (
-        "From 22:00 to 06:30 (Europe/Berlin) nothing goes live by itself; what does harm is taken back all the same."
+        "From 22:00 to 06:30 (Europe/Berlin) nothing goes live by itself, and what is approved then waits until they "
+        "are over; what does harm is taken back all the same."
     )
     assert rule("Held back", PromotionPolicy(hold_seconds=0)) == (
         "5% keep seeing No e-mail; the winner is kept as soon as it is live."
