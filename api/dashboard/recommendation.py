@@ -93,6 +93,8 @@ def _next(
 ) -> str:
     if experiment.status in (Status.STOPPED, Status.ARCHIVED):
         return ""
+    if experiment.status is Status.PAUSED and found.advice != "none":
+        return "While it is paused nobody is in it: start it again, or stop it."
     match found.advice:
         case "wait" if proposals and all(one.decision.action is Action.STOP_FUTILE for one in proposals.values()):
             return "Stop the experiment: by its own rules waiting is no use any more. Try something bolder."

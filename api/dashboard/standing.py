@@ -35,12 +35,11 @@ TO_BE_CARRIED_OUT = "To be carried out by the system that decides who sees what:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """`code` is the state; `is_shown`: somebody sees the variant because of it, now. `note`: where that is not so."""
+    """`code` is the state; `is_shown`: somebody sees the variant because of it, now."""
 
     code: str
     word: str
     sentence: str
-    note: str
     is_shown: bool
     revertible: bool
 
@@ -51,12 +50,15 @@ def standing_of(experiment: Experiment, promotion: Promotion, names: Names) -> S
     in_place = promotion.is_live and plan is not None and plan.promotion == promotion.id
     running = experiment.status is Status.RUNNING
     elsewhere = promotion.is_live and experiment.definition.is_split_elsewhere
-    note = "" if plan is None or not in_place or running else live_of(experiment, plan, names).sentence
+    word, sentence = _word(promotion, elsewhere=elsewhere), _sentence(experiment, promotion, names)
+    if plan is not None and in_place and not running:
+        word, sentence = _interrupted(promotion, experiment.status, live_of(experiment, plan, names).sentence)
+    elif elsewhere:
+        sentence = TO_BE_CARRIED_OUT + sentence
     return Standing(
         code=str(promotion.state),
-        word=_word(promotion, elsewhere=elsewhere),
-        sentence=(TO_BE_CARRIED_OUT if elsewhere else "") + _sentence(experiment, promotion, names),
-        note=note,
+        word=word,
+        sentence=sentence,
         is_shown=in_place and running and not elsewhere,
         revertible=in_place and experiment.status in (Status.RUNNING, Status.PAUSED),
     )
@@ -109,6 +111,14 @@ def why(step: PromotionStep) -> str:
 def _word(promotion: Promotion, *, elsewhere: bool) -> str:
     word = "Decided" if elsewhere and promotion.state is not PromotionState.KEPT else WORDS[promotion.state]
     return f"{word}, {share_of(promotion)}" if promotion.state is PromotionState.RAMPING else word
+
+
+def _interrupted(promotion: Promotion, status: Status, seen: str) -> tuple[str, str]:
+    """Return word and sentence while the experiment does not run: its shares are not what anybody sees."""
+    word = WORDS[promotion.state]
+    if promotion.state is PromotionState.KEPT:
+        return word, f"Kept since {say.instant(promotion.steps[-1].at)}. {seen}"
+    return f"{word}, {status}", seen
 
 
 def _sentence(experiment: Experiment, promotion: Promotion, names: Names) -> str:

@@ -16,7 +16,18 @@ from experiments.services.authoring.wishes import wish_of
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
 from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, WON, Site, tag
-from tests.http.promoted import AT_ONCE, FALLING, PAGE, approved, measured, own_report, proposed, realised, running
+from tests.http.promoted import (
+    AT_ONCE,
+    FALLING,
+    PAGE,
+    POLICY,
+    approved,
+    measured,
+    own_report,
+    proposed,
+    realised,
+    running,
+)
 
 
 @pytest.fixture
@@ -292,10 +303,48 @@ def test_while_paused_nobody_is_said_to_see_it(at_once: Site) -> None:
     made = approved(at_once)
     at_once.winnow.author.step("mail", "pause", actor="test")
     page = at_once.read(address(made))
-    assert "Paused: everybody sees No e-mail for the time being." in page
+    assert "Live, paused Paused: everybody sees No e-mail for the time being. As of now" in page
     assert "5% No e-mail (holdback)" not in page
     assert "Take it back?" in page
-    assert "Paused: everybody sees No e-mail for the time being." in at_once.read(PAGE)
+    said = at_once.read(PAGE)
+    assert "Paused: everybody sees No e-mail for the time being." in said
+    assert "Next: While it is paused nobody is in it: start it again, or stop it." in said
+    for words in ("95% see it", "are held back", "let it run"):
+        assert words not in page
+        assert words not in said
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (AT_ONCE, "Live, stopped Stopped: everybody sees Men’s e-mail."),
+        (POLICY, "Going live, stopped Stopped: everybody sees No e-mail."),
+    ],
+    ids=["live", "going live"],
+)
+def test_of_a_stopped_one_no_share_is_said(winnow: Winnow, policy: PromotionPolicy, said: str) -> None:
+    site = running(Site(winnow), policy)
+    site.sign_in("read", "write")
+    made = approved(site)
+    site.winnow.author.step("mail", "stop", actor="test")
+    page, own = site.read(PAGE), site.read(address(made))
+    assert said in own
+    for words in ("95% see it", "50% see it", "are held back with", "still see No e-mail"):
+        assert words not in own
+        assert words not in page
+
+
+def test_what_is_kept_and_stopped_holds_nobody_back(at_once: Site, clock: FakeClock) -> None:
+    at_once.sign_in("read", "write")
+    made = approved(at_once)
+    at_once.winnow.author.step("mail", "stop", actor="test")
+    clock.advance(days=29)
+    after = at_once.winnow.advancer.step("mail", "men")
+    assert after is not None
+    assert after.state is PromotionState.KEPT
+    page = at_once.read(address(made))
+    assert "Kept Kept since 24 Feb 2026, 09:00 UTC. Stopped: everybody sees Men’s e-mail." in page
+    assert "still see No e-mail" not in page
 
 
 def test_a_split_set_by_hand_replaces_it(at_once: Site) -> None:
