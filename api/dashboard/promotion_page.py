@@ -15,7 +15,7 @@ from api.dashboard.live import Split, exploring_of, split_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import taken_back
 from api.dashboard.reasons import in_words, reasons_of
-from api.dashboard.standing import WORDS, Standing, person_of, standing_of
+from api.dashboard.standing import WORDS, Standing, person_of, standing_of, watched_since
 from experiments.domain.evidence import Evidence, Live
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
@@ -90,7 +90,8 @@ _DONE = {PromotionState.PROPOSED: "Proposed"}
 def promotion_page(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> PromotionPage:
     """Put a promotion into words; `present` is what would be done now, where it is under way."""
     definition, names = experiment.definition, names_of(experiment)
-    measure, standing = measure_of(definition, names), standing_of(experiment, promotion, names)
+    since = watched_since([] if present is None else [present])
+    measure, standing = measure_of(definition, names), standing_of(experiment, promotion, names, since)
     waits = promotion.state in (PromotionState.PROPOSED, PromotionState.APPROVED)
     sha256 = promotion.proposal.evidence_sha256 or ""
     plan = definition.plan_of(promotion.segment)

@@ -315,6 +315,31 @@ def test_while_paused_nobody_is_said_to_see_it(at_once: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    ("policy", "until"),
+    [
+        (AT_ONCE, "are held back with No e-mail until 5 Mar 2026, 09:00 UTC."),
+        (POLICY, "watched until 6 Feb 2026, 09:00 UTC at least."),
+    ],
+    ids=["hold", "soak"],
+)
+def test_a_pause_of_ten_days_puts_every_date_off_by_ten_days(
+    winnow: Winnow, clock: FakeClock, policy: PromotionPolicy, until: str
+) -> None:
+    site = running(Site(winnow), policy)
+    site.sign_in("read", "write")
+    made = approved(site)
+    clock.advance(hours=2)
+    site.winnow.author.step("mail", "pause", actor="test")
+    clock.advance(days=10)
+    site.winnow.author.step("mail", "start", actor="test")
+    clock.advance(hours=1)
+    site.store(full_report())
+    assert until in site.read(address(made))
+    for path in (PAGE, f"{PAGE}?snapshot=1"):
+        assert site.read(path).count(until) == 2  # the segment, and the history
+
+
+@pytest.mark.parametrize(
     ("policy", "said"),
     [
         (AT_ONCE, "Live, stopped Stopped: everybody sees Men’s e-mail."),
