@@ -181,9 +181,13 @@ def quiet_hours(policy: PromotionPolicy) -> str:
     )
 
 
+def rules_fit(definition: Definition) -> bool:
+    """Whether the policy looks at the numbers in the way that the experiment is planned for."""
+    return RULE_OF_WINNER[definition.promotion.winner] is definition.analysis.stopping_rule
+
+
 def _misfit(definition: Definition) -> str:
-    policy, plan = definition.promotion, definition.analysis
-    if RULE_OF_WINNER[policy.winner] is plan.stopping_rule:
+    if rules_fit(definition):
         return ""
     return (
         "As this experiment is planned, nothing can go live by these rules: they want another way of looking at the "

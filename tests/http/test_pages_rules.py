@@ -24,6 +24,7 @@ from experiments.domain.promotion_policy import (
 )
 from experiments.domain.wording import listed
 from tests.conftest import FakeClock
+from tests.http.full_report import full_report
 from tests.http.pages_site import USES, Site, mail, plain
 from tests.http.promoted import FALLING, PAGE
 
@@ -157,6 +158,22 @@ def test_quiet_hours_and_a_hold_of_no_length() -> None:
     assert rule("Held back", PromotionPolicy(hold_seconds=0)) == (
         "5% keep seeing No e-mail; the winner is kept as soon as it is live."
     )
+
+
+@pytest.mark.parametrize(
+    ("winner", "nothing"), [(WinnerRule.BOUNDARY, False), (WinnerRule.LOWER_BOUND, True)], ids=["fits", "misfits"]
+)
+def test_at_planned_looks_nothing_goes_live_only_where_the_rules_want_another_way(
+    winnow: Winnow, winner: WinnerRule, nothing: bool
+) -> None:
+    site = Site(winnow)
+    site.add(mail(analysis=AT_BOUNDARY, promotion=PromotionPolicy(winner=winner)))
+    site.store(full_report(stopping_rule="group_sequential"))
+    site.sign_in("read")
+    page = site.read(PAGE)
+    assert "Reading this page costs nothing." in page
+    assert ("Nothing goes live by these rules" in page) is nothing
+    assert ("nothing can go live by these rules" in page) is nothing
 
 
 def test_rules_that_can_never_be_met_are_called_so(winnow: Winnow) -> None:
