@@ -266,6 +266,27 @@ def test_who_may_only_read_decides_nothing(site: Site) -> None:
     assert state(site, made.id) is PromotionState.PROPOSED
 
 
+@pytest.mark.parametrize("back", ["inbox", "promotion"])
+def test_the_reason_of_a_refused_decision_is_not_lost(site: Site, clock: FakeClock, back: str) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    clock.advance(days=2)
+    refused = site.submit("/inbox", f"/promotions/{made.id}/approve", back=back, reason="A <b>long</b> reason.")
+    assert "reason" not in refused.location
+    typed = ' maxlength="500">A &lt;b&gt;long&lt;/b&gt; reason.</textarea>'
+    assert typed in site.get(refused.location)
+    assert typed not in site.get(refused.location)
+
+
+def test_the_reason_of_another_decision_is_not_put_into_a_form(site: Site, clock: FakeClock) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    clock.advance(days=2)
+    site.submit("/inbox", f"/promotions/{made.id}/approve", reason="Spring.")
+    assert "Spring." not in site.get(f"{PAGE}/promote/men")
+    assert "Spring." in site.get("/inbox")
+
+
 @pytest.mark.parametrize("act", ["approve", "reject", "revert"])
 def test_a_form_without_its_token_decides_nothing(site: Site, act: str) -> None:
     site.sign_in("read", "write")
