@@ -16,8 +16,13 @@ Check = Callable[[], ResponseReturnValue | None]
 _HEADLINES = {
     403: "This key may not do that",
     404: "There is nothing here",
+    405: "There is nothing to see here",
     409: "That is not possible right now",
     503: "Winnow cannot answer right now",
+}
+_LOST = {
+    404: "The address may be misspelt, or the page has moved.",
+    405: "This address only takes decisions from the form of another page. Nothing was done.",
 }
 
 
@@ -38,11 +43,9 @@ def message_page(status: int, headline: str, text: str) -> ResponseReturnValue:
     return render_template("dashboard/message.html", headline=headline, text=text), status
 
 
-def lost_page() -> str:
-    """Return what stands at an address that does not exist."""
-    return render_template(
-        "dashboard/message.html", headline=_HEADLINES[404], text="The address may be misspelt, or the page has moved."
-    )
+def lost_page(status: int) -> str:
+    """Return what stands at an address that does not exist, or that only takes what a form sends."""
+    return render_template("dashboard/message.html", headline=_HEADLINES[status], text=_LOST[status])
 
 
 def _protect_forms() -> None:

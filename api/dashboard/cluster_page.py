@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from api.dashboard import format as say
 from api.dashboard.cluster_map import NARROW, WIDE, ClusterMap, cluster_map, shape_path
 from api.dashboard.heat import FEWEST
-from api.dashboard.overlap_matrix import few_or, whole_share
+from api.dashboard.overlap_matrix import few_or, is_few, part_of_all, whole_share
 from api.dashboard.stored.clusterings import Cluster, Clustering, Fidelity, Movement, read_clustering
 from experiments.domain.condition.words import Clause, condition_clauses
 from experiments.domain.study import Study
@@ -166,7 +166,7 @@ def _card(place: int, cluster: Cluster, names: Mapping[str, str]) -> ClusterCard
         key=cluster.key,
         place=place,
         path=shape_path(place, 10, 10, 7),
-        size=f"{few_or(cluster.units)}, {say.part(cluster.share)}",
+        size=part_of_all(cluster.units, cluster.share),
         typical=typical,
         rule=() if cluster.condition is None else condition_clauses(cluster.condition, names),
         fidelity=_fidelity(cluster.fidelity),
@@ -194,7 +194,9 @@ def holds_words(stability: float) -> str:
 
 def moves_of(movement: Movement) -> Moves:
     """Who would be elsewhere by the new clusters: what the clusters did, not what the customers did."""
-    moved = f"{say.part(movement.moved)} ({few_or(movement.moved_units)})"
+    moved = _few_count(movement.moved_units)
+    if not is_few(movement.moved_units):
+        moved = f"{say.part(movement.moved)} ({few_or(movement.moved_units)})"
     today, before = say.amount(movement.units, "customer"), f"version {movement.from_version}"
     told = [f"Of today’s {today}, {moved} are in another cluster than by {before}."]
     if movement.appeared:
@@ -209,7 +211,7 @@ def moves_of(movement: Movement) -> Moves:
 
 
 def _few_count(customers: int) -> str:
-    return f"under {FEWEST}" if 0 < customers < FEWEST else say.count(customers)
+    return f"under {FEWEST}" if is_few(customers) else say.count(customers)
 
 
 def _version(study: Study, shown: int) -> VersionRow:
@@ -219,9 +221,15 @@ def _version(study: Study, shown: int) -> VersionRow:
         made=f"{say.day(study.made_at)} by {study.made_by}",
         outcome=_OUTCOMES.get(found.outcome, found.outcome.replace("_", " ").capitalize()),
         clusters=str(len(found.clusters)) if found.clusters else "–",
-        moved="–" if found.movement is None else say.part(found.movement.moved),
+        moved=_moved(found.movement),
         is_shown=study.version == shown,
     )
+
+
+def _moved(movement: Movement | None) -> str:
+    if movement is None:
+        return "–"
+    return "too few to say" if is_few(movement.moved_units) else say.part(movement.moved)
 
 
 def _made_of(one: AdoptedSegment) -> MadeOf:

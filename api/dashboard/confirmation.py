@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.dashboard import format as say
+from api.dashboard.evidence_words import Fact, sizes_of
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
 from api.dashboard.live import Split, exploring_next, exploring_of, split_of
 from api.dashboard.names import names_of
@@ -35,6 +36,7 @@ class Confirmation:
     verdict: str
     reasons: tuple[str, ...]
     declined: str
+    sizes: Fact
     guardrails: tuple[Guardrail, ...]
     before: Split
     after: Split | None
@@ -67,6 +69,7 @@ def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[P
         declined=declined_before(history, proposal.segment, variant)
         if variant is not None and variant in proposal.evidence.declined
         else "",
+        sizes=sizes_of(proposal.evidence),
         guardrails=guardrails_of_evidence(proposal.evidence, names),
         before=split_of(experiment, proposal.allocation_before, names, promoted, exploring_of(live_in(history, plan))),
         after=split_of(experiment, after, names, None if is_first else variant, exploring_next(policy, variant))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from api.dashboard import format as say
 from api.dashboard.heat import FEWEST
 from api.dashboard.names import Names, names_of
-from api.dashboard.overlap_matrix import few_or
+from api.dashboard.overlap_matrix import part_of_all
 from api.dashboard.stored.discoveries import Discovery, Leaf, read_discovery
 from experiments.domain.condition.words import Clause, condition_clauses
 from experiments.domain.experiment import Experiment
@@ -128,4 +128,4 @@ def _rule(leaf: Leaf, attributes: Mapping[str, str]) -> tuple[Clause, ...]:
 
 
 def _size(leaf: Leaf) -> str:
-    return f"{few_or(leaf.units)}, {say.part(leaf.share)}"
+    return part_of_all(leaf.units, leaf.share)

@@ -47,7 +47,7 @@ def lead(definition: Definition, evidence: Evidence, variant: str, names: Names)
 def facts_of(definition: Definition, evidence: Evidence, names: Names, measure: Measure) -> tuple[Fact, ...]:
     """Return everything that the evidence says of its variant; no figures where the data cannot be trusted."""
     if evidence.critical:
-        return (_sizes(evidence), _data_until(evidence))
+        return (sizes_of(evidence), _data_until(evidence))
     return tuple(_facts(definition, evidence, names, measure))
 
 
@@ -59,7 +59,7 @@ def _facts(definition: Definition, evidence: Evidence, names: Names, measure: Me
     )
     yield _corrected(evidence, measure)
     yield from _beliefs(evidence, measure)
-    yield _sizes(evidence)
+    yield sizes_of(evidence)
     yield Fact(
         term="Seen by",
         text=", ".join(
@@ -127,16 +127,21 @@ def _beliefs(evidence: Evidence, measure: Measure) -> Iterator[Fact]:
         )
 
 
-def _sizes(evidence: Evidence) -> Fact:
+def sizes_of(evidence: Evidence) -> Fact:
+    """Say whether the groups can be compared at all."""
+    term = "Groups and data"
     if evidence.critical:
-        return Fact(term="Groups and data", text="Do not trust: " + " ".join(evidence.critical), grave=True)
+        return Fact(term=term, text="Do not trust: " + " ".join(evidence.critical), grave=True)
     if evidence.srm_p_value is None:
-        return Fact(term="Groups and data", text="The sizes of the groups could not be checked")
-    return Fact(
-        term="Groups and data",
-        text="No fault found",
-        note="Whether the groups have the sizes that the split intends.",
-    )
+        return Fact(term=term, text="The sizes of the groups could not be checked")
+    if evidence.doubts_sizes:
+        return Fact(
+            term=term,
+            text=f"Their sizes hardly fit the split ({say.p_value(evidence.srm_p_value)}): look at that first",
+            note="It may be chance, or something removes people from one variant: the page of the experiment warns.",
+            grave=True,
+        )
+    return Fact(term=term, text="No fault found", note="Whether the groups have the sizes that the split intends.")
 
 
 def _holdback(definition: Definition, evidence: Evidence, measure: Measure, names: Names) -> Fact:

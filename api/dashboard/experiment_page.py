@@ -21,6 +21,7 @@ from api.dashboard.policy_words import Rules, rules_of
 from api.dashboard.quality import Quality, quality_of
 from api.dashboard.recommendation import Advice, advice_of
 from api.dashboard.side_by_side import SideBySide, side_by_side
+from api.dashboard.standing import watched_since
 from api.dashboard.stored import StoredReport, read_report
 from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
@@ -95,6 +96,7 @@ def experiment_page(
     definition, names = experiment.definition, names_of(experiment)
     report = read_report(snapshot.report) if snapshot else None
     is_latest = snapshot is None or (overview.snapshot is not None and snapshot.id == overview.snapshot.id)
+    since = watched_since(proposals.values())
     notices = _notices(experiment, snapshot, report, names, now, is_latest=is_latest)
     return ExperimentPage(
         key=experiment.key,
@@ -109,11 +111,13 @@ def experiment_page(
         snapshot_id=None if is_latest or snapshot is None else snapshot.id,
         warnings=tuple(notice for notice in notices if notice.severity != "info"),
         notes=tuple(notice for notice in notices if notice.severity == "info"),
-        verdicts=verdicts_of(experiment, report, names, proposals if is_latest else {}, overview.promotions),
+        verdicts=verdicts_of(
+            experiment, report, names, proposals if is_latest else {}, overview.promotions, since=since
+        ),
         overall=overall_verdict(report, names) if report else None,
         tabs=_tabs(report, metric, names) if report else (),
         figures=_figures(experiment, report, metric, names) if report else None,
-        history=history_of(experiment, overview.promotions, names),
+        history=history_of(experiment, overview.promotions, names, since),
         holdback=say.basis_points(definition.promotion.holdback_bp),
         exploration=say.basis_points(definition.promotion.exploration_bp)
         if definition.promotion.exploration_bp

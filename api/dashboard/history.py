@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
@@ -29,12 +30,14 @@ class Entry:
     snapshot_id: int
 
 
-def history_of(experiment: Experiment, promotions: Iterable[Promotion], names: Names) -> tuple[Entry, ...]:
-    """Return the promotions in the order given."""
-    return tuple(_entry(experiment, promotion, names) for promotion in promotions)
+def history_of(
+    experiment: Experiment, promotions: Iterable[Promotion], names: Names, since: Mapping[str, datetime]
+) -> tuple[Entry, ...]:
+    """Return the promotions in the order given; `since` is of `watched_since`."""
+    return tuple(_entry(experiment, promotion, names, since) for promotion in promotions)
 
 
-def _entry(experiment: Experiment, promotion: Promotion, names: Names) -> Entry:
+def _entry(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> Entry:
     went_live, proposal = promotion.went_live, promotion.proposal
     first, verb = (proposal, "Proposed") if went_live is None else (went_live, "Live since")
     if went_live is not None and experiment.definition.is_split_elsewhere:
@@ -49,7 +52,7 @@ def _entry(experiment: Experiment, promotion: Promotion, names: Names) -> Entry:
         segment=names.segment(promotion.segment),
         variant=names.variant(promotion.variant),
         reasons=in_words(proposal.reasons),
-        standing=standing_of(experiment, promotion, names),
+        standing=standing_of(experiment, promotion, names, since),
         evidence=sha256,
         evidence_short=sha256[:12],
         snapshot_id=promotion.evidence.snapshot_id,

@@ -62,7 +62,7 @@ def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal |
         experiment=definition.name,
         segment=names.segment(promotion.segment),
         variant=names.variant(promotion.variant),
-        standing=standing_of(experiment, promotion, names),
+        standing=standing_of(experiment, promotion, names, {}),
         proposed=f"Proposed {say.instant(first.at)} by {person_of(first)}",
         expires=say.instant(expires),
         is_proposed=promotion.state is PromotionState.PROPOSED,

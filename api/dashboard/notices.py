@@ -9,12 +9,14 @@ from datetime import datetime
 from api.dashboard import format as say
 from api.dashboard.heading import Freshness, freshness_of
 from api.dashboard.names import ALL_TOGETHER, Names
+from api.dashboard.policy_words import rules_fit
 from api.dashboard.stored import Finding, StoredReport
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.policy import StoppingRule
 from experiments.services.analysing.ports import Snapshot
 
 SEVERITIES = ("critical", "warning", "info")
+_MISFIT = "Nothing goes live by these rules: that takes proof at every look."
 WORDS = {"critical": "Do not trust", "warning": "Warning", "info": "Note"}
 
 _MEANING = {
@@ -176,12 +178,13 @@ def _stale(freshness: Freshness) -> Iterator[Notice]:
 
 def _one_look(experiment: Experiment, report: StoredReport) -> Iterator[Notice]:
     plan, unit = experiment.definition.analysis, experiment.definition.unit_type
+    misfit = "" if rules_fit(experiment.definition) else f" {_MISFIT}"
     if plan.stopping_rule is StoppingRule.GROUP_SEQUENTIAL and experiment.status in (Status.RUNNING, Status.PAUSED):
         yield _own(
             "info",
             "Every analysis of this experiment is a look, and each look is paid for",
             f"Its looks are planned until a segment has {say.amount(plan.planned_units or 0, unit)}.",
-            "Reading this page costs nothing. Nothing goes live by these rules: that takes proof at every look.",
+            f"Reading this page costs nothing.{misfit}",
         )
     if plan.stopping_rule is StoppingRule.FIXED_HORIZON:
         yield _at_its_end(report, unit)

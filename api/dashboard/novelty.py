@@ -16,10 +16,17 @@ _CLEAR = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayLine:
+    """`missing` says why there is no difference on that day; else it is empty."""
+
     day: str
     units: str
     difference: str
     interval: str
+    missing: str
+
+    @property
+    def said(self) -> str:
+        return (self.missing or f"{self.difference}, {self.interval}").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +63,7 @@ def _plots(report: StoredReport, kind: str, names: Names) -> Iterator[ByDay]:
             answer=_answer(found),
             plots=tuple((form, plot, _levels(plot, kind)) for form, plot in (("wide", wide), ("narrow", narrow))),
             lines=lines,
-            description=" ".join(f"Day {line.day}: {line.difference}, {line.interval}." for line in lines),
+            description=" ".join(f"Day {line.day}: {line.said}." for line in lines),
             unit="points" if kind == "conversion" else "",
         )
 
@@ -82,8 +89,9 @@ def _line(day: DayEffect, kind: str) -> DayLine:
     return DayLine(
         day=str(day.day),
         units=say.count(day.units),
-        difference=day.difference.missing or "not known" if value is None else say.difference(value, kind),
+        difference="" if value is None else say.difference(value, kind),
         interval=say.difference_range(interval.low, interval.high, kind) if interval else day.interval.missing,
+        missing=day.difference.missing or "not known" if value is None else "",
     )
 
 

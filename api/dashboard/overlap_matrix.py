@@ -98,6 +98,16 @@ def whole_share(share: float) -> str:
     return f"{share:.0%}"
 
 
+def is_few(customers: int) -> bool:
+    """Whether a number is so small that it is of single people: its share of a known number would tell it too."""
+    return 0 < customers < FEWEST
+
+
 def few_or(customers: int) -> str:
-    """A number of customers, unless it is so small that it is of single people."""
-    return f"under {FEWEST} customers" if 0 < customers < FEWEST else say.amount(customers, "customer")
+    """A number of customers, unless it is of single people."""
+    return f"under {FEWEST} customers" if is_few(customers) else say.amount(customers, "customer")
+
+
+def part_of_all(customers: int, share: float) -> str:
+    """A number of customers and their share."""
+    return f"{few_or(customers)}, {'too few to say which share' if is_few(customers) else say.part(share)}"

@@ -58,7 +58,7 @@ def _rules(definition: Definition, measure: Measure) -> Iterator[tuple[str, str]
     yield "Held back", holdback(policy, measure.control)
     if policy.exploration_bp:
         yield "Exploring", exploring(policy)
-    yield "Taken back", f"By itself, {taken_back(policy, measure)}"
+    yield "Taken back", f"By itself {taken_back(policy, measure)}"
     yield "Quiet hours", quiet_hours(policy) or "None: winners go live at any hour."
 
 
@@ -152,7 +152,7 @@ def coming(experiment: Experiment, names: Names, present_bp: int) -> tuple[str, 
                 ramp(policy, present_bp),
                 holdback(policy, measure.control),
                 exploring(policy),
-                f"It is taken back by itself, {taken_back(policy, measure)}",
+                f"It is taken back by itself {taken_back(policy, measure)}",
                 quiet_hours(policy),
             ),
         )
@@ -167,7 +167,7 @@ def taken_back(policy: PromotionPolicy, measure: Measure) -> str:
         if at == 0
         else f"surely {measure.short_of(at)} against {measure.control}"
     )
-    return f"as soon as it is {worse}, or harms a guardrail beyond what is tolerated."
+    return f"until it is kept, as soon as it is {worse}, or harms a guardrail beyond what is tolerated."
 
 
 def quiet_hours(policy: PromotionPolicy) -> str:
@@ -176,14 +176,18 @@ def quiet_hours(policy: PromotionPolicy) -> str:
     if hours is None:
         return ""
     return (
-        f"From {hours.start:%H:%M} to {hours.end:%H:%M} ({hours.timezone}) nothing goes live by itself; "
-        "what does harm is taken back all the same."
+        f"From {hours.start:%H:%M} to {hours.end:%H:%M} ({hours.timezone}) nothing goes live by itself, "
+        "and what is approved then waits until they are over; what does harm is taken back all the same."
     )
 
 
+def rules_fit(definition: Definition) -> bool:
+    """Whether the policy looks at the numbers in the way that the experiment is planned for."""
+    return RULE_OF_WINNER[definition.promotion.winner] is definition.analysis.stopping_rule
+
+
 def _misfit(definition: Definition) -> str:
-    policy, plan = definition.promotion, definition.analysis
-    if RULE_OF_WINNER[policy.winner] is plan.stopping_rule:
+    if rules_fit(definition):
         return ""
     return (
         "As this experiment is planned, nothing can go live by these rules: they want another way of looking at the "

@@ -15,7 +15,7 @@ from api.dashboard.live import Split, exploring_of, split_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import taken_back
 from api.dashboard.reasons import in_words, reasons_of
-from api.dashboard.standing import WORDS, Standing, person_of, standing_of
+from api.dashboard.standing import WORDS, Standing, person_of, standing_of, watched_since
 from experiments.domain.evidence import Evidence, Live
 from experiments.domain.experiment import Experiment
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
@@ -90,7 +90,8 @@ _DONE = {PromotionState.PROPOSED: "Proposed"}
 def promotion_page(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> PromotionPage:
     """Put a promotion into words; `present` is what would be done now, where it is under way."""
     definition, names = experiment.definition, names_of(experiment)
-    measure, standing = measure_of(definition, names), standing_of(experiment, promotion, names)
+    since = watched_since([] if present is None else [present])
+    measure, standing = measure_of(definition, names), standing_of(experiment, promotion, names, since)
     waits = promotion.state in (PromotionState.PROPOSED, PromotionState.APPROVED)
     sha256 = promotion.proposal.evidence_sha256 or ""
     plan = definition.plan_of(promotion.segment)
@@ -192,6 +193,9 @@ def _realised(
     answer, tone = _answer(live, ends, predicted, threshold, measure)
     if ends is None and live is not None and live.units and not live.critical:
         answer = _too_early(live, experiment, names)
+    data_until = say.instant(counted[0].watermark_at) if counted else ""
+    if promotion.state is PromotionState.KEPT:
+        answer = f"{_when_kept(ends, predicted, measure, data_until)} Nobody watches it since: take it back by hand."
     return Realised(
         predicted="not known: no lift had been measured when it was proposed"
         if predicted is None
@@ -201,10 +205,12 @@ def _realised(
         answer=answer,
         tone=tone,
         units=_units(live, names),
-        data_until=say.instant(counted[0].watermark_at) if counted else "",
+        data_until=data_until,
         threshold=measure.said(threshold),
         short_of=_short_of(measure, threshold),
-        taken_back=taken_back(experiment.definition.promotion, measure) if promotion.is_live else "",
+        taken_back=taken_back(experiment.definition.promotion, measure)
+        if promotion.is_live and promotion.is_open
+        else "",
         level=f"{100 * (1 - experiment.definition.analysis.alpha):g}%",
         wide=plots[0],
         narrow=plots[1],
@@ -245,11 +251,28 @@ def _answer(
         sentence = f"Too early to say: it may be better or worse than {measure.control}."
     else:
         sentence = f"It keeps winning: it is surely better than {measure.control}."
+    return sentence + _unlike_predicted("gains", low, high, predicted), "better" if low > 0 else "open"
+
+
+def _when_kept(
+    ends: tuple[float, float, float] | None, predicted: float | None, measure: Measure, data_until: str
+) -> str:
+    """What was known at the end of its hold: nothing is measured after that."""
+    if ends is None:
+        return "When it was kept, nothing could be said of that yet."
+    _, low, high = ends
+    was = "surely better" if low > 0 else "surely worse" if high < 0 else "perhaps better, perhaps worse"
+    sentence = f"At the end of the hold it was {was} than {measure.control} (data until {data_until})."
+    return sentence + _unlike_predicted("gained", low, high, predicted)
+
+
+def _unlike_predicted(gains: str, low: float, high: float, predicted: float | None) -> str:
+    """Say where it is sure that the prediction was wrong; `gains` is the verb in its tense."""
     if predicted is not None and high < predicted:
-        sentence += " It surely gains less than was predicted."
-    elif predicted is not None and low > predicted:
-        sentence += " It surely gains more than was predicted."
-    return sentence, "better" if low > 0 else "open"
+        return f" It surely {gains} less than was predicted."
+    if predicted is not None and low > predicted:
+        return f" It surely {gains} more than was predicted."
+    return ""
 
 
 def _short_of(measure: Measure, threshold: float) -> str:

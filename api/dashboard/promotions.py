@@ -14,6 +14,7 @@ from api.dashboard.names import names_of
 from api.dashboard.reasons import refusal_in_words
 from api.dashboard.session import require_sign_in, require_write
 from api.dashboard.standing import share_of
+from api.dashboard.typed import remember
 from experiments.domain.errors import DomainError
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.promoting.promote import NOTE_LENGTH
@@ -37,10 +38,12 @@ def promote(key: str, segment: str) -> ResponseReturnValue:
     try:
         if _proposal(key, segment).decision.variant not in (confirmed, None):
             flash("Not put live: the evidence has changed meanwhile. Look at it again.", "refusal")
+            remember(request.path, note)
             return redirect(url_for("promotions.confirm", key=key, segment=segment), 303)
         promotion = winnow().promoter.apply(key, segment, note=note, actor=actor())
     except DomainError as refusal:
         flash(f"Not put live: {refusal_in_words(refusal)}", "refusal")
+        remember(request.path, note)
         return redirect(url_for("dashboard.experiment", key=key), 303)
     flash(_went_live(promotion), "done")
     return redirect(url_for("dashboard.experiment", key=key), 303)
@@ -98,6 +101,7 @@ def _act(
         promotion = act(reason)
     except DomainError as refusal:
         flash(f"{refused}: {refusal_in_words(refusal)}", "refusal")
+        remember(promotion_id, reason)
         return _back(promotion_id)
     flash(done(promotion), "done")
     return _back(promotion_id)

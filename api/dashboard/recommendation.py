@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from api.dashboard.names import Names
@@ -11,8 +11,11 @@ from api.dashboard.still_open import still_open
 from api.dashboard.stored import Recommendation, StoredReport
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.promotion import PromotionState
 from experiments.domain.wording import listed
 from experiments.services.promoting.proposals import Proposal
+
+_SIZES_FIRST = "Look at the warning on the groups' sizes first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ def _wins_but_harms(report: StoredReport) -> bool:
 def _ready(report: StoredReport, segments: list[str], names: Names) -> str:
     where = ", ".join(names.segment(segment) for segment in segments)
     if report.doubts_sizes:
-        return f"Look at the warning on the groups' sizes first; the rules would let it go live for {where}."
+        return f"{_SIZES_FIRST}; the rules would let it go live for {where}."
     return f"Put it live: the rules of this experiment allow it now for {where}."
 
 
@@ -90,6 +93,8 @@ def _next(
 ) -> str:
     if experiment.status in (Status.STOPPED, Status.ARCHIVED):
         return ""
+    if experiment.status is Status.PAUSED and found.advice != "none":
+        return "While it is paused nobody is in it: start it again, or stop it."
     match found.advice:
         case "wait" if proposals and all(one.decision.action is Action.STOP_FUTILE for one in proposals.values()):
             return "Stop the experiment: by its own rules waiting is no use any more. Try something bolder."
@@ -133,28 +138,41 @@ def _held(
     if not judged:
         # An earlier snapshot: there is nothing to be done about it.
         return ""
-    live = [one.segment for one in judged if one.evidence.already_promoted is not None]
-    ramping = [one.segment for one in judged if one.evidence.live is not None and one.segment not in live]
-    proposed = [one.segment for one in judged if one.promotion is not None and one.segment not in (*live, *ramping)]
+    stages = {one.segment: _stage(one) for one in judged}
+    proposed = [segment for segment, stage in stages.items() if stage is PromotionState.PROPOSED]
     if proposed:
-        return f"Approve or reject what is proposed for {', '.join(map(names.segment, proposed))}."
-    won = [one for one in judged if one.evidence.outcome == "winner" and one.segment not in (*live, *ramping)]
+        first = f"{_SIZES_FIRST}; then approve" if report.doubts_sizes else "Approve"
+        return f"{first} or reject what is proposed for {', '.join(map(names.segment, proposed))}."
+    rest = [one for one in judged if stages[one.segment] is None]
+    won = [one for one in rest if one.evidence.outcome == "winner"]
     waiting = [one for one in won if one.decision.action is not Action.PROMOTE]
     if waiting:
         return f"Its rules do not let it go live yet. {reasons_of(waiting[0].decision)[0]}"
     if won:
         where = ", ".join(names.segment(one.segment) for one in won)
         return f"Nothing: somebody has said no to it for {where}, so Winnow does not propose it again."
-    elsewhere = experiment.definition.is_split_elsewhere
-    words = ("to be shown by the other system", "to be shown to some") if elsewhere else ("live", "going live")
-    said = " ".join(
-        f"It is {word} for {', '.join(map(names.segment, segments))}."
-        for word, segments in zip(words, (live, ramping), strict=True)
-        if segments
-    )
-    rest = [one for one in judged if one.segment not in (*live, *ramping)]
+    said = " ".join(_under_way(stages, names, elsewhere=experiment.definition.is_split_elsewhere))
     if found.advice == "one_for_all" and any(units for one in rest for _, units in one.evidence.units):
         others = "The others have not decided by themselves" if said else "No segment has decided by itself"
         return f"{said} {others} yet: wait for that, or set the split by hand.".strip()
     left = still_open(experiment, report, rest, names) or ("Nothing else is to be done." if said else "")
     return f"{said} {left}".strip()
+
+
+def _stage(one: Proposal) -> PromotionState | None:
+    """How far the winner of a segment has come; None where there is none under way."""
+    if one.evidence.already_promoted is not None:
+        return PromotionState.HELD
+    return None if one.promotion is None else one.promotion.state
+
+
+def _under_way(stages: Mapping[str, PromotionState | None], names: Names, *, elsewhere: bool) -> Iterator[str]:
+    live, ramping = ("to be shown by the other system", "to be shown to some") if elsewhere else ("live", "going live")
+    for state, said, then in (
+        (PromotionState.HELD, live, ""),
+        (PromotionState.RAMPING, ramping, ""),
+        (PromotionState.APPROVED, "approved", ", and goes live as soon as quiet hours are over"),
+    ):
+        segments = [names.segment(segment) for segment, stage in stages.items() if stage is state]
+        if segments:
+            yield f"It is {said} for {', '.join(segments)}{then}."

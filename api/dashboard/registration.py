@@ -13,10 +13,12 @@ from api.dashboard import pages, persona_views, promotion_views, promotions, seg
 from api.dashboard.blueprint import lost_page
 from api.dashboard.code_words import with_code
 from api.dashboard.session import PagesOnly, signed_in
+from api.dashboard.typed import typed_before
 from api.errors import is_api
 from experiments.bootstrap import Winnow
 
 SESSION_HOURS = 12
+_LOST = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 _TURNS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 """Unicode's embeddings, overrides and isolates (UAX 9)."""
 
@@ -41,6 +43,7 @@ def register(app: Flask, winnow: Winnow) -> None:
     CSRFProtect(app)
     app.add_template_filter(with_code, "with_code")
     app.add_template_global(signed_in, "viewer")
+    app.add_template_global(typed_before)
     app.add_template_global(promotion_views.waiting_count, "waiting_count")
     app.register_blueprint(
         Blueprint("assets", __name__, static_folder="static", static_url_path="/assets", template_folder="templates")
@@ -59,10 +62,10 @@ def register(app: Flask, winnow: Winnow) -> None:
 
 
 def _page_for_lost(response: Response) -> Response:
-    """Dress the bare 404 of an address that no view answers; machines get their problem document untouched."""
-    lost = response.status_code == HTTPStatus.NOT_FOUND and request.routing_exception is not None
+    """Dress the bare 404 or 405 of an address that no view answers; machines get their problem document untouched."""
+    lost = response.status_code in _LOST and request.routing_exception is not None
     if lost and response.mimetype == "text/html" and not is_api(request.path):
-        response.set_data(lost_page())
+        response.set_data(lost_page(response.status_code))
     return response
 
 

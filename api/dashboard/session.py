@@ -57,10 +57,18 @@ def require_sign_in() -> ResponseReturnValue | None:
     principal = signed_in()
     if principal is None:
         session.pop(KEY_ID, None)
-        wanted = request.full_path.rstrip("?") if request.method in ("GET", "HEAD") else HOME
-        return redirect(url_for("sign_in.sign_in", next=None if wanted == HOME else wanted), 303)
+        wanted, undone = _page_wanted(), None if request.method in ("GET", "HEAD") else "yes"
+        return redirect(url_for("sign_in.sign_in", next=None if wanted == HOME else wanted, undone=undone), 303)
     g.principal = principal
     return None
+
+
+def _page_wanted() -> str:
+    """Return the page that was asked for, or for an act the page on which it is decided."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path.rstrip("?")
+    promotion_id = (request.view_args or {}).get("promotion_id")
+    return request.path if promotion_id is None else url_for("promotion_views.promotion", promotion_id=promotion_id)
 
 
 def require_write() -> None:

@@ -13,6 +13,7 @@ from experiments.domain.errors import Forbidden, Unauthenticated
 UNKNOWN_KEY = "This key is not known here, or it has been revoked."
 MAY_NOT_READ = "This key may not read results. Ask for one with the scope “read”."
 DEAD_LINK = "This link has expired or has been used already. Sign in with a key, or ask for a new link."
+UNDONE = "Nothing was done: you were signed out. Sign in and do it again."
 
 pages = pages_blueprint("sign_in")
 
@@ -26,7 +27,7 @@ def sign_in() -> ResponseReturnValue:
         return _by_link(token, target)
     if signed_in() is not None:
         return redirect(target)
-    return _form(target)
+    return _form(target, UNDONE if "undone" in request.args else "")
 
 
 @pages.post("/sign-in")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from api.dashboard import format as say
 from api.dashboard.live import live_of
@@ -16,6 +16,7 @@ from experiments.domain.experiment import Experiment, Status
 from experiments.domain.next_step import waits_for_a_person
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.domain.promotion_policy import PromotionPolicy
+from experiments.services.promoting.proposals import Proposal
 
 WORDS = {
     PromotionState.PROPOSED: "Waiting for approval",
@@ -35,28 +36,36 @@ TO_BE_CARRIED_OUT = "To be carried out by the system that decides who sees what:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """`code` is the state; `is_shown`: somebody sees the variant because of it, now. `note`: where that is not so."""
+    """`code` is the state; `is_shown`: somebody sees the variant because of it, now."""
 
     code: str
     word: str
     sentence: str
-    note: str
     is_shown: bool
     revertible: bool
 
 
-def standing_of(experiment: Experiment, promotion: Promotion, names: Names) -> Standing:
-    """Say where it stands, given the state of its experiment."""
+def watched_since(proposals: Iterable[Proposal]) -> Mapping[str, datetime]:
+    """Return since when each promotion that is live is watched at its present share, later by all pauses; by its id."""
+    seen = (proposal.evidence.live for proposal in proposals)
+    return {live.promotion: live.share_since for live in seen if live is not None}
+
+
+def standing_of(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> Standing:
+    """Say where it stands, given the state of its experiment; `since` is of `watched_since`."""
     plan = experiment.definition.plan_of(promotion.segment)
     in_place = promotion.is_live and plan is not None and plan.promotion == promotion.id
     running = experiment.status is Status.RUNNING
     elsewhere = promotion.is_live and experiment.definition.is_split_elsewhere
-    note = "" if plan is None or not in_place or running else live_of(experiment, plan, names).sentence
+    word, sentence = _word(promotion, elsewhere=elsewhere), _sentence(experiment, promotion, names, since)
+    if plan is not None and in_place and not running:
+        word, sentence = _interrupted(promotion, experiment.status, live_of(experiment, plan, names).sentence)
+    elif elsewhere:
+        sentence = TO_BE_CARRIED_OUT + sentence
     return Standing(
         code=str(promotion.state),
-        word=_word(promotion, elsewhere=elsewhere),
-        sentence=(TO_BE_CARRIED_OUT if elsewhere else "") + _sentence(experiment, promotion, names),
-        note=note,
+        word=word,
+        sentence=sentence,
         is_shown=in_place and running and not elsewhere,
         revertible=in_place and experiment.status in (Status.RUNNING, Status.PAUSED),
     )
@@ -111,8 +120,17 @@ def _word(promotion: Promotion, *, elsewhere: bool) -> str:
     return f"{word}, {share_of(promotion)}" if promotion.state is PromotionState.RAMPING else word
 
 
-def _sentence(experiment: Experiment, promotion: Promotion, names: Names) -> str:
+def _interrupted(promotion: Promotion, status: Status, seen: str) -> tuple[str, str]:
+    """Return word and sentence while the experiment does not run: its shares are not what anybody sees."""
+    word = WORDS[promotion.state]
+    if promotion.state is PromotionState.KEPT:
+        return word, f"Kept since {say.instant(promotion.steps[-1].at)}. {seen}"
+    return f"{word}, {status}", seen
+
+
+def _sentence(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> str:
     policy, last = experiment.definition.promotion, promotion.steps[-1]
+    began = since.get(promotion.id, last.at)
     control = names.variant(experiment.definition.control.key)
     match promotion.state:
         case PromotionState.PROPOSED:
@@ -122,12 +140,12 @@ def _sentence(experiment: Experiment, promotion: Promotion, names: Names) -> str
             until = last.at + timedelta(seconds=policy.expires_after_seconds)
             return f"It goes live as soon as quiet hours are over, or not at all after {say.instant(until)}."
         case PromotionState.RAMPING:
-            until = last.at + timedelta(seconds=policy.soak_seconds)
+            until = began + timedelta(seconds=policy.soak_seconds)
             share = say.basis_points(last.share_bp or 0)
             watched = f"{share} see it since {say.instant(last.at)}; watched until {say.instant(until)} at least."
             return watched + _exploring(last) + _waiting_for_a_person(promotion, policy)
         case PromotionState.HELD:
-            until = last.at + timedelta(seconds=policy.hold_seconds)
+            until = began + timedelta(seconds=policy.hold_seconds)
             held = f"{_held(last)} are held back with {control} until {say.instant(until)}."
             return f"{share_of(promotion)} see it; {held}{_exploring(last)}"
         case PromotionState.KEPT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from api.dashboard import format as say
 from api.dashboard.guardrails import Guardrail, guardrails_of
@@ -100,7 +101,9 @@ def verdicts_of(
     report: StoredReport | None,
     names: Names,
     proposals: Mapping[str, Proposal],
-    promotions: Iterable[Promotion] = (),
+    promotions: Iterable[Promotion],
+    *,
+    since: Mapping[str, datetime],
 ) -> tuple[Verdict, ...]:
     """Return one verdict per segment: those of the experiment in their order, then those that only the report knows."""
     plans = {plan.segment.key: plan for plan in experiment.definition.segments}
@@ -108,7 +111,14 @@ def verdicts_of(
     there = in_segments(history, experiment)
     known = [
         _of_plan(
-            experiment, plan, names, report, proposal=proposals.get(key), promotion=there.get(key), history=history
+            experiment,
+            plan,
+            names,
+            report,
+            proposal=proposals.get(key),
+            promotion=there.get(key),
+            history=history,
+            since=since,
         )
         for key, plan in plans.items()
     ]
@@ -132,6 +142,7 @@ def _of_plan(
     proposal: Proposal | None,
     promotion: Promotion | None,
     history: Iterable[Promotion],
+    since: Mapping[str, datetime],
 ) -> Verdict:
     scope = report.scope_of(plan.segment.key) if report else None
     if plan.traffic_bp == 0 and promotion is None and not (scope and scope.units):
@@ -152,7 +163,7 @@ def _of_plan(
         guardrails=guardrails_of(report, scope, names) if scope and report else (),
         live=live_of(experiment, plan, names, exploring_of(live_in(history, plan))),
         next_step=None if promotion is not None else _next_step(proposal, names, sentence, history),
-        promotion=None if promotion is None else _promoted(experiment, promotion, names),
+        promotion=None if promotion is None else _promoted(experiment, promotion, names, since),
     )
 
 
@@ -195,11 +206,11 @@ def _said(scope: Scope, report: StoredReport) -> str:
     return f"So far, and not to be acted on: {scope.sentence}" if report.is_early and is_conclusion else scope.sentence
 
 
-def _promoted(experiment: Experiment, promotion: Promotion, names: Names) -> Promoted:
+def _promoted(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> Promoted:
     return Promoted(
         id=promotion.id,
         variant=names.variant(promotion.variant),
-        standing=standing_of(experiment, promotion, names),
+        standing=standing_of(experiment, promotion, names, since),
         waits=promotion.state is PromotionState.PROPOSED,
     )
 

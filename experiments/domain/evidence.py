@@ -11,6 +11,9 @@ from experiments.domain.canonical import canonical_json
 from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
 
+SRM_ALPHA = 0.001
+"""Chance alone makes fewer of the groups at one look fit the split so badly."""
+
 
 class GuardrailState(StrEnum):
     """`worse`: harm is shown, but perhaps within the margin. `safe`: harm beyond the margin is ruled out."""
@@ -138,6 +141,11 @@ class Evidence:
     def sha256(self) -> str:
         """Return the hash that the audit trail keeps."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    @property
+    def doubts_sizes(self) -> bool:
+        """Whether the groups hardly fit the split, proven or not."""
+        return self.srm_p_value is not None and self.srm_p_value < SRM_ALPHA
 
     @property
     def harmful(self) -> frozenset[str]:

@@ -144,6 +144,11 @@ def test_the_effect_by_day_is_a_plot_a_table_and_a_sentence(full: Site) -> None:
     assert "Later days are shown to differ from the first (p = 0.0004): what counts is what lasts." in said
     assert "Day 0 40,000 +8.10 points +7.10 to +9.10 points" in said
     assert "Day 10 12 No difference with a standard error on that day." in said
+    reason = (
+        '<td class="reason" colspan="2" data-label="Difference">No difference with a standard error on that day.</td>'
+    )
+    assert html.count(reason) == 2
+    assert html.count(" Day 10: No difference with a standard error on that day.</desc>") == 4
     plots = re.findall(r'<svg class="plot days.*?</svg>', html, re.S)
     assert len(plots) == 4
     assert all(plot.count('<circle class="day"') == 10 for plot in plots)

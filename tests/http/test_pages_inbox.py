@@ -14,7 +14,19 @@ from experiments.domain.promotion import PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours, WinnerRule
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
-from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, WOMENS, WON, Site, finding, mail, mail_report, tag
+from tests.http.pages_site import (
+    CONTROL,
+    MENS,
+    NO_INTERVAL,
+    WOMENS,
+    WON,
+    Site,
+    finding,
+    mail,
+    mail_report,
+    section,
+    tag,
+)
 from tests.http.promoted import AT_ONCE, FALLING, PAGE, POLICY, own_report, proposed, running
 
 NOBODY = "/promotions/11111111-1111-4111-8111-111111111111"
@@ -89,8 +101,8 @@ def test_a_proposal_tells_what_will_happen(site: Site) -> None:
         "It is shown to 50% and 80% first, each of which is watched for 1 day at least; then to 95%.",
         "5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept, unless it",
         "is behind: then the holdback goes on measuring, and you are told.",
-        "taken back by itself, as soon as it is surely worse than No e-mail, or harms a guardrail beyond what is",
-        "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself; what does harm is taken back all the same.",
+        "taken back by itself until it is kept, as soon as it is surely worse than No e-mail, or harms a guardrail",
+        "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself, and what is approved then waits until they",
     ):
         assert words in page
 
@@ -254,6 +266,27 @@ def test_who_may_only_read_decides_nothing(site: Site) -> None:
     assert state(site, made.id) is PromotionState.PROPOSED
 
 
+@pytest.mark.parametrize("back", ["inbox", "promotion"])
+def test_the_reason_of_a_refused_decision_is_not_lost(site: Site, clock: FakeClock, back: str) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    clock.advance(days=2)
+    refused = site.submit("/inbox", f"/promotions/{made.id}/approve", back=back, reason="A <b>long</b> reason.")
+    assert "reason" not in refused.location
+    typed = ' maxlength="500">A &lt;b&gt;long&lt;/b&gt; reason.</textarea>'
+    assert typed in site.get(refused.location)
+    assert typed not in site.get(refused.location)
+
+
+def test_the_reason_of_another_decision_is_not_put_into_a_form(site: Site, clock: FakeClock) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    clock.advance(days=2)
+    site.submit("/inbox", f"/promotions/{made.id}/approve", reason="Spring.")
+    assert "Spring." not in site.get(f"{PAGE}/promote/men")
+    assert "Spring." in site.get("/inbox")
+
+
 @pytest.mark.parametrize("act", ["approve", "reject", "revert"])
 def test_a_form_without_its_token_decides_nothing(site: Site, act: str) -> None:
     site.sign_in("read", "write")
@@ -289,6 +322,32 @@ def test_what_cannot_be_approved_says_why_and_offers_no_button(site: Site) -> No
     site.submit("/inbox", f"/promotions/{made.id}/approve", back="inbox")
     assert "Not approved: Group sizes are off." in site.read("/inbox")
     assert state(site, made.id) is PromotionState.PROPOSED
+
+
+def test_groups_that_hardly_fit_the_split_are_told_wherever_one_decides(site: Site) -> None:
+    site.sign_in("read", "write")
+    doc = own_report()
+    doc["segments"][0]["srm"]["p_value"] = 0.0004
+    site.store({**doc, "findings": [finding("srm_suspected", "warning", "The split looks wrong")]})
+    said = "Groups and data Their sizes hardly fit the split (p = 0.0004): look at that first"
+    assert said in plain_spaces(site.read(f"{PAGE}/promote/men"))
+    made = proposed(site)
+    for path in ("/inbox", f"/promotions/{made.id}"):
+        assert said in plain_spaces(site.read(path))
+        assert "No fault found" not in site.read(path)
+    first = (
+        "Next: Look at the warning on the groups' sizes first; then approve or reject what is proposed for Bought men’s"
+    )
+    assert first in site.read(PAGE)
+
+
+def plain_spaces(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_groups_that_fit_the_split_are_told_before_a_winner_goes_live(site: Site) -> None:
+    site.sign_in("read", "write")
+    assert "Groups and data No fault found" in site.read(f"{PAGE}/promote/men")
 
 
 def test_old_results_are_an_obstacle(site: Site, clock: FakeClock) -> None:
@@ -364,6 +423,9 @@ def test_what_is_approved_in_quiet_hours_is_listed_apart(winnow: Winnow, clock: 
         "Approved, not live yet Approved Men’s e-mail for Bought men’s goods Which newsletter for whom? · It goes live "
         "as soon as quiet hours are over, or not at all after 2 Feb 2026, 13:00 UTC."
     ) in page
+    advice = section(site.get(PAGE), "advice")
+    assert "Next: It is approved for Bought men’s goods, and goes live as soon as quiet hours are over." in advice
+    assert "Approve or reject" not in advice
     own = site.read(f"/promotions/{made.id}")
     assert "What was approved" in own
     assert "Why not after all? Needed to call it off" in own

@@ -143,10 +143,12 @@ def test_a_form_without_its_token_changes_nothing(site: Site) -> None:
 
 def test_what_was_confirmed_is_what_goes_live_or_nothing(site: Site) -> None:
     site.sign_in("read", "write")
-    response = site.submit(PROMOTE, PROMOTE, variant=WOMENS)
+    response = site.submit(PROMOTE, PROMOTE, variant=WOMENS, reason="Spring is here.")
     assert (response.status_code, response.location) == (303, PROMOTE)
     assert promoted(site) is None
-    assert "the evidence has changed meanwhile" in site.read(PROMOTE)
+    page = site.get(PROMOTE)
+    assert "the evidence has changed meanwhile" in page
+    assert 'name="reason" value="Spring is here."' in page
 
 
 def test_a_refusal_is_a_sentence(site: Site) -> None:

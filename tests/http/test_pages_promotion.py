@@ -16,7 +16,18 @@ from experiments.services.authoring.wishes import wish_of
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
 from tests.http.pages_site import CONTROL, MENS, NO_INTERVAL, WON, Site, tag
-from tests.http.promoted import AT_ONCE, FALLING, PAGE, approved, measured, own_report, proposed, realised, running
+from tests.http.promoted import (
+    AT_ONCE,
+    FALLING,
+    PAGE,
+    POLICY,
+    approved,
+    measured,
+    own_report,
+    proposed,
+    realised,
+    running,
+)
 
 
 @pytest.fixture
@@ -165,7 +176,7 @@ def test_what_it_came_to_is_told_in_figures(at_once: Site) -> None:
         "Measured since it went live +6.1%, between +1.2% and +11.0%",
         "A 95% interval against those who saw No e-mail meanwhile, right however often one looks. 240 with No e-mail",
         "4,600 with Men’s e-mail.",
-        "Taken back by itself as soon as it is surely worse than No e-mail, or harms a guardrail beyond",
+        "Taken back by itself until it is kept, as soon as it is surely worse than No e-mail, or harms a guardrail",
         "Guardrail Returns with Men’s e-mail: safe",
         "held back with No e-mail until 23 Feb 2026, 09:00 UTC. As of now: The holdback measures until 23 Feb 2026,",
     ):
@@ -263,10 +274,16 @@ def test_what_is_kept_keeps_what_it_had_come_to(at_once: Site, clock: FakeClock)
     page = at_once.read(address(made))
     for words in (
         "Men’s e-mail for Bought men’s goods Kept Kept since 24 Feb 2026, 09:00 UTC; 5% still see No e-mail.",
+        (
+            "Did it keep its promise? At the end of the hold it was surely better than No e-mail (data until "
+            "24 Feb 2026, 09:00 UTC). It surely gained less than was predicted. Nobody watches it since: take it back"
+        ),
         "Measured since it went live +6.1%, between +1.2% and +11.0%",
         "Take it back?",
     ):
         assert words in page
+    for words in ("It keeps winning", "Taken back by itself", "taken back below"):
+        assert words not in page
     assert "Kept Men’s e-mail : Kept since 24 Feb 2026" in at_once.read(PAGE)
 
 
@@ -286,10 +303,73 @@ def test_while_paused_nobody_is_said_to_see_it(at_once: Site) -> None:
     made = approved(at_once)
     at_once.winnow.author.step("mail", "pause", actor="test")
     page = at_once.read(address(made))
-    assert "Paused: everybody sees No e-mail for the time being." in page
+    assert "Live, paused Paused: everybody sees No e-mail for the time being. As of now" in page
     assert "5% No e-mail (holdback)" not in page
     assert "Take it back?" in page
-    assert "Paused: everybody sees No e-mail for the time being." in at_once.read(PAGE)
+    said = at_once.read(PAGE)
+    assert "Paused: everybody sees No e-mail for the time being." in said
+    assert "Next: While it is paused nobody is in it: start it again, or stop it." in said
+    for words in ("95% see it", "are held back", "let it run"):
+        assert words not in page
+        assert words not in said
+
+
+@pytest.mark.parametrize(
+    ("policy", "until"),
+    [
+        (AT_ONCE, "are held back with No e-mail until 5 Mar 2026, 09:00 UTC."),
+        (POLICY, "watched until 6 Feb 2026, 09:00 UTC at least."),
+    ],
+    ids=["hold", "soak"],
+)
+def test_a_pause_of_ten_days_puts_every_date_off_by_ten_days(
+    winnow: Winnow, clock: FakeClock, policy: PromotionPolicy, until: str
+) -> None:
+    site = running(Site(winnow), policy)
+    site.sign_in("read", "write")
+    made = approved(site)
+    clock.advance(hours=2)
+    site.winnow.author.step("mail", "pause", actor="test")
+    clock.advance(days=10)
+    site.winnow.author.step("mail", "start", actor="test")
+    clock.advance(hours=1)
+    site.store(full_report())
+    assert until in site.read(address(made))
+    for path in (PAGE, f"{PAGE}?snapshot=1"):
+        assert site.read(path).count(until) == 2  # the segment, and the history
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (AT_ONCE, "Live, stopped Stopped: everybody sees Men’s e-mail."),
+        (POLICY, "Going live, stopped Stopped: everybody sees No e-mail."),
+    ],
+    ids=["live", "going live"],
+)
+def test_of_a_stopped_one_no_share_is_said(winnow: Winnow, policy: PromotionPolicy, said: str) -> None:
+    site = running(Site(winnow), policy)
+    site.sign_in("read", "write")
+    made = approved(site)
+    site.winnow.author.step("mail", "stop", actor="test")
+    page, own = site.read(PAGE), site.read(address(made))
+    assert said in own
+    for words in ("95% see it", "50% see it", "are held back with", "still see No e-mail"):
+        assert words not in own
+        assert words not in page
+
+
+def test_what_is_kept_and_stopped_holds_nobody_back(at_once: Site, clock: FakeClock) -> None:
+    at_once.sign_in("read", "write")
+    made = approved(at_once)
+    at_once.winnow.author.step("mail", "stop", actor="test")
+    clock.advance(days=29)
+    after = at_once.winnow.advancer.step("mail", "men")
+    assert after is not None
+    assert after.state is PromotionState.KEPT
+    page = at_once.read(address(made))
+    assert "Kept Kept since 24 Feb 2026, 09:00 UTC. Stopped: everybody sees Men’s e-mail." in page
+    assert "still see No e-mail" not in page
 
 
 def test_a_split_set_by_hand_replaces_it(at_once: Site) -> None:

@@ -24,6 +24,7 @@ from experiments.domain.promotion_policy import (
 )
 from experiments.domain.wording import listed
 from tests.conftest import FakeClock
+from tests.http.full_report import full_report
 from tests.http.pages_site import USES, Site, mail, plain
 from tests.http.promoted import FALLING, PAGE
 
@@ -58,7 +59,7 @@ def test_the_page_of_an_experiment_says_its_rules(winnow: Winnow) -> None:
         "1 day at least; then to 95%. A share that it has already is skipped.",
         "Held back 5% keep seeing No e-mail. For 4 weeks they show whether the winner keeps winning; then it is kept,",
         "unless it is behind: then the holdback goes on measuring, and you are told.",
-        "Taken back By itself, as soon as it is surely worse than No e-mail, or harms a guardrail beyond",
+        "Taken back By itself until it is kept, as soon as it is surely worse than No e-mail, or harms a guardrail",
         "Quiet hours None: winners go live at any hour.",
     ):
         assert said in page
@@ -151,11 +152,28 @@ def test_where_there_is_but_one_segment_none_is_spoken_of() -> None:
 def test_quiet_hours_and_a_hold_of_no_length() -> None:
     hours = QuietHours(start=time(22), end=time(6, 30), timezone="Europe/Berlin")
     assert rule("Quiet hours", PromotionPolicy(quiet_hours=hours)) == (
-        "From 22:00 to 06:30 (Europe/Berlin) nothing goes live by itself; what does harm is taken back all the same."
+        "From 22:00 to 06:30 (Europe/Berlin) nothing goes live by itself, and what is approved then waits until they "
+        "are over; what does harm is taken back all the same."
     )
     assert rule("Held back", PromotionPolicy(hold_seconds=0)) == (
         "5% keep seeing No e-mail; the winner is kept as soon as it is live."
     )
+
+
+@pytest.mark.parametrize(
+    ("winner", "nothing"), [(WinnerRule.BOUNDARY, False), (WinnerRule.LOWER_BOUND, True)], ids=["fits", "misfits"]
+)
+def test_at_planned_looks_nothing_goes_live_only_where_the_rules_want_another_way(
+    winnow: Winnow, winner: WinnerRule, nothing: bool
+) -> None:
+    site = Site(winnow)
+    site.add(mail(analysis=AT_BOUNDARY, promotion=PromotionPolicy(winner=winner)))
+    site.store(full_report(stopping_rule="group_sequential"))
+    site.sign_in("read")
+    page = site.read(PAGE)
+    assert "Reading this page costs nothing." in page
+    assert ("Nothing goes live by these rules" in page) is nothing
+    assert ("nothing can go live by these rules" in page) is nothing
 
 
 def test_rules_that_can_never_be_met_are_called_so(winnow: Winnow) -> None:

@@ -45,9 +45,32 @@ def test_no_page_opens_without_signing_in(site: Site, path: str) -> None:
     assert site.client.get(path).status_code == 303
 
 
-def test_acting_without_signing_in_leads_to_the_door(site: Site) -> None:
-    response = site.client.post("/experiments/mail/promote/men")
-    assert (response.status_code, response.location) == (303, "/sign-in")
+@pytest.mark.parametrize(
+    ("act", "page"),
+    [
+        ("/experiments/mail/promote/men", "/experiments/mail/promote/men"),
+        ("/promotions/11111111/approve", "/promotions/11111111"),
+        ("/promotions/11111111/revert", "/promotions/11111111"),
+    ],
+)
+def test_acting_without_signing_in_does_nothing_and_says_so(site: Site, act: str, page: str) -> None:
+    response = site.client.post(act)
+    assert (response.status_code, urlsplit(response.location).path) == (303, "/sign-in")
+    html = site.get(response.location)
+    assert "Nothing was done: you were signed out. Sign in and do it again." in html
+    assert f'name="next" value="{page}"' in html
+
+
+def test_who_only_wanted_to_read_is_not_told_that_nothing_was_done(site: Site) -> None:
+    assert "Nothing was done" not in site.get(site.client.get("/inbox").location)
+
+
+def test_the_address_of_a_decision_is_a_page_for_whoever_opens_it(site: Site) -> None:
+    site.sign_in("read", "write")
+    page = site.read("/promotions/11111111/approve", 405)
+    assert "There is nothing to see here This address only takes decisions from the form of another page." in page
+    assert "Inbox" in page
+    assert "To the list of experiments" in page
 
 
 def test_a_key_that_may_read_opens_the_door(site: Site) -> None:

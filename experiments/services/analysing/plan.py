@@ -10,6 +10,7 @@ from analysis.plan import Cell, Covariate, EffectPrior, Looks, MetricPlan, Plan
 from experiments.domain.canonical import canonical_json
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.epoch import Version, follow_up_end
+from experiments.domain.evidence import SRM_ALPHA
 from experiments.domain.metric import MetricUse
 from experiments.domain.policy import AnalysisPlan, LiftPrior
 from experiments.domain.segment import EVERYONE
@@ -42,6 +43,7 @@ def plan_of(
         metrics=tuple(_metric(use) for use in definition.metrics),
         cells=cells,
         alpha=rules.alpha,
+        srm_alpha=SRM_ALPHA,
         stopping_rule=rules.stopping_rule.value,
         family=rules.family.value,
         tuned_for_units=rules.tuned_for_units,
