@@ -17,6 +17,7 @@ from experiments.services.caches import Caches
 from experiments.services.consent.cache import ConsentCache
 from experiments.services.consent.consents import Consents
 from experiments.services.forgetting.erase import Eraser, Spools
+from experiments.services.forgetting.files import FileScrubber
 from experiments.services.identity.cache import IdentityCache
 from experiments.services.identity.identify import Identifier
 from experiments.services.keys import Keys
@@ -61,6 +62,7 @@ class Winnow:
     caches: Caches
     identifier: Identifier
     eraser: Eraser
+    file_scrubber: FileScrubber
     consents: Consents
     studies: Studies
     publisher: Publisher
@@ -121,6 +123,7 @@ def build(
             opened, clock, catalog, caches.identities, anonymous_prefixes=settings.anonymous_prefixes
         ),
         eraser=Eraser(opened, clock, caches.profiles.forget, spools, caches.identities.forget),
+        file_scrubber=FileScrubber(opened),
         consents=Consents(opened, clock, caches.consents.catch_up),
         studies=Studies(opened, clock),
         publisher=Publisher(catalog),

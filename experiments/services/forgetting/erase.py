@@ -97,7 +97,7 @@ class Eraser:
             found = work.identities.get(unit_id)
             removed = work.identities.remove(found.person_id) if found else 0
             work.commit()
-            work.scrub()
+            _scrub(work, erased[unit_id])
         self._forget(said_since)
         self._unlinked(ids)
         return removed, frozenset()
@@ -164,7 +164,7 @@ class Eraser:
             work.log.erase(found)
             work.audit.append(_entry(receipt, actor))
             work.commit()
-            work.scrub()
+            _scrub(work, receipt)
         if said_since:
             self._forget(said_since)
 
@@ -187,14 +187,24 @@ def _erase_said(work: UnitOfWork, unit_id: str, receipt: Receipt) -> bool:
     """Erase what was said of a unit since its mark; return whether that was anything."""
     said_since, revision = work.profiles.erase(unit_id)
     if said_since:
-        again = Erasure(
-            id=secrets.token_hex(8),
-            unit_digest=receipt.unit_digest,
-            erased_at=receipt.erased_at,
-            profile_revision=revision,
-        )
-        work.erasures.add(again)
+        work.erasures.add(_again(receipt, revision))
     return said_since > 0
+
+
+def _scrub(work: UnitOfWork, receipt: Receipt) -> None:
+    """Where the database's files are being read, one more mark has those scrub them who follow erasures."""
+    if not work.scrub():
+        work.erasures.add(_again(receipt, profile_revision=0))
+        work.commit()
+
+
+def _again(receipt: Receipt, profile_revision: int) -> Erasure:
+    return Erasure(
+        id=secrets.token_hex(8),
+        unit_digest=receipt.unit_digest,
+        erased_at=receipt.erased_at,
+        profile_revision=profile_revision,
+    )
 
 
 def together(receipts: Sequence[Receipt], identities: int) -> Receipt:
