@@ -241,8 +241,11 @@ def test_logs_name_neither_units_nor_what_is_known_of_them(
         ("/v1/units%2Fcustomer-SECRET", "/v1/units/…"),
         ("/v1/units/customer%2FSECRET/", "/v1/units/…"),
         ("/v1/unit/customer-SECRET", "/v1/unit/…"),
-        ("/api/v1/units/customer-SECRET", "/api/v1/units/…"),
+        ("/api/v1/units/customer-SECRET", "/api/v1/…"),
         ("/v1/units/batch/customer-SECRET", "/v1/units/…"),
+        ("/v1/customers/customer-SECRET", "/v1/customers/…"),
+        ("/v1//customers//customer-SECRET/x", "/v1//customers//…"),
+        ("/v1/events/customer-SECRET", "/v1/events/…"),
     ],
 )
 def test_no_spelling_of_an_address_brings_a_unit_into_the_log(
