@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from experiments.domain.consent import ConsentMode
+from experiments.domain.errors import InvalidInput
 from experiments.services.analysing.results import Results
 from experiments.services.assigning.assign import Assigner
 from experiments.services.assigning.catalog import Catalog, CatalogHolder
@@ -164,6 +165,20 @@ def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:
     spool = Spool(folder, opened, max_bytes=settings.spool_max_bytes)
     spool.start()
     return spool
+
+
+def make_spool_folder(settings: Settings) -> None:
+    """Make the folder before processes start that need it. Raises InvalidInput that names the setting."""
+    if not settings.spool or settings.database_url == "memory://":
+        return
+    try:
+        spool_folder(settings.spool_dir, identity(settings.database_url))
+    except OSError as error:
+        raise InvalidInput(
+            "setting_invalid",
+            f"WINNOW_SPOOL_DIR cannot be used: {settings.spool_dir}: {error.strerror}.",
+            path="/WINNOW_SPOOL_DIR",
+        ) from None
 
 
 def _spools(settings: Settings, opened: OpenUnitOfWork, spool: Spool | None) -> Spools:

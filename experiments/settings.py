@@ -109,7 +109,7 @@ class Settings:
             log_level=read.one_of("LOG_LEVEL", default.log_level, ("debug", "info", "warning", "error")),
             log_json=read.flag("LOG_JSON", default.log_json),
             spool=read.flag("SPOOL", default.spool),
-            spool_dir=Path(read.text("SPOOL_DIR", str(default.spool_dir))),
+            spool_dir=Path(read.text("SPOOL_DIR", "") or default.spool_dir),
             spool_max_bytes=int(
                 read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=100_000, most=MOST_BYTES)
             ),
