@@ -8,28 +8,23 @@ import tempfile
 from pathlib import Path
 
 from experiments.domain.errors import InvalidInput
-from experiments.settings import ROOT, Settings
+from experiments.settings import LEAST_SECRET, ROOT, Settings
 
 SECRET_FILE = ROOT / "var" / "secret_key"
-LEAST_CHARACTERS = 32
 
 
 def secret_key(settings: Settings, kept_in: Path = SECRET_FILE) -> str:
     """Return the key. Of processes that start together, one makes it and all use it."""
     if settings.secret_key is not None:
-        return _long_enough(settings.secret_key, "the one that is given")
+        return settings.secret_key
     try:
         if not kept_in.exists():
             _make(kept_in)
         key = kept_in.read_text().strip()
     except OSError as error:
         raise _unfit(f"it cannot be kept: {error.strerror}") from error
-    return _long_enough(key, "the one that was kept")
-
-
-def _long_enough(key: str, which: str) -> str:
-    if len(key) < LEAST_CHARACTERS:
-        raise _unfit(f"{which} is too short, {LEAST_CHARACTERS} characters are the least")
+    if len(key) < LEAST_SECRET:
+        raise _unfit("the one that was kept is too short")
     return key
 
 
