@@ -14,6 +14,7 @@ from api.logs import logger
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY_IN_PATH = re.compile(r"(wk_[^/_]*_)[^/]+")
 _UNIT_IN_PATH = re.compile(r"(units?/*).+", re.DOTALL | re.IGNORECASE)
+_AFTER_TWO_PARTS = re.compile(r"((?:/+[^/]+){2}/+).+", re.DOTALL)
 _PROBES = frozenset({"/healthz", "/readyz"})
 _log = logger("winnow.http")
 
@@ -48,16 +49,17 @@ def _end(response: Response) -> Response:
 
 
 def _path() -> str:
-    """Return the path without what names a key or a unit, also where no route takes it: people misspell routes.
+    """Return the path without what names a key or a unit; what a terminal would obey is written out.
 
-    What a terminal would obey is written out.
+    Where no route takes it, only its beginning: people misspell routes, and what follows may be anybody's name.
     """
     asked = request.path if request.path.isprintable() else ascii(request.path)[1:-1]
     path = _KEY_IN_PATH.sub(r"\1…", asked)
     rule = request.url_rule
     if rule is not None and "unit_id" not in rule.arguments:
         return path
-    return _UNIT_IN_PATH.sub(r"\1…", path)
+    path = _UNIT_IN_PATH.sub(r"\1…", path)
+    return path if rule is not None else _AFTER_TWO_PARTS.sub(r"\1…", path)
 
 
 def _forget(_error: BaseException | None) -> None:

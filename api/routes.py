@@ -72,10 +72,17 @@ class UnitIdConverter(BaseConverter):
         return value
 
 
+class OnlyUnitIdConverter(UnitIdConverter):
+    """The same where nothing follows the id: what is an address of its own is no unit's, whatever the method."""
+
+    regex = r"(?!(?:batch|consents)\Z).{1,2000}(?<!/consent)"
+
+
 CONVERTERS: Mapping[str, type[BaseConverter]] = {
     "key": KeyConverter,
     "row_id": RowIdConverter,
     "unit": UnitIdConverter,
+    "only_unit": OnlyUnitIdConverter,
 }
 
 

@@ -8,10 +8,9 @@ import tempfile
 from pathlib import Path
 
 from experiments.domain.errors import InvalidInput
-from experiments.settings import ROOT, Settings
+from experiments.settings import LEAST_SECRET, ROOT, Settings
 
 SECRET_FILE = ROOT / "var" / "secret_key"
-LEAST_CHARACTERS = 32
 
 
 def secret_key(settings: Settings, kept_in: Path = SECRET_FILE) -> str:
@@ -24,7 +23,7 @@ def secret_key(settings: Settings, kept_in: Path = SECRET_FILE) -> str:
         key = kept_in.read_text().strip()
     except OSError as error:
         raise _unfit(f"it cannot be kept: {error.strerror}") from error
-    if len(key) < LEAST_CHARACTERS:
+    if len(key) < LEAST_SECRET:
         raise _unfit("the one that was kept is too short")
     return key
 

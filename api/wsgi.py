@@ -31,7 +31,7 @@ _poller = CatalogPoller(
     _winnow.catalog,
     change_feed(_settings),
     _settings.catalog_poll_seconds,
-    caches=_winnow.caches.every,
+    caches=(*_winnow.caches.every, _winnow.file_scrubber),
 )
 _poller.start()
 _metrics.watch(_poller.numbers)

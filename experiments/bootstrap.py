@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from experiments.domain.consent import ConsentMode
+from experiments.domain.errors import InvalidInput
 from experiments.services.analysing.results import Results
 from experiments.services.assigning.assign import Assigner
 from experiments.services.assigning.catalog import Catalog, CatalogHolder
@@ -17,6 +18,7 @@ from experiments.services.caches import Caches
 from experiments.services.consent.cache import ConsentCache
 from experiments.services.consent.consents import Consents
 from experiments.services.forgetting.erase import Eraser, Spools
+from experiments.services.forgetting.files import FileScrubber
 from experiments.services.identity.cache import IdentityCache
 from experiments.services.identity.identify import Identifier
 from experiments.services.keys import Keys
@@ -61,6 +63,7 @@ class Winnow:
     caches: Caches
     identifier: Identifier
     eraser: Eraser
+    file_scrubber: FileScrubber
     consents: Consents
     studies: Studies
     publisher: Publisher
@@ -121,6 +124,7 @@ def build(
             opened, clock, catalog, caches.identities, anonymous_prefixes=settings.anonymous_prefixes
         ),
         eraser=Eraser(opened, clock, caches.profiles.forget, spools, caches.identities.forget),
+        file_scrubber=FileScrubber(opened),
         consents=Consents(opened, clock, caches.consents.catch_up),
         studies=Studies(opened, clock),
         publisher=Publisher(catalog),
@@ -161,6 +165,20 @@ def _spool(settings: Settings, opened: OpenUnitOfWork) -> Spool:
     spool = Spool(folder, opened, max_bytes=settings.spool_max_bytes)
     spool.start()
     return spool
+
+
+def make_spool_folder(settings: Settings) -> None:
+    """Make the folder before processes start that need it. Raises InvalidInput that names the setting."""
+    if not settings.spool or settings.database_url == "memory://":
+        return
+    try:
+        spool_folder(settings.spool_dir, identity(settings.database_url))
+    except OSError as error:
+        raise InvalidInput(
+            "setting_invalid",
+            f"WINNOW_SPOOL_DIR cannot be used: {settings.spool_dir}: {error.strerror}.",
+            path="/WINNOW_SPOOL_DIR",
+        ) from None
 
 
 def _spools(settings: Settings, opened: OpenUnitOfWork, spool: Spool | None) -> Spools:

@@ -26,6 +26,8 @@ OUR_OWN = (f"{PREFIX}TEST_", f"{PREFIX}BENCHMARK_")
 DAY_SECONDS = 86_400
 MOST_DAYS = 36_500
 """A hundred years: before the calendar ends, in which all that is old is looked for."""
+LEAST_SECRET = 32
+"""Characters."""
 MOST_BYTES = 1 << 50
 MOST_OFTEN = 1_000_000_000
 DEFAULT_DATABASE_URL = f"sqlite:///{ROOT / 'var' / 'winnow.sqlite'}"
@@ -94,7 +96,7 @@ class Settings:
         default = cls()
         return cls(
             database_url=read.text("DATABASE_URL", DEFAULT_DATABASE_URL),
-            secret_key=read.text("SECRET_KEY", "") or None,
+            secret_key=read.secret("SECRET_KEY"),
             host=read.text("HOST", default.host),
             port=int(read.number("PORT", default.port, least=1, most=65_535)),
             cors_origins=read.origins("CORS_ORIGINS"),
@@ -109,7 +111,7 @@ class Settings:
             log_level=read.one_of("LOG_LEVEL", default.log_level, ("debug", "info", "warning", "error")),
             log_json=read.flag("LOG_JSON", default.log_json),
             spool=read.flag("SPOOL", default.spool),
-            spool_dir=Path(read.text("SPOOL_DIR", str(default.spool_dir))),
+            spool_dir=Path(read.text("SPOOL_DIR", "") or default.spool_dir),
             spool_max_bytes=int(
                 read.number("SPOOL_MAX_BYTES", default.spool_max_bytes, least=100_000, most=MOST_BYTES)
             ),
@@ -172,6 +174,14 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         self.names.add(f"{PREFIX}{name}")
         return self._environment.get(f"{PREFIX}{name}", default)
+
+    def secret(self, name: str) -> str | None:
+        """Return a text that nobody guesses, or none; a refusal does not repeat it."""
+        text = self.text(name, "")
+        if 0 < len(text) < LEAST_SECRET:
+            message = f"WINNOW_{name} is too short; at least {LEAST_SECRET} characters are wanted."
+            raise InvalidInput("setting_invalid", message, path=f"/WINNOW_{name}")
+        return text or None
 
     def several(self, name: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.text(name, "").split(",") if part.strip())

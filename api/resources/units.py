@@ -26,7 +26,7 @@ routes = Routes(
     "attributes of a request.",
     parser=ItemParser,
 )
-_ONE = "/units/<unit:unit_id>"
+_ONE = "/units/<only_unit:unit_id>"
 _UNSTORED = {"Cache-Control": "no-store"}
 
 

@@ -40,7 +40,7 @@ class House:
 @contextmanager
 def house(*experiments: dict[str, Any], url: str = "memory://") -> Iterator[House]:
     """Open a database that is migrated, and put running experiments into it."""
-    winnow = build(Settings(database_url=url, secret_key="only for a benchmark"))
+    winnow = build(Settings(database_url=url, secret_key="only for a benchmark, and nobody else"))
     key = winnow.keys.create("benchmark", frozenset({Scope.ADMIN}), actor="benchmark").text
     app = create_app(winnow=winnow)
     made = House(winnow=winnow, client=app.test_client(), headers={"Authorization": f"Bearer {key}"})

@@ -87,7 +87,7 @@ def environment(ground: Ground, url: str) -> dict[str, str]:
     """Return what a server is told."""
     return {
         "WINNOW_DATABASE_URL": url,
-        "WINNOW_SECRET_KEY": "only for a benchmark",
+        "WINNOW_SECRET_KEY": "only for a benchmark, and nobody else",
         "WINNOW_SPOOL_DIR": str(ground.folder / f"spool-{uuid.uuid4().hex}"),
         "WINNOW_LOG_LEVEL": "error",
     }

@@ -13,7 +13,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 
-from experiments.bootstrap import build
+from experiments.bootstrap import build, make_spool_folder
 from experiments.cli.console import err
 from experiments.cli.streams import stream_process
 from experiments.domain.errors import InvalidInput
@@ -50,6 +50,7 @@ def serve(host: str | None, port: int | None, workers: int, threads: int, migrat
     _refuse_used(address, number)
     if settings.stream_url:
         _refuse_used(address, settings.stream_port)
+    make_spool_folder(settings)
     err().print(f"Winnow serves http://{address}:{number} (process {os.getpid()}).", soft_wrap=True)
     server = Granian(
         APPLICATION,

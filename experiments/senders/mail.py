@@ -10,13 +10,18 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import partial
 
 from experiments.domain.delivery import Answer
 from experiments.domain.mail import MailServer, Security
 from experiments.domain.notice import Notice
 from experiments.senders.message import as_text
+from experiments.senders.within import within
 
 TIMEOUT_SECONDS = 10.0
+"""For each piece that is read."""
+ATTEMPT_SECONDS = 30.0
+"""For all of it: a server may say a little now and then, for ever."""
 
 
 class Mail:
@@ -41,7 +46,7 @@ class Mail:
         """Make one attempt. What the server said is not kept, beyond its number: it often repeats addresses."""
         message = self.message(notice, now)
         try:
-            refused = self._handed_over(message)
+            refused = within(ATTEMPT_SECONDS, partial(self._handed_over, message))
         except TimeoutError:
             return Answer(error="timeout")
         except smtplib.SMTPResponseException as trouble:

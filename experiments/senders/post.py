@@ -14,6 +14,7 @@ from experiments.domain.notice import Notice
 from experiments.domain.signature import signed_headers
 from experiments.domain.webhook import Webhook
 from experiments.senders.message import as_body
+from experiments.senders.within import within
 
 TIMEOUT_SECONDS = 10.0
 USER_AGENT = "Winnow-Webhooks/1"
@@ -35,7 +36,7 @@ class Post:
             **signed_headers(webhook.secrets(now), notice.id, now, body),
         }
         try:
-            response = asyncio.run(self._post(webhook.url, headers, body))
+            response = within(self._timeout_seconds, lambda: asyncio.run(self._post(webhook.url, headers, body)))
         except (TimeoutError, httpx.TimeoutException):
             return Answer(error="timeout")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as trouble:
@@ -43,7 +44,10 @@ class Post:
         return _answer(response, now)
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> httpx.Response:
-        """A client's own time limits are for each step; a receiver that drips headers is cut off by this one alone."""
+        """A client's own time limits are for each step; a receiver that drips headers is cut off by this one alone.
+
+        It does not cut off the looking up of a name, for which `asyncio.run` waits at its end.
+        """
         async with asyncio.timeout(self._timeout_seconds), httpx.AsyncClient(timeout=self._timeout_seconds) as client:
             request = client.build_request("POST", url, headers=headers, content=body)
             response = await client.send(request, stream=True, follow_redirects=False)

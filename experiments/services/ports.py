@@ -198,8 +198,11 @@ class UnitOfWork(Protocol):
 
     def commit(self) -> None: ...
 
-    def scrub(self) -> None:
-        """After a commit: leave as little of what was deleted in the database's files as it lets us see to."""
+    def scrub(self) -> bool:
+        """After a commit: leave as little of what was deleted in the database's files as it lets us see to.
+
+        False where somebody reads in them: then some may be left, until this is done again.
+        """
 
     def catalog_version(self) -> int:
         """Return a number that grows whenever an experiment, a layer, an attribute or a source is stored."""

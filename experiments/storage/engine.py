@@ -49,11 +49,16 @@ _SILENT_NETWORK = {
 
 
 def normalised(url: str) -> URL:
-    """Return the address with the one driver we use per database; refuse other databases."""
+    """Return the address with the one driver we use per database; refuse other databases.
+
+    A host with an @ in it begins with the end of a password that is not encoded.
+    """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise _unfit_url() from None
+    if "@" in (parsed.host or ""):
+        raise _unfit_url()
     match parsed.get_backend_name():
         case "postgresql" | "postgres":
             return parsed.set(drivername="postgresql+psycopg")
@@ -77,7 +82,7 @@ def identity(url: str) -> str:
 def _unfit_url() -> InvalidInput:
     return InvalidInput(
         "database_url_invalid",
-        "A database address is postgresql://…, sqlite:///<file> or memory://.",
+        "A database address is postgresql://…, sqlite:///<file> or memory://; an @ in a password is written %40.",
         path="/database_url",
     )
 

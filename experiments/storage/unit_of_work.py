@@ -22,7 +22,7 @@ from experiments.storage.customers.consent_store import SqlConsentStore
 from experiments.storage.customers.erasure_store import SqlErasureStore
 from experiments.storage.customers.identity_store import SqlIdentityStore
 from experiments.storage.customers.profile_store import SqlProfileStore
-from experiments.storage.engine import make_engine, reading, unavailable
+from experiments.storage.engine import BUSY_SECONDS, make_engine, reading, unavailable
 from experiments.storage.experiments.catalog_changes import change_feed
 from experiments.storage.experiments.experiment_store import SqlExperimentStore
 from experiments.storage.experiments.library import ATTRIBUTES, LAYERS, METRICS, SEGMENTS, SOURCES, SqlLibrary
@@ -43,6 +43,9 @@ from experiments.storage.results.drift_store import SqlDriftStore
 from experiments.storage.results.snapshot_store import SqlSnapshotStore
 from experiments.storage.studies.report_store import SqlSegmentReportStore
 from experiments.storage.studies.study_store import SqlListStore, SqlStudyStore
+
+_SCRUB_WAIT_MS = 200
+"""So long a scrub waits for those who read, as those who write wait for it meanwhile."""
 
 
 class Database(Protocol):
@@ -143,14 +146,19 @@ class SqlUnitOfWork(ports.UnitOfWork):
         self._connection.commit()
         self._log.appended = False
 
-    def scrub(self) -> None:
+    def scrub(self) -> bool:
         """SQLite zeroes what is deleted (`engine.py`); what its write-ahead log still has goes here, unless it is read.
 
         PostgreSQL's dead rows go with its own vacuum.
         """
-        if self._connection.dialect.name == "sqlite":
-            driver = cast(sqlite3.Connection, self._connection.connection.driver_connection)
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        if self._connection.dialect.name != "sqlite":
+            return True
+        driver = cast(sqlite3.Connection, self._connection.connection.driver_connection)
+        driver.execute(f"PRAGMA busy_timeout = {_SCRUB_WAIT_MS}").close()
+        try:
+            return not driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {1_000 * BUSY_SECONDS}").close()
 
     def catalog_version(self) -> int:
         number: int = self._connection.execute(select(catalog_version.c.number)).scalar_one()

@@ -72,7 +72,7 @@ def worker(once: bool, interval: float | None) -> None:
         analyst,
         holder=holder_name(),
         stop=stop,
-        deliver=lambda: deliver(DELIVERIES),
+        deliver=partial(deliver, DELIVERIES, stop.is_set),
         adapt=lambda key: adapter.step(key, actor=MACHINE),
         follow=followers.step,
         retain=partial(

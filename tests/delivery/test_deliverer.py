@@ -49,6 +49,20 @@ def test_no_more_attempts_than_asked_for(house: House) -> None:
     assert [deliverer.deliver_due(2), deliverer.deliver_due(2), deliverer.deliver_due(2)] == [2, 2, 1]
 
 
+def test_who_is_told_to_stop_sends_no_further_letter(house: House) -> None:
+    subscribe(house)
+    for _ in range(3):
+        house.tell()
+    sent: list[str] = []
+
+    def send(letter: Letter, _webhook: Webhook | None) -> Answer:
+        sent.append(letter.notice.id)
+        return Answer(status=200)
+
+    assert sending(house, send).deliver_due(10, is_over=lambda: bool(sent)) == 1
+    assert len(sent) == 1
+
+
 def test_slow_receivers_end_the_round(house: House) -> None:
     subscribe(house)
     for _ in range(9):

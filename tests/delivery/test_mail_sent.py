@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +135,39 @@ def test_a_server_that_is_not_there(clock: FakeClock) -> None:
     house.tell()
     house.deliverer.deliver_due()
     assert house.letter(EMAIL).delivery.last_error == "smtp:ConnectionRefusedError"
+
+
+@pytest.fixture
+def dripping() -> Iterator[MailServer]:
+    """A server that says a byte of its greeting now and then; it ends after five seconds, should nobody else."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with suppress(OSError), listening.accept()[0] as line:
+                for _ in range(100):
+                    line.sendall(b"2")
+                    if over.wait(0.05):
+                        break
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        yield mail_server(f"smtp://127.0.0.1:{listening.getsockname()[1]}")
+        over.set()
+        thread.join(5)
+
+
+def test_a_server_that_drips_its_answer_is_given_up(
+    clock: FakeClock, dripping: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.senders.mail.ATTEMPT_SECONDS", 0.3)
+    house = by_mail(clock, dripping)
+    house.tell()
+    began = time.monotonic()
+    house.deliverer.deliver_due()
+    assert time.monotonic() - began < 3
+    after = house.letter(EMAIL).delivery
+    assert (after.state, after.last_error) == (DeliveryState.PENDING, "timeout")
 
 
 def test_signing_in(clock: FakeClock, postbox: MailReceiver) -> None:

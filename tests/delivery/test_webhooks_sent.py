@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import json
 import socket
+import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -120,6 +122,29 @@ def test_nobody_listens(house: House, receiver: WebReceiver) -> None:
         house.tell()
         house.deliverer.deliver_due()
     assert house.letter(made.stored.value.id).delivery.last_error == "connection:ConnectError"
+
+
+def test_a_name_that_nobody_resolves_is_given_up(
+    house: House, receiver: WebReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def hang(*_arguments: object, **_options: object) -> list[object]:
+        over.wait(4)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    receiver.url = "http://receiver.example/"
+    made = house.subscribe(receiver)
+    house.tell()
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", hang)
+        began = time.monotonic()
+        house.deliverer.deliver_due()
+        took = time.monotonic() - began
+        over.set()
+    after = house.letter(made.stored.value.id).delivery
+    assert (after.state, after.last_error) == (DeliveryState.PENDING, "timeout")
+    assert took < 3
 
 
 @pytest.mark.parametrize("url", ["http://a..b/", "http://xn--/", "http://-/", "http://%00/", "https://127.0.0.1:1/"])

@@ -86,11 +86,26 @@ def test_a_profile_is_written_and_read(house: Caller) -> None:
     assert patch(house, "u1", "crm", city=None).json["attributes"]["city"] == "Köln"
 
 
-@pytest.mark.parametrize("unit_id", ["a/b", "a//b", "Zoë 🛒", "batch", "a%2Fb", "x?y", "."])
+@pytest.mark.parametrize("unit_id", ["a/b", "a//b", "Zoë 🛒", "batches", "a%2Fb", "x?y", ".", "a/consents", "consent"])
 def test_a_unit_is_called_whatever_others_call_it(house: Caller, unit_id: str) -> None:
     address = quote(unit_id, safe="")
     assert patch(house, address, city="Bonn").json["unit_id"] == unit_id
     assert house.get(f"/v1/units/{address}").json["attributes"] == {"city": "Bonn"}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allowed"),
+    [
+        *(("u1/consent", method, {"GET", "HEAD", "PUT", "OPTIONS"}) for method in ("DELETE", "PATCH", "POST")),
+        ("u1/consent/consent", "DELETE", {"GET", "HEAD", "PUT", "OPTIONS"}),
+        *(("consents", method, {"POST", "OPTIONS"}) for method in ("DELETE", "PATCH", "GET", "PUT")),
+        *(("batch", method, {"POST", "OPTIONS"}) for method in ("DELETE", "PATCH", "GET", "PUT")),
+    ],
+)
+def test_what_is_an_address_of_its_own_is_no_unit(house: Caller, path: str, method: str, allowed: set[str]) -> None:
+    answer = house.send(method, f"/v1/units/{path}", {"source": "crm", "attributes": {"city": "Bonn"}})
+    assert refusal(answer) == (405, "method_not_allowed", None)
+    assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
 def test_an_address_that_is_not_utf8_names_nobody(house: Caller) -> None:
@@ -226,8 +241,11 @@ def test_logs_name_neither_units_nor_what_is_known_of_them(
         ("/v1/units%2Fcustomer-SECRET", "/v1/units/…"),
         ("/v1/units/customer%2FSECRET/", "/v1/units/…"),
         ("/v1/unit/customer-SECRET", "/v1/unit/…"),
-        ("/api/v1/units/customer-SECRET", "/api/v1/units/…"),
+        ("/api/v1/units/customer-SECRET", "/api/v1/…"),
         ("/v1/units/batch/customer-SECRET", "/v1/units/…"),
+        ("/v1/customers/customer-SECRET", "/v1/customers/…"),
+        ("/v1//customers//customer-SECRET/x", "/v1//customers//…"),
+        ("/v1/events/customer-SECRET", "/v1/events/…"),
     ],
 )
 def test_no_spelling_of_an_address_brings_a_unit_into_the_log(

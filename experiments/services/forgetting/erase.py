@@ -15,6 +15,7 @@ from typing import Protocol
 from experiments.domain.erasure import Erasure, ForcedIn, Receipt, unit_digest
 from experiments.domain.membership import member_of_digest
 from experiments.domain.names import check_id
+from experiments.services.forgetting.replayed import replayed
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.ports import UnitRows
 
@@ -96,7 +97,7 @@ class Eraser:
             found = work.identities.get(unit_id)
             removed = work.identities.remove(found.person_id) if found else 0
             work.commit()
-            work.scrub()
+            _scrub(work, erased[unit_id])
         self._forget(said_since)
         self._unlinked(ids)
         return removed, frozenset()
@@ -107,23 +108,18 @@ class Eraser:
         spooled = SpooledRows()
         if self._spools is not None:
             spooled = self._spools.rows_of(unit_id, after=before)
-        found, counted, forced_in = self._find(unit_id)
+        found, names, counted, forced_in = self._find(unit_id)
         receipt = Receipt(
             id=erasure.id,
             erased_at=erasure.erased_at,
             unit_digest=erasure.unit_digest,
-            deleted={
-                "profiles": profiles,
-                "exposures": len(found.exposures),
-                "events": len(found.events),
-                **counted,
-            },
+            deleted={**counted, "profiles": profiles + counted["profiles"]},
             waiting={"spooled": spooled.rows, "dead": spooled.dead_rows},
             unreadable_files=spooled.unreadable_files,
             forced_in=forced_in,
             left=LEFT,
         )
-        self._delete(unit_id, found, receipt, actor)
+        self._delete([unit_id, *names], found, receipt, actor)
         if self._spools is not None:
             self._spools.clean()
         return receipt
@@ -143,27 +139,34 @@ class Eraser:
             work.commit()
         return before, erasure, profiles
 
-    def _find(self, unit_id: str) -> tuple[UnitRows, Mapping[str, int], tuple[ForcedIn, ...]]:
+    def _find(self, unit_id: str) -> tuple[UnitRows, frozenset[str], Mapping[str, int], tuple[ForcedIn, ...]]:
         """Look through the log, which has no index of units: those who append wait for nobody meanwhile."""
         with self._open(read_only=True) as work:
+            loaded = replayed(work, unit_id)
+            rows = work.log.rows_of(unit_id) + loaded.rows
             counted = {
-                "behaviour": len(work.behaviour.some([unit_id])),
-                "activity": len(work.activity.some([unit_id])),
+                "profiles": len(work.profiles.some(loaded.names)),
+                "exposures": len(rows.exposures),
+                "events": len(rows.events),
+                "behaviour": len(work.behaviour.some([unit_id, *loaded.names])),
+                "activity": len(work.activity.some([unit_id, *loaded.names])),
             }
-            return work.log.rows_of(unit_id), counted, tuple(_forced_in(work, unit_id))
+            return rows, loaded.names, counted, tuple(_forced_in(work, unit_id))
 
-    def _delete(self, unit_id: str, found: UnitRows, receipt: Receipt, actor: str) -> None:
+    def _delete(self, ids: Sequence[str], found: UnitRows, receipt: Receipt, actor: str) -> None:
         """Delete what was found. Who follows the log waits meanwhile; what they said since the mark goes as well."""
         with self._open() as work:
-            _uncount(work, [unit_id])
-            work.reports.forget(member_of_digest(receipt.unit_digest))
-            said_since = _erase_said(work, unit_id, receipt)
+            _uncount(work, ids)
+            salt = work.erasures.salt()
+            for one in ids:
+                work.reports.forget(member_of_digest(unit_digest(salt, one)))
+            said_since = [one for one in ids if _erase_said(work, one, receipt)]
             work.log.erase(found)
             work.audit.append(_entry(receipt, actor))
             work.commit()
-            work.scrub()
+            _scrub(work, receipt)
         if said_since:
-            self._forget([unit_id])
+            self._forget(said_since)
 
 
 def _ids_of(work: UnitOfWork, unit_id: str) -> frozenset[str]:
@@ -184,14 +187,24 @@ def _erase_said(work: UnitOfWork, unit_id: str, receipt: Receipt) -> bool:
     """Erase what was said of a unit since its mark; return whether that was anything."""
     said_since, revision = work.profiles.erase(unit_id)
     if said_since:
-        again = Erasure(
-            id=secrets.token_hex(8),
-            unit_digest=receipt.unit_digest,
-            erased_at=receipt.erased_at,
-            profile_revision=revision,
-        )
-        work.erasures.add(again)
+        work.erasures.add(_again(receipt, revision))
     return said_since > 0
+
+
+def _scrub(work: UnitOfWork, receipt: Receipt) -> None:
+    """Where the database's files are being read, one more mark has those scrub them who follow erasures."""
+    if not work.scrub():
+        work.erasures.add(_again(receipt, profile_revision=0))
+        work.commit()
+
+
+def _again(receipt: Receipt, profile_revision: int) -> Erasure:
+    return Erasure(
+        id=secrets.token_hex(8),
+        unit_digest=receipt.unit_digest,
+        erased_at=receipt.erased_at,
+        profile_revision=profile_revision,
+    )
 
 
 def together(receipts: Sequence[Receipt], identities: int) -> Receipt:

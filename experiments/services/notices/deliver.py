@@ -6,6 +6,7 @@ notice twice, and knows it by its id.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -44,11 +45,11 @@ class Deliverer:
         self._send = send
         self._purged_at: datetime | None = None
 
-    def deliver_due(self, limit: int = 100) -> int:
-        """Make at most so many attempts at what is due; return how many were made."""
+    def deliver_due(self, limit: int = 100, is_over: Callable[[], bool] = lambda: False) -> int:
+        """Make at most so many attempts at what is due, until told that it is over; return how many were made."""
         until = self._clock() + timedelta(seconds=ROUND_SECONDS)
         attempts = 0
-        while attempts < limit and self._clock() <= until:
+        while attempts < limit and self._clock() <= until and not is_over():
             letter, webhook = self._claim()
             if letter is None:
                 break

@@ -136,6 +136,9 @@ class UnitRows:
     exposures: tuple[int, ...]
     events: tuple[int, ...]
 
+    def __add__(self, others: UnitRows) -> UnitRows:
+        return UnitRows(exposures=self.exposures + others.exposures, events=self.events + others.events)
+
 
 class CountStore(Protocol[Row, At]):
     """What was counted by following the log: one row per unit, and the place that was reached."""

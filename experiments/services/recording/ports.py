@@ -26,17 +26,37 @@ class Watermark:
     identity_revision: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstantRow:
+    """A row of the log by its id: whose it is, and when it occurred."""
+
+    id: int
+    is_event: bool
+    unit_id: str
+    occurred_at: datetime
+
+
 class EventLog(Protocol):
     """Append-only but for erasure and retention, idempotent on `event_id` (exposures and events apart).
 
     What was received of a unit before it was erased, or while it does not consent, is not stored, and nobody is told.
     """
 
-    def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
-        """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
+    def withheld(self, unit_ids: Collection[str], *, received_at: datetime) -> frozenset[str]:
+        """Those of whom what was received then is not stored; that holds until the end of the transaction."""
 
-    def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
-        """Store what is new and return the event ids that were there before. Ids within one call are distinct."""
+    def append_exposures(
+        self, exposures: Sequence[Exposure], *, received_at: datetime, is_asked: bool = False
+    ) -> frozenset[str]:
+        """Store what is new and return the event ids that were there before. Ids within one call are distinct.
+
+        `is_asked`: the caller has asked `withheld` already, by the ids that persons know.
+        """
+
+    def append_events(
+        self, events: Sequence[Event], *, received_at: datetime, is_asked: bool = False
+    ) -> frozenset[str]:
+        """The same for events."""
 
     def load(self, lines: Lines) -> None:
         """Store what is new of rows that were accepted before; ids may repeat among them.
@@ -46,6 +66,9 @@ class EventLog(Protocol):
 
     def rows_of(self, unit_id: str) -> UnitRows:
         """Look through all rows for those of a unit."""
+
+    def instants_of(self, unit_ids: Collection[str]) -> Sequence[InstantRow]:
+        """Look through all rows for those of these units, and when they occurred."""
 
     def erase(self, rows: UnitRows) -> None:
         """Delete these rows; the ids of all others stay."""

@@ -19,6 +19,7 @@ from experiments.domain.errors import DomainError, InvalidInput
 from experiments.domain.event import MAX_VALUE
 from experiments.domain.names import check_id
 from experiments.domain.segment import EVERYONE
+from experiments.services.replaying.names import name_of
 from experiments.services.replaying.plan import AttributeKind, ReplayPlan
 
 Fields = Mapping[str, str]
@@ -28,9 +29,13 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One unit: what it was shown, its outcomes as (event name, value), and what was `known` of it before."""
+    """One unit: what it was shown, its outcomes as (event name, value), and what was `known` of it before.
+
+    `id_in_file`: by which a person is asked for consent, and erased; None: the file names nobody.
+    """
 
     number: int
+    id_in_file: str | None
     unit_id: str
     attributes: Mapping[str, Any]
     segment: str
@@ -108,7 +113,7 @@ class WideFile:
 class _RowParser:
     def __init__(self, plan: ReplayPlan) -> None:
         self._plan = plan
-        self._prefix = plan.wish.key
+        self._key = plan.wish.key
         self._segments = [(compile_condition(segment.condition), segment.key) for segment in plan.segments]
         self._seen: dict[str, int] = {}
 
@@ -116,7 +121,8 @@ class _RowParser:
         column: str | None = None
         try:
             column = self._plan.unit_column
-            unit_id = self._unit(number, line, fields)
+            id_in_file = self._id(line, fields)
+            check_id(unit_id := name_of(self._key, id_in_file or str(number)), "")
             column = self._plan.variant_column
             variant = self._variant(fields[column])
             attributes: dict[str, Any] = {}
@@ -133,6 +139,7 @@ class _RowParser:
             return BadRow(line=line, column=column, code=refusal.code, message=refusal.message)
         return Row(
             number=number,
+            id_in_file=id_in_file,
             unit_id=unit_id,
             attributes=attributes,
             segment=self._segment(attributes),
@@ -141,17 +148,14 @@ class _RowParser:
             known=tuple(known),
         )
 
-    def _unit(self, number: int, line: int, fields: Fields) -> str:
-        """All rows of a file happen at once, so units are told apart by the experiment's key: what the same customer
-        does in another experiment, replayed or live, says nothing about this one."""
+    def _id(self, line: int, fields: Fields) -> str | None:
         if self._plan.unit_column is None:
-            return f"{self._prefix}-{number}"
+            return None
         unit_id = fields[self._plan.unit_column]
         if not unit_id:
             raise InvalidInput("id_invalid", "The id is missing.")
         if self._seen.setdefault(unit_id, line) != line:
             raise InvalidInput("unit_repeated", f"Unit {unit_id!r} stands on line {self._seen[unit_id]} already.")
-        check_id(unit_id := f"{self._prefix}-{unit_id}", "")
         return unit_id
 
     def _variant(self, value: str) -> str:

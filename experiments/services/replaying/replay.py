@@ -18,9 +18,9 @@ from experiments.services.assigning.catalog import CatalogHolder
 from experiments.services.authoring.wishes import resolve
 from experiments.services.ports import AuditEntry, Clock, Library, OpenUnitOfWork, UnitOfWork
 from experiments.services.replaying.file import BadRow, Row
+from experiments.services.replaying.names import ACTION, HAS_IDS, entry_of
 from experiments.services.replaying.plan import BEFORE_SECONDS, ReplayPlan
 
-ACTION = "experiment.replay"
 BATCH = 5_000
 Progress = Callable[[str, int, int | None], None]
 """Called with the step (`check` or `load`), the rows done, and the rows in all where they are known."""
@@ -79,7 +79,8 @@ class Replayer:
     ) -> Replayed:
         """Load the file; a second time says so and stores nothing.
 
-        Raises BadRows; AlreadyExists where the key belongs to something else; InvalidInput where the plan is refused.
+        Raises BadRows; AlreadyExists where the key belongs to something else; InvalidInput where the plan is refused,
+        or nobody in the file consents.
         """
         tell = progress or (lambda step, done, total: None)
         rows = check_rows(source, tell, most_bad_rows)
@@ -93,7 +94,15 @@ class Replayer:
             units, events = _load(work, source, _Stamp(version=version, file_sha256=checked or "", at=now), tell, rows)
             if source.sha256 != checked:
                 raise InvalidInput("file_changed", "The file changed while it was read; nothing was loaded.")
-            detail = {"file_sha256": checked, "plan_sha256": plan.sha256, "units": units, "events": events}
+            if not units:
+                raise InvalidInput("nobody_consents", "No unit of the file consents; nothing was loaded.")
+            detail = {
+                "file_sha256": checked,
+                "plan_sha256": plan.sha256,
+                "units": units,
+                "events": events,
+                HAS_IDS: plan.unit_column is not None,
+            }
             work.audit.append(AuditEntry(at=now, actor=actor, action=ACTION, subject=plan.wish.key, detail=detail))
             work.commit()
         self._catalog.catch_up()
@@ -108,7 +117,7 @@ class Replayer:
                 work.experiments.get(key)
             except NotFound:
                 return None
-            entry = _entry_of(work, key)
+            entry = entry_of(work, key)
         if entry is None or (entry.detail["file_sha256"], entry.detail["plan_sha256"]) != (file_sha256, plan.sha256):
             raise AlreadyExists("experiment", key)
         return Replayed(experiment=key, units=entry.detail["units"], events=entry.detail["events"], already=True)
@@ -133,18 +142,6 @@ def check_rows(source: Source, tell: Progress, most: int) -> int:
         raise InvalidInput("file_empty", "The file holds no rows.")
     tell("check", good, good)
     return good
-
-
-def _entry_of(work: UnitOfWork, key: str) -> AuditEntry | None:
-    after: str | None = None
-    while True:
-        page = work.audit.page(subject=key, after=after, limit=200)
-        for entry in page.items:
-            if entry.action == ACTION:
-                return entry
-        if page.next_after is None:
-            return None
-        after = page.next_after
 
 
 def _start(work: UnitOfWork, plan: ReplayPlan, actor: str, now: datetime) -> Version:
@@ -192,12 +189,13 @@ def _load(work: UnitOfWork, source: Source, stamp: _Stamp, tell: Progress, total
 
 
 def _store(work: UnitOfWork, batch: Sequence[Row], stamp: _Stamp) -> tuple[int, int]:
-    lacking = work.consents.lacking({row.unit_id for row in batch})
-    rows = [row for row in batch if row.unit_id not in lacking]
+    asked = {row.id_in_file for row in batch if row.id_in_file is not None}
+    withheld = work.log.withheld(asked, received_at=stamp.at)
+    rows = [row for row in batch if row.id_in_file not in withheld]
     events = [stamp.event(row, name, value) for row in rows for name, value in row.outcomes]
     events += [stamp.event(row, name, value, before=True) for row in rows for name, value in row.known]
-    work.log.append_exposures([stamp.exposure(row) for row in rows], received_at=stamp.at)
-    work.log.append_events(events, received_at=stamp.at)
+    work.log.append_exposures([stamp.exposure(row) for row in rows], received_at=stamp.at, is_asked=True)
+    work.log.append_events(events, received_at=stamp.at, is_asked=True)
     return len(rows), len(events)
 
 

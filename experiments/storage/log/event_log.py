@@ -9,11 +9,13 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, Select, Table, Text, delete, exists, func, or_, select, type_coerce
 
+from experiments.domain.erasure import Erased
 from experiments.domain.event import Channel, Event, Exposure
+from experiments.services.consent.picture import NotStored
 from experiments.services.profiles.ports import UnitRows
 from experiments.services.recording.erased_lines import oldest_received, units_in, without
 from experiments.services.recording.lines import EVENT_COLUMNS, EXPOSURE_COLUMNS, Lines
-from experiments.services.recording.ports import Watermark
+from experiments.services.recording.ports import InstantRow, Watermark
 from experiments.storage.columns import instant_of
 from experiments.storage.customers.consent_store import SqlConsentStore
 from experiments.storage.customers.erasure_store import SqlErasureStore
@@ -35,36 +37,42 @@ class SqlEventLog(ABC):
         self._erasures = SqlErasureStore(connection)
         self.appended = False
 
-    def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
-        return self._append(tables.exposures, [_exposure_values(exposure, received_at) for exposure in exposures])
+    def append_exposures(
+        self, exposures: Sequence[Exposure], *, received_at: datetime, is_asked: bool = False
+    ) -> frozenset[str]:
+        rows = [_exposure_values(exposure, received_at) for exposure in exposures]
+        return self._append(tables.exposures, rows if is_asked else self._kept(rows, received_at))
 
-    def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
-        return self._append(tables.events, [_event_values(event, received_at) for event in events])
+    def append_events(
+        self, events: Sequence[Event], *, received_at: datetime, is_asked: bool = False
+    ) -> frozenset[str]:
+        rows = [_event_values(event, received_at) for event in events]
+        return self._append(tables.events, rows if is_asked else self._kept(rows, received_at))
 
     def _append(self, table: Table, rows: list[dict[str, Any]]) -> frozenset[str]:
-        if not rows:
-            return frozenset()
-        self._join_writers()
-        rows = self._consented(self._without_erased(rows))
         if not rows:
             return frozenset()
         self.appended = True
         return frozenset(row["event_id"] for row in rows) - self._insert_new(table, rows)
 
-    def _without_erased(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Drop what was received before its unit was erased: looked for by who may append, so none slips through."""
-        received_at = rows[0]["received_at"]
-        latest = self._erasures.latest()
-        if latest is None or latest < received_at:
-            return rows
-        erased = self._erasures.since(received_at)
-        return [row for row in rows if not erased.covers(row["unit_id"], received_at)]
+    def _kept(self, rows: list[dict[str, Any]], received_at: datetime) -> list[dict[str, Any]]:
+        withheld = self.withheld({row["unit_id"] for row in rows}, received_at=received_at)
+        return [row for row in rows if row["unit_id"] not in withheld] if withheld else rows
 
-    def _consented(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if not rows or not self._consents.asks():
-            return rows
-        dropped = self._consents.not_stored({row["unit_id"] for row in rows}, rows[0]["received_at"])
-        return [row for row in rows if not dropped.covers(row["unit_id"], row["received_at"])]
+    def withheld(self, unit_ids: Collection[str], *, received_at: datetime) -> frozenset[str]:
+        """Look as one who may append: so nothing slips through."""
+        if not unit_ids:
+            return frozenset()
+        self._join_writers()
+        unwanted = self._erased_since(received_at), self._not_consenting(unit_ids, received_at)
+        return frozenset(one for one in unit_ids if any(some.covers(one, received_at) for some in unwanted if some))
+
+    def _erased_since(self, received_at: datetime) -> Erased | None:
+        latest = self._erasures.latest()
+        return None if latest is None or latest < received_at else self._erasures.since(received_at)
+
+    def _not_consenting(self, unit_ids: Collection[str], received_at: datetime) -> NotStored | None:
+        return self._consents.not_stored(unit_ids, received_at) if self._consents.asks() else None
 
     def load(self, lines: Lines) -> None:
         self._join_writers()
@@ -109,6 +117,16 @@ class SqlEventLog(ABC):
             for table in (tables.exposures, tables.events)
         )
         return UnitRows(exposures=exposures, events=events)
+
+    def instants_of(self, unit_ids: Collection[str]) -> Sequence[InstantRow]:
+        take_time(self._connection)
+        return [
+            InstantRow(id=row_id, is_event=table is tables.events, unit_id=unit_id, occurred_at=occurred_at)
+            for table in (tables.exposures, tables.events)
+            for row_id, unit_id, occurred_at in self._connection.execute(
+                select(table.c.id, table.c.unit_id, table.c.occurred_at).where(table.c.unit_id.in_(unit_ids))
+            )
+        ]
 
     def erase(self, rows: UnitRows) -> None:
         for table, ids in ((tables.exposures, rows.exposures), (tables.events, rows.events)):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from experiments.domain.errors import NotFound
@@ -25,7 +25,7 @@ from experiments.services.recording.lines import (
     instant_of,
     rows_in,
 )
-from experiments.services.recording.ports import Watermark
+from experiments.services.recording.ports import InstantRow, Watermark
 from experiments.storage.log.event_log import BATCH_ROWS, channel_name
 from experiments.storage.memory.consents import MemoryConsentStore
 from experiments.storage.memory.erasures import MemoryErasureStore
@@ -108,17 +108,25 @@ class MemoryEventLog:
         self._new_exposures: dict[str, ExposureRow] = {}
         self._new_events: dict[str, EventRow] = {}
 
-    def append_exposures(self, exposures: Sequence[Exposure], *, received_at: datetime) -> frozenset[str]:
-        kept = self._to_keep(exposures, received_at)
+    def append_exposures(
+        self, exposures: Sequence[Exposure], *, received_at: datetime, is_asked: bool = False
+    ) -> frozenset[str]:
+        kept = exposures if is_asked else self._kept(exposures, received_at)
         return _append(self._exposures, self._new_exposures, {one.event_id: _exposure_row(one) for one in kept})
 
-    def append_events(self, events: Sequence[Event], *, received_at: datetime) -> frozenset[str]:
-        kept = self._to_keep(events, received_at)
+    def append_events(
+        self, events: Sequence[Event], *, received_at: datetime, is_asked: bool = False
+    ) -> frozenset[str]:
+        kept = events if is_asked else self._kept(events, received_at)
         return _append(self._events, self._new_events, {one.event_id: _event_row(one) for one in kept})
 
-    def _to_keep(self, items: Sequence[Item], received_at: datetime) -> list[Item]:
-        unwanted = self.erasures.since(received_at), self.consents.said_by({one.unit_id for one in items})
-        return [one for one in items if not any(some.covers(one.unit_id, received_at) for some in unwanted)]
+    def _kept(self, items: Sequence[Item], received_at: datetime) -> list[Item]:
+        withheld = self.withheld({one.unit_id for one in items}, received_at=received_at)
+        return [one for one in items if one.unit_id not in withheld]
+
+    def withheld(self, unit_ids: Collection[str], *, received_at: datetime) -> frozenset[str]:
+        unwanted = self.erasures.since(received_at), self.consents.said_by(unit_ids)
+        return frozenset(one for one in unit_ids if any(some.covers(one, received_at) for some in unwanted))
 
     def load(self, lines: Lines) -> None:
         erased = self.erasures.since(None)
@@ -138,6 +146,15 @@ class MemoryEventLog:
         exposures = (place for place, row in enumerate(self._exposures.rows, 1) if row[1] == unit_id)
         events = (place for place, row in enumerate(self._events.rows, 1) if row[0] == unit_id)
         return UnitRows(exposures=tuple(exposures), events=tuple(events))
+
+    def instants_of(self, unit_ids: Collection[str]) -> Sequence[InstantRow]:
+        shown = ((place, False, row[1], row[5]) for place, row in enumerate(self._exposures.rows, 1))
+        happened = ((place, True, row[0], row[3]) for place, row in enumerate(self._events.rows, 1))
+        return [
+            InstantRow(id=place, is_event=is_event, unit_id=unit_id, occurred_at=occurred_at)
+            for place, is_event, unit_id, occurred_at in chain(shown, happened)
+            if unit_id in unit_ids
+        ]
 
     def erase(self, rows: UnitRows) -> None:
         self._to_erase = rows

@@ -117,8 +117,9 @@ class MemoryUnitOfWork(ports.UnitOfWork):
         self._database.state = self._state
         self._work_on_a_copy()
 
-    def scrub(self) -> None:
+    def scrub(self) -> bool:
         """What is deleted is gone."""
+        return True
 
     def catalog_version(self) -> int:
         return self._state.catalog_version

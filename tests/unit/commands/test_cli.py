@@ -304,6 +304,22 @@ def test_a_port_in_use_is_refused_and_not_shared(sqlite_url: str, monkeypatch: p
     assert "Choose another with --port." in result.stderr
 
 
+def test_a_spool_that_cannot_be_made_is_told_before_processes_start(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WINNOW_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("WINNOW_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+    monkeypatch.setattr("experiments.cli.serve.Granian", lambda *_, **__: pytest.fail("it was started"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    result = CliRunner().invoke(main, ["serve", "--port", str(port)])
+    assert result.exit_code == 1
+    told = f"WINNOW_SPOOL_DIR cannot be used: {tmp_path}/file/spool: Not a directory. (/WINNOW_SPOOL_DIR)\n"
+    assert result.stderr == f"winnow: setting_invalid: {told}"
+
+
 @pytest.mark.parametrize("command", [("serve", "--port", "1"), ("worker", "--once"), ("db", "check"), ("keys", "list")])
 def test_commands_say_why_the_database_cannot_be_reached(tmp_path: Path, command: tuple[str, ...]) -> None:
     refused = Winnow("postgresql://ada:s%40cret@127.0.0.1:1/shop", tmp_path)(*command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -56,6 +57,30 @@ def test_the_image_has_every_package() -> None:
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     copied = re.findall(r"^COPY (\S+) (\S+)$", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {(package, package) for package in packages} <= set(copied)
+
+
+def _text(name: str) -> str:
+    return (DEPLOY / name).read_text(encoding="utf-8")
+
+
+def test_the_service_listens_where_it_is_published_and_probed_whatever_the_environment_says() -> None:
+    (served,) = re.findall(r'^CMD (\["winnow", "serve".*\])$', _text("Dockerfile"), re.MULTILINE)
+    options = json.loads(served)
+    port = options[options.index("--port") + 1]
+    assert re.findall(r"http://127\.0\.0\.1:(\d+)/readyz", _text("Dockerfile")) == [port]
+    assert re.findall(r'ports: \["127\.0\.0\.1:\d+:(\d+)"\]', _text("compose.yaml")) == [port]
+
+
+def test_the_database_is_probed_as_it_is_asked() -> None:
+    """The server that sets the official image up answers at its Unix socket, and refuses TCP."""
+    (probe,) = re.findall(r'"CMD-SHELL", "(pg_isready [^"]*)"', _text("compose.yaml"))
+    command = shlex.split(probe)
+    assert command[command.index("--host") + 1] == "127.0.0.1"
+
+
+def test_a_migration_that_fails_is_tried_again() -> None:
+    (policy,) = re.findall(r'"winnow", "db", "upgrade"\]\n +restart: (.*)', _text("compose.yaml"))
+    assert policy == "on-failure"
 
 
 def _commands(text: str) -> list[list[str]]:

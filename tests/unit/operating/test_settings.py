@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.domain.errors import InvalidInput
-from experiments.settings import Settings
+from experiments.settings import ROOT, Settings
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -45,6 +45,20 @@ def test_where_the_spool_is_and_how_large() -> None:
     environment = {"WINNOW_SPOOL": "false", "WINNOW_SPOOL_DIR": "/data/spool", "WINNOW_SPOOL_MAX_BYTES": "5000000"}
     read = Settings.from_environment(environment)
     assert (read.spool, read.spool_dir, read.spool_max_bytes) == (False, Path("/data/spool"), 5_000_000)
+
+
+@pytest.mark.parametrize("given", ["q", "q" * 31])
+def test_a_secret_that_can_be_guessed_is_refused_and_not_repeated(given: str) -> None:
+    assert Settings.from_environment({"WINNOW_SECRET_KEY": "q" * 32}).secret_key == "q" * 32
+    with pytest.raises(InvalidInput) as refusal:
+        Settings.from_environment({"WINNOW_SECRET_KEY": given})
+    assert (refusal.value.code, refusal.value.path) == ("setting_invalid", "/WINNOW_SECRET_KEY")
+    assert "q" not in refusal.value.message
+
+
+def test_an_empty_folder_is_none_that_was_said() -> None:
+    """`Path("")` would be the current directory."""
+    assert Settings.from_environment({"WINNOW_SPOOL_DIR": ""}).spool_dir == ROOT / "var" / "spool"
 
 
 def test_limits_streams_and_metrics() -> None:

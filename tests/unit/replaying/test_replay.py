@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments.bootstrap import Winnow, build
+from experiments.domain.consent import ConsentMode
 from experiments.domain.errors import AlreadyExists, DomainError, InvalidInput, NotFound
 from experiments.domain.experiment import Status
 from experiments.services.consent.consents import ConsentWord
@@ -36,14 +38,18 @@ def winnow(open_unit_of_work: OpenUnitOfWork, clock: FakeClock) -> Winnow:
 
 @pytest.fixture
 def load(winnow: Winnow, tmp_path: Path) -> Load:
-    def loading(*lines: str, plan: dict[str, Any] = PLAN, header: str = HEADER, **options: Any) -> Replayed:
+    return loading(winnow, tmp_path)
+
+
+def loading(winnow: Winnow, tmp_path: Path) -> Load:
+    def load(*lines: str, plan: dict[str, Any] = PLAN, header: str = HEADER, **options: Any) -> Replayed:
         path = tmp_path / "results.csv"
         path.write_text("\n".join([header, *lines, ""]))
         checked = read_plan(plan, key=options.pop("key", None))
         replayer = Replayer(winnow.catalog, winnow.open_unit_of_work, winnow.clock)
         return replayer.replay(checked, WideFile(path, checked), actor="test", **options)
 
-    return loading
+    return load
 
 
 def exposures(winnow: Winnow, key: str = "sale") -> list[tuple[str, str, str]]:
@@ -80,11 +86,50 @@ def test_loading_again_stores_nothing_and_says_so(winnow: Winnow, load: Load) ->
     assert (len(exposures(winnow)), len(events(winnow))) == (3, 3)
 
 
-def test_who_does_not_consent_is_left_out_and_counted(winnow: Winnow, load: Load) -> None:
-    winnow.consents.say(ConsentWord(unit_id="sale-2", granted=False), by="test")
-    loaded = load(*GOOD)
+NAMED = ("ada,New,1", "bob,Old,1", "eve,Old,0")
+
+
+@pytest.fixture
+def load_named(load: Load) -> Load:
+    return partial(load, plan=with_units(), header="id,arm,visit")
+
+
+def test_who_refuses_is_left_out_and_counted(winnow: Winnow, load_named: Load) -> None:
+    winnow.consents.say(ConsentWord(unit_id="bob", granted=False), by="test")
+    winnow.consents.say(ConsentWord(unit_id="sale-eve", granted=False), by="test")
+    loaded = load_named(*NAMED)
+    assert (loaded.units, loaded.events, loaded.without_consent) == (2, 1, 1)
+    assert [unit for unit, *_ in exposures(winnow)] == ["sale-ada", "sale-eve"]
+    assert events(winnow) == [("sale-ada", "visit", 1.0)]
+
+
+@pytest.fixture
+def strict(open_unit_of_work: OpenUnitOfWork, clock: FakeClock) -> Winnow:
+    return build(Settings(consent=ConsentMode.REQUIRED), open_unit_of_work=open_unit_of_work, clock=clock)
+
+
+def test_where_consent_is_required_those_who_granted_it_are_loaded(strict: Winnow, tmp_path: Path) -> None:
+    for unit in ("ada", "bob"):
+        strict.consents.say(ConsentWord(unit_id=unit, granted=True), by="test")
+    loaded = loading(strict, tmp_path)(*NAMED, plan=with_units(), header="id,arm,visit")
     assert (loaded.units, loaded.events, loaded.without_consent) == (2, 2, 1)
-    assert {unit for unit, *_ in exposures(winnow) + events(winnow)} == {"sale-1", "sale-3"}
+    assert [unit for unit, *_ in exposures(strict)] == ["sale-ada", "sale-bob"]
+    assert events(strict) == [("sale-ada", "visit", 1.0), ("sale-bob", "visit", 1.0)]
+
+
+def test_where_nobody_consents_the_key_is_not_used_up(strict: Winnow, tmp_path: Path) -> None:
+    load = partial(loading(strict, tmp_path), *NAMED, plan=with_units(), header="id,arm,visit")
+    with pytest.raises(InvalidInput) as refusal:
+        load()
+    assert refusal.value.code == "nobody_consents"
+    with pytest.raises(NotFound):
+        strict.author.get("sale")
+    strict.consents.say(ConsentWord(unit_id="eve", granted=True), by="test")
+    assert (load().units, exposures(strict)) == (1, [("sale-eve", "old", "everyone")])
+
+
+def test_rows_without_ids_are_nobodys_and_are_loaded(strict: Winnow, tmp_path: Path) -> None:
+    assert (loading(strict, tmp_path)(*GOOD).units, len(exposures(strict)), len(events(strict))) == (3, 3, 3)
 
 
 def test_another_file_or_plan_for_the_same_key_is_refused(load: Load) -> None:
@@ -178,7 +223,13 @@ class ManyRows:
         self.readings += 1
         for number in range(1, 12_001):
             yield Row(
-                number=number, unit_id=f"u{number}", attributes={}, segment="everyone", variant="old", outcomes=()
+                number=number,
+                id_in_file=None,
+                unit_id=f"u{number}",
+                attributes={},
+                segment="everyone",
+                variant="old",
+                outcomes=(),
             )
         if self.readings == 2:
             yield BadRow(line=12_002, column=None, code="field_count", message="Cut off.")

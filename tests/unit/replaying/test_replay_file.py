@@ -35,6 +35,7 @@ def test_a_row_becomes_a_unit_with_segment_variant_and_events(read: Read) -> Non
     (row,) = read("1,32.5,web,New,1,12.5")
     assert row == Row(
         number=1,
+        id_in_file=None,
         unit_id="sale-1",
         attributes={"mens": 1, "history": 32.5, "channel": "web"},
         segment="mens",
