@@ -99,7 +99,7 @@ def test_the_table_above_knows_every_view(api: Caller) -> None:
 
 def _matches(rule: str, path: str) -> bool:
     pattern = re.sub(r"<row_id:[^>]*>", r"\\d+", re.sub(r"<any\(start[^>]*>", "start", rule))
-    pattern = re.sub(r"<unit:[^>]*>", ".+", pattern)
+    pattern = re.sub(r"<(only_)?unit:[^>]*>", ".+", pattern)
     return re.fullmatch(re.sub(r"<key:[^>]*>", "[^/]+", pattern), path) is not None
 
 
