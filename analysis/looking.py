@@ -90,11 +90,21 @@ def before_its_look(plan: Plan, units: int) -> str:
     return f"Only {units:,} of the {plan.tuned_for_units:,} planned {plan.units_name} are in"
 
 
+def has_ended(plan: Plan) -> bool:
+    """Whether nobody can come in any more: the data reach to the end of all epochs."""
+    ends = [cell.follow_up_ends_at for cell in plan.cells]
+    return plan.watermark_at is not None and all(end is not None and end <= plan.watermark_at for end in ends)
+
+
 def look_findings(plan: Plan, units: int) -> list[Finding]:
     """A reminder where verdicts do not hold at every look; a warning before the one that was planned."""
     if plan.stopping_rule != "fixed_horizon":
         return []
-    if early := before_its_look(plan, units):
+    early = before_its_look(plan, units)
+    if early and has_ended(plan):
+        message = f"{early}, and it has ended: stopped for what they said, numbers show differences that are not there"
+        return [Finding(code="single_look", severity="info", message=message)]
+    if early:
         message = f"{early}: who looks early and often finds winners that are none; do not act on this before the "
         return [Finding(code="single_look", severity="warning", message=f"{message}planned end")]
     message = "The verdicts hold for one look, planned beforehand; looking again and again makes them wrong more often"

@@ -46,6 +46,7 @@ def recommend(
     harms: Sequence[Harm] = (),
     doubted: bool = False,
     early: str = "",
+    short: str = "",
     ends: bool = False,
     prospects: Prospects | None = None,
 ) -> Recommendation:
@@ -70,6 +71,8 @@ def recommend(
         Whether the arms' sizes hardly fit the split, which forbids nothing and is said.
     early
         Of a plan with one look that is still to come: what is missing.
+    short
+        The same of one that has ended all the same, which is said.
     ends
         Whether the plan has a last look, at which all units that were planned are in.
     prospects
@@ -102,6 +105,7 @@ def recommend(
         unfit=unfit or {},
         harms=harms,
         doubted=doubted,
+        short=short,
         ends=ends,
         prospects=prospects or Prospects(),
     )
@@ -132,6 +136,7 @@ class _Call:
     unfit: Mapping[str, frozenset[str]]
     harms: Sequence[Harm]
     doubted: bool
+    short: str
     ends: bool
     prospects: Prospects
 
@@ -222,7 +227,9 @@ def _per_segment(call: _Call, why: str) -> Recommendation:
 
 
 def _doubt(call: _Call) -> str:
-    return " The arms' sizes hardly fit the split: look at that first." if call.doubted else ""
+    sizes = " The arms' sizes hardly fit the split: look at that first." if call.doubted else ""
+    short = f" {call.short}: if it was stopped for what the numbers said, do not rely on them." if call.short else ""
+    return sizes + short
 
 
 def _harms_by(call: _Call, variant: str) -> list[Harm]:

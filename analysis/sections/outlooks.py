@@ -13,7 +13,7 @@ import numpy as np
 from analysis.board import Board
 from analysis.design.outlook import NOT_OPEN, Deciding, lift_found, outlook
 from analysis.estimate import Comparison, Finding, Interval, Outlook, Undefined, Verdict
-from analysis.looking import planned_units
+from analysis.looking import has_ended, planned_units
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.quality.too_good import nearest_to_zero, too_good_finding
@@ -154,8 +154,7 @@ def closed(board: Board) -> Literal["over", "silent"] | None:
     plan = board.plan
     if plan.watermark_at is None:
         return None
-    until = [cell.follow_up_ends_at for cell in plan.cells]
-    if all(end is not None and end <= plan.watermark_at for end in until):
+    if has_ended(plan):
         return "over"
     days = [day for _, day in board.table.arrivals]
     is_silent = days and date.fromisoformat(max(days)) < plan.watermark_at.date() - timedelta(days=_TRAFFIC_DAYS)

@@ -22,7 +22,7 @@ from analysis.inference.recommend import Names, recommend
 from analysis.inference.sequential import mixture_scale
 from analysis.inference.side_by_side import compare_segments
 from analysis.inference.waiting import Prospects
-from analysis.looking import before_its_look
+from analysis.looking import before_its_look, has_ended
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.quality.exclusions import incomplete
@@ -121,7 +121,8 @@ def recommendation(
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
         harms=[harm for scope in (overall, *inhabited.values()) for harm in harms_of(scope.findings, scope.segment)],
         doubted=any(one.code == "srm_suspected" for scope in (overall, *segments) for one in scope.findings),
-        early=before_its_look(plan, overall.units),
+        early="" if has_ended(plan) else before_its_look(plan, overall.units),
+        short=before_its_look(plan, overall.units) if has_ended(plan) else "",
         ends=ends(plan),
         prospects=_prospects(board, overall),
     )

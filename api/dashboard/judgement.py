@@ -22,7 +22,7 @@ def judgement(report: StoredReport, scope: Scope, metric: MetricReport, comparis
     if metric.role != "primary":
         return "For orientation"
     p = comparison.p_value_adjusted.value
-    if scope.outcome == "too_early":
+    if scope.outcome == "too_early" or report.is_early:
         return "Too early to judge"
     if p is None:
         return comparison.p_value_adjusted.missing or "Not judged"
@@ -37,7 +37,7 @@ def tone_of(report: StoredReport, scope: Scope, metric: MetricReport, comparison
     if metric.role == "guardrail":
         return {"safe": "better", "harmed": "worse", "worse": "worse"}.get(comparison.guardrail or "", "open")
     p, gain = comparison.p_value_adjusted.value, _gain(metric, comparison)
-    if metric.role != "primary" or p is None or p >= report.alpha or not gain:
+    if metric.role != "primary" or report.is_early or p is None or p >= report.alpha or not gain:
         return "open"
     return "better" if gain > 0 else "worse"
 

@@ -192,6 +192,13 @@ def _one_look(experiment: Experiment, report: StoredReport) -> Iterator[Notice]:
 
 def _at_its_end(report: StoredReport, unit: str) -> Notice:
     headline = "This experiment was planned for one look, at its end"
+    if not report.is_early and report.units < report.tuned_for_units:
+        return _own(
+            "warning",
+            headline,
+            f"It ended with {report.units:,} of the {say.amount(report.tuned_for_units, unit)} that were planned.",
+            "If it was stopped for what its numbers said, they show differences that are not there.",
+        )
     if not report.is_early:
         return _own(
             "info",

@@ -180,7 +180,7 @@ def _value(metric: Doc, arm: Doc) -> str:
 
 def _is_early(report: Doc) -> bool:
     """Whether its one look is still to come."""
-    return bool(report["stopping_rule"] == "fixed_horizon" and report["units"] < report["tuned_for_units"])
+    return any((one["code"], one["severity"]) == ("single_look", "warning") for one in report["findings"])
 
 
 def chance(value: float | None) -> str:

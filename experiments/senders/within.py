@@ -14,7 +14,7 @@ def within(seconds: float, attempt: Callable[[], T]) -> T:
     """Return what the attempt returns, or raise what it raises; TimeoutError where it is not done by then.
 
     It has a thread of its own: nothing ends the wait for a name, or for a line that comes byte by byte. An attempt that
-    is not waited for any more goes on alone, and does not outlive the process.
+    is not waited for any more goes on alone. (A process waits at its end for names that asyncio still looks up.)
     """
     answer: Future[T] = Future()
 

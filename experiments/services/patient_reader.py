@@ -56,8 +56,9 @@ class PatientReader(Generic[K, V]):
         return reading.result()
 
     def answered(self) -> None:
-        """Hear that the database answers: somebody else has just asked it."""
-        self._heard(answered=True)
+        """Hear that the database answers somebody else: one read may try at once, and says whether it does for all."""
+        with self._changing:
+            self._again_at = 0.0
 
     def _join_or_begin(self, what: K, join: bool) -> Future[V]:
         now = monotonic()

@@ -239,7 +239,8 @@ def test_the_plot_is_described_and_stands_where_arithmetic_puts_it(site: Site) -
 
 def test_under_fixed_horizon_the_planned_interval_is_shown_and_early_looks_are_warned_of(site: Site) -> None:
     site.add(mail(analysis=AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON)))
-    site.store(mail_report(stopping_rule="fixed_horizon", tuned_for_units=64_001))
+    early = finding("single_look", "warning", "Only 64,000 of the 64,001 planned customers are in.")
+    site.store(mail_report(stopping_rule="fixed_horizon", tuned_for_units=64_001, findings=[early]))
     page = site.read(PAGE)
     assert "Warning: This experiment was planned for one look, at its end 64,000 of the 64,001 customers" in page
     assert "Lines are 95% intervals that hold for all comparisons together, at the one look that was planned." in page
@@ -250,16 +251,26 @@ def test_under_fixed_horizon_the_planned_interval_is_shown_and_early_looks_are_w
     assert "Lines are 95% intervals for the one look that was planned." in spend
 
 
-@pytest.mark.parametrize(("planned", "is_early"), [(64_001, True), (64_000, False)])
+@pytest.mark.parametrize(
+    ("planned", "severity", "told"),
+    [
+        pytest.param(64_001, "warning", "64,000 of the 64,001 customers that were planned are in.", id="early"),
+        pytest.param(64_001, "info", "It ended with 64,000 of the 64,001 customers", id="ended before its time"),
+        pytest.param(64_000, "info", "All 64,000 customers that were planned are in.", id="at its end"),
+    ],
+)
 def test_before_the_one_look_that_was_planned_nobody_is_called_a_winner(
-    site: Site, planned: int, is_early: bool
+    site: Site, planned: int, severity: str, told: str
 ) -> None:
     site.add(mail(analysis=AnalysisPlan(stopping_rule=StoppingRule.FIXED_HORIZON)))
-    site.store(mail_report(stopping_rule="fixed_horizon", tuned_for_units=planned))
+    look, is_early = finding("single_look", severity, "One look."), severity == "warning"
+    site.store(mail_report(stopping_rule="fixed_horizon", tuned_for_units=planned, findings=[look]))
     page, listed = site.read(PAGE), site.read("/")
+    assert told in page
+    assert ("Better (adjusted" in page) == (not is_early)
     assert ("Ahead so far" in page, "So far, and not to be acted on:" in page) == (is_early, is_early)
     assert ("Winner: " in page, "Not before its end" in listed) == (not is_early, is_early)
-    assert ("Note: This experiment was planned for one look" in page) == (not is_early)
+    assert ("Note: This experiment was planned for one look" in page) == (planned == 64_000)
 
 
 def test_the_deciding_metric_shows_the_intervals_that_its_verdict_rests_on(site: Site) -> None:

@@ -112,6 +112,18 @@ def test_one_look_is_said_to_be_one_look_and_an_early_one_is_warned_of(planned: 
     assert says in found[0].message
 
 
+@pytest.mark.parametrize(("planned", "ends", "advice"), [(2_001, None, "wait"), (2_001, 1_000, "one_for_all")])
+def test_a_plan_that_ended_before_its_time_waits_for_nothing(planned: int, ends: int | None, advice: str) -> None:
+    """Nobody comes in any more: what it says is said, with what to think of it."""
+    cell = Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=None if ends is None else at(ends))
+    rules = {"stopping_rule": "fixed_horizon", "tuned_for_units": planned, "watermark_at": at(1_000), "cells": [cell]}
+    arms = {(1, "all", one): {"visits": mean_with(value, 0.05)} for one, value in (("a", 10.0), ("b", 11.0))}
+    found = build(plan(metric(kind="mean"), **rules), table(arms))
+    assert found.recommendation.advice == advice
+    assert found.recommendation.sentence.count("Only 2,000 of the 2,001 planned units are in") == 1
+    assert [one.severity for one in found.findings if one.code == "single_look"] == ["info" if ends else "warning"]
+
+
 def test_who_looks_always_is_not_warned() -> None:
     assert means((10, 1), (10, 1)).findings == ()
 

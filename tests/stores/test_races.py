@@ -229,11 +229,15 @@ def test_no_row_ever_appears_below_a_watermark(open_unit_of_work, event, exposur
 
 
 @pytest.mark.slow
-def test_the_watermark_waits_for_a_slow_writer_on_postgresql(postgres_url, event, now):
-    """The slow writer draws its id first and commits last: a mark that did not wait would lie above its row."""
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_the_watermark_waits_for_a_slow_writer_on_postgresql(postgres_url, event, now, is_asked):
+    """The slow writer draws its id first and commits last: a mark that did not wait would lie above its row.
+
+    So does a replay of a file that names nobody, where nobody is asked for consent.
+    """
     database = open_database(postgres_url)
     with ThreadPoolExecutor(1) as pool, database.unit_of_work() as slow:
-        slow.log.append_events([event("slow")], received_at=now)
+        slow.log.append_events([event("slow")], received_at=now, is_asked=is_asked)
         with database.unit_of_work() as quick:
             quick.log.append_events([event("quick")], received_at=now)
             quick.commit()

@@ -61,7 +61,7 @@ class StoredReport:
     @property
     def is_early(self) -> bool:
         """Whether its one look is still to come: until then nothing that it says is a conclusion."""
-        return self.one_look and self.units < self.tuned_for_units
+        return any(finding.code == "single_look" and finding.severity == "warning" for finding in self.findings)
 
     @property
     def holds_together(self) -> bool:

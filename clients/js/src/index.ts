@@ -90,9 +90,9 @@ export class Winnow {
       const name = question(this.options.url, unit, attributes, experiment);
       const young = this.cache.get(name, this.options.freshMs ?? 60_000);
       if (young) return young;
-      // Who has just not answered, or said when to come back, is not asked by everything on the page in turn.
-      if (performance.now() < this.quietUntil) return this.before(name) ?? otherwise;
       let asked = this.asking.get(name);
+      // Who has just not answered, or said when to come back, is not asked by everything on the page in turn.
+      if (!asked && performance.now() < this.quietUntil) return this.before(name) ?? otherwise;
       if (!asked) {
         asked = this.question(name, experiment, unit, attributes).finally(() => this.asking.delete(name));
         this.asking.set(name, asked);

@@ -79,6 +79,18 @@ test("a server that hangs is waited for once, not by everything on the page in t
   assert.equal(server.asked.length, 1);
 });
 
+test("who asks for what is being asked already is answered alike, whatever else is refused meanwhile", async () => {
+  server.assignments.slow = { ...SHOWN, experiment: "slow" };
+  const winnow = client({ retryMs: 10_000 });
+  server.delayMs = 150;
+  const first = winnow.assign("u1", {}, "slow");
+  await until(() => server.asked.length === 1);
+  Object.assign(server, { status: 503, delayMs: 0 });
+  await winnow.assign("u1", {}, "headline");
+  server.status = 200;
+  assert.deepEqual([await winnow.assign("u1", {}, "slow", "mine"), await first].map((one) => one.variant), ["bold", "bold"]);
+});
+
 test("a question that is refused for itself keeps no other from being asked", async () => {
   const winnow = client({ retryMs: 10_000 });
   for (const status of [404, 422, 400]) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from experiments.domain.decide import decide
+from experiments.domain.decision import Action
 from experiments.domain.errors import NotFound
 from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Status
@@ -91,6 +92,9 @@ def _is_answer(work: UnitOfWork, promotion: Promotion, index: int, evidence: Evi
     stopped = evidence.status in (Status.STOPPED, Status.ARCHIVED)
     if before is None or not step.unattended:
         return step.reasons == decision.reasons
+    if decision.action is Action.RAMP:
+        # Earlier releases ramped on where the policy was not automatic any more.
+        policy = replace(policy, automatic=True)
     due = next_step(before, decision, policy, step.at, stopped=stopped)
     if due is None or step.reasons != due.reasons:
         return False

@@ -53,6 +53,7 @@ class SqlEventLog(ABC):
         if not rows:
             return frozenset()
         self.appended = True
+        self._join_writers()  # `withheld` has not, where nobody was to be asked for
         return frozenset(row["event_id"] for row in rows) - self._insert_new(table, rows)
 
     def _kept(self, rows: list[dict[str, Any]], received_at: datetime) -> list[dict[str, Any]]:

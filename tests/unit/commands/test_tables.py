@@ -176,9 +176,10 @@ def test_one_metric_by_itself(rule: str, title: str, ends: str) -> None:
     assert ["Men 10,000 Old 0.1000", f"New 0.1000 +46.50% {ends}"] == [one for one in lines if "0.1000" in one]
 
 
-@pytest.mark.parametrize(("planned", "word"), [(10_001, "ahead so far"), (10_000, "winner")])
-def test_nobody_wins_before_the_one_look_that_was_planned(planned: int, word: str) -> None:
-    document = {**report(scope("mens")), "stopping_rule": "fixed_horizon", "tuned_for_units": planned}
+@pytest.mark.parametrize(("severity", "word"), [("warning", "ahead so far"), ("info", "winner")])
+def test_nobody_wins_before_the_one_look_that_was_planned(severity: str, word: str) -> None:
+    look = {"code": "single_look", "severity": severity, "message": "One look."}
+    document = {**report(scope("mens")), "stopping_rule": "fixed_horizon", "findings": [look]}
     console = Console(width=200, record=True)
     console.print(report_table(document, {"a": "A", "b": "B"}, {"mens": "Men"}))
     [row] = [line for line in console.export_text().splitlines() if "+30.00%" in line]
