@@ -46,7 +46,7 @@ def recommend(
     harms: Sequence[Harm] = (),
     doubted: bool = False,
     early: str = "",
-    short: str = "",
+    is_over: bool = False,
     ends: bool = False,
     prospects: Prospects | None = None,
 ) -> Recommendation:
@@ -70,9 +70,9 @@ def recommend(
     doubted
         Whether the arms' sizes hardly fit the split, which forbids nothing and is said.
     early
-        Of a plan with one look that is still to come: what is missing.
-    short
-        The same of one that has ended all the same, which is said.
+        Of a plan with one look that has not all its units: what is missing.
+    is_over
+        Whether nobody can come in any more: then what is missing forbids nothing and is said.
     ends
         Whether the plan has a last look, at which all units that were planned are in.
     prospects
@@ -105,13 +105,13 @@ def recommend(
         unfit=unfit or {},
         harms=harms,
         doubted=doubted,
-        short=short,
+        short=early if is_over else "",
         ends=ends,
         prospects=prospects or Prospects(),
     )
     if overall.outcome == "untrustworthy":
         return call.advise("none", "Nothing can be recommended yet: these data cannot be trusted, see the warnings.")
-    if early:
+    if early and not is_over:
         sentence = f"{early}, and this plan concludes once, at its end: nothing is concluded before."
         return call.advise("wait", sentence + _caution(call, _in_front(overall)), waits_for="units")
     if overall.outcome == "winner" and overall.variant is not None:

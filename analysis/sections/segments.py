@@ -121,8 +121,8 @@ def recommendation(
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
         harms=[harm for scope in (overall, *inhabited.values()) for harm in harms_of(scope.findings, scope.segment)],
         doubted=any(one.code == "srm_suspected" for scope in (overall, *segments) for one in scope.findings),
-        early="" if has_ended(plan) else before_its_look(plan, overall.units),
-        short=before_its_look(plan, overall.units) if has_ended(plan) else "",
+        early=before_its_look(plan, overall.units),
+        is_over=has_ended(plan),
         ends=ends(plan),
         prospects=_prospects(board, overall),
     )

@@ -101,13 +101,6 @@ def discovery(*leaves: made.Doc, **changes: Any) -> made.Doc:
     }
 
 
-@pytest.fixture
-def site(winnow: Winnow) -> Site:
-    found = Site(winnow)
-    found.sign_in("read")
-    return found
-
-
 def store(site: Site, name: str, document: made.Doc, kind: StudyKind = StudyKind.CLUSTERING, version: int = 1) -> None:
     now = site.winnow.clock()
     with site.winnow.open_unit_of_work() as work:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from experiments.bootstrap import Winnow
 from experiments.domain.allocation import Allocation
 from experiments.domain.attribute import Attribute, AttributeType
 from experiments.domain.definition import SegmentPlan
@@ -24,13 +23,6 @@ INSIDE = {
     "sentence": "It lies in web: 97% of its customers are there too.",
     "other": "web",
 }
-
-
-@pytest.fixture
-def site(winnow: Winnow) -> Site:
-    found = Site(winnow)
-    found.sign_in("read")
-    return found
 
 
 @pytest.fixture

@@ -371,6 +371,19 @@ def test_a_ramp_that_nobody_approved_waits_once_its_policy_is_not_automatic(
     assert world.after(1, realised=(-0.3, -0.01)) == [S.REVERTED]
 
 
+def test_what_an_earlier_release_ramped_unasked_can_be_decided_again(
+    begin: Callable[[PromotionPolicy], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not ask whether the policy was automatic still."""
+    world = begin(RAMP)
+    world.advance()
+    world.edit(replace(world.wish, promotion=replace(RAMP, automatic=False)))
+    with monkeypatch.context() as earlier:
+        earlier.setattr("experiments.domain.next_step.waits_for_a_person", lambda *_: False)
+        assert world.after(1) == [S.RAMPING]
+    assert verify_promotion(world.winnow.open_unit_of_work, world.promotion.id).holds
+
+
 def test_a_ramp_that_a_person_approved_goes_on(begin: Callable[[PromotionPolicy], World]) -> None:
     world = begin(replace(RAMP, automatic=False))
     world.advance()
