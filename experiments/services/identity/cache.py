@@ -16,8 +16,6 @@ REMEMBERED = 100_000
 """How many units a process remembers at least, and half of what it remembers at most."""
 MOST_FOLLOWED = 10_000
 """Where more units than these changed between two looks, all are forgotten: reading who they are would cost more."""
-AWAY_SECONDS = 2.0
-"""How long a database that did not answer is not asked again: each question may take its time to fail."""
 
 
 class Who(NamedTuple):
@@ -25,6 +23,14 @@ class Who(NamedTuple):
 
     person_id: str
     bucketed_as: str
+
+
+class _Asked(NamedTuple):
+    """`looked_since`: by that reading of `monotonic` at the earliest, what others did must have been looked for."""
+
+    unit_ids: frozenset[str]
+    changes: int
+    looked_since: float
 
 
 class IdentityCache:
@@ -42,11 +48,8 @@ class IdentityCache:
         self._changing = threading.Lock()
         self._changes = 0
         self._followed: int | None = None
-        self._away_until = 0.0
         self._looked_at = -inf
-        self._reader: PatientReader[tuple[int, frozenset[str]], dict[str, Who]]
-        self._reader = PatientReader(self._look_up, name="winnow-identities")
-        self._newest: PatientReader[tuple[str, float], Who] = PatientReader(self._look_newest, name="winnow-identities")
+        self._reader: PatientReader[_Asked, dict[str, Who]] = PatientReader(self._look_up, name="winnow-identities")
         self.active = True
 
     def numbers(self) -> Mapping[str, float]:
@@ -98,9 +101,7 @@ class IdentityCache:
             else:
                 changes = work.identities.changed_since(self._followed, most=MOST_FOLLOWED)
                 revision, changed = changes.revision, changes.unit_ids
-        self._away_until = 0.0
         self._reader.answered()
-        self._newest.answered()
         with self._changing:
             if revision > 0 or heard == self._changes:  # else somebody was joined here since the look
                 self.active = revision > 0
@@ -119,22 +120,8 @@ class IdentityCache:
         """
         if not self.active:
             return Who(unit_id, unit_id)
-        if monotonic() < self._away_until:
-            raise Unavailable("database_unavailable", "The database did not answer a moment ago.")
         found = self._held(unit_id) if self._looked_at >= asked_at else None
-        if found is not None:
-            return found
-        try:
-            return self._newest.read((unit_id, asked_at), join=True)
-        except Unavailable:
-            self._away_until = monotonic() + AWAY_SECONDS
-            raise
-
-    def _look_newest(self, asked: tuple[str, float]) -> Who:
-        unit_id, asked_at = asked
-        if self._looked_at < asked_at:
-            self.follow()
-        return self._held(unit_id) or self._look(self._changes, {unit_id})[unit_id]
+        return found if found is not None else self._ask([unit_id], looked_since=asked_at)[unit_id]
 
     def _held(self, unit_id: str) -> Who | None:
         """Return what is remembered; what is asked for again is recent again."""
@@ -147,22 +134,25 @@ class IdentityCache:
         return found
 
     def _read(self, unit_ids: Collection[str]) -> dict[str, Who]:
-        if monotonic() >= self._away_until:
-            try:
-                # What was forgotten meanwhile is read anew: who has joined somebody sees them joined.
-                return self._reader.read((self._changes, frozenset(unit_ids)), join=True)
-            except Unavailable:
-                self._away_until = monotonic() + AWAY_SECONDS
-        return {unit_id: Who(unit_id, unit_id) for unit_id in unit_ids}
+        try:
+            return self._ask(unit_ids)
+        except Unavailable:
+            return {unit_id: Who(unit_id, unit_id) for unit_id in unit_ids}
 
-    def _look_up(self, asked: tuple[int, frozenset[str]]) -> dict[str, Who]:
-        changes, unit_ids = asked
-        if self._followed is None:
+    def _ask(self, unit_ids: Collection[str], *, looked_since: float = -inf) -> dict[str, Who]:
+        """Raise Unavailable; what was forgotten meanwhile is read anew: who has joined somebody sees them joined."""
+        return self._reader.read(_Asked(frozenset(unit_ids), self._changes, looked_since), join=True)
+
+    def _look_up(self, asked: _Asked) -> dict[str, Who]:
+        unit_ids, changes, looked_since = asked
+        if self._followed is None or self._looked_at < looked_since:
             self.follow()
             changes = self._changes
         if not self.active:
             return {unit_id: Who(unit_id, unit_id) for unit_id in unit_ids}
-        return self._look(changes, unit_ids)
+        held = {unit_id: found for unit_id in unit_ids if (found := self._held(unit_id)) is not None}
+        cold = unit_ids - held.keys()
+        return held | self._look(changes, cold) if cold else held
 
     def _look(self, changes: int, unit_ids: Collection[str]) -> dict[str, Who]:
         """Read them, and remember what is still so since that many changes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from time import monotonic
 from typing import Any, NamedTuple
 
 from experiments.domain.errors import Unavailable
@@ -19,8 +18,6 @@ REMEMBERED = 100_000
 """How many units a process remembers at least, and half of what it remembers at most."""
 MOST_FOLLOWED = 10_000
 """Where more units than these changed between two looks, all are forgotten: reading who they are would cost more."""
-AWAY_SECONDS = 2.0
-"""How long a database that did not answer is not asked again: each question may take its time to fail."""
 
 
 class Remembered(NamedTuple):
@@ -53,7 +50,6 @@ class ProfileCache:
         self._changing = threading.Lock()
         self._changes = 0
         self._followed: int | None = None
-        self._away_until = 0.0
         self._reader: PatientReader[tuple[int, frozenset[str]], dict[str, Remembered]]
         self._reader = PatientReader(self._look_up, name="winnow-profiles")
 
@@ -117,7 +113,6 @@ class ProfileCache:
             return
         with self._open(read_only=True) as work:
             revision, changed = self._look(work)
-        self._away_until = 0.0
         self._reader.answered()
         if changed is None:
             self._begin()
@@ -149,13 +144,10 @@ class ProfileCache:
         return found if found is None or found.lapses_at is None or self._clock() < found.lapses_at else None
 
     def _read(self, unit_ids: Collection[str]) -> dict[str, Remembered]:
-        if monotonic() < self._away_until:
-            return {}
         try:
             # What was forgotten meanwhile is read anew: who has changed a profile sees the change.
             return self._reader.read((self._changes, frozenset(unit_ids)), join=True)
         except Unavailable:
-            self._away_until = monotonic() + AWAY_SECONDS
             return {}
 
     def _look_up(self, asked: tuple[int, frozenset[str]]) -> dict[str, Remembered]:
