@@ -8,14 +8,17 @@ from itertools import count, repeat
 from math import isnan
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from analysis.board import Board
 from analysis.comparison import choose_test
 from analysis.effect_rows import Effect, EffectRows, effects, interval_of, numbers
 from analysis.estimate import Comparison, Estimate, GuardrailState, Interval, Outlook, Undefined
 from analysis.in_rows import rows
-from analysis.inference.guardrails import guardrail_state
+from analysis.inference.guardrails import guardrail_state, margin_in_question
+from analysis.intervals import multipliers
 from analysis.measured import InFamily, Measured
-from analysis.plan import MetricKind, MetricPlan
+from analysis.plan import MetricKind
 from analysis.reasons import UNDEFINED, Why
 from analysis.sections.beliefs import PairBeliefs, pair_beliefs
 from analysis.sections.outlooks import Ahead, outlooks
@@ -66,7 +69,7 @@ def _metric_rows(measured: Measured, number: int, written: EffectRows, beliefs: 
         *zip(*board.pairs * len(board.scopes), strict=True),
         *written,
         *in_family,
-        _guardrails(board, metric, written.lift),
+        _guardrails(measured, number, written),
         beliefs,
         shown,
         _variance_kept(measured, number),
@@ -74,15 +77,32 @@ def _metric_rows(measured: Measured, number: int, written: EffectRows, beliefs: 
     return MetricRows(comparisons=comparisons, beliefs=beliefs, outlooks=ahead)
 
 
-def _guardrails(board: Board, metric: MetricPlan, lifts: Sequence[Estimate]) -> Iterable[GuardrailState | None]:
+def _guardrails(measured: Measured, number: int, written: EffectRows) -> Iterable[GuardrailState | None]:
     """Against the control."""
+    board, metric = measured.board, measured.board.plan.metrics[number]
     if metric.role != "guardrail":
         return repeat(None)
     control, pairs = board.plan.control, board.pairs * len(board.scopes)
     return [
-        guardrail_state(metric, lift) if baseline == control else None
-        for (_, baseline), lift in zip(pairs, lifts, strict=True)
+        guardrail_state(metric, difference, lift, beyond) if baseline == control else None
+        for (_, baseline), difference, lift, beyond in zip(
+            pairs, written.difference, written.lift, _beyond_margin(measured, number, written.lift), strict=True
+        )
     ]
+
+
+def _beyond_margin(measured: Measured, number: int, lifts: Sequence[Estimate]) -> list[float]:
+    """Where the lift has no interval, the test of "harm at the margin": its statistic over its critical value."""
+    beyond = np.full(len(lifts), np.nan)
+    asked = np.flatnonzero([not isinstance(lift.always_valid, Interval) for lift in lifts])
+    metric = measured.board.plan.metrics[number]
+    if len(asked) and metric.margin_lift:
+        batch, _, own = measured.of(number)
+        of = own.start + asked
+        margins = [margin_in_question(metric, control) for control in batch.tested.baseline[of].tolist()]
+        critical = multipliers(batch.tested.clock[of], measured.board.plan.alpha, batch.rho[of])
+        beyond[asked] = batch.tested.inverse.lift_z(of, np.array(margins)) / critical
+    return beyond.tolist()
 
 
 def _variance_kept(measured: Measured, number: int) -> Iterable[float | Undefined | None]:

@@ -98,7 +98,8 @@ class Comparison:
     `difference_in_family` and `lift_in_family` are the intervals that belong to it: they hold for all members of the
     family together and, unless the horizon is fixed, at every look; they leave out 0 (or end there) exactly when
     `p_value_adjusted` is below alpha. Whatever is concluded about the primary metric is concluded from these.
-    `guardrail` is set for guardrail metrics only, from the always-valid interval of the lift against the margin:
+    `guardrail` is set for guardrail metrics only, from the always-valid interval of the lift against the margin (of the
+    difference, where the lift has none):
     "safe" (harm beyond the margin is ruled out), "harmed" (beyond the margin), "worse" (harm is shown, perhaps within
     the margin) or "unknown".
     `outlook` is there on the primary metric, against the control, while the comparison is open. `variance_kept` is the

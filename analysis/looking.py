@@ -15,6 +15,7 @@ from analysis.inference.group_sequential import Spending, spending_boundaries
 from analysis.inference.repeated import repeated_p_value
 from analysis.intervals import PValues, multipliers
 from analysis.plan import Looks, Plan
+from analysis.quality.exclusions import incomplete
 from analysis.tested import Tested
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -83,11 +84,21 @@ def planned_units(plan: Plan, segment: str | None) -> float:
     return looks.planned_by_segment.get(segment, looks.planned_units / len(plan.segments))
 
 
+def with_outcome(board: Board) -> int:
+    """Units whose outcome on the primary metric will not change any more: the windows of the others are not over."""
+    maturing = incomplete(board.scopes[0], board.table.maturing).get(board.plan.primary.key, 0)
+    return int(board.units_of[0]) - maturing
+
+
 def before_its_look(plan: Plan, units: int) -> str:
-    """'Only 1,500 of the 20,000 planned customers are in', of a plan with one look that is still to come; else ''."""
+    """'Only 1,500 of the 20,000 planned customers are in', of a plan with one look that is still to come; else ''.
+
+    `units`: those with an outcome.
+    """
     if plan.stopping_rule != "fixed_horizon" or units >= plan.tuned_for_units:
         return ""
-    return f"Only {units:,} of the {plan.tuned_for_units:,} planned {plan.units_name} are in"
+    how = "are in" if plan.primary.window_seconds is None else "have had their time"
+    return f"Only {units:,} of the {plan.tuned_for_units:,} planned {plan.units_name} {how}"
 
 
 def has_ended(plan: Plan) -> bool:

@@ -13,7 +13,7 @@ from analysis.arms import arm_summaries
 from analysis.board import Board, board_of
 from analysis.comparison_rows import metric_rows
 from analysis.estimate import REPORT_SCHEMA, Finding, Report
-from analysis.looking import look_findings
+from analysis.looking import look_findings, with_outcome
 from analysis.measured import Batch, batches, home_of, measure
 from analysis.moments import MomentTable
 from analysis.plan import Plan
@@ -55,7 +55,7 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
     data = [scope_data(board, number, early[number]) for number in range(len(board.scopes))]
     metrics = list(zip(arm_summaries(board), metric_rows(measured), strict=True))
     units = sum(moments.units.values())
-    told = (*look_findings(plan, units), *exclusion_findings(plan, moments), *cap_findings(board))
+    told = (*look_findings(plan, with_outcome(board)), *exclusion_findings(plan, moments), *cap_findings(board))
     # What leaves no trust in the tables leaves none in any part of them.
     grave = tuple(finding for finding in told if finding.severity == "critical")
     broken = (*_broken(board, data), *grave)

@@ -104,7 +104,7 @@ def scope_report(
     ahead = metrics[board.primary][1].outlooks
     surprises = (
         *(() if critical else guardrail_findings(board, number, reports, data.early)),
-        *practically_equal(plan, primary),
+        *(() if critical else practically_equal(plan, primary)),
         *too_good(board, ahead, number, primary),
         *value_findings(board, number),
     )

@@ -65,6 +65,12 @@ class Inverse(Protocol):
     def __call__(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Low and high ends of the difference, then of the lift."""
 
+    def lift_z(self, rows: Rows, lift: Floats) -> Floats:
+        """The statistic of "the lift is this", one for each row, as a test of treatment - (1 + lift)·baseline.
+
+        It exists where the lift itself does not, as of a baseline of 0; NaN where there is no test.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
@@ -216,6 +222,12 @@ class _PairInverse:
         centre = pairs.difference
         return centre - half_width, centre + half_width, _without(low, missing), _without(high, missing)
 
+    def lift_z(self, rows: Rows, lift: Floats) -> Floats:
+        pairs, ratio = self.pairs.take(rows), 1.0 + lift
+        variance = pairs.treatment.variance + ratio * ratio * pairs.baseline.variance
+        error = np.sqrt(np.where(self.exists[rows] & (variance > 0), variance, np.nan))
+        return (pairs.treatment.value - ratio * pairs.baseline.value) / error
+
 
 def of_rates(samples: Samples, min_units: int) -> Tested:
     """Miettinen–Nurminen score tests; see `analysis.effects.rates`."""
@@ -288,6 +300,9 @@ class _RateInverse:
             ends[:, exists] = self._ends(rows[exists], critical[exists])
         low, high, lift_low, lift_high = ends
         return low, high, lift_low, lift_high
+
+    def lift_z(self, rows: Rows, lift: Floats) -> Floats:
+        return np.where(self.exists[rows], rates.lift_z(self.counts.take(rows), 1.0 + lift), np.nan)
 
     def _ends(self, rows: Rows, critical: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         counts, at_zero = self.counts.take(rows), self.at_zero[rows]

@@ -69,7 +69,8 @@ def _where(plan: Plan, scope: Scope) -> str:
 
 def _change(plan: Plan, one: Comparison) -> str:
     value = one.lift.value
-    if isinstance(value, Undefined):
+    # Of a control that may be 0, any percentage comes out: it tells nothing.
+    if isinstance(value, Undefined) or isinstance(one.lift.always_valid, Undefined):
         return f"worse than with {plan.variant_name(plan.control)}"
     return f"{percentage(abs(value))} {'higher' if value > 0 else 'lower'} than with {plan.variant_name(plan.control)}"
 

@@ -22,7 +22,7 @@ from analysis.inference.recommend import Names, recommend
 from analysis.inference.sequential import mixture_scale
 from analysis.inference.side_by_side import compare_segments
 from analysis.inference.waiting import Prospects
-from analysis.looking import before_its_look, has_ended
+from analysis.looking import before_its_look, has_ended, with_outcome
 from analysis.measured import Measured
 from analysis.plan import Plan
 from analysis.quality.exclusions import incomplete
@@ -121,7 +121,7 @@ def recommendation(
         unfit={scope.segment or "": _unfit(board, number, scope) for number, scope in inhabited.items()},
         harms=[harm for scope in (overall, *inhabited.values()) for harm in harms_of(scope.findings, scope.segment)],
         doubted=any(one.code == "srm_suspected" for scope in (overall, *segments) for one in scope.findings),
-        early=before_its_look(plan, overall.units),
+        early=before_its_look(plan, with_outcome(board)),
         is_over=has_ended(plan),
         ends=ends(plan),
         prospects=_prospects(board, overall),

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from analysis.estimate import Report, Verdict
+from analysis.estimate import Interval, Report, Undefined, Verdict
 from analysis.inference.recommend import Harm, recommend
+from analysis.moments import Moments
 from analysis.plan import Cell
 from analysis.report import build
 from tests.stats.builders import conversions, metric, plan, segment, table
@@ -243,3 +244,69 @@ def test_guardrails(control: int, treatment: int, direction: str, state: str) ->
     )
     rows = segment(build(plan(metric(), guard, variants=("a", "b", "c")), tables)).metrics[1].comparisons
     assert [row.guardrail for row in rows] == [state, "unknown" if state == "unknown" and not control else "safe", None]
+
+
+@pytest.mark.parametrize(
+    ("control", "treatment", "direction", "margin", "state"),
+    [
+        pytest.param(-5.0, -5.5, "increase", None, "harmed", id="losses grow"),
+        pytest.param(-5.0, -4.5, "increase", None, "safe", id="losses shrink"),
+        pytest.param(-5.0, -5.0, "increase", None, "unknown", id="losses stay"),
+        pytest.param(-5.0, -5.5, "increase", 0.02, "harmed", id="losses grow by more than 0.1"),
+        pytest.param(-5.0, -5.5, "increase", 0.10, "worse", id="losses grow by about 0.5"),
+        pytest.param(-5.0, -5.5, "increase", 0.20, "safe", id="losses grow by less than 1"),
+        pytest.param(-5.0, -4.5, "decrease", 0.02, "harmed", id="it rises by more than 0.1, and should fall"),
+        pytest.param(-5.0, -4.5, "decrease", 0.20, "safe", id="it rises by less than 1, and should fall"),
+        pytest.param(0.01, -0.5, "increase", 0.02, "harmed", id="of a control that may be 0"),
+        pytest.param(0.01, 0.5, "increase", 0.02, "safe", id="better than a control that may be 0"),
+        pytest.param(0.0, 0.5, "decrease", 0.02, "harmed", id="of a control of 0"),
+    ],
+)
+def test_harm_needs_no_percentage(
+    control: float, treatment: float, direction: str, margin: float | None, state: str
+) -> None:
+    """5,000 an arm, standard deviation 1: the always-valid interval of the difference is ± .06 wide."""
+    guard = metric(key="guard", name="Balance", kind="mean", role="guardrail", margin_lift=margin, direction=direction)
+    tables = table(
+        {
+            (1, "all", variant): {
+                "visits": conversions(100, 1000),
+                "guard": Moments(n=5_000, mean=mean, m2=4_999.0, absolute_mean=abs(mean) + 0.8),
+            }
+            for variant, mean in (("a", control), ("b", treatment))
+        }
+    )
+    found = segment(build(plan(metric(), guard), tables))
+    (row,) = found.metrics[1].comparisons
+    assert isinstance(row.difference.always_valid, Interval)
+    assert 0.05 < (row.difference.always_valid.high - row.difference.always_valid.low) / 2 < 0.07
+    assert isinstance(row.lift.always_valid, Undefined)
+    assert row.guardrail == state
+    tolerated = f"{100 * margin:g}% is tolerated" if margin else "no harm is tolerated"
+    told = [one.message for one in found.findings if one.code == "guardrail_harmed"]
+    assert told == ([f"b harms Balance: worse than with a; {tolerated}"] if state == "harmed" else [])
+
+
+@pytest.mark.parametrize(
+    ("treatment", "direction", "margin", "state"),
+    [
+        pytest.param(137, "decrease", None, "harmed", id="crashes begin"),
+        pytest.param(137, "decrease", 0.02, "harmed", id="two in a hundred more than none are tolerated"),
+        pytest.param(137, "increase", 0.02, "safe", id="wanted"),
+        pytest.param(3, "decrease", 0.02, "unknown", id="three may be chance"),
+        pytest.param(0, "decrease", 0.02, "unknown", id="nobody in either"),
+    ],
+)
+def test_what_nobody_in_the_control_does_can_be_harm(
+    treatment: int, direction: str, margin: float | None, state: str
+) -> None:
+    """Of 5,000 an arm; Fisher's exact test of 137 against none has p = 4e-42, of three p = .25."""
+    guard = metric(key="guard", role="guardrail", margin_lift=margin, direction=direction)
+    tables = table(
+        {
+            (1, "all", variant): {"visits": conversions(100, 1000), "guard": conversions(count, 5_000)}
+            for variant, count in (("a", 0), ("b", treatment))
+        }
+    )
+    (row,) = segment(build(plan(metric(), guard), tables)).metrics[1].comparisons
+    assert row.guardrail == state

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from analysis.estimate import Interval, Outlook, Undefined
 from analysis.inference.sequential import always_valid_p, mixture_scale, multiplier
-from analysis.moments import ArrivalKey, Moments
+from analysis.moments import ArmKey, ArrivalKey, MetricKey, Moments
 from analysis.plan import Cell, Looks
 from analysis.report import build
 from tests.stats.builders import at, comparison, metric, plan, segment, table
@@ -110,6 +110,23 @@ def test_one_look_is_said_to_be_one_look_and_an_early_one_is_warned_of(planned: 
     found = means((10, 1), (10, 1), stopping_rule="fixed_horizon", tuned_for_units=planned).findings
     assert [(one.code, one.severity) for one in found] == [("single_look", severity)]
     assert says in found[0].message
+
+
+@pytest.mark.parametrize(("maturing", "severity"), [(0, "info"), (1, "warning"), (1_000, "warning")])
+def test_the_one_look_comes_when_all_have_had_their_time(maturing: int, severity: str) -> None:
+    """3,000 planned and in, and the windows of some are not over: a look now, and one later, would be two."""
+    arms = {
+        (1, "all", arm): {"visits": mean_with(value, 0.05, n=1_500 - maturing // 2)}
+        for arm, value in (("a", 10.0), ("b", 11.0))
+    }
+    question = plan(metric(kind="mean", window_seconds=60), stopping_rule="fixed_horizon", tuned_for_units=3_000)
+    known = {MetricKey(1, "all", "a", "visits"): maturing} if maturing else {}
+    units = {ArmKey(1, "all", arm): 1_500 for arm in "ab"}
+    found = build(question, replace(table(arms), maturing=known, units=units))
+    assert [one.severity for one in found.findings if one.code == "single_look"] == [severity]
+    assert found.recommendation.advice == ("wait" if maturing else "one_for_all")
+    early = f"Only {3_000 - maturing:,} of the 3,000 planned units have had their time"
+    assert found.recommendation.sentence.startswith(early) is bool(maturing)
 
 
 @pytest.mark.parametrize(("planned", "ends", "advice"), [(2_001, None, "wait"), (2_001, 1_000, "one_for_all")])

@@ -10,7 +10,7 @@ import statsmodels.api as sm
 
 from analysis.estimate import Interval, Undefined
 from analysis.moments import CrossMoments, DayKey, Distribution, MetricKey, Moments
-from analysis.plan import Covariate
+from analysis.plan import Cell, Covariate
 from analysis.report import build
 from tests.stats.builders import comparison, conversions, metric, moments_of, plan, segment, table
 from tests.stats.exact_means import mean_with
@@ -139,6 +139,16 @@ def test_practically_equal_variants(margin: float | None, equal: bool) -> None:
     assert isinstance(interval, Interval)
     assert 0.01 < interval.high < 0.02
     assert ("practically_equal" in [one.code for one in found.findings]) is equal
+
+
+def test_of_data_that_cannot_be_trusted_nothing_is_called_practically_equal() -> None:
+    """As above, and the split was meant to be 2:1."""
+    arms = {(1, "all", name): {"visits": conversions(100_000, 1_000_000)} for name in "ab"}
+    cells = [Cell(epoch=1, segment="all", weights={"a": 2, "b": 1})]
+    found = segment(build(plan(minimum_lift=0.02, cells=cells), table(arms)))
+    codes = [one.code for one in found.findings]
+    assert "srm" in codes
+    assert "practically_equal" not in codes
 
 
 def test_days_since_exposure_in_the_report() -> None:
