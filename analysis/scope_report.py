@@ -118,6 +118,7 @@ def scope_report(
         critical=critical,
         early=data.early,
         maturing=incomplete(scope, board.table.maturing).get(plan.primary.key, 0),
+        concluded=frozenset(() if plan.looks is None else plan.looks.concluded.get(scope.segment, ())),
     )
     return ScopeReport(
         segment=scope.segment,

@@ -28,6 +28,8 @@ class Contest:
         Findings that forbid any conclusion: the first for good, the second for now.
     maturing
         Units that are in and too recent to count.
+    concluded
+        Pairs (better, worse) that an earlier look has shown: they stand where this one decides nothing.
     """
 
     plan: Plan
@@ -37,6 +39,7 @@ class Contest:
     critical: Sequence[Finding]
     early: Sequence[Finding]
     maturing: int = 0
+    concluded: frozenset[Pair] = frozenset()
 
     @remembered
     def measured(self) -> list[str]:
@@ -57,6 +60,11 @@ class Contest:
     @remembered
     def _sign(self) -> float:
         return 1.0 if self.plan.primary.direction == "increase" else -1.0
+
+    @remembered
+    def is_spent(self) -> bool:
+        """Whether this look decides nothing, as no error rate is left for it."""
+        return any(_is_spent(one.p_value_adjusted) for one in self.comparisons.values())
 
     def advantage(self, variant: str, other: str) -> float:
         """How much better `variant` is, in the direction that is wished for; 0 where that is unknown."""
@@ -84,4 +92,10 @@ class Contest:
         """Better than the other, significantly within the family."""
         compared = self.comparisons.get((variant, other)) or self.comparisons.get((other, variant))
         p = None if compared is None else compared.p_value_adjusted
+        if _is_spent(p):
+            return (variant, other) in self.concluded
         return isinstance(p, float) and p < self.plan.alpha and self.advantage(variant, other) > 0
+
+
+def _is_spent(p: float | Undefined | None) -> bool:
+    return isinstance(p, Undefined) and p.reason == "nothing_to_spend"

@@ -15,13 +15,14 @@ _NOTHING = 1e-12
 
 def winner(contest: Contest, variant: str) -> str:
     start = f"{_name(contest, variant)} wins for {_where(contest)}: {_by_how_much(contest, variant)}."
-    return start + _was_better(contest, variant)
+    return start + _found_earlier(contest) + _was_better(contest, variant)
 
 
 def ahead(contest: Contest, leader: str, rivals: Sequence[str]) -> str:
     return (
         f"{_name(contest, leader)} beats {_name(contest, contest.plan.control)} for {_where(contest)}, but cannot be "
         f"told apart from {_list(contest, rivals, 'or')} yet: {_by_how_much(contest, leader)}."
+        + _found_earlier(contest)
         + _was_better(contest, leader)
     )
 
@@ -30,7 +31,7 @@ def tied(contest: Contest, leaders: Sequence[str]) -> str:
     both = "both" if len(leaders) == 2 else "all"
     return (
         f"{_list(contest, leaders)} {both} beat {_name(contest, contest.plan.control)} for {_where(contest)}, "
-        "but cannot be told apart yet." + _was_better(contest)
+        "but cannot be told apart yet." + _found_earlier(contest) + _was_better(contest)
     )
 
 
@@ -38,9 +39,12 @@ def control_wins(contest: Contest, treatments: Sequence[str]) -> str:
     start = f"{_name(contest, contest.plan.control)} wins for {_where(contest)}"
     if len(treatments) == 1:
         change, interval = _change(contest, treatments[0])
-        return f"{start}: with {_name(contest, treatments[0])} {change}{interval}." + _was_better(contest)
+        start = f"{start}: with {_name(contest, treatments[0])} {change}{interval}."
+        return start + _found_earlier(contest) + _was_better(contest)
     worse = "lower" if contest.plan.primary.direction == "increase" else "higher"
-    return f"{start}: {_metric(contest)} {worse} with {_list(contest, treatments)}." + _was_better(contest)
+    return f"{start}: {_metric(contest)} {worse} with {_list(contest, treatments)}." + (
+        _found_earlier(contest) + _was_better(contest)
+    )
 
 
 def undecided(contest: Contest) -> str:
@@ -51,6 +55,8 @@ def undecided(contest: Contest) -> str:
         why = f"{label} cannot be tested. {reason.message} More {units} like these will not change that."
         return f"No winner for {_where(contest)}: {why}" + _was_better(contest)
     shown = ". ".join((_against_control(contest), *among))
+    if contest.is_spent:
+        return f"No winner for {_where(contest)}: {shown}." + _found_earlier(contest) + _was_better(contest)
     return f"No winner yet for {_where(contest)}: {shown}." + _was_better(contest)
 
 
@@ -68,9 +74,11 @@ def _against_control(contest: Contest) -> str:
 
 def _nothing_more(contest: Contest, *, other: bool) -> str:
     """A difference may be sure enough alone, and not among as many as are looked at."""
-    alone, control = contest.promising(), _name(contest, contest.plan.control)
+    # Where looks have ended, nothing is promising any more.
+    alone, control = [] if contest.is_spent else contest.promising(), _name(contest, contest.plan.control)
     if not alone:
-        return f"no {'other ' if other else ''}difference from {control} is shown"
+        when = "was shown while looks decided" if contest.is_spent else "is shown"
+        return f"no {'other ' if other else ''}difference from {control} {when}"
     verb = "looks" if len(alone) == 1 else "look"
     return (
         f"{_list(contest, alone)} {verb} better than {control}, but not surely enough for as many comparisons as are "
@@ -82,6 +90,13 @@ def _among_treatments(contest: Contest) -> Iterator[str]:
     for one in contest.contestants:
         if beaten := [other for other in contest.contestants if contest.beats(one, other)]:
             yield f"{_name(contest, one)} does better than {_list(contest, beaten)}"
+
+
+def _found_earlier(contest: Contest) -> str:
+    """Numbers go on changing after the last look that may decide; what was decided does not."""
+    if not contest.is_spent:
+        return ""
+    return " That stands as the last look left it: since then no error rate is left, or nobody new has come."
 
 
 def _was_better(contest: Contest, leader: str | None = None) -> str:
@@ -122,10 +137,14 @@ def _change(contest: Contest, variant: str) -> tuple[str, str]:
     compared = contest.comparisons[pair]
     unit: Callable[[float], str] = percentage
     value, interval = compared.lift.value, compared.lift_in_family
-    if isinstance(value, Undefined) or isinstance(interval, Undefined):
+    no_percentage = isinstance(value, Undefined) or (isinstance(interval, Undefined) and not contest.is_spent)
+    if no_percentage:
         value, interval, unit = compared.difference.value, compared.difference_in_family, number
-    if isinstance(value, Undefined) or isinstance(interval, Undefined):
+    if isinstance(value, Undefined):
         return f"{_metric(contest)} higher or lower", ""
+    if isinstance(interval, Undefined):
+        by_now = "by now " if contest.is_spent else ""
+        return f"{_metric(contest)} {by_now}{unit(abs(value))} {'higher' if value > 0 else 'lower'}", ""
     higher = value > 0
     # 0 - x, not -x: there is no "-0%".
     low, high = (interval.low, interval.high) if higher else (0 - interval.high, 0 - interval.low)

@@ -16,12 +16,16 @@ class Looks:
     Parameters
     ----------
     planned_units
-        Units of all segments together at the last look. Later looks find nothing left to spend.
+        Units of all segments together at the last look. Later looks find nothing left to spend, and decide nothing.
     planned_by_segment
         The same of single segments; those that are not named expect as many as any other.
     earlier_units
         Units with an outcome on the primary metric at the looks before this one, in the order of time: by segment, and
         under None for all together. Looks need not have been planned; what matters is that none is left out.
+    concluded
+        By segment, and under None for all together: which variant was shown to be better than which, (better, worse),
+        at the last of those looks. It stands where this look has nothing to spend: a sequential test that has rejected
+        has rejected.
     shape
         `obrien_fleming` spends late (hard to stop early), `pocock` evenly.
 
@@ -34,6 +38,7 @@ class Looks:
     planned_units: int
     planned_by_segment: Mapping[str, int] = field(default_factory=dict)
     earlier_units: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
+    concluded: Mapping[str | None, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     shape: SpendingShape = "obrien_fleming"
 
     def __post_init__(self) -> None:

@@ -61,6 +61,37 @@ def test_the_same_units_again_have_nothing_to_spend(last: int) -> None:
     assert row.p_value_adjusted.reason == "nothing_to_spend"
 
 
+B_IS_BETTER = {"all": (("b", "a"),), None: (("b", "a"),)}
+A_IS_BETTER = {"all": (("a", "b"),), None: (("a", "b"),)}
+
+
+@pytest.mark.parametrize(
+    ("concluded", "outcome", "advice"),
+    [
+        pytest.param(B_IS_BETTER, "winner", "one_for_all", id="b was shown to be better"),
+        pytest.param(A_IS_BETTER, "control_wins", "none", id="a was"),
+        pytest.param({}, "undecided", "wait", id="nobody was"),
+    ],
+)
+@pytest.mark.parametrize("last", [2_000, 2_500])
+def test_what_the_last_look_decided_stands(concluded: Any, outcome: str, advice: str, last: int) -> None:
+    """Planned for 2,000 units, of which some may have been erased since: whatever the numbers say by now."""
+    looks = Looks(planned_units=last, earlier_units={"all": (1_000, last), None: (1_000, last)}, concluded=concluded)
+    found = means((10, 0.01), (10.01, 0.01), stopping_rule="group_sequential", looks=looks)
+    for scope in (found.overall, *found.segments):
+        assert scope.verdict.outcome == outcome
+        assert "That stands as the last look left it" in scope.verdict.sentence
+        assert " yet" not in scope.verdict.sentence
+    assert found.recommendation.advice == advice
+
+
+def test_what_an_earlier_look_decided_does_not_bind_one_that_decides() -> None:
+    looks = Looks(planned_units=2_000, earlier_units={"all": (1_000,), None: (1_000,)}, concluded=B_IS_BETTER)
+    found = means((10, 0.01), (10.01, 0.01), stopping_rule="group_sequential", looks=looks)
+    assert found.overall.verdict.outcome == "undecided"
+    assert "last look" not in found.overall.verdict.sentence
+
+
 def test_segments_of_a_group_sequential_plan_expect_equal_shares_unless_told() -> None:
     """2,000 of 8,000 units in each of two segments are half of what is planned there, a quarter of 4,000·2 = 8,000."""
     arms = {

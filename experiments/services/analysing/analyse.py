@@ -25,7 +25,7 @@ from experiments.domain.experiment import Status
 from experiments.domain.policy import StoppingRule
 from experiments.services.analysing.by_channel import by_channel
 from experiments.services.analysing.log_rows import EXPOSURES, Progress, present_watermark, read_rows
-from experiments.services.analysing.looks import Looks, earlier_units
+from experiments.services.analysing.looks import EarlierLooks, earlier_looks
 from experiments.services.analysing.plan import NO_LOOKS, canonical, plan_of
 from experiments.services.analysing.ports import NewSnapshot, Snapshot
 from experiments.services.forgetting.retention import expired_runs, refuse_expired
@@ -154,11 +154,11 @@ def _counts_looks(version: Version) -> bool:
     return version.definition.analysis.stopping_rule is StoppingRule.GROUP_SEQUENTIAL
 
 
-def _looks(work: UnitOfWork, version: Version, *, below: int | None) -> Looks | None:
+def _looks(work: UnitOfWork, version: Version, *, below: int | None) -> EarlierLooks | None:
     """The looks before a snapshot, where the plan counts them: all that were stored, or those before that id."""
     if not _counts_looks(version):
         return None
-    return earlier_units(work.snapshots.reports(version.definition.key, below=below))
+    return earlier_looks(work.snapshots.reports(version.definition.key, below=below))
 
 
 def _refuse_look_between(work: UnitOfWork, key: str, latest: Snapshot | None) -> None:
@@ -175,7 +175,7 @@ def _compute(
     watermark: Watermark,
     live: Sequence[Watched],
     *,
-    looks: Looks | None,
+    looks: EarlierLooks | None,
     progress: Progress | None,
 ) -> NewSnapshot:
     key = versions[-1].definition.key

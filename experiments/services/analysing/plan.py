@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from analysis.plan import Cell, Covariate, EffectPrior, Looks, MetricPlan, Plan
 from experiments.domain.canonical import canonical_json
@@ -15,16 +16,16 @@ from experiments.domain.metric import MetricUse
 from experiments.domain.policy import AnalysisPlan, LiftPrior
 from experiments.domain.segment import EVERYONE
 from experiments.domain.wording import plural
-from experiments.services.analysing.looks import Looks as EarlierLooks
+from experiments.services.analysing.looks import EarlierLooks
 
-NO_LOOKS: EarlierLooks = {}
+NO_LOOKS = EarlierLooks()
 
 
 def plan_of(
     versions: Sequence[Version],
     stopped_at: datetime | None,
     watermark_at: datetime,
-    earlier_units: EarlierLooks = NO_LOOKS,
+    earlier: EarlierLooks = NO_LOOKS,
 ) -> Plan:
     """Return the plan of the last of the versions (oldest first), with a cell for every segment of every epoch.
 
@@ -54,7 +55,7 @@ def plan_of(
         segment_names=_segment_names(versions),
         watermark_at=watermark_at,
         post_stratified=rules.post_stratified,
-        looks=_looks(rules, earlier_units),
+        looks=_looks(rules, earlier),
         lift_prior=_prior(rules.lift_prior),
         minimum_lift=rules.minimum_lift,
         novelty_days=rules.novelty_days,
@@ -65,18 +66,29 @@ def canonical(plan: Plan) -> str:
     """Return the one JSON text of a plan."""
     document = asdict(plan)
     if plan.looks is not None:
-        # All together have no key, which no JSON object can hold.
-        units = plan.looks.earlier_units
-        together = units.get(None, ())
-        document["looks"]["earlier_units"] = {"segments": {key: n for key, n in units.items() if key is not None}}
-        document["looks"]["earlier_units"]["all_together"] = together
+        looks = document["looks"]
+        looks["earlier_units"] = _by_segment(plan.looks.earlier_units)
+        # Not there before anything was concluded: so were all plans of earlier releases.
+        if looks.pop("concluded"):
+            looks["concluded"] = _by_segment(plan.looks.concluded)
     return canonical_json(document)
 
 
-def _looks(rules: AnalysisPlan, earlier_units: EarlierLooks) -> Looks | None:
+def _by_segment(found: Mapping[str | None, tuple[Any, ...]]) -> dict[str, Any]:
+    """All together have no key, which no JSON object can hold."""
+    segments = {key: value for key, value in found.items() if key is not None}
+    return {"segments": segments, "all_together": found.get(None, ())}
+
+
+def _looks(rules: AnalysisPlan, earlier: EarlierLooks) -> Looks | None:
     if rules.planned_units is None:
         return None
-    return Looks(planned_units=rules.planned_units, earlier_units=earlier_units, shape=rules.spending.value)
+    return Looks(
+        planned_units=rules.planned_units,
+        earlier_units=earlier.units,
+        concluded=earlier.concluded,
+        shape=rules.spending.value,
+    )
 
 
 def _prior(prior: LiftPrior | None) -> EffectPrior | None:

@@ -14,6 +14,7 @@ from experiments.domain.event import ExposureClaim
 from experiments.domain.policy import AnalysisPlan, StoppingRule
 from experiments.services.analysing import analyse
 from experiments.services.analysing.analyse import Analyst
+from experiments.services.analysing.looks import EarlierLooks
 from experiments.services.assigning.assign import Unit
 from experiments.services.authoring.wishes import ExperimentWish
 from tests.conftest import FakeClock
@@ -35,8 +36,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Looks]:
     found: list[Looks] = []
     plain = analyse.plan_of
 
-    def plan_of(versions: Any, stopped_at: datetime | None, at: datetime, looks: Looks) -> Any:
-        found.append(looks)
+    def plan_of(versions: Any, stopped_at: datetime | None, at: datetime, looks: EarlierLooks) -> Any:
+        found.append(looks.units)
         made = plain(versions, stopped_at, at, looks)
         return replace(made, stopping_rule="fixed_horizon", looks=None)
 

@@ -15,10 +15,10 @@ from experiments.domain.allocation import Allocation
 from experiments.domain.covariate import Covariate
 from experiments.domain.metric import Metric, MetricKind, MetricRole, MetricUse
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior, Spending, StoppingRule
-from experiments.services.analysing.looks import earlier_units
+from experiments.services.analysing.looks import EarlierLooks, earlier_looks
 from experiments.services.analysing.plan import canonical, plan_of
 from tests.unit.builders import NOW, plan, running
-from tests.unit.reports import report, scope
+from tests.unit.reports import UNDEFINED, report, scope
 
 MEDIAN = Metric(key="order", name="Orders", kind=MetricKind.QUANTILE, event_name="purchase", quantile=0.5)
 SPEND = Metric(
@@ -39,21 +39,22 @@ GROUPED = AnalysisPlan(
     post_stratified=True,
     lift_prior=LiftPrior(mean=0.01, std_dev=0.05),
 )
-LOOKS = {None: (500, 900), "everyone": (500,)}
+UNITS = {None: (500, 900), "everyone": (500,)}
+LOOKS = EarlierLooks(units=UNITS)
 
 
-def planned(analysis: AnalysisPlan, looks: dict[str | None, tuple[int, ...]] | None = None) -> engine.Plan:
+def planned(analysis: AnalysisPlan, looks: EarlierLooks | None = None) -> engine.Plan:
     uses = (
         MetricUse(metric=SPEND, role=MetricRole.PRIMARY),
         MetricUse(metric=MEDIAN, role=MetricRole.SECONDARY),
     )
     experiment = running(metrics=uses, analysis=analysis)
-    return plan_of([experiment.current], None, NOW + timedelta(days=1), looks or {})
+    return plan_of([experiment.current], None, NOW + timedelta(days=1), looks or EarlierLooks())
 
 
 def test_everything_that_an_author_asks_for_reaches_the_engine() -> None:
     made = planned(GROUPED, LOOKS)
-    assert made.looks == engine.Looks(planned_units=40_000, earlier_units=LOOKS, shape="pocock")
+    assert made.looks == engine.Looks(planned_units=40_000, earlier_units=UNITS, shape="pocock")
     assert made.lift_prior == engine.EffectPrior(mean=0.01, std_dev=0.05)
     assert (made.family, made.minimum_lift, made.novelty_days, made.post_stratified) == ("bonferroni", 0.03, 7, True)
     spend, order = made.metrics
@@ -69,9 +70,21 @@ def test_who_asks_for_nothing_gets_no_looks_no_prior_and_two_weeks_by_day() -> N
 
 
 def test_every_look_changes_the_hash_of_what_was_asked() -> None:
-    assert canonical(planned(GROUPED, LOOKS)) != canonical(planned(GROUPED, {**LOOKS, None: (500,)}))
-    assert canonical(planned(GROUPED, LOOKS)) == canonical(planned(GROUPED, dict(reversed(LOOKS.items()))))
+    reordered = EarlierLooks(units=dict(reversed(UNITS.items())))
+    assert canonical(planned(GROUPED, LOOKS)) != canonical(
+        planned(GROUPED, EarlierLooks(units={**UNITS, None: (500,)}))
+    )
+    assert canonical(planned(GROUPED, LOOKS)) == canonical(planned(GROUPED, reordered))
     assert '"all_together":[500,900]' in canonical(planned(GROUPED, LOOKS))
+
+
+def test_what_was_concluded_is_part_of_what_is_asked() -> None:
+    found = EarlierLooks(units=UNITS, concluded={None: (("b", "a"),)})
+    assert planned(GROUPED, found).looks == engine.Looks(
+        planned_units=40_000, earlier_units=UNITS, concluded={None: (("b", "a"),)}, shape="pocock"
+    )
+    assert '"concluded":{"all_together":[["b","a"]],"segments":{}}' in canonical(planned(GROUPED, found))
+    assert "concluded" not in canonical(planned(GROUPED, LOOKS)), "snapshots of earlier releases verify"
 
 
 def test_looks_are_what_stored_reports_had_each_once_and_ascending() -> None:
@@ -79,8 +92,20 @@ def test_looks_are_what_stored_reports_had_each_once_and_ascending() -> None:
     for one, units in ((second["overall"], 4_500), (second["segments"][1], 0)):
         for arm in one["metrics"][0]["arms"]:
             arm["units"] = units
-    assert earlier_units([first, second, first]) == {None: (9_000, 10_000), "mens": (10_000,)}
-    assert earlier_units([]) == {}
+    assert earlier_looks([first, second, first]).units == {None: (9_000, 10_000), "mens": (10_000,)}
+    assert earlier_looks([]) == EarlierLooks()
+
+
+def test_the_last_look_that_decided_is_what_stands() -> None:
+    """b is better in `mens` and, where less is better, worse; a later look that could not decide changes nothing."""
+    shown, lost, spent = report(scope("mens")), report(scope("mens")), report(scope("mens"))
+    lost["overall"]["metrics"][0]["direction"] = "decrease"
+    lost["segments"][0]["metrics"][0]["comparisons"][0]["p_value_adjusted"] = 0.05
+    for one in (spent["overall"], *spent["segments"]):
+        one["metrics"][0]["comparisons"][0]["p_value_adjusted"] = UNDEFINED
+    assert earlier_looks([shown]).concluded == {None: (("b", "a"),), "mens": (("b", "a"),)}
+    assert earlier_looks([shown, spent]) == earlier_looks([shown])
+    assert earlier_looks([shown, lost, spent]).concluded == {None: (("a", "b"),)}
 
 
 @pytest.mark.parametrize("family", Family)
