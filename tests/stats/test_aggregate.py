@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import random
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
-import duckdb
-import ibis
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from analysis.aggregate import aggregate
-from analysis.moments import ArmKey, ArrivalKey, DayKey, MetricKey, MomentTable
+from analysis.moments import ArmKey, MetricKey, MomentTable
 from analysis.plan import Cell
-from analysis.report import build, canonical_json
+from analysis.report import build
+from tests.stats.aggregating import ALL_A, FOUR_CELLS, of, one_arm
 from tests.stats.builders import at, events, exposures, metric, moments_of, plan
-
-ALL_A = ArmKey(1, "all", "a")
-
-
-def one_arm(metric_plan: Any, units: list[str], event_rows: list[Any], **changes: Any) -> MomentTable:
-    """Everybody was exposed in arm a at the start."""
-    rows = [(unit, "a", "all", 1, at(0)) for unit in units]
-    return aggregate(exposures(rows), events(event_rows), plan(metric_plan, **changes))
-
-
-def of(table: MomentTable, key: str = "visits") -> Any:
-    return table.of(MetricKey(*ALL_A, key))
 
 
 @pytest.mark.parametrize(
@@ -126,11 +107,6 @@ def test_unusable_values_add_nothing_but_are_events(value: float | None) -> None
     assert of(found, "visits") == moments_of([1, 1])
     assert of(found, "r") == moments_of([2, 0], [2, 0])
     assert found.values_missing == {"spend": 2, "r": 2}
-
-
-FOUR_CELLS = [
-    Cell(epoch=epoch, segment=segment, weights={"a": 1, "b": 1}) for epoch in (1, 2) for segment in ("s", "t")
-]
 
 
 @pytest.mark.parametrize(
@@ -305,213 +281,7 @@ def test_a_spread_of_one_around_a_hundred_million() -> None:
     assert (found.mean, found.m2) == (1e8, 2.0)
 
 
-def random_tables(units: int, seed: int) -> tuple[list[Any], list[Any]]:
-    rng = random.Random(seed)
-    exposed = [
-        (f"u{i}", rng.choice("ab"), rng.choice("st"), rng.choice((1, 2)), at(rng.random())) for i in range(units)
-    ]
-    happened = [
-        (f"u{rng.randrange(units)}", rng.choice(("visit", "order")), rng.lognormvariate(0, 3), at(rng.random() * 9))
-        for _ in range(units * 6)
-    ]
-    return exposed, happened
-
-
-RICH = plan(
-    metric(),
-    metric(key="spend", kind="mean", role="secondary", event_name="order", window_seconds=5),
-    metric(key="basket", kind="ratio", role="secondary", event_name="order", denominator_event_name="visit"),
-    segments=("s", "t"),
-    cells=FOUR_CELLS,
-)
-
-
-def parquet(folder: Any, exposed: list[Any], happened: list[Any], threads: int) -> tuple[Any, Any]:
-    """The same rows on disk in small row groups, so that several threads have something to race for."""
-    connection = duckdb.connect(config={"threads": threads})
-    backend = ibis.duckdb.from_connection(connection)
-    tables = []
-    for name, rows in (("exposures", exposures(exposed)), ("events", events(happened))):
-        path = folder / f"{name}-{threads}-{len(tables)}.parquet"
-        pa.parquet.write_table(rows.to_pyarrow(), path, row_group_size=2048)
-        tables.append(backend.read_parquet(path, table_name=name))
-    return tables[0], tables[1]
-
-
-def test_shuffled_rows_and_threads_give_identical_bytes(tmp_path: Any) -> None:
-    import pyarrow.parquet  # noqa: F401, PLC0415
-
-    exposed, happened = random_tables(3_000, seed=1)
-    reference = aggregate(exposures(exposed), events(happened), RICH)
-    document = json.dumps(reference.to_dict())
-    for threads in (1, 2, 4):
-        random.Random(threads).shuffle(exposed)
-        random.Random(threads).shuffle(happened)
-        found = aggregate(*parquet(tmp_path, exposed, happened, threads), RICH)
-        assert json.dumps(found.to_dict()) == document
-        assert canonical_json(build(RICH, found)) == canonical_json(build(RICH, reference))
-
-
-def test_random_tables_against_plain_python() -> None:
-    """The rules again, as loops over dictionaries."""
-    exposed, happened = random_tables(400, seed=2)
-    found = aggregate(exposures(exposed), events(happened), RICH)
-    sums: dict[str, list[float]] = {unit: [0.0, 0.0, 0.0, 0.0] for unit, *_ in exposed}
-    since = {unit: exposed_at for unit, *_, exposed_at in exposed}
-    for unit, name, value, occurred_at in happened:
-        if occurred_at < since[unit]:
-            continue
-        if name == "visit":
-            sums[unit][0] = 1.0
-            sums[unit][3] += value
-        else:
-            sums[unit][2] += value
-            if occurred_at < since[unit] + timedelta(seconds=5):
-                sums[unit][1] += value
-    for arm in sorted(found.units):
-        members = [sums[unit] for unit, variant, segment, epoch, _ in exposed if (epoch, segment, variant) == arm]
-        visits, spend, numerators, denominators = (list(column) for column in zip(*members, strict=True))
-        assert found.units[arm] == len(members)
-        for key, expected in (
-            ("visits", moments_of(visits)),
-            ("spend", moments_of(spend)),
-            ("basket", moments_of(numerators, denominators)),
-        ):
-            value = found.of(MetricKey(*arm, key))
-            assert np.allclose(
-                [value.mean, value.m2, value.denominator_mean, value.denominator_m2, value.co_m2],
-                [expected.mean, expected.m2, expected.denominator_mean, expected.denominator_m2, expected.co_m2],
-                rtol=1e-9,
-                atol=1e-9,
-            )
-
-
-def naive_utc(column: str) -> Callable[[Any], Any]:
-    return lambda table: table.mutate(**{column: table[column].cast("timestamp")})
-
-
-def test_columns_of_other_types_mean_the_same() -> None:
-    """Numeric unit ids and timestamps without a zone, which are UTC."""
-    numbers = [("1", "a", "all", 1, at(0)), ("2", "a", "all", 1, at(0))]
-    happened = [("2", "visit", None, at(0)), ("1", "visit", None, at(-1))]
-    exposed = exposures(numbers)
-    exposed = naive_utc("exposed_at")(
-        exposed.mutate(unit_id=exposed.unit_id.cast("int32"), epoch=exposed.epoch.cast("int8"))
-    )
-    assert of(aggregate(exposed, naive_utc("occurred_at")(events(happened)), plan())) == moments_of([0, 1])
-
-
 def test_a_metric_key_may_be_any_text() -> None:
     odd = replace(metric(), key='";drop "ü', event_name="it's")
     found = one_arm(odd, ["u"], [("u", "it's", None, at(1))])
     assert of(found, '";drop "ü') == moments_of([1])
-
-
-def _zoneless(value: Any, form: str) -> Any:
-    return value.replace(tzinfo=None) if form == "naive" else value.strftime(form)
-
-
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu"])
-@pytest.mark.parametrize(
-    ("exposed", "occurred"),
-    [
-        pytest.param("naive", "naive", id="both without a zone"),
-        pytest.param("naive", "%Y-%m-%dT%H:%M:%SZ", id="events with one"),
-        pytest.param("%Y-%m-%d %H:%M:%S+00:00", "naive", id="exposures with one"),
-        pytest.param("%Y-%m-%d %H:%M:%S", "naive", id="text without one"),
-    ],
-)
-def test_what_has_no_time_zone_is_utc_whatever_the_session_says(zone: str, exposed: str, occurred: str) -> None:
-    """Exposed at 12:00 and 23:30; a day later the second has not had its 24 hours, and an event 1 h after counts."""
-    connection = ibis.duckdb.connect()
-    connection.raw_sql(f"SET TimeZone = '{zone}'")
-    firsts = {"u": at(0), "v": at(11.5 * 3_600)}
-    seen = [
-        {"unit_id": unit, "variant": "a", "segment": "all", "epoch": 1, "exposed_at": _zoneless(first, exposed)}
-        for unit, first in firsts.items()
-    ]
-    visits = [
-        {
-            "unit_id": unit,
-            "name": "visit",
-            "value": 1.0,
-            "occurred_at": _zoneless(first + timedelta(hours=hour), occurred),
-        }
-        for unit, first in firsts.items()
-        for hour in (-1, 1, 25)
-    ]
-    for name, rows in (("seen", seen), ("visits", visits)):
-        connection.con.register("given", pa.Table.from_pylist(rows))
-        connection.raw_sql(f"CREATE TABLE {name} AS FROM given")
-    tables = connection.table("seen"), connection.table("visits")
-    metrics = metric(kind="count", window_seconds=86_400), metric(key="ever", kind="count", role="secondary")
-    found = aggregate(*tables, plan(*metrics, watermark_at=at(86_400), novelty_days=1))
-    assert (of(found), of(found, "ever")) == (moments_of([1]), moments_of([2, 2]))
-    assert found.maturing == {MetricKey(*ALL_A, "visits"): 1}
-    assert dict(found.arrivals) == {ArrivalKey("all", "2026-03-01"): 2}
-    assert dict(found.by_day) == {DayKey(*ALL_A, 0): moments_of([1])}
-    connection.disconnect()
-
-
-def _silent(rows: list[Any], *metrics: Any, **changes: Any) -> list[tuple[str, str]]:
-    """Of 50 units in each arm, exposed at the start: metrics said to have no event, and what is said."""
-    question = plan(*metrics, min_units=50, **changes)
-    seen = [(f"u{i}", "ab"[i % 2], "all", 1, at(0)) for i in range(100)]
-    findings = build(question, aggregate(exposures(seen), events(rows), question)).findings
-    return [(one.metric or "", one.message) for one in findings if one.code == "no_events"]
-
-
-SPEND = {"kind": "mean", "event_name": "order"}
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds", "changes"),
-    [
-        pytest.param(0.0, 5, {}, id="zeros"),
-        pytest.param(float("nan"), 5, {}, id="NaN"),
-        pytest.param(None, 5, {}, id="null"),
-        pytest.param(0.0, 500, {"window_seconds": 60}, id="after the windows"),
-        pytest.param(7.0, 5, {"winsor_quantile": 0.9}, id="cut off at 0"),
-        pytest.param(1.0, 5, {"kind": "quantile", "quantile": 0.5, "event_name": "visit"}, id="rows"),
-        pytest.param(0.0, 5, {"kind": "quantile", "quantile": 0.5}, id="rows of 0"),
-    ],
-)
-def test_a_metric_that_has_an_event_is_not_said_to_have_none(value: float, seconds: int, changes: Any) -> None:
-    one = metric(**{**SPEND, **changes})
-    rows = [("u1", one.event_name, value, at(seconds)), ("u2", one.event_name, value, at(seconds))]
-    assert _silent(rows, one, watermark_at=at(1_000)) == []
-
-
-def test_who_bought_and_sent_it_back_had_events() -> None:
-    rows = [("u1", "order", 5.0, at(1)), ("u1", "order", -5.0, at(2))]
-    assert _silent(rows, metric(**SPEND)) == []
-
-
-def test_while_all_windows_are_open_nothing_is_missed() -> None:
-    """Not where there are events already, nor where there are none yet."""
-    one = metric(window_seconds=3_600)
-    assert _silent([("u1", "visit", None, at(5))], one, watermark_at=at(60)) == []
-    assert _silent([], one, watermark_at=at(60)) == []
-
-
-def test_events_of_nobody_or_of_before_or_of_another_name_are_none_of_the_metric() -> None:
-    metrics = metric(window_seconds=60), metric(**SPEND, key="spend", role="secondary")
-    rows = [("elsewhere", "visit", None, at(5)), ("u1", "visit", None, at(-5)), ("u1", "Order", 3.0, at(5))]
-    found = _silent(rows, *metrics, watermark_at=at(1_000))
-    question = (
-        "came from any of the 100 units after their exposure: is its name right, are ids the same in both tables, and "
-        "are exposures in time?"
-    )
-    assert found == [
-        ("visits", f"No event visit of visits {question}"),
-        ("spend", f"No event order of spend {question}"),
-    ]
-
-
-def test_how_many_events_a_metric_of_zeros_has_is_kept_and_adds_up() -> None:
-    one = metric(**SPEND)
-    found = one_arm(one, ["u"], [("u", "order", 0.0, at(1)), ("u", "order", 0.0, at(2))])
-    assert found.events == {"visits": 2}
-    assert MomentTable.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    assert (found + one_arm(one, ["v"], [("v", "order", None, at(1))])).events == {"visits": 3}
-    assert one_arm(one, ["u"], [("u", "order", 1.0, at(1))]).events == {}
