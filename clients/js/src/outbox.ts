@@ -150,10 +150,11 @@ export class Outbox {
       this.failures = 0;
       return true;
     }
-    const gone = new Set(batch.map((item) => item.event_id));
+    const gone = new Set<string>();
     const early = new Set<string>();
-    if (status >= 200 && status < 300 && Array.isArray(verdicts)) {
-      batch.forEach((item, at) => {
+    if (status >= 200 && status < 300 && Array.isArray(verdicts) && verdicts.length) {
+      batch.slice(0, verdicts.length).forEach((item, at) => {
+        gone.add(item.event_id);
         // This clock is ahead of the server's, which takes its own time where none is given.
         if (item.occurred_at && verdicts[at]?.code === "occurred_in_future") early.add(item.event_id);
         else this.count(item, verdicts[at]);
@@ -161,7 +162,10 @@ export class Outbox {
     } else if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) {
       this.sent.dropped += batch.length;
       this.tell(`${batch.length} events were dropped, the server answers ${status}`);
-      batch.forEach(this.options.refused);
+      for (const item of batch) {
+        gone.add(item.event_id);
+        this.options.refused(item);
+      }
     } else return false;
     this.queue = this.queue
       .filter(({ event_id }) => !gone.has(event_id) || early.has(event_id))
@@ -183,6 +187,7 @@ export class Outbox {
   private fitting(): Item[] {
     let bytes = 12;
     const most = this.queue.findIndex((item) => (bytes += JSON.stringify(item).length * 3 + 1) > LAST_BYTES);
-    return most < 0 ? this.queue : this.queue.slice(0, most);
+    // A copy: what is put in the queue meanwhile is not part of it.
+    return this.queue.slice(0, most < 0 ? undefined : most);
   }
 }

@@ -459,6 +459,39 @@ for (const failed of [0, 1]) {
     }));
 }
 
+test("what is tracked while the last words are under way is not taken for sent", () =>
+  page(async (listeners) => {
+    const winnow = client({ store: new FakeStore(), intervalMs: 60_000 });
+    winnow.track("u1", "view", null, "e-1");
+    listeners.pagehide();
+    winnow.track("u1", "view", null, "e-2");
+    await until(() => winnow.stats().accepted === 1);
+    assert.equal(winnow.stats().waiting, 1);
+    assert.equal(await winnow.flush(), true);
+    assert.deepEqual([...server.stored.keys()], ["e-1", "e-2"]);
+  }));
+
+test("what an answer has no verdict for still waits", async () => {
+  let short = true;
+  const spy = (url, init) => {
+    if (!short) return fetch(url, init);
+    short = false;
+    return Promise.resolve(Response.json({ items: [{ event_id: "e-1", status: "accepted" }] }));
+  };
+  const winnow = client({ intervalMs: 60_000, fetch: spy });
+  for (const id of ["e-1", "e-2"]) winnow.track("u1", "view", null, id);
+  assert.equal(await winnow.flush(), true);
+  assert.deepEqual([...server.stored.keys()], ["e-2"]);
+  assert.deepEqual(winnow.stats(), { accepted: 2, duplicate: 0, rejected: 0, dropped: 0, waiting: 0 });
+});
+
+test("an answer without any verdict is none", async () => {
+  const winnow = client({ retryMs: 60_000, fetch: () => Promise.resolve(Response.json({ items: [] })) });
+  winnow.track("u1", "view");
+  assert.equal(await winnow.flush(), false);
+  assert.equal(winnow.stats().waiting, 1);
+});
+
 const kept = (store) => [...store.kept.values()].flatMap((text) => JSON.parse(text)).map((item) => item.event_id);
 
 test("what is kept stays kept until the server has judged it", () =>
