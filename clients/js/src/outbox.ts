@@ -39,6 +39,8 @@ export class Outbox {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private sending: Promise<boolean> | undefined;
   private failures = 0;
+  /** Of a batch; less than the options say from a 413 until such batches are taken. */
+  private size: number;
   private full = false;
   private kept = false;
   private readonly name: string;
@@ -49,6 +51,7 @@ export class Outbox {
     private readonly tell: Tell,
     private readonly options: OutboxOptions,
   ) {
+    this.size = options.batchSize;
     // What an earlier page could not send: the server knows by the ids what it has already.
     const mine = `${KEPT}${options.owner}.`;
     this.name = mine + newId();
@@ -81,8 +84,7 @@ export class Outbox {
     }
     this.queue.push(item);
     if (this.failures) return true;
-    if (this.queue.length >= this.options.batchSize) this.later(0);
-    else if (!this.timer) this.later(this.options.intervalMs);
+    if (!this.timer || this.queue.length >= this.size) this.later(this.pause());
     return true;
   }
 
@@ -104,6 +106,11 @@ export class Outbox {
     } else if (beacon && globalThis.navigator?.sendBeacon?.(beacon, new Blob([body], { type: "application/json" }))) {
       // A beacon has no answer: the items stay kept, and whoever sends them again does no harm.
     }
+  }
+
+  /** How long the next batch may fill. */
+  private pause(): number {
+    return this.queue.length < this.size ? this.options.intervalMs : 0;
   }
 
   private later(ms: number): void {
@@ -129,7 +136,7 @@ export class Outbox {
   private async sendBatch(): Promise<boolean> {
     clearTimeout(this.timer);
     this.timer = undefined;
-    const batch = this.queue.slice(0, this.options.batchSize);
+    const batch = this.queue.slice(0, this.size);
     if (!batch.length) return true;
     const reply = await this.ask("/v1/events", { body: JSON.stringify({ items: batch }) });
     const settled = this.settle(batch, reply);
@@ -137,7 +144,7 @@ export class Outbox {
     if (!settled && this.queue.length && !this.failures++) {
       this.tell(`events wait, the server answers ${reply.status || "nothing"}`);
     }
-    const wait = settled ? this.options.intervalMs : backoffMs(this.failures, this.options.retryMs);
+    const wait = settled ? this.pause() : backoffMs(this.failures, this.options.retryMs);
     if (this.queue.length) this.later(Math.max(wait, reply.retryAfterMs));
     return settled;
   }
@@ -146,7 +153,7 @@ export class Outbox {
   private settle(batch: Item[], { status, body }: Reply): boolean {
     const verdicts = (body as { items?: unknown } | null)?.items;
     if (status === 413 && batch.length > 1) {
-      this.options.batchSize = batch.length >> 1;
+      this.size = batch.length >> 1;
       this.failures = 0;
       return true;
     }
@@ -170,6 +177,7 @@ export class Outbox {
     this.queue = this.queue
       .filter(({ event_id }) => !gone.has(event_id) || early.has(event_id))
       .map((item) => (early.has(item.event_id) ? { ...item, occurred_at: undefined } : item));
+    this.size = Math.min(this.size * 2, this.options.batchSize);
     this.failures = 0;
     this.full = false;
     if (this.kept) this.keep();

@@ -352,6 +352,24 @@ test("a batch that is too large is halved", async () => {
   assert.deepEqual(server.posted().map((body) => body.items.length), [8, 4, 4]);
 });
 
+test("after a batch that was too large, batches grow again", async () => {
+  server.refusals = [[413], [413]];
+  const winnow = client({ batchSize: 8, intervalMs: 60_000 });
+  for (let number = 0; number < 16; number++) winnow.track("u1", "view");
+  await winnow.flush();
+  assert.deepEqual(server.posted().map((body) => body.items.length), [8, 4, 2, 4, 8, 2]);
+});
+
+test("neither full batches nor halves of one that was too large wait for the interval", async () => {
+  const winnow = client({ batchSize: 4, intervalMs: 60_000 });
+  server.delayMs = 50;
+  server.refusals = [[413]];
+  for (let number = 0; number < 15; number++) winnow.track("u1", "view");
+  await until(() => winnow.stats().accepted === 14);
+  assert.deepEqual(server.posted().map((body) => body.items.length), [4, 2, 4, 4, 4]);
+  assert.equal(winnow.stats().waiting, 1);
+});
+
 test("a refused key drops, rejected items are told, a full queue is told once", async () => {
   server.refusals = [[401]];
   const winnow = client({ capacity: 2, intervalMs: 60_000 });
