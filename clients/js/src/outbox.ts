@@ -102,7 +102,10 @@ export class Outbox {
     const body = JSON.stringify({ items: batch });
     const beacon = this.options.beaconUrl;
     if (typeof Request === "function" && "keepalive" in Request.prototype) {
-      void this.ask("/v1/events", { body, last: true }).then((reply) => this.settle(batch, reply));
+      void this.ask("/v1/events", { body, last: true }).then((reply) => {
+        // Who answers is there again, however long it had wanted to be left alone.
+        if (this.settle(batch, reply)) this.goOn(reply.retryAfterMs);
+      });
     } else if (beacon && globalThis.navigator?.sendBeacon?.(beacon, new Blob([body], { type: "application/json" }))) {
       // A beacon has no answer: the items stay kept, and whoever sends them again does no harm.
     }
@@ -111,6 +114,16 @@ export class Outbox {
   /** How long the next batch may fill. */
   private pause(): number {
     return this.queue.length < this.size ? this.options.intervalMs : 0;
+  }
+
+  private goOn(atLeast: number): void {
+    if (this.queue.length) this.later(Math.max(this.pause(), atLeast));
+    else this.stop();
+  }
+
+  private stop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
   }
 
   private later(ms: number): void {
@@ -134,8 +147,7 @@ export class Outbox {
   }
 
   private async sendBatch(): Promise<boolean> {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.stop();
     const batch = this.queue.slice(0, this.size);
     if (!batch.length) return true;
     const reply = await this.ask("/v1/events", { body: JSON.stringify({ items: batch }) });
@@ -144,8 +156,8 @@ export class Outbox {
     if (!settled && this.queue.length && !this.failures++) {
       this.tell(`events wait, the server answers ${reply.status || "nothing"}`);
     }
-    const wait = settled ? this.pause() : backoffMs(this.failures, this.options.retryMs);
-    if (this.queue.length) this.later(Math.max(wait, reply.retryAfterMs));
+    if (settled) this.goOn(reply.retryAfterMs);
+    else if (this.queue.length) this.later(Math.max(backoffMs(this.failures, this.options.retryMs), reply.retryAfterMs));
     return settled;
   }
 

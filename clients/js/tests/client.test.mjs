@@ -477,6 +477,21 @@ for (const failed of [0, 1]) {
     }));
 }
 
+for (const left of [0, 1]) {
+  test(`after a page hide that was answered, what the server asked for before is over; ${left} waits then`, () =>
+    page(async (listeners) => {
+      server.refusals = [[503, { "Retry-After": "3600" }]];
+      const winnow = client({ store: new FakeStore() });
+      winnow.track("u1", "view");
+      assert.equal(await winnow.flush(), false);
+      listeners.pagehide();
+      if (left) winnow.track("u1", "view");
+      await until(() => winnow.stats().accepted === 1);
+      if (!left) winnow.track("u1", "view");
+      await until(() => winnow.stats().accepted === 2);
+    }));
+}
+
 test("what is tracked while the last words are under way is not taken for sent", () =>
   page(async (listeners) => {
     const winnow = client({ store: new FakeStore(), intervalMs: 60_000 });
