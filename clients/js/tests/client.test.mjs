@@ -1,5 +1,7 @@
 // The client against a server that is there, is slow, refuses, loses answers, or is away.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { createClient } from "../dist/index.js";
 import { exposing, withTracking } from "../dist/openfeature.js";
@@ -77,6 +79,25 @@ test("a server that hangs is waited for once, not by everything on the page in t
     assert.equal((await winnow.assign(unit, {}, "headline", "mine")).content, "mine");
   }
   assert.equal(server.asked.length, 1);
+});
+
+test("a server whose answer breaks off is away, too", async () => {
+  const stalled = createServer((_, response) => response.writeHead(200, { "Content-Type": "application/json" }).write('{"assign'));
+  stalled.listen(0, "127.0.0.1");
+  await once(stalled, "listening");
+  let asked = 0;
+  stalled.on("request", () => asked++);
+  const winnow = client({ url: `http://127.0.0.1:${stalled.address().port}`, timeoutMs: 100, retryMs: 10_000 });
+  try {
+    for (const unit of ["u1", "u2", "u3"]) {
+      assert.equal((await winnow.assign(unit, {}, "headline", "mine")).content, "mine");
+    }
+  } finally {
+    stalled.closeAllConnections();
+    stalled.close();
+  }
+  assert.equal(asked, 1);
+  assert.deepEqual(told, ["no answer for headline, the server answers nothing"]);
 });
 
 test("who asks for what is being asked already is answered alike, whatever else is refused meanwhile", async () => {
