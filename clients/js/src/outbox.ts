@@ -29,7 +29,7 @@ export interface OutboxOptions {
 }
 
 const KEPT = "winnow.outbox.";
-/** Browsers let 64 KiB outlive a page, over all its requests. */
+/** Browsers let 64 KiB outlive a page, over all its requests. No event that a server takes has nearly as much. */
 const LAST_BYTES = 60_000;
 
 /** A bounded queue; an item leaves it only with the server's verdict, and is sent again with the same id until then. */
@@ -58,7 +58,7 @@ export class Outbox {
     const before = names(store, mine);
     for (const name of before) {
       const left = read(store, name);
-      const items = Array.isArray(left) ? left.filter((item) => item?.event_id) : [];
+      const items = Array.isArray(left) ? left.filter((item) => item?.event_id && fits(item)) : [];
       this.queue.push(...items.slice(0, options.capacity - this.queue.length));
     }
     if (!before.length) return;
@@ -73,9 +73,9 @@ export class Outbox {
     return this.queue.length;
   }
 
-  /** Throws for what JSON cannot write: in the queue it would block all others. */
+  /** Throws for what JSON cannot write or no server takes: in the queue it would block all others. */
   put(item: Item): boolean {
-    JSON.stringify(item);
+    if (!fits(item)) throw new Error("an event is too large");
     if (this.queue.length >= this.options.capacity) {
       this.sent.dropped++;
       if (!this.full) this.tell(`events are dropped: ${this.queue.length} wait already`);
@@ -98,7 +98,7 @@ export class Outbox {
   leave(): void {
     if (!this.queue.length) return;
     this.keep();
-    const batch = this.fitting();
+    const batch = fitting(this.queue, LAST_BYTES);
     const body = JSON.stringify({ items: batch });
     const beacon = this.options.beaconUrl;
     if (typeof Request === "function" && "keepalive" in Request.prototype) {
@@ -203,11 +203,19 @@ export class Outbox {
     this.tell(`an event was rejected as ${String(verdict?.code)}`);
     this.options.refused(item);
   }
-
-  private fitting(): Item[] {
-    let bytes = 12;
-    const most = this.queue.findIndex((item) => (bytes += JSON.stringify(item).length * 3 + 1) > LAST_BYTES);
-    // A copy: what is put in the queue meanwhile is not part of it.
-    return this.queue.slice(0, most < 0 ? undefined : most);
-  }
 }
+
+/** What one request has room for, the oldest first. */
+function fitting(items: Item[], room: number): Item[] {
+  return items.filter((item) => {
+    const rest = room - bytes(item);
+    if (rest < 0) return false;
+    room = rest;
+    return true;
+  });
+}
+
+/** With a comma. */
+const bytes = (item: Item): number => new TextEncoder().encode(JSON.stringify(item)).length + 1;
+
+const fits = (item: Item): boolean => bytes(item) <= LAST_BYTES;

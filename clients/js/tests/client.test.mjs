@@ -629,6 +629,39 @@ test("a request that outlives its page stays below the browsers' limit", () =>
     assert.ok(bytes > 10_000 && bytes < 65_536, String(bytes));
   }));
 
+test("the last words are measured as they are sent, and an event without room keeps no other back", () =>
+  page(async (listeners) => {
+    const winnow = client({ store: new FakeStore(), intervalMs: 60_000 });
+    // Each is sent by the same request: 25 kB twice, and what is small behind what found no room.
+    for (const letter of ["a", "b", "c"]) winnow.expose("u1", { ...SHOWN, segment: letter.repeat(25_000) });
+    winnow.track("u1", "view");
+    listeners.pagehide();
+    await until(() => winnow.stats().accepted === 3);
+    assert.deepEqual(server.posted()[0].items.map(({ segment, name }) => name ?? segment[0]), ["a", "b", "view"]);
+    assert.equal(winnow.stats().waiting, 1);
+    assert.deepEqual(told, []);
+  }));
+
+test("an event that no request has room for is refused, also one that an earlier page kept", () =>
+  page(async (listeners) => {
+    const store = new FakeStore();
+    const options = { store, intervalMs: 60_000 };
+    client(options).track("u1", "view", null, "e-1");
+    listeners.pagehide();
+    const [name] = store.kept.keys();
+    const large = { ...JSON.parse(store.kept.get(name))[0], event_id: "e-0", name: "ü".repeat(40_000) };
+    store.kept.set(name, JSON.stringify([large]));
+    const winnow = client(options);
+    assert.equal(winnow.expose("u1", { ...SHOWN, segment: "ü".repeat(40_000) }), false);
+    assert.match(told.join(), /an event is too large/);
+    assert.equal(winnow.stats().waiting, 0);
+    await until(() => server.stored.size === 1);
+    listeners.pagehide();
+    winnow.track("u1", "view");
+    assert.equal(await winnow.flush(), true);
+    assert.deepEqual(server.posted().map((body) => body.items.length), [1, 1]);
+  }));
+
 test("without keepalive a beacon goes to an address of one's own", () =>
   page(async (listeners) => {
     const beacons = [];
