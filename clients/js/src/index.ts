@@ -34,6 +34,9 @@ export interface Options {
   fetch?: typeof fetch;
 }
 
+/** What the server takes for the name of an event. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
 /** Never throws and never rejects: what goes wrong is told to `onProblem`. */
 export class Winnow {
   private readonly ask: Ask;
@@ -142,9 +145,10 @@ export class Winnow {
   track(unitId: UnitId, name: string, value?: number | null, eventId?: string): boolean {
     return this.reported(() => {
       const unit = asId(unitId);
-      const texts = typeof name === "string" && typeof (eventId ?? "") === "string";
-      if (unit === null || !texts || (value != null && !Number.isFinite(value))) {
-        this.tell(`event ${String(name)} was not taken: its unit id, name, value or event id is unfit`);
+      const named = typeof name === "string" && NAME.test(name);
+      const fitId = eventId == null || (typeof eventId === "string" && asId(eventId) !== null);
+      if (unit === null || !named || !fitId || (value != null && !Number.isFinite(value))) {
+        this.tell(`event ${String(name).slice(0, 100)} was not taken: its unit id, name, value or event id is unfit`);
         return false;
       }
       return this.put("event", unit, { name, ...(value != null && { value }) }, eventId);

@@ -31,6 +31,8 @@ export interface OutboxOptions {
 const KEPT = "winnow.outbox.";
 /** Browsers let 64 KiB outlive a page, over all its requests. No event that a server takes has nearly as much. */
 const LAST_BYTES = 60_000;
+/** A server takes 2 MB, and many a proxy before it 1 MiB. */
+const BATCH_BYTES = 1_000_000;
 
 /** A bounded queue; an item leaves it only with the server's verdict, and is sent again with the same id until then. */
 export class Outbox {
@@ -148,7 +150,7 @@ export class Outbox {
 
   private async sendBatch(): Promise<boolean> {
     this.stop();
-    const batch = this.queue.slice(0, this.size);
+    const batch = fitting(this.queue.slice(0, this.size), BATCH_BYTES);
     if (!batch.length) return true;
     const reply = await this.ask("/v1/events", { body: JSON.stringify({ items: batch }) });
     const settled = this.settle(batch, reply);

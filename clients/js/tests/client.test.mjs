@@ -220,6 +220,31 @@ test("what JSON cannot write is refused, and blocks nothing", async () => {
   await until(() => winnow.stats().accepted === 1);
 });
 
+test("what the server takes of nobody is refused at once, and told", () => {
+  const winnow = client({ intervalMs: 60_000 });
+  for (const name of ["", "last words", "-view", "ü", "x".repeat(101), "x".repeat(3_000_000)]) {
+    assert.equal(winnow.track("u1", name), false);
+  }
+  for (const id of ["", "a\nb", "\ud800", "x".repeat(513)]) assert.equal(winnow.track("u1", "view", null, id), false);
+  assert.equal(told.length, 10);
+  for (const name of ["7", "A-b._c", "x".repeat(100)]) assert.equal(winnow.track("u1", name), true);
+  assert.equal(winnow.track("u1", "view", null, "😀".repeat(512)), true);
+  assert.equal(winnow.stats().waiting, 4);
+});
+
+test("a batch stays below a megabyte", async () => {
+  const sizes = [];
+  const spy = (url, init) => {
+    sizes.push(Buffer.byteLength(init.body));
+    return fetch(url, init);
+  };
+  const winnow = client({ batchSize: 100, intervalMs: 60_000, fetch: spy });
+  for (let number = 0; number < 90; number++) winnow.expose("u1", { ...SHOWN, segment: `${number}`.padEnd(20_000, "s") });
+  assert.equal(await winnow.flush(), true);
+  assert.equal(winnow.stats().accepted, 90);
+  assert.ok(sizes.length === 2 && sizes[0] > 900_000 && sizes[0] < 1_000_012, String(sizes));
+});
+
 test("an exposure that was rejected or dropped is reported again when it is shown again", async () => {
   const winnow = client({ intervalMs: 60_000 });
   server.judge = (item) => (item.unit_id === "u2" ? "no_consent" : undefined);
@@ -449,7 +474,7 @@ for (const way of ["pagehide", "visibilitychange"]) {
         return fetch(url, init);
       };
       const winnow = client({ store, intervalMs: 60_000, fetch: spy });
-      winnow.track("u1", "last words");
+      winnow.track("u1", "last_words");
       document.visibilityState = "hidden";
       listeners[way]();
       assert.equal([...store.kept.keys()].filter((name) => name.startsWith("winnow.outbox.")).length, 1);
@@ -464,7 +489,7 @@ test("what a page could not send, the next one sends: with the same ids", () =>
   page(async (listeners) => {
     const store = new FakeStore();
     const away = client({ store, intervalMs: 60_000, fetch: () => Promise.reject(new Error("offline")) });
-    away.track("u1", "last words", 7, "e-1");
+    away.track("u1", "last_words", 7, "e-1");
     listeners.pagehide();
     await new Promise((done) => setTimeout(done, 20));
     const next = client({ store });
@@ -674,7 +699,7 @@ test("without keepalive a beacon goes to an address of one's own", () =>
     try {
       const store = new FakeStore();
       const winnow = client({ store, intervalMs: 60_000, beaconUrl: "/relay" });
-      winnow.track("u1", "last words", null, "e-1");
+      winnow.track("u1", "last_words", null, "e-1");
       listeners.pagehide();
       assert.equal(beacons[0][0], "/relay");
       assert.equal(JSON.parse(await beacons[0][1].text()).items[0].event_id, "e-1");
