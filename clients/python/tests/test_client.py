@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
+from email.message import Message
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ from winnow_client import Assignment, Client
 from winnow_client import backoff as backoff_module
 from winnow_client import outbox as outbox_module
 from winnow_client.backoff import backoff_seconds
-from winnow_client.transport import Reply, Transport
+from winnow_client.outbox import Outbox
+from winnow_client.transport import Reply, Transport, Unreachable
 
 
 @pytest.fixture(autouse=True)
@@ -289,6 +291,79 @@ def test_a_batch_that_is_too_large_is_halved(server: FakeServer) -> None:
     assert [len(asked.body["items"]) for asked in server.requests("/v1/events")] == [8, 4, 4]
 
 
+def test_batches_stay_below_a_megabyte(server: FakeServer) -> None:
+    """500 events may have six: the server cuts the connection then, and its 413 is not always read."""
+    with made(server, interval_seconds=60) as client:
+        for number in range(500):
+            assert client.track("😀" * 512, "view", event_id=f"{number:0>3}".ljust(512, "🎉"))
+        assert client.flush(10)
+        assert client.stats().sent.accepted == 500
+    sizes = [int(asked.headers["Content-Length"]) for asked in server.requests("/v1/events")]
+    assert max(sizes) <= 1_001_000
+    assert sum(sizes) > 6_000_000
+    assert len(sizes) == 7
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        *({"name": name} for name in ("", "last words", "-view", "ü", "view\n", "x" * 101, "x" * 6_000_000)),
+        *({"event_id": event_id} for event_id in ("a\nb", "\ud800", "x" * 513)),
+    ],
+    ids=lambda unfit: f"{unfit!r:.20}",
+)
+def test_what_the_server_takes_of_nobody_is_refused_at_once(server: FakeServer, unfit: dict[str, Any]) -> None:
+    told: list[str] = []
+    with made(server, told) as client:
+        assert not client.track(**{"unit_id": "u1", "name": "view", **unfit})
+        assert "its unit id, name, event id, value or time is unfit" in told[-1]
+        assert len(told[-1]) < 250
+        assert client.track("u1", "A-b._c7", event_id="😀" * 512)
+        assert client.flush()
+    assert client.stats().sent.accepted == 1
+
+
+def test_an_exposure_that_no_batch_has_room_for_blocks_nothing(server: FakeServer) -> None:
+    told: list[str] = []
+    shown = Assignment(experiment="banner", variant="a", segment="x" * 6_000_000, reason="assigned", version=1)
+    with made(server, told) as client:
+        assert not client.expose("ann", shown)
+        assert client.track("u1", "view")
+        assert client.flush()
+        assert (client.stats().sent.dropped, client.stats().sent.accepted) == (1, 1)
+    assert any("an event was dropped, it has 6000" in line for line in told)
+
+
+def test_a_connection_that_is_cut_halves_the_batch() -> None:
+    """As a server may do it that takes smaller bodies than others."""
+    tries: list[int] = []
+
+    def post(body: bytes) -> Reply:
+        items = json.loads(body)["items"]
+        tries.append(len(items))
+        if len(items) > 2:
+            raise Unreachable("BrokenPipeError", cut_off=True)
+        verdicts = {"items": [{"status": "accepted"}] * len(items)}
+        return Reply(status=202, headers=Message(), body=json.dumps(verdicts).encode())
+
+    outbox = Outbox(post, lambda _: None, lambda _: None, batch_size=8, interval_seconds=60, capacity=99)
+    for _ in range(8):
+        outbox.put({"event_id": "e"})
+    assert outbox.flush(10)
+    outbox.close(1)
+    assert (tries[:3], outbox.sent.accepted) == ([8, 4, 2], 8)
+
+
+def test_a_connection_that_is_reset_was_cut_off(server: FakeServer) -> None:
+    server.lost_answers = 1
+    with pytest.raises(Unreachable) as problem:
+        Transport(server.url, KEY, timeout_seconds=5).post("/v1/events", b'{"items":[]}')
+    assert problem.value.cut_off
+    with pytest.raises(Unreachable) as problem:
+        Transport("http://127.0.0.1:1", KEY, timeout_seconds=5).post("/v1/events", b"{}")
+    assert not problem.value.cut_off
+
+
 def test_a_refused_key_drops_and_says_so(server: FakeServer) -> None:
     server.refusals = [(401, {})]
     told: list[str] = []
@@ -355,7 +430,7 @@ def test_what_cannot_be_written_is_dropped_and_the_rest_goes_on(server: FakeServ
         client.ready()
         nonsense: Any = object()
         forged = Assignment(experiment="banner", variant="a", segment="everyone", reason="assigned", version=nonsense)
-        assert client.expose("u1", forged)
+        assert not client.expose("u1", forged)
         client.flush()
         client.track("u1", "view")
         assert client.flush()
@@ -487,13 +562,13 @@ AT_EXIT = """
 import sys
 from winnow_client import Assignment, Client
 client = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
-client.track("u1", "last words")
+client.track("u1", "last_words")
 """
 
 
 def test_the_end_of_the_process_flushes(server: FakeServer) -> None:
     _run(server, AT_EXIT)
-    assert [item["name"] for item in server.stored.values()] == ["last words"]
+    assert [item["name"] for item in server.stored.values()] == ["last_words"]
 
 
 FORKED = """
@@ -503,7 +578,7 @@ client = Client(sys.argv[1], sys.argv[2], interval_seconds=60)
 client.ready()
 client.track("u1", "parent")
 if os.fork() == 0:
-    client.track("u1", "child " + client.assign("ann", {}, "banner").variant)
+    client.track("u1", "child_" + client.assign("ann", {}, "banner").variant)
     client.flush()
     os._exit(0)
 os.wait()
@@ -515,7 +590,7 @@ def test_a_forked_child_sends_its_own(server: FakeServer) -> None:
     server.catalog = catalog(experiment(forced={"ann": "b"}))
     _run(server, FORKED)
     posted = [[item["name"] for item in asked.body["items"]] for asked in server.requests("/v1/events")]
-    assert posted == [["child b"], ["parent"]]
+    assert posted == [["child_b"], ["parent"]]
 
 
 REQUESTS = """
@@ -523,7 +598,7 @@ import sys
 from winnow_client.transport import Transport
 transport = Transport(sys.argv[1], sys.argv[2], timeout_seconds=5)
 before = set(sys.modules)
-for reply in (transport.get("/v1/catalog", {}), transport.post("/v1/events", {"items": []})):
+for reply in (transport.get("/v1/catalog", {}), transport.post("/v1/events", b'{"items":[]}')):
     assert (reply.document(), reply.retry_after_seconds) != (None, None)
 assert set(sys.modules) == before, set(sys.modules) - before
 """
