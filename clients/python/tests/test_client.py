@@ -291,6 +291,31 @@ def test_a_batch_that_is_too_large_is_halved(server: FakeServer) -> None:
     assert [len(asked.body["items"]) for asked in server.requests("/v1/events")] == [8, 4, 4]
 
 
+def test_after_a_batch_that_was_too_large_batches_grow_again(server: FakeServer) -> None:
+    server.refusals = [(413, {}), (413, {})]
+    with made(server, batch_size=8, interval_seconds=60) as client:
+        for _ in range(16):
+            client.track("u1", "view")
+        assert client.flush()
+    assert [len(asked.body["items"]) for asked in server.requests("/v1/events")] == [8, 4, 2, 4, 8, 2]
+
+
+@pytest.mark.usefixtures("long_waits")
+def test_halves_of_a_batch_that_was_too_large_are_no_failures(server: FakeServer) -> None:
+    """However many there were, what waits afterwards waits as ever."""
+    server.gate.clear()
+    server.refusals = [(413, {}), (413, {}), (503, {})]
+    told: list[str] = []
+    failed: list[int] = []
+    with made(server, told, batch_size=8, interval_seconds=60) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox_module, "backoff_seconds", lambda failures, _: failed.append(failures) or 0.0)
+        for _ in range(8):
+            client.track("u1", "view")
+        server.gate.set()
+        assert client.flush()
+    assert failed == [1]
+
+
 def test_batches_stay_below_a_megabyte(server: FakeServer) -> None:
     """500 events may have six: the server cuts the connection then, and its 413 is not always read."""
     with made(server, interval_seconds=60) as client:

@@ -53,12 +53,14 @@ class Outbox:
         self, post: Post, tell: Tell, forget: Forget, *, batch_size: int, interval_seconds: float, capacity: int
     ) -> None:
         self._post, self._tell, self._forget = post, tell, forget
-        self._batch_size, self._interval, self._capacity = batch_size, interval_seconds, capacity
+        self._most_items, self._interval, self._capacity = batch_size, interval_seconds, capacity
         self._start()
 
     def _start(self) -> None:
         self._queue: deque[Queued] = deque()
         self._changed = threading.Condition()
+        # Less than the most after a 413, until such batches are taken.
+        self._batch_size = self._most_items
         self._put, self._settled = 0, 0
         self._flushing, self._closed, self._overflowing = 0, False, False
         self._hurry, self._last_chance = False, False
@@ -197,7 +199,6 @@ class Outbox:
             self._settle(batch, document["items"])
         elif reply.status == 413 and len(batch) > 1:
             self._batch_size = len(batch) // 2
-            return 0.0, 0.0
         elif reply.status < 400 or reply.status >= 500 or reply.status in _AGAIN:
             return self._again(f"events wait, the server answers {reply.status}", failures, reply.retry_after_seconds)
         else:
@@ -226,6 +227,7 @@ class Outbox:
             for _ in range(min(len(batch), len(self._queue))):
                 self._queue.popleft()
             self._overflowing = False
+            self._batch_size = min(self._batch_size * 2, self._most_items)
             self._settled += len(batch)
             self.sent = Sent(
                 accepted=self.sent.accepted + found.count("accepted"),
