@@ -47,7 +47,6 @@ export class Winnow {
   private readonly asking = new Map<string, Promise<Assignment | null>>();
   private readonly exposed = new Set<string>();
   private readonly where: { channel?: Channel };
-  private era = 0;
   private failures = 0;
   private quietUntil = 0;
 
@@ -119,7 +118,6 @@ export class Winnow {
       this.tell(`not identified, the server answers ${(reply.body as { code?: string } | null)?.code ?? reply.status}`);
       return false;
     }
-    this.era++;
     this.asking.clear();
     this.cache.clear();
     return true;
@@ -189,13 +187,13 @@ export class Winnow {
     name: string, experiment: string, unitId: string, attributes: Attributes,
   ): Promise<Assignment | null> {
     const body = JSON.stringify({ unit_id: unitId, attributes, experiment, ...this.where });
-    const era = this.era;
+    const era = this.cache.era;
     const reply = await this.ask("/v1/assignments", { body });
     this.heed(reply);
     const answer = (reply.body as { assignments?: Assignment[] } | null)?.assignments?.[0];
     if (reply.status === 200 && answer?.experiment === experiment) {
       // An answer from before the visitor was known is given to who asked for it, and to nobody else.
-      if (era === this.era) {
+      if (era === this.cache.era) {
         // Who consents next is asked about at once.
         if (answer.reason === "no_consent") this.cache.delete(name);
         else this.cache.set(name, answer);

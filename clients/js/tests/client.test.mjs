@@ -155,6 +155,28 @@ test("who is identified is asked about again, also where an answer was under way
   assert.ok(!JSON.stringify([...store.kept]).includes("bold"));
 });
 
+test("who is identified in one tab is so in all of them", async () => {
+  const store = new FakeStore();
+  const [one, other] = [client({ store }), client({ store })];
+  for (const tab of [one, other]) await tab.assign("customer", {}, "headline");
+  server.delayMs = 100;
+  const underWay = other.assign("customer", { late: 1 }, "headline");
+  await until(() => server.asked.length === 2);
+  server.delayMs = 0;
+  await one.identify("device", "customer");
+  await underWay;
+  server.assignments.headline = { ...SHOWN, variant: "plain" };
+  // The other tab writes, and that brings nothing back.
+  server.assignments.two = { ...SHOWN, experiment: "two", variant: "third" };
+  await other.assign("customer", {}, "two");
+  assert.ok(!JSON.stringify([...store.kept]).includes("bold"));
+  for (const tab of [other, client({ store })]) {
+    for (const attributes of [{}, { late: 1 }]) {
+      assert.equal((await tab.assign("customer", attributes, "headline")).variant, "plain");
+    }
+  }
+});
+
 test("who is refused is told, and nothing is forgotten", async () => {
   const winnow = client();
   await winnow.assign("customer", {}, "headline");
