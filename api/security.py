@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_cors import CORS
 from flask_talisman import DENY, Talisman
 
@@ -35,6 +35,8 @@ def secure(app: Flask, settings: Settings) -> None:
         frame_options=DENY,
         session_cookie_secure=settings.secure_cookies,
     )
+    if settings.cors_origins and "*" not in settings.cors_origins:
+        app.after_request(_differs_by_origin)  # comes after the headers of CORS
     if settings.cors_origins:
         CORS(
             app,
@@ -42,7 +44,15 @@ def secure(app: Flask, settings: Settings) -> None:
             allow_headers=SENT_ACROSS_ORIGINS,
             expose_headers=READ_ACROSS_ORIGINS,
             max_age=600,
+            send_wildcard=True,  # where all may ask, caches need one answer only
         )
+
+
+def _differs_by_origin(response: Response) -> Response:
+    """Tell caches that what they keep is for one origin, also where it may not ask: only there are answers public."""
+    if request.path.startswith("/api/"):
+        response.vary.add("Origin")
+    return response
 
 
 def _only_what_data_needs(response: Response) -> Response:

@@ -52,7 +52,8 @@ class _Asked:
 class Streams:
     """`look` returns the stored catalog version, `may` says whether a key still opens streams; both may block or fail.
 
-    `origins` may read across origins, `most` streams may be open, and it is looked every `look_every` seconds.
+    `origins` may read across origins (`*`: all), `most` streams may be open, and it is looked every `look_every`
+    seconds.
     """
 
     def __init__(
@@ -147,6 +148,8 @@ class Streams:
             await self._open_stream(_Asked(_first(query, "ticket"), known, shared, receive, send))
 
     def _shared_with(self, origin: str) -> Headers:
+        if "*" in self._origins:
+            return [(b"access-control-allow-origin", b"*")]
         vary = [(b"vary", b"Origin")]
         return [*vary, (b"access-control-allow-origin", origin.encode())] if origin in self._origins else vary
 

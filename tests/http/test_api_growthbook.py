@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from api.logs import configure
+from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
 from tests.http.api_client import BANNER, Caller, refusal
 from tests.http.catalog_house import fill
+from tests.http.conftest import SETTINGS, caller
 
 SHOP = "https://shop.example"
 
@@ -303,6 +306,29 @@ def test_a_page_of_the_shop_may_ask(api: Caller) -> None:
     assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
     elsewhere = api.client.get(f"/api/features/{key}", headers={"Origin": "https://evil.example"})
     assert "Access-Control-Allow-Origin" not in elsewhere.headers
+
+
+@pytest.mark.parametrize("origins", [(SHOP,), (SHOP, "https://www.shop.example")], ids=["one", "two"])
+def test_what_is_kept_for_one_origin_is_given_to_no_other(clock: FakeClock, origins: tuple[str, ...]) -> None:
+    """A content delivery network that keeps what a stranger was answered must not give it to a page of the shop."""
+    api = caller(MemoryDatabase().unit_of_work, clock, replace(SETTINGS, cors_origins=origins))
+    key = _key(api)
+    for headers in ({"Origin": SHOP}, {"Origin": "https://evil.example"}, {}):
+        answer = api.client.get(f"/api/features/{key}", headers=headers)
+        unchanged = api.client.get(f"/api/features/{key}", headers={**headers, "If-None-Match": answer.headers["ETag"]})
+        unknown = api.client.get("/api/features/wk_none", headers=headers)
+        assert [one.status_code for one in (answer, unchanged, unknown)] == [200, 304, 401]
+        for one in (answer, unchanged, unknown):
+            assert one.headers.getlist("Vary") == ["Origin"]
+
+
+@pytest.mark.parametrize("origins", [("*",), ()], ids=["all", "none"])
+def test_where_all_may_ask_or_none_one_answer_is_for_all(clock: FakeClock, origins: tuple[str, ...]) -> None:
+    api = caller(MemoryDatabase().unit_of_work, clock, replace(SETTINGS, cors_origins=origins))
+    for headers in ({"Origin": SHOP}, {}):
+        answer = features(api, **headers)
+        assert answer.headers.get("Access-Control-Allow-Origin") == (origins[0] if origins else None)
+        assert "Vary" not in answer.headers
 
 
 def test_nothing_at_all_is_an_empty_payload(api: Caller) -> None:

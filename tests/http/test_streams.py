@@ -269,6 +269,23 @@ def test_who_may_read_across_origins() -> None:
     play(story)
 
 
+def test_where_any_page_may_read_streams_are_no_exception() -> None:
+    async def story(running: Running) -> None:
+        for origin in (SHOP, "https://elsewhere.example", ""):
+            client = running.open(Origin=origin)
+            await client.until(lambda client=client: client.status == 200)  # type: ignore[misc]
+            assert client.headers["access-control-allow-origin"] == "*"
+        preflight = running.get("/ofrep/v1/stream", "OPTIONS", Origin="https://elsewhere.example")
+        await preflight.task
+        assert (preflight.status, preflight.headers["access-control-allow-origin"]) == (204, "*")
+        assert "Last-Event-ID" in preflight.headers["access-control-allow-headers"]
+        refused = running.get("/ofrep/v1/stream?ticket=none", Origin="https://elsewhere.example")
+        await refused.task
+        assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, "*")
+
+    play(story, origins=("*",))
+
+
 @pytest.mark.parametrize(
     ("path", "method", "status"),
     [("/healthz", "GET", 200), ("/", "GET", 404), ("/v1/experiments", "GET", 404), ("/ofrep/v1/stream", "POST", 405)],

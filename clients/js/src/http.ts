@@ -35,10 +35,13 @@ export function server(url: string, key: string, timeoutMs: number, fetcher: typ
         ...(body !== undefined && { body }),
         ...(last && { keepalive: true }),
       });
+      const document = await answer.json().catch(() => null);
+      // In time it began at most.
+      if (gone.signal.aborted) return NONE;
       const seconds = Number(answer.headers.get("Retry-After"));
       return {
         status: answer.status,
-        body: await answer.json().catch(() => null),
+        body: document,
         etag: answer.headers.get("ETag"),
         retryAfterMs: seconds > 0 ? Math.min(seconds * 1000, LONGEST_WISH_MS) : 0,
       };

@@ -34,6 +34,9 @@ export interface Options {
   fetch?: typeof fetch;
 }
 
+/** What the server takes for the name of an event. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
 /** Never throws and never rejects: what goes wrong is told to `onProblem`. */
 export class Winnow {
   private readonly ask: Ask;
@@ -44,7 +47,6 @@ export class Winnow {
   private readonly asking = new Map<string, Promise<Assignment | null>>();
   private readonly exposed = new Set<string>();
   private readonly where: { channel?: Channel };
-  private era = 0;
   private failures = 0;
   private quietUntil = 0;
 
@@ -116,7 +118,6 @@ export class Winnow {
       this.tell(`not identified, the server answers ${(reply.body as { code?: string } | null)?.code ?? reply.status}`);
       return false;
     }
-    this.era++;
     this.asking.clear();
     this.cache.clear();
     return true;
@@ -142,9 +143,10 @@ export class Winnow {
   track(unitId: UnitId, name: string, value?: number | null, eventId?: string): boolean {
     return this.reported(() => {
       const unit = asId(unitId);
-      const texts = typeof name === "string" && typeof (eventId ?? "") === "string";
-      if (unit === null || !texts || (value != null && !Number.isFinite(value))) {
-        this.tell(`event ${String(name)} was not taken: its unit id, name, value or event id is unfit`);
+      const named = typeof name === "string" && NAME.test(name);
+      const fitId = eventId == null || (typeof eventId === "string" && asId(eventId) !== null);
+      if (unit === null || !named || !fitId || (value != null && !Number.isFinite(value))) {
+        this.tell(`event ${String(name).slice(0, 100)} was not taken: its unit id, name, value or event id is unfit`);
         return false;
       }
       return this.put("event", unit, { name, ...(value != null && { value }) }, eventId);
@@ -185,13 +187,13 @@ export class Winnow {
     name: string, experiment: string, unitId: string, attributes: Attributes,
   ): Promise<Assignment | null> {
     const body = JSON.stringify({ unit_id: unitId, attributes, experiment, ...this.where });
-    const era = this.era;
+    const era = this.cache.era;
     const reply = await this.ask("/v1/assignments", { body });
     this.heed(reply);
     const answer = (reply.body as { assignments?: Assignment[] } | null)?.assignments?.[0];
     if (reply.status === 200 && answer?.experiment === experiment) {
       // An answer from before the visitor was known is given to who asked for it, and to nobody else.
-      if (era === this.era) {
+      if (era === this.cache.era) {
         // Who consents next is asked about at once.
         if (answer.reason === "no_consent") this.cache.delete(name);
         else this.cache.set(name, answer);

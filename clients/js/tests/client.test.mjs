@@ -1,5 +1,7 @@
 // The client against a server that is there, is slow, refuses, loses answers, or is away.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterEach, beforeEach, mock, test } from "node:test";
 import { createClient } from "../dist/index.js";
 import { exposing, withTracking } from "../dist/openfeature.js";
@@ -79,6 +81,25 @@ test("a server that hangs is waited for once, not by everything on the page in t
   assert.equal(server.asked.length, 1);
 });
 
+test("a server whose answer breaks off is away, too", async () => {
+  const stalled = createServer((_, response) => response.writeHead(200, { "Content-Type": "application/json" }).write('{"assign'));
+  stalled.listen(0, "127.0.0.1");
+  await once(stalled, "listening");
+  let asked = 0;
+  stalled.on("request", () => asked++);
+  const winnow = client({ url: `http://127.0.0.1:${stalled.address().port}`, timeoutMs: 100, retryMs: 10_000 });
+  try {
+    for (const unit of ["u1", "u2", "u3"]) {
+      assert.equal((await winnow.assign(unit, {}, "headline", "mine")).content, "mine");
+    }
+  } finally {
+    stalled.closeAllConnections();
+    stalled.close();
+  }
+  assert.equal(asked, 1);
+  assert.deepEqual(told, ["no answer for headline, the server answers nothing"]);
+});
+
 test("who asks for what is being asked already is answered alike, whatever else is refused meanwhile", async () => {
   server.assignments.slow = { ...SHOWN, experiment: "slow" };
   const winnow = client({ retryMs: 10_000 });
@@ -132,6 +153,28 @@ test("who is identified is asked about again, also where an answer was under way
     assert.equal((await winnow.assign("customer", attributes, "headline")).variant, "plain");
   }
   assert.ok(!JSON.stringify([...store.kept]).includes("bold"));
+});
+
+test("who is identified in one tab is so in all of them", async () => {
+  const store = new FakeStore();
+  const [one, other] = [client({ store }), client({ store })];
+  for (const tab of [one, other]) await tab.assign("customer", {}, "headline");
+  server.delayMs = 100;
+  const underWay = other.assign("customer", { late: 1 }, "headline");
+  await until(() => server.asked.length === 2);
+  server.delayMs = 0;
+  await one.identify("device", "customer");
+  await underWay;
+  server.assignments.headline = { ...SHOWN, variant: "plain" };
+  // The other tab writes, and that brings nothing back.
+  server.assignments.two = { ...SHOWN, experiment: "two", variant: "third" };
+  await other.assign("customer", {}, "two");
+  assert.ok(!JSON.stringify([...store.kept]).includes("bold"));
+  for (const tab of [other, client({ store })]) {
+    for (const attributes of [{}, { late: 1 }]) {
+      assert.equal((await tab.assign("customer", attributes, "headline")).variant, "plain");
+    }
+  }
 });
 
 test("who is refused is told, and nothing is forgotten", async () => {
@@ -197,6 +240,31 @@ test("what JSON cannot write is refused, and blocks nothing", async () => {
   assert.equal(client({ channel: 1n }).track("u1", "view"), false);
   assert.equal(winnow.track("u1", "view"), true);
   await until(() => winnow.stats().accepted === 1);
+});
+
+test("what the server takes of nobody is refused at once, and told", () => {
+  const winnow = client({ intervalMs: 60_000 });
+  for (const name of ["", "last words", "-view", "ü", "x".repeat(101), "x".repeat(3_000_000)]) {
+    assert.equal(winnow.track("u1", name), false);
+  }
+  for (const id of ["", "a\nb", "\ud800", "x".repeat(513)]) assert.equal(winnow.track("u1", "view", null, id), false);
+  assert.equal(told.length, 10);
+  for (const name of ["7", "A-b._c", "x".repeat(100)]) assert.equal(winnow.track("u1", name), true);
+  assert.equal(winnow.track("u1", "view", null, "😀".repeat(512)), true);
+  assert.equal(winnow.stats().waiting, 4);
+});
+
+test("a batch stays below a megabyte", async () => {
+  const sizes = [];
+  const spy = (url, init) => {
+    sizes.push(Buffer.byteLength(init.body));
+    return fetch(url, init);
+  };
+  const winnow = client({ batchSize: 100, intervalMs: 60_000, fetch: spy });
+  for (let number = 0; number < 90; number++) winnow.expose("u1", { ...SHOWN, segment: `${number}`.padEnd(20_000, "s") });
+  assert.equal(await winnow.flush(), true);
+  assert.equal(winnow.stats().accepted, 90);
+  assert.ok(sizes.length === 2 && sizes[0] > 900_000 && sizes[0] < 1_000_012, String(sizes));
 });
 
 test("an exposure that was rejected or dropped is reported again when it is shown again", async () => {
@@ -352,6 +420,24 @@ test("a batch that is too large is halved", async () => {
   assert.deepEqual(server.posted().map((body) => body.items.length), [8, 4, 4]);
 });
 
+test("after a batch that was too large, batches grow again", async () => {
+  server.refusals = [[413], [413]];
+  const winnow = client({ batchSize: 8, intervalMs: 60_000 });
+  for (let number = 0; number < 16; number++) winnow.track("u1", "view");
+  await winnow.flush();
+  assert.deepEqual(server.posted().map((body) => body.items.length), [8, 4, 2, 4, 8, 2]);
+});
+
+test("neither full batches nor halves of one that was too large wait for the interval", async () => {
+  const winnow = client({ batchSize: 4, intervalMs: 60_000 });
+  server.delayMs = 50;
+  server.refusals = [[413]];
+  for (let number = 0; number < 15; number++) winnow.track("u1", "view");
+  await until(() => winnow.stats().accepted === 14);
+  assert.deepEqual(server.posted().map((body) => body.items.length), [4, 2, 4, 4, 4]);
+  assert.equal(winnow.stats().waiting, 1);
+});
+
 test("a refused key drops, rejected items are told, a full queue is told once", async () => {
   server.refusals = [[401]];
   const winnow = client({ capacity: 2, intervalMs: 60_000 });
@@ -410,7 +496,7 @@ for (const way of ["pagehide", "visibilitychange"]) {
         return fetch(url, init);
       };
       const winnow = client({ store, intervalMs: 60_000, fetch: spy });
-      winnow.track("u1", "last words");
+      winnow.track("u1", "last_words");
       document.visibilityState = "hidden";
       listeners[way]();
       assert.equal([...store.kept.keys()].filter((name) => name.startsWith("winnow.outbox.")).length, 1);
@@ -425,7 +511,7 @@ test("what a page could not send, the next one sends: with the same ids", () =>
   page(async (listeners) => {
     const store = new FakeStore();
     const away = client({ store, intervalMs: 60_000, fetch: () => Promise.reject(new Error("offline")) });
-    away.track("u1", "last words", 7, "e-1");
+    away.track("u1", "last_words", 7, "e-1");
     listeners.pagehide();
     await new Promise((done) => setTimeout(done, 20));
     const next = client({ store });
@@ -458,6 +544,54 @@ for (const failed of [0, 1]) {
       assert.equal(told.length, failed);
     }));
 }
+
+for (const left of [0, 1]) {
+  test(`after a page hide that was answered, what the server asked for before is over; ${left} waits then`, () =>
+    page(async (listeners) => {
+      server.refusals = [[503, { "Retry-After": "3600" }]];
+      const winnow = client({ store: new FakeStore() });
+      winnow.track("u1", "view");
+      assert.equal(await winnow.flush(), false);
+      listeners.pagehide();
+      if (left) winnow.track("u1", "view");
+      await until(() => winnow.stats().accepted === 1);
+      if (!left) winnow.track("u1", "view");
+      await until(() => winnow.stats().accepted === 2);
+    }));
+}
+
+test("what is tracked while the last words are under way is not taken for sent", () =>
+  page(async (listeners) => {
+    const winnow = client({ store: new FakeStore(), intervalMs: 60_000 });
+    winnow.track("u1", "view", null, "e-1");
+    listeners.pagehide();
+    winnow.track("u1", "view", null, "e-2");
+    await until(() => winnow.stats().accepted === 1);
+    assert.equal(winnow.stats().waiting, 1);
+    assert.equal(await winnow.flush(), true);
+    assert.deepEqual([...server.stored.keys()], ["e-1", "e-2"]);
+  }));
+
+test("what an answer has no verdict for still waits", async () => {
+  let short = true;
+  const spy = (url, init) => {
+    if (!short) return fetch(url, init);
+    short = false;
+    return Promise.resolve(Response.json({ items: [{ event_id: "e-1", status: "accepted" }] }));
+  };
+  const winnow = client({ intervalMs: 60_000, fetch: spy });
+  for (const id of ["e-1", "e-2"]) winnow.track("u1", "view", null, id);
+  assert.equal(await winnow.flush(), true);
+  assert.deepEqual([...server.stored.keys()], ["e-2"]);
+  assert.deepEqual(winnow.stats(), { accepted: 2, duplicate: 0, rejected: 0, dropped: 0, waiting: 0 });
+});
+
+test("an answer without any verdict is none", async () => {
+  const winnow = client({ retryMs: 60_000, fetch: () => Promise.resolve(Response.json({ items: [] })) });
+  winnow.track("u1", "view");
+  assert.equal(await winnow.flush(), false);
+  assert.equal(winnow.stats().waiting, 1);
+});
 
 const kept = (store) => [...store.kept.values()].flatMap((text) => JSON.parse(text)).map((item) => item.event_id);
 
@@ -542,6 +676,39 @@ test("a request that outlives its page stays below the browsers' limit", () =>
     assert.ok(bytes > 10_000 && bytes < 65_536, String(bytes));
   }));
 
+test("the last words are measured as they are sent, and an event without room keeps no other back", () =>
+  page(async (listeners) => {
+    const winnow = client({ store: new FakeStore(), intervalMs: 60_000 });
+    // Each is sent by the same request: 25 kB twice, and what is small behind what found no room.
+    for (const letter of ["a", "b", "c"]) winnow.expose("u1", { ...SHOWN, segment: letter.repeat(25_000) });
+    winnow.track("u1", "view");
+    listeners.pagehide();
+    await until(() => winnow.stats().accepted === 3);
+    assert.deepEqual(server.posted()[0].items.map(({ segment, name }) => name ?? segment[0]), ["a", "b", "view"]);
+    assert.equal(winnow.stats().waiting, 1);
+    assert.deepEqual(told, []);
+  }));
+
+test("an event that no request has room for is refused, also one that an earlier page kept", () =>
+  page(async (listeners) => {
+    const store = new FakeStore();
+    const options = { store, intervalMs: 60_000 };
+    client(options).track("u1", "view", null, "e-1");
+    listeners.pagehide();
+    const [name] = store.kept.keys();
+    const large = { ...JSON.parse(store.kept.get(name))[0], event_id: "e-0", name: "ü".repeat(40_000) };
+    store.kept.set(name, JSON.stringify([large]));
+    const winnow = client(options);
+    assert.equal(winnow.expose("u1", { ...SHOWN, segment: "ü".repeat(40_000) }), false);
+    assert.match(told.join(), /an event is too large/);
+    assert.equal(winnow.stats().waiting, 0);
+    await until(() => server.stored.size === 1);
+    listeners.pagehide();
+    winnow.track("u1", "view");
+    assert.equal(await winnow.flush(), true);
+    assert.deepEqual(server.posted().map((body) => body.items.length), [1, 1]);
+  }));
+
 test("without keepalive a beacon goes to an address of one's own", () =>
   page(async (listeners) => {
     const beacons = [];
@@ -554,7 +721,7 @@ test("without keepalive a beacon goes to an address of one's own", () =>
     try {
       const store = new FakeStore();
       const winnow = client({ store, intervalMs: 60_000, beaconUrl: "/relay" });
-      winnow.track("u1", "last words", null, "e-1");
+      winnow.track("u1", "last_words", null, "e-1");
       listeners.pagehide();
       assert.equal(beacons[0][0], "/relay");
       assert.equal(JSON.parse(await beacons[0][1].text()).items[0].event_id, "e-1");

@@ -22,7 +22,7 @@ class Asked:
 class FakeServer:
     """`refusals` are given first, one per request for events; `stored` is what was acknowledged, by id.
 
-    Who is in `unwilling` does not consent.
+    Who is in `unwilling` does not consent. A body of more than `most_bytes` is refused unread, as the real one is.
     """
 
     catalog: dict[str, Any] | None = None
@@ -30,6 +30,7 @@ class FakeServer:
     refusals: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     unwilling: set[str] = field(default_factory=set)
     lost_answers: int = 0
+    most_bytes: int = 2_000_000
     asked: list[Asked] = field(default_factory=list)
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -87,6 +88,10 @@ class FakeServer:
                     self._answer(200, {"ETag": tag}, fake.catalog)
 
             def do_POST(self) -> None:
+                if int(self.headers["Content-Length"]) > fake.most_bytes:
+                    self.close_connection = True
+                    self._answer(413, {}, {})
+                    return
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 fake.asked.append(Asked(self.path, dict(self.headers), body))
                 fake.gate.wait(10)

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import math
 import os
+import re
 import sys
 import threading
 import weakref
@@ -28,6 +29,8 @@ UnitId = str | int
 
 _log = logging.getLogger("winnow_client")
 _REMEMBERED = 100_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What the server takes for the name of an event."""
 CHANNELS = ("email", "web", "app", "store", "call_centre", "other")
 
 
@@ -73,7 +76,7 @@ class Client:
         self._exposing = threading.Lock()
         transport = Transport(url, key, timeout_seconds=timeout_seconds)
         self._outbox = Outbox(
-            lambda items: transport.post("/v1/events", {"items": items}),
+            lambda body: transport.post("/v1/events", body),
             self._tell,
             self._forget,
             batch_size=batch_size,
@@ -145,9 +148,9 @@ class Client:
     ) -> bool:
         """Report an event. An `event_id` of your own (an order number) makes it idempotent beyond this process."""
         at, unit = _instant(occurred_at), as_id(unit_id)
-        fit = unit is not None and _is_value(value) and isinstance(name, str) and isinstance(event_id, str | None)
+        fit = unit is not None and _is_value(value) and _is_name(name) and _is_event_id(event_id)
         if not fit or at is None:
-            self._tell(f"event {name!r} was not taken: its unit id, value or time is unfit")
+            self._tell(f"event {name!r:.100} was not taken: its unit id, name, event id, value or time is unfit")
             return False
         item: Item = {"type": "event", "event_id": event_id or new_id(), "unit_id": unit, "name": name}
         if value is not None:
@@ -238,6 +241,14 @@ class Client:
             self._on_problem(problem)
         except Exception:  # noqa: BLE001 - other people's code must not end our threads
             _log.exception("on_problem failed on: %s", problem)
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def _is_event_id(event_id: object) -> bool:
+    return isinstance(event_id, str | None) and (not event_id or as_id(event_id) is not None)
 
 
 def _is_value(value: object) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from time import monotonic
@@ -14,12 +15,14 @@ from winnow_client.backoff import backoff_seconds
 from winnow_client.transport import Reply, Unreachable
 
 Item = dict[str, Any]
-Post = Callable[[list[Item]], Reply]
+Post = Callable[[bytes], Reply]
 Tell = Callable[[str], None]
 Forget = Callable[[list[str]], None]
 
 _AGAIN = frozenset((408, 425, 429))
 _TAKEN = ("accepted", "duplicate")
+_MOST_BYTES = 1_000_000
+"""Of a batch, and so of an item: a server takes 2 MB, and many a proxy before it 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +37,9 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """An item, and what its sender remembers it by, if at all."""
+    """An item as JSON, and what its sender remembers it by, if at all."""
 
-    item: Item
+    text: bytes
     mark: str | None
 
 
@@ -50,12 +53,14 @@ class Outbox:
         self, post: Post, tell: Tell, forget: Forget, *, batch_size: int, interval_seconds: float, capacity: int
     ) -> None:
         self._post, self._tell, self._forget = post, tell, forget
-        self._batch_size, self._interval, self._capacity = batch_size, interval_seconds, capacity
+        self._most_items, self._interval, self._capacity = batch_size, interval_seconds, capacity
         self._start()
 
     def _start(self) -> None:
         self._queue: deque[Queued] = deque()
         self._changed = threading.Condition()
+        # Less than the most after a 413, until such batches are taken.
+        self._batch_size = self._most_items
         self._put, self._settled = 0, 0
         self._flushing, self._closed, self._overflowing = 0, False, False
         self._hurry, self._last_chance = False, False
@@ -70,14 +75,17 @@ class Outbox:
             self._start()
 
     def put(self, item: Item, mark: str | None = None) -> bool:
-        """Queue an item; False where there is no room, or no more sending."""
+        """Queue an item; False where it cannot be sent, where there is no room, or no more sending."""
+        text = self._written(item)
+        if text is None:
+            return False
         with self._changed:
             if self._closed or len(self._queue) >= self._capacity:
                 full = not self._overflowing
                 self._overflowing = True
                 self.sent = replace(self.sent, dropped=self.sent.dropped + 1)
             else:
-                self._queue.append(Queued(item, mark))
+                self._queue.append(Queued(text, mark))
                 self._put += 1
                 if len(self._queue) in (1, self._batch_size):
                     self._changed.notify_all()
@@ -85,6 +93,20 @@ class Outbox:
         if full:
             self._tell(f"events are dropped: {self._capacity} wait already" if not self._closed else "closed: dropped")
         return False
+
+    def _written(self, item: Item) -> bytes | None:
+        """Return the item as JSON, None where it cannot be that or no server takes it: it would block all others."""
+        try:
+            text = json.dumps(item, separators=(",", ":")).encode()
+            if len(text) <= _MOST_BYTES:
+                return text
+            problem = f"it has {len(text)} bytes"
+        except (RecursionError, TypeError, ValueError) as error:
+            problem = f"it cannot be written as JSON: {error}"
+        with self._changed:
+            self.sent = replace(self.sent, dropped=self.sent.dropped + 1)
+        self._tell(f"an event was dropped, {problem}")
+        return None
 
     @property
     def waiting(self) -> int:
@@ -152,25 +174,31 @@ class Outbox:
                     break
                 changed.wait(left)
             self._hurry, self._last_chance = False, False
-            return list(islice(self._queue, self._batch_size))
+            return list(self._fitting())
+
+    def _fitting(self) -> Iterator[Queued]:
+        room = _MOST_BYTES
+        for queued in islice(self._queue, self._batch_size):
+            room -= len(queued.text)
+            if room < 0:
+                return
+            yield queued
 
     def _send(self, batch: list[Queued], failures: int) -> tuple[float, float] | None:
         """Return None when the batch is settled, or how long to wait: as the server asked, and on top of that."""
         try:
-            reply = self._post([queued.item for queued in batch])
+            reply = self._post(b'{"items":[%s]}' % b",".join(queued.text for queued in batch))
         except Unreachable as problem:
+            if problem.cut_off and len(batch) > 1:
+                # Who takes no such body may end the connection before the 413 is read.
+                self._batch_size = len(batch) // 2
             return self._again(f"events wait, {problem}", failures, None)
-        except (TypeError, ValueError) as problem:
-            self._settle(batch, None)
-            self._tell(f"{len(batch)} events were dropped, they cannot be written as JSON: {problem}")
-            return None
         document = reply.document()
         if 200 <= reply.status < 300 and isinstance(document, dict) and isinstance(document.get("items"), list):
             self._stuck = ""
             self._settle(batch, document["items"])
         elif reply.status == 413 and len(batch) > 1:
             self._batch_size = len(batch) // 2
-            return 0.0, 0.0
         elif reply.status < 400 or reply.status >= 500 or reply.status in _AGAIN:
             return self._again(f"events wait, the server answers {reply.status}", failures, reply.retry_after_seconds)
         else:
@@ -199,6 +227,7 @@ class Outbox:
             for _ in range(min(len(batch), len(self._queue))):
                 self._queue.popleft()
             self._overflowing = False
+            self._batch_size = min(self._batch_size * 2, self._most_items)
             self._settled += len(batch)
             self.sent = Sent(
                 accepted=self.sent.accepted + found.count("accepted"),

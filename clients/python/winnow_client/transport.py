@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 
 class Unreachable(Exception):
-    """No answer came."""
+    """No answer came. `cut_off`: the connection was there and ended, as a body that is too large makes it end."""
+
+    def __init__(self, problem: str, *, cut_off: bool = False) -> None:
+        super().__init__(problem)
+        self.cut_off = cut_off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +65,8 @@ class Transport:
         """Raise Unreachable."""
         return self._ask(Request(self._url + path, headers={**self._headers, **headers}))
 
-    def post(self, path: str, document: Any) -> Reply:
-        """Raise Unreachable."""
-        body = json.dumps(document, separators=(",", ":")).encode()
+    def post(self, path: str, body: bytes) -> Reply:
+        """Send JSON. Raise Unreachable."""
         headers = {**self._headers, "Content-Type": "application/json"}
         return self._ask(Request(self._url + path, data=body, headers=headers))
 
@@ -76,4 +79,9 @@ class Transport:
             with answer:
                 return Reply(status=answer.status, headers=answer.headers, body=answer.read())
         except (OSError, HTTPException, ValueError) as problem:
-            raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
+            raise Unreachable(f"{type(problem).__name__}: {problem}", cut_off=_is_cut_off(problem)) from problem
+
+
+def _is_cut_off(problem: Exception) -> bool:
+    reason = problem.reason if isinstance(problem, URLError) else problem
+    return isinstance(reason, (BrokenPipeError, ConnectionAbortedError, ConnectionResetError))
