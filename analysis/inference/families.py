@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from math import comb, nan, sqrt
+from math import comb, isfinite, nan, sqrt
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -189,10 +189,11 @@ def _after_control(members: Members, pairs: NDArray[np.intp], gates: dict[int, f
 
     `gates`: by treatment, its adjusted p-value against the control. `scale`: the level over alpha.
     """
-    opened = np.array([np.fmin(*(gates.get(side, nan) for side in sides)) for sides in members.sides[pairs].tolist()])
-    # Without a gate, or a level, it stays shut.
+    known = {side: p for side, p in gates.items() if isfinite(p)}
+    gate = np.array([min(known.get(one, 1.0), known.get(other, 1.0)) for one, other in members.sides[pairs].tolist()])
+    # Without a level it stays shut.
     own = np.where(np.isfinite(scale), members.p_value[pairs] / scale, 1.0)
-    adjusted = np.minimum(np.maximum(np.nan_to_num(opened, nan=1.0), own), 1.0)
+    adjusted = np.minimum(np.maximum(gate, own), 1.0)
     return np.where(np.isnan(members.p_value[pairs]), nan, adjusted)
 
 
