@@ -58,7 +58,9 @@ UNDEFINED: dict[int, Undefined] = {
     Why.TOO_FEW_VALUES: Undefined(
         reason="too_few_units", message="Too few values to bound this quantile on both sides."
     ),
-    Why.TIED_VALUES: Undefined(reason="zero_variance", message="One value holds the whole interval: no spread shows."),
+    Why.TIED_VALUES: Undefined(
+        reason="zero_variance", message="One value, or a few, hold the whole interval: no spread shows."
+    ),
     Why.TOO_EARLY: Undefined(reason="too_early", message="Below the minimum, nothing is concluded."),
     Why.NOT_IN_FAMILY: Undefined(
         reason="not_in_family", message="Not corrected: no winner is named on this comparison."
