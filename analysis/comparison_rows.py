@@ -120,7 +120,7 @@ class _Family:
     """What the families add to the primary metric's rows."""
 
     def __init__(self, board: Board, family: InFamily) -> None:
-        self.rule, self.why = board.plan.stopping_rule, family.why.tolist()
+        self.rule, self.why, self.why_p = board.plan.stopping_rule, family.why.tolist(), family.why_p.tolist()
         self.p, self.level = family.p_value.tolist(), (1 - family.alpha).tolist()
         self.low, self.high = family.ends.low.tolist(), family.ends.high.tolist()
         self.lift_low, self.lift_high = family.ends.lift_low.tolist(), family.ends.lift_high.tolist()
@@ -128,7 +128,8 @@ class _Family:
     def words(self, row: int, effect: Effect) -> InFamilyWords:
         """The adjusted p-value, and the intervals of difference and lift."""
         if why := self.why[row]:
-            return UNDEFINED[why], UNDEFINED[why], UNDEFINED[why]
+            p = UNDEFINED[self.why_p[row]] if self.why_p[row] else self._p_value(row, effect)
+            return p, UNDEFINED[why], UNDEFINED[why]
         return (
             self._p_value(row, effect),
             self._interval(row, self.low, self.high, effect.difference),

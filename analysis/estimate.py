@@ -97,7 +97,8 @@ class Comparison:
     under the `fixed_horizon` stopping rule); Undefined("not_in_family") outside the primary metric's segments.
     `difference_in_family` and `lift_in_family` are the intervals that belong to it: they hold for all members of the
     family together and, unless the horizon is fixed, at every look; they leave out 0 (or end there) exactly when
-    `p_value_adjusted` is below alpha. Whatever is concluded about the primary metric is concluded from these.
+    `p_value_adjusted` is below alpha. Two treatments under Dunnett have none, only the p-value. Whatever is concluded
+    about the primary metric is concluded from these.
     `guardrail` is set for guardrail metrics only, from the always-valid interval of the lift against the margin (of the
     difference, where the lift has none):
     "safe" (harm beyond the margin is ruled out), "harmed" (beyond the margin), "worse" (harm is shown, perhaps within

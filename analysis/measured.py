@@ -41,12 +41,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InFamily:
-    """The primary metric's rows as their families leave them; `why` a row has no conclusion."""
+    """The primary metric's rows as their families leave them; `why` a row has no interval, `why_p` no p-value."""
 
     p_value: Floats
     alpha: Floats
     ends: Ends
     why: NDArray[np.int64]
+    why_p: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,17 @@ def _declared(plan: Plan, pair: tuple[str, str]) -> bool:
     return plan.family != "dunnett" or pair[1] == plan.control
 
 
+def _judged_rows(board: Board) -> Flags:
+    """Rows with a corrected p-value: the members, and under Dunnett the pairs of treatments that are tested after them.
+
+    Where the control was never offered nothing comes before them.
+    """
+    together = board.offered_together.reshape(len(board.scopes), -1)
+    has_members = members(board).reshape(together.shape).any(axis=1, keepdims=True)
+    judged: Flags = (together & has_members).ravel()
+    return judged
+
+
 def home_of(board: Board, found: Sequence[Batch]) -> tuple[Batch, int]:
     """The primary metric's batch, and the first of its rows there."""
     number = board.primary
@@ -148,7 +160,8 @@ def measure(board: Board, found: Sequence[Batch], waits: Flags) -> Measured:
     home, offset = home_of(board, found)
     rows = offset + np.arange(len(waits))
     decisive = looking.decisive_p(board, home.tested, home.p, rows)
-    judged, why = _judged(board, home.tested, rows, np.where(waits, np.nan, decisive), waits)
+    judged = _judged(board, home.tested, rows, np.where(waits, np.nan, decisive))
+    why, why_p = _why_not(board, waits)
     concluded = np.flatnonzero(why == 0)
     both, family = [], None
     for batch in found:
@@ -166,35 +179,49 @@ def measure(board: Board, found: Sequence[Batch], waits: Flags) -> Measured:
         batches=tuple(found),
         intervals=tuple(both),
         decisive=decisive,
-        family=_in_family(home.tested, rows, judged, why, family),
+        family=_in_family(home.tested, rows, judged, (why, why_p), family),
     )
 
 
-def _judged(board: Board, found: Tested, rows: Rows, p: Floats, waits: Flags) -> tuple[Judged, NDArray[np.int64]]:
-    """Judged by row of the board, and why a row has no conclusion."""
-    member, scope = members(board), np.arange(len(rows)) // len(board.pairs)
+def _judged(board: Board, found: Tested, rows: Rows, p: Floats) -> Judged:
+    """Judged by row of the board."""
+    tested = _judged_rows(board)
     adjusted, alpha = np.full((2, len(rows)), np.nan)
     rejected = np.zeros(len(rows), dtype=bool)
     for family in families(board):
         of = np.arange(len(rows))[family]
-        of = of[member[of]]
+        of = of[tested[of]]
         if len(of):
-            judged = judge(board.plan, _members(found, p[of], scope[of], rows[of]))
+            judged = judge(board.plan, _members(board, found, p[of], of, rows[of]))
             adjusted[of], rejected[of], alpha[of] = judged.p_value, judged.rejected, judged.alpha
+    return Judged(p_value=adjusted, rejected=rejected, alpha=alpha)
+
+
+def _why_not(board: Board, waits: Flags) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Why a row of the board has no interval, and why it has no p-value in its family."""
+    member, tested = members(board), _judged_rows(board)
     why = np.where(waits, Why.TOO_EARLY, Why.EXISTS)
-    return Judged(p_value=adjusted, rejected=rejected, alpha=alpha), np.where(member, why, Why.NOT_IN_FAMILY)
+    outside = np.where(tested & ~waits, Why.DIRECTION_ALONE, np.where(tested, why, Why.NOT_IN_FAMILY))
+    return np.where(member, why, outside), np.where(tested, why, Why.NOT_IN_FAMILY)
 
 
-def _members(found: Tested, p: Floats, scope: NDArray[np.intp], rows: Rows) -> Members:
+def _members(board: Board, found: Tested, p: Floats, of: Rows, rows: Rows) -> Members:
+    """`of`: rows of the board, `rows` the same among those that were tested."""
+    scope, pair = np.divmod(of, len(board.pairs))
     return Members(
         p_value=p,
         scope=scope,
+        sides=board.sides[:, pair].T,
+        control=board.variants[board.plan.control],
         treatment_variance=found.treatment_variance[rows],
         baseline_variance=found.baseline_variance[rows],
     )
 
 
-def _in_family(found: Tested, rows: Rows, judged: Judged, why: NDArray[np.int64], ends: Ends) -> InFamily:
+def _in_family(
+    found: Tested, rows: Rows, judged: Judged, whys: tuple[NDArray[np.int64], NDArray[np.int64]], ends: Ends
+) -> InFamily:
+    why, why_p = whys
     spread = np.full((4, len(why)), np.nan)
     spread[:, why == 0] = ends.low, ends.high, ends.lift_low, ends.lift_high
     effects = (found.difference[rows], found.lift[rows]) if judged.rejected.any() else ()
@@ -207,4 +234,5 @@ def _in_family(found: Tested, rows: Rows, judged: Judged, why: NDArray[np.int64]
         alpha=judged.alpha,
         ends=Ends(low=spread[0], high=spread[1], lift_low=spread[2], lift_high=spread[3]),
         why=why,
+        why_p=why_p,
     )

@@ -31,6 +31,7 @@ class Why:
     NOTHING_TO_SPEND = 16
     FLAT_ARM = 17
     NOT_FINITE = 18
+    DIRECTION_ALONE = 19
 
 
 UNDEFINED: dict[int, Undefined] = {
@@ -57,10 +58,16 @@ UNDEFINED: dict[int, Undefined] = {
     Why.TOO_FEW_VALUES: Undefined(
         reason="too_few_units", message="Too few values to bound this quantile on both sides."
     ),
-    Why.TIED_VALUES: Undefined(reason="zero_variance", message="One value holds the whole interval: no spread shows."),
+    Why.TIED_VALUES: Undefined(
+        reason="zero_variance", message="One value, or a few, hold the whole interval: no spread shows."
+    ),
     Why.TOO_EARLY: Undefined(reason="too_early", message="Below the minimum, nothing is concluded."),
     Why.NOT_IN_FAMILY: Undefined(
         reason="not_in_family", message="Not corrected: no winner is named on this comparison."
+    ),
+    Why.DIRECTION_ALONE: Undefined(
+        reason="not_in_family",
+        message="Treatments are compared for which is better: no interval of that holds together with the others.",
     ),
     Why.NOT_FINITE: Undefined(reason="not_finite", message="Too large or too small for a number."),
     Why.FLAT_ARM: Undefined(reason="zero_variance", message="Nobody in this arm differs from anybody: no scale."),

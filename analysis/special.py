@@ -38,16 +38,17 @@ def special_arms(board: Board, metric: MetricPlan) -> ArmValues:
     """Treatments and baselines of every row of the board, shape (2, rows, strata)."""
     arms = _quantiles(board, metric) if metric.kind == "quantile" else _adjusted(board, metric)
     found = np.array([[_numbers(value) for value in arms(stratum)] for stratum in board.strata])
-    nobody = np.full((1, len(board.plan.variants), 4), [0.0, 0.0, np.inf, float(Why.NO_UNITS)])
+    nobody = np.full((1, len(board.plan.variants), 5), [0.0, 0.0, np.inf, float(Why.NO_UNITS), 0.0])
     strata, variants = board.rows
-    value, variance, freedom, why = np.moveaxis(np.concatenate([found, nobody])[strata, variants], -1, 0)
-    return ArmValues(values=Values(value=value, variance=variance, freedom=freedom), why=why.astype(np.int64))
+    value, variance, freedom, why, common = np.moveaxis(np.concatenate([found, nobody])[strata, variants], -1, 0)
+    own = Values(value=value, variance=variance, freedom=freedom)
+    return ArmValues(values=own, why=why.astype(np.int64), common=common)
 
 
-def _numbers(value: ArmValue | Undefined) -> tuple[float, float, float, float]:
+def _numbers(value: ArmValue | Undefined) -> tuple[float, float, float, float, float]:
     if isinstance(value, Undefined):
-        return 0.0, 0.0, np.inf, float(why_of(value))
-    return value.value, value.variance, value.degrees_of_freedom, float(Why.EXISTS)
+        return 0.0, 0.0, np.inf, float(why_of(value)), 0.0
+    return value.value, value.variance, value.degrees_of_freedom, float(Why.EXISTS), value.common_variance
 
 
 def _adjusted(board: Board, metric: MetricPlan) -> ArmsOf:

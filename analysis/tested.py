@@ -53,10 +53,11 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmValues:
-    """The values of arms, shape (2, rows, strata) or any other, and why there is none."""
+    """The values of arms, shape (2, rows, strata) or any other, and why there is none; `common`: see `values.Pairs`."""
 
     values: values.Values
     why: Reasons
+    common: Floats | None = None
 
 
 class Inverse(Protocol):
@@ -160,7 +161,8 @@ def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: in
     why = _why(samples.offered, inside, usable, pair_why)
     share = _shares(samples.units, usable)
     averages = _averaged(arms.values, share)
-    pairs = values.Pairs(treatment=averages.take(0), baseline=averages.take(1))
+    common = None if arms.common is None else over_strata(np.where(share > 0, share * share * arms.common[1], 0.0))
+    pairs = values.Pairs(treatment=averages.take(0), baseline=averages.take(1), common=common)
     difference, variance = pairs.difference, pairs.variance
     spread, missing = variance > 0, why != 0
     error = np.sqrt(np.where(spread, variance, np.nan))

@@ -17,11 +17,14 @@ class ArmValue:
         Squared standard error of `value`, ≥ 0.
     degrees_of_freedom : float
         Of `variance`; infinite where it is a function of the value alone (a proportion).
+    common_variance : float
+        Squared standard error of what is added to all arms alike: it cancels in differences, and not in lifts.
     """
 
     value: float
     variance: float
     degrees_of_freedom: float
+    common_variance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,8 @@ def adjust(arms: Sequence[CrossMoments]) -> Adjusted:
     -------
     Adjusted
         Arm: ȳ - θ'(c̄ - c̄ₐₗₗ), its squared standard error Σ(y - ȳ - θ'(c - c̄))²/((n - 1)·n) times (N - g)/(N - g -
-        r) for the r slopes estimated from N units in g arms. θ = S_cc⁻¹S_cy, S the cross products within arms, summed
+        r) for the r slopes estimated from N units in g arms. Common to all arms, and so in lifts alone, is the error of
+        c̄ₐₗₗ as the covariates' mean of the population, θ'Sθ/N. θ = S_cc⁻¹S_cy, S the cross products within arms, summed
         over them; of collinear covariates the shortest solution. Arms with fewer than two units are `Undefined`.
 
     Notes
@@ -125,7 +126,7 @@ def adjust(arms: Sequence[CrossMoments]) -> Adjusted:
     treatment and the covariates (an identity), with variances of their own per arm. Deng, Xu, Kohavi & Walker,
     "Improving the sensitivity of online controlled experiments by utilizing pre-experiment data", WSDM 2013; Lin,
     Annals of Applied Statistics 7 (2013), pp. 295-318, for why it is safe whether or not the regression is true: the
-    bias is of order 1/n. Values are those for the covariates of everybody who came; c̄ₐₗₗ is taken as given. With
+    bias is of order 1/n. With
     fewer than some ten units per covariate and arm the slopes' own error is not negligible.
     """
     if not arms or len({len(arm.mean) for arm in arms}) != 1:
@@ -136,10 +137,11 @@ def adjust(arms: Sequence[CrossMoments]) -> Adjusted:
     centre = sum((arm.n * np.array(arm.mean[1:]) for arm in arms), np.zeros(len(theta))) / max(units, 1)
     freedom = units - groups - rank
     scale = (units - groups) / freedom if freedom > 0 else None
+    common = float(theta @ within[1:, 1:] @ theta) / (units - groups) / units if units > groups else 0.0
     kept = _residual(within, theta) / within[0, 0] if within[0, 0] > 0 else None
     flat = Undefined(reason="zero_variance", message="The outcome does not vary: there is no noise to remove.")
     return Adjusted(
-        arms=tuple(_adjusted(arm, theta, centre, scale) for arm in arms),
+        arms=tuple(_adjusted(arm, theta, centre, scale, common) for arm in arms),
         theta=tuple(theta.tolist()),
         variance_kept=flat if kept is None else kept,
     )
@@ -178,7 +180,9 @@ def _residual(centred: Floats, theta: Floats) -> float:
     return residual if residual > 1e-13 * float(centred[0, 0]) else 0.0
 
 
-def _adjusted(arm: CrossMoments, theta: Floats, centre: Floats, scale: float | None) -> ArmValue | Undefined:
+def _adjusted(
+    arm: CrossMoments, theta: Floats, centre: Floats, scale: float | None, common: float
+) -> ArmValue | Undefined:
     if arm.n < 2:
         return too_few_units(arm.n)
     if scale is None:
@@ -188,4 +192,5 @@ def _adjusted(arm: CrossMoments, theta: Floats, centre: Floats, scale: float | N
         value=arm.mean[0] - float(theta @ (np.array(arm.mean[1:]) - centre)),
         variance=scale * residual / (arm.n - 1) / arm.n,
         degrees_of_freedom=float(arm.n - 1),
+        common_variance=common,
     )

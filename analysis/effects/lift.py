@@ -60,4 +60,4 @@ def _pairs(pair: ArmPair) -> values.Pairs:
         )
         for arm in (pair.treatment, pair.baseline)
     )
-    return values.Pairs(treatment=treatment, baseline=baseline)
+    return values.Pairs(treatment=treatment, baseline=baseline, common=np.array([pair.baseline.common_variance]))

@@ -40,13 +40,15 @@ class Values:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """A treatment and what it is compared to, row by row."""
+    """A treatment and what it is compared to, row by row; `common`: the variance that both values share, None: 0."""
 
     treatment: Values
     baseline: Values
+    common: Floats | None = None
 
     def take(self, rows: NDArray[np.intp]) -> Pairs:
-        return Pairs(treatment=self.treatment.take(rows), baseline=self.baseline.take(rows))
+        common = None if self.common is None else self.common[rows]
+        return Pairs(treatment=self.treatment.take(rows), baseline=self.baseline.take(rows), common=common)
 
     @property
     def difference(self) -> Floats:
@@ -102,9 +104,9 @@ def fieller(pairs: Pairs, critical: Floats) -> tuple[Floats, Floats]:
     Returns
     -------
     (low, high)
-        Solves (T - (1 + θ)B)² ≤ c²(v₁ + (1 + θ)²v₀). At θ = 0 this *is* the test of the difference, so the interval
-        leaves out 0 exactly when that test rejects. NaN where the baseline is not significantly above 0 (B ≤ 0 or c²v₀
-        ≥ B²): the set is then a half-line or worse, no interval.
+        Solves (T - (1 + θ)B)² ≤ c²(v₁ + (1 + θ)²v₀ + θ²κ), κ what both values share. At θ = 0 this *is* the test of the
+        difference, so the interval leaves out 0 exactly when that test rejects. NaN where the baseline is not
+        significantly above 0 (B ≤ 0 or c²(v₀ + κ) ≥ B²): the set is then a half-line or worse, no interval.
 
     Notes
     -----
@@ -117,13 +119,16 @@ def fieller(pairs: Pairs, critical: Floats) -> tuple[Floats, Floats]:
     # In units of the baseline: squares of what may be 1e-100 would be nothing.
     difference, ratio = pairs.difference / base, pairs.treatment.value / base
     own, other = pairs.treatment.variance / base / base, pairs.baseline.variance / base / base
+    shared = np.zeros_like(other) if pairs.common is None else pairs.common / base / base
     squared = critical * critical
-    leading = 1.0 - squared * other
+    leading = 1.0 - squared * (other + shared)
     exists = leading > 0
     safe = np.where(exists, leading, 1.0)
     half = -difference - squared * other
     constant = difference * difference - squared * (own + other)
-    outer = -(half + np.copysign(critical * np.sqrt(own * safe + ratio * ratio * other), half))
+    # T = (1 + θ)B solves it, so that this is no square of a negative number but for rounding.
+    inner = own * safe + ratio * ratio * other + shared * (difference * difference - squared * other)
+    outer = -(half + np.copysign(critical * np.sqrt(np.maximum(inner, 0.0)), half))
     nil = outer == 0
     first, second = np.where(nil, 0.0, outer / safe), np.where(nil, 0.0, constant / np.where(nil, 1.0, outer))
     return (
@@ -133,11 +138,14 @@ def fieller(pairs: Pairs, critical: Floats) -> tuple[Floats, Floats]:
 
 
 def lift(pairs: Pairs) -> tuple[Floats, Floats]:
-    """treatment / baseline - 1 and its first-order standard error √(v₁ + (T/B)²·v₀) / B; NaN unless B > 0.
+    """treatment / baseline - 1 and its first-order standard error √(v₁ + r²·v₀ + (r - 1)²·κ) / B, r = T/B, if B > 0.
 
     The error is a scale for people; no interval here is built on it.
     """
     exists = pairs.baseline.value > 0
     base = np.where(exists, pairs.baseline.value, np.nan)
     ratio = pairs.treatment.value / base
-    return pairs.difference / base, np.sqrt(pairs.treatment.variance + ratio * ratio * pairs.baseline.variance) / base
+    variance = pairs.treatment.variance + ratio * ratio * pairs.baseline.variance
+    if pairs.common is not None:
+        variance = variance + (ratio - 1) ** 2 * pairs.common
+    return pairs.difference / base, np.sqrt(variance) / base

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import comb, isfinite, nan, sqrt
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -48,12 +48,16 @@ class Members:
         The one that may name a winner under the plan's stopping rule; NaN where there is none (yet).
     scope
         Number of the scope each belongs to.
+    sides, control
+        Of each the numbers of its treatment and its baseline, shape (members, 2), and the control's.
     variances
         Of the treatment's and the baseline's value: what Dunnett's correlations are made of.
     """
 
     p_value: Floats
     scope: NDArray[np.intp]
+    sides: NDArray[np.intp]
+    control: int
     treatment_variance: Floats
     baseline_variance: Floats
 
@@ -105,7 +109,9 @@ def judge(plan: Plan, members: Members) -> Judged:
     rejected exactly when its interval leaves out 0.
 
     `dunnett`: only comparisons with the control are members. Within a scope the treatments share it; their joint
-    distribution gives the critical value, at alpha over the number of scopes (Bonferroni between scopes).
+    distribution gives the critical value c, at alpha over the number of scopes (Bonferroni between scopes). Two
+    treatments are told apart, without an interval, only where one of them is told apart from the control, and at a
+    level of their own, see `_pair_level`.
     """
     if plan.family == "dunnett":
         return _many_to_one(plan, members)
@@ -124,18 +130,71 @@ def judge(plan: Plan, members: Members) -> Judged:
 
 
 def _many_to_one(plan: Plan, members: Members) -> Judged:
-    scopes = sorted(set(members.scope.tolist()))
+    with_control = members.sides[:, 1] == members.control
+    scopes = sorted(set(members.scope[with_control].tolist()))
     alpha = min(plan.alpha / max(1, len(scopes)), _LARGEST_ALPHA)
     p, each = np.full((2, len(members.p_value)), np.nan)
     for scope in scopes:
-        rows = np.flatnonzero(members.scope == scope)
+        within = members.scope == scope
+        rows, pairs = np.flatnonzero(within & with_control), np.flatnonzero(within & ~with_control)
         loadings = [_loading(members.treatment_variance[row], members.baseline_variance[row]) for row in rows]
-        each[rows] = values.two_sided_p(dunnett_critical(loadings, alpha), np.inf)
+        critical = dunnett_critical(loadings, alpha)
+        each[rows] = values.two_sided_p(critical, np.inf)
         for row in rows[np.isfinite(members.p_value[rows])]:
             # The normal score with the same p-value: exact for large samples, as the joint distribution is.
             score = float(values.critical_values(members.p_value[row], np.inf))
             p[row] = min(1.0, len(scopes) * dunnett_p(score, loadings))
+        if len(pairs):
+            each[pairs] = _pair_level(loadings, critical, alpha, len(set(members.sides[within].ravel().tolist())) - 1)
+            gates = dict(zip(members.sides[rows, 0].tolist(), p[rows].tolist(), strict=True))
+            p[pairs] = _after_control(members, pairs, gates, each[pairs] / plan.alpha)
     return Judged(p_value=p, rejected=p < plan.alpha, alpha=each)
+
+
+def _pair_level(loadings: list[float], critical: float, alpha: float, treatments: int) -> float:
+    """What pairs of treatments are tested at, once one of the two is told apart from the control; NaN: never.
+
+    Parameters
+    ----------
+    loadings
+        Of the treatments' comparisons with the control.
+    critical, alpha
+        Dunnett's, of this scope.
+    treatments
+        k, all that are compared in the scope.
+
+    Returns
+    -------
+    float
+        min over a = 0 … k - 2 of (alpha - D(a)) / C(k - a, 2), with D(a) Dunnett's chance that any of a treatments that
+        equal the control is beyond `critical`: the a of the smallest loadings, whose chance is the largest (Šidák). Of
+        two treatments it is alpha, of k with equal arms alpha / C(k, 2).
+
+    Notes
+    -----
+    Closed testing with the hypotheses' logic (Marcus, Peritz & Gabriel, Biometrika 63 (1976), pp. 655-660; Shaffer,
+    JASA 81 (1986), pp. 826-831). Let a of the treatments equal the control. To err about one of them, or about a pair
+    of them, one of them has to be beyond `critical`: D(a) at most. The other true hypotheses are pairs among the k - a
+    others, at most C(k - a, 2), each rejected with this level at most. Together alpha, whatever a is; where a ≥ k - 1
+    no such pair is left, and D(a) ≤ alpha.
+    """
+    falling = sorted(loadings)
+    spent = [dunnett_p(critical, falling[:equal]) if equal else 0.0 for equal in range(max(treatments - 1, 1))]
+    level = min((alpha - chance) / max(comb(treatments - equal, 2), 1) for equal, chance in enumerate(spent))
+    return level if level > 0 else nan
+
+
+def _after_control(members: Members, pairs: NDArray[np.intp], gates: dict[int, float], scale: Floats) -> Floats:
+    """Adjusted p-values of pairs of treatments, below alpha where the pair's own is below its level and a gate is open.
+
+    `gates`: by treatment, its adjusted p-value against the control. `scale`: the level over alpha.
+    """
+    known = {side: p for side, p in gates.items() if isfinite(p)}
+    gate = np.array([min(known.get(one, 1.0), known.get(other, 1.0)) for one, other in members.sides[pairs].tolist()])
+    # Without a level it stays shut.
+    own = np.where(np.isfinite(scale), members.p_value[pairs] / scale, 1.0)
+    adjusted = np.minimum(np.maximum(gate, own), 1.0)
+    return np.where(np.isnan(members.p_value[pairs]), nan, adjusted)
 
 
 def _loading(treatment: float, baseline: float) -> float:

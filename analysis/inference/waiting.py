@@ -25,6 +25,8 @@ class Prospects:
         Why nothing can be tested, however many units come.
     maturing, enough
         Units that are in and too recent to count, and whether nothing else is missing once they do.
+    scarce
+        Whether events are too few: when there will be enough nobody knows, least of all of a variant that has none.
     closed
         Whether nobody new comes in: the epochs are `over`, or arrivals have been `silent` for a week.
     """
@@ -32,6 +34,7 @@ class Prospects:
     untestable: Undefined | None = None
     maturing: int = 0
     enough: bool = False
+    scarce: bool = False
     closed: Literal["over", "silent"] | None = None
 
 
@@ -59,7 +62,9 @@ def waiting(
     ends
         Whether all units that were planned are all that there will be.
     """
-    return _held_up(prospects, units, too_early=too_early) or _in_sight(outlooks, units, ends=ends)
+    return _held_up(prospects, units, too_early=too_early) or _in_sight(
+        outlooks, units, ends=ends, scarce=too_early and prospects.scarce
+    )
 
 
 def _held_up(ahead: Prospects, units: str, *, too_early: bool) -> Waiting | None:
@@ -93,12 +98,14 @@ def _nobody_new(ahead: Prospects) -> str:
     return "Nobody new comes in" if ahead.closed == "over" else "Nobody new has come for a week"
 
 
-def _in_sight(outlooks: Sequence[Outlook], units: str, *, ends: bool) -> Waiting:
+def _in_sight(outlooks: Sequence[Outlook], units: str, *, ends: bool, scarce: bool) -> Waiting:
     """The soonest of what is still open; otherwise what can still be found."""
     reached = any(one.power_left == HORIZON_REACHED for one in outlooks)
     if reached and ends:
         told = "All units that were planned are in: nothing more can be expected at this size."
         return Waiting(waits_for="nothing", sentence=told)
+    if scarce:
+        return Waiting(waits_for="units", sentence=f"Let it run: more {units} with such events are needed.")
     if in_days := [one.days_left for one in outlooks if not isinstance(one.days_left, Undefined)]:
         if min(in_days) > _LONG_DAYS:
             told = (

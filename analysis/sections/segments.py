@@ -29,6 +29,7 @@ from analysis.quality.exclusions import incomplete
 from analysis.reasons import UNDEFINED, Why, hopeless
 from analysis.sections.guardrails import harms_of
 from analysis.sections.outlooks import closed, ends, open_question
+from analysis.sections.values import nothing_left
 
 # Standard errors beyond these leave nothing of other numbers beside them.
 _LARGEST, _FARTHEST = 1e60, 1e6
@@ -132,20 +133,22 @@ def _prospects(board: Board, overall: ScopeReport) -> Prospects:
     plan, scope = board.plan, board.scopes[0]
     maturing = incomplete(scope, board.table.maturing).get(plan.primary.key, 0)
     return Prospects(
-        untestable=hopeless(
+        untestable=nothing_left(board)
+        or hopeless(
             one.p_value_adjusted
             for one in overall.metrics[board.primary].comparisons
             if one.baseline == plan.control and one.treatment in scope.current
         ),
         maturing=maturing,
         enough=maturing > 0 and _enough(board, overall),
+        scarce=_scarce(overall),
         closed=closed(board),
     )
 
 
 def _enough(board: Board, overall: ScopeReport) -> bool:
     """Whether units are all that an early look lacks, and those that are maturing are as many in each arm."""
-    if any(one.code in ("few_conversions", "few_events") for one in overall.findings):
+    if _scarce(overall):
         return False
     plan, scope = board.plan, board.scopes[0]
     units = dict(zip(plan.variants, board.arms.n[board.primary, 0].tolist(), strict=True))
@@ -153,6 +156,10 @@ def _enough(board: Board, overall: ScopeReport) -> bool:
         own = {key: size for key, size in board.table.maturing.items() if key.variant == variant}
         units[variant] += incomplete(scope, own).get(plan.primary.key, 0)
     return all(units[variant] >= plan.min_units for variant in scope.offered)
+
+
+def _scarce(overall: ScopeReport) -> bool:
+    return any(one.code in ("few_conversions", "few_events") for one in overall.findings)
 
 
 def _unfit(board: Board, number: int, scope: ScopeReport) -> frozenset[str]:

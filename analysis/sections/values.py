@@ -8,7 +8,7 @@ from functools import reduce
 from operator import add
 
 from analysis.board import Board
-from analysis.estimate import Finding
+from analysis.estimate import Finding, Undefined
 from analysis.moments import MetricKey, Shape
 from analysis.plan import MetricPlan, Plan
 from analysis.quality.outliers import outlier_finding
@@ -103,6 +103,15 @@ def _shape(board: Board, stratum: Stratum, variant: str, metric: str) -> Shape:
     keys = [MetricKey(stratum.epoch, segment, variant, metric) for segment in stratum.segments]
     found = [known[key] for key in keys if key in known]
     return reduce(add, found) if found else Shape()
+
+
+def nothing_left(board: Board) -> Undefined | None:
+    """Of a primary metric whose cut-off has been found at 0, so that everybody has 0."""
+    metric = board.plan.primary
+    if board.table.caps.get(metric.key) != 0 or board.arms.total[board.primary, 0].any():
+        return None
+    told = f"The cut-off of {metric.label}, its {metric.winsor_quantile:.4g} quantile, is 0 and leaves nothing of it."
+    return Undefined(reason="zero_variance", message=told)
 
 
 def cap_findings(board: Board) -> Iterator[Finding]:

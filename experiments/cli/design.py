@@ -81,7 +81,8 @@ def _rows(sketch: Sketch, answer: Answer) -> Iterator[Row]:
 
 
 def _needed(sketch: Sketch, needed: Needed) -> Iterator[Row]:
-    yield f"Units to find {_wanted(sketch)} with a power of {percent(sketch.target_power, 0)}", f"{needed.units:,}"
+    power = f"a power of {percent(sketch.target_power, 0)}{_against(sketch)}"
+    yield f"Units to find {_wanted(sketch)} with {power}", f"{needed.units:,}"
     if sketch.segments > 1:
         yield "of them in the smallest segment", f"{needed.units_in_segment:,}"
     yield "and in each of its variants", f"{needed.units_in_variant:,}"
@@ -98,13 +99,18 @@ def _found(sketch: Sketch, found: Found) -> Iterator[Row]:
     lift = found.detectable_lift
     told = lift.message if isinstance(lift, Undefined) else percent(lift, 2, sign=True)
     find = "finds" if found.units == 1 else "find"
-    power = percent(sketch.target_power, 0)
+    power = percent(sketch.target_power, 0) + _against(sketch)
     yield f"Smallest lift that {amount(found.units, 'unit')} {find} with a power of {power}", told
     if found.power is not None:
         power = found.power.message if isinstance(found.power, Undefined) else chance(found.power)
-        yield f"Their power to find {_wanted(sketch)}", power
+        yield f"Their power to find {_wanted(sketch)}{_against(sketch)}", power
     yield from _time(found.time)
     yield from _tuned(found.tuned_for_units)
+
+
+def _against(sketch: Sketch) -> str:
+    """Who is named the winner of several variants has to beat each other one, too, which takes more than this power."""
+    return " to beat the control (to be named winner takes more)" if sketch.variants > 2 else ""
 
 
 def _tuned(units: int | None) -> Iterator[Row]:

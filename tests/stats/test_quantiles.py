@@ -19,11 +19,13 @@ from analysis.effects.quantiles import (
     clustered_quantile,
     count_values,
     counts_at,
+    distribution_value,
     quantile_value,
     ranks,
     rows_up_to,
 )
 from analysis.estimate import Interval, Undefined
+from analysis.moments import Distribution
 
 
 def test_the_median_of_a_hundred() -> None:
@@ -136,6 +138,47 @@ def test_one_row_per_unit_is_nearly_the_unclustered_interval() -> None:
     assert isinstance(plain.arm, ArmValue)
     assert found.value == plain.value
     assert found.arm.variance == pytest.approx(plain.arm.variance, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("step", "exists"), [pytest.param(1.0, True, id="fine"), pytest.param(8.0, False, id="coarse")]
+)
+def test_values_in_steps_have_a_standard_error_where_the_interval_holds_several(step: float, exists: bool) -> None:
+    """1,000 normal values of σ 100: the median's interval is ±1.96·1.2533·100/√1000 = ±7.8 wide, two steps of 8."""
+    values = np.round(np.random.default_rng(4).normal(0, 100, 1_000) / step) * step
+    rows = count_values(values)
+    up_to = rows_up_to(values, range(1_000), counts_at(rows, 0.5))  # type: ignore[arg-type]
+    for found in (quantile_value(rows, 0.5), clustered_quantile(rows, up_to, 0.5)):
+        assert isinstance(found, QuantileEstimate)
+        assert isinstance(found.interval, Interval)
+        assert isinstance(found.arm, ArmValue) is exists
+
+
+@pytest.mark.parametrize(
+    ("lam", "defined"), [pytest.param(20.0, 0, id="steps"), pytest.param(5_000.0, 60, id="as good as continuous")]
+)
+def test_whole_numbers_name_no_false_difference(lam: float, defined: int) -> None:
+    """A/A of upper deciles of Poisson(20), 1,000 units an arm: a standard error read off one step errs in .2."""
+    rng, found, false = np.random.default_rng(5), 0, 0
+    for _ in range(60):
+        arms = [rng.poisson(lam, 1_000).astype(float) for _ in "ab"]
+        thresholds = np.unique(np.quantile(np.concatenate(arms), np.linspace(0.5, 1, 251), method="lower"))
+        pair = [
+            distribution_value(
+                Distribution(
+                    thresholds=tuple(thresholds.tolist()),
+                    up_to=tuple(rows_up_to(arm.tolist(), range(1_000), float(at)) for at in thresholds),
+                ),
+                0.9,
+            )
+            for arm in arms
+        ]
+        first, second = pair
+        if isinstance(first, ArmValue) and isinstance(second, ArmValue):
+            found += 1
+            false += abs(first.value - second.value) > 1.96 * sqrt(first.variance + second.variance)
+    assert found == pytest.approx(defined, abs=1)
+    assert false <= 0.05 * 60 + 4 * sqrt(60 * 0.05 * 0.95)
 
 
 def test_degenerate_groups() -> None:

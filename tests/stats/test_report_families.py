@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
-from analysis.estimate import Comparison, Interval, Undefined
+from analysis.estimate import Comparison, Interval, Report, Undefined
+from analysis.inference.dunnett import dunnett_critical
 from analysis.inference.sequential import always_valid_p, mixture_scale
 from analysis.report import build
 from tests.stats.builders import comparison, conversions, plan, segment, table
@@ -35,10 +36,73 @@ def test_dunnett_in_the_report() -> None:
         assert isinstance(row.difference_in_family, Interval)
         half_width = (row.difference_in_family.high - row.difference_in_family.low) / 2
         assert half_width / (sqrt(2) * 0.01) == pytest.approx(2.34897, rel=3e-3)
-    assert all(
-        isinstance(row.p_value_adjusted, Undefined) and row.p_value_adjusted.reason == "not_in_family"
-        for row in rows[3:]
-    )
+    # Nobody differs surely from the control, so that no pair of treatments does: their p is that of the gate at least.
+    gates = {row.treatment: row.p_value_adjusted for row in rows[:3]}
+    for row in rows[3:]:
+        gate = min(p for one in (row.treatment, row.baseline) if isinstance(p := gates[one], float))
+        assert isinstance(row.p_value, float)
+        assert row.p_value_adjusted == pytest.approx(max(gate, min(3 * row.p_value, 1.0)), rel=1e-6)
+        assert isinstance(row.difference_in_family, Undefined)
+        assert row.difference_in_family.reason == "not_in_family"
+
+
+def dunnett(*values: float, errors: tuple[float, ...] | None = None) -> Report:
+    """Arms at so many hundredths above 10, with standard errors of a hundredth unless told otherwise; all units in."""
+    own = errors or (0.01,) * len(values)
+    arms = [(10 + 0.01 * value, error) for value, error in zip(values, own, strict=True)]
+    return means(*arms, stopping_rule="fixed_horizon", family="dunnett", tuned_for_units=1_000 * len(values))
+
+
+def test_dunnett_names_the_best_of_two_treatments() -> None:
+    """Once one is told apart from the control, two treatments are compared at alpha: 2.0 standard errors are enough."""
+    report = dunnett(0.0, 20.0, 20.0 + 2.0 * sqrt(2))
+    assert report.overall.verdict.outcome == "winner"
+    assert report.overall.verdict.variant == "c"
+    assert report.overall.metrics[0].comparisons[2].p_value_adjusted == pytest.approx(2 * norm.sf(2.0), rel=5e-3)
+
+
+def test_a_draw_under_dunnett_does_not_wait_for_units_that_nobody_planned() -> None:
+    report = dunnett(0.0, 20.0, 20.0)
+    assert report.overall.verdict.outcome == "tied"
+    assert report.recommendation is not None
+    assert report.recommendation.waits_for == "nothing"
+    assert "All units that were planned are in" in report.recommendation.sentence
+
+
+@pytest.mark.parametrize(
+    ("errors", "enough", "too_little"),
+    [
+        pytest.param((0.01,) * 4, 0.99, 1.01, id="equal arms: alpha over three pairs"),
+        pytest.param((0.1, 0.01, 0.01, 0.01), 0.99, 1.01, id="noisy control: what one treatment's error leaves"),
+    ],
+)
+def test_pairs_of_three_treatments_have_a_level_of_their_own(
+    errors: tuple[float, ...], enough: float, too_little: float
+) -> None:
+    """The smaller one of alpha/3 and alpha - D(1), D(1) the two-sided tail beyond Dunnett's value: .0167 and .0086."""
+    loading = errors[0] / sqrt(errors[0] ** 2 + errors[1] ** 2)
+    level = min(0.05 / 3, 0.05 - 2 * norm.sf(dunnett_critical([loading] * 3, 0.05)))
+    for times, winner in ((enough, True), (too_little, False)):
+        apart = norm.isf(level * times / 2) * sqrt(2) * errors[1] / 0.01
+        verdict = dunnett(0.0, 1_000.0, 1_000.0, 1_000.0 + apart, errors=errors).overall.verdict
+        assert (verdict.outcome == "winner") is winner
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        pytest.param((0.0, 0.0, 0.0), id="nothing differs"),
+        pytest.param((0.0, 50.0, 50.0), id="two do, alike"),
+    ],
+)
+def test_dunnett_with_its_pairs_errs_at_alpha(truth: tuple[float, ...]) -> None:
+    """Without the gate .12 of the first; at most .05 + 4·√(.05·.95/400) of 400 experiments have a false difference."""
+    rng, wrong = np.random.default_rng(17), 0
+    for _ in range(400):
+        rows = dunnett(*rng.normal(truth, 1.0)).segments[0].metrics[0].comparisons
+        equal = [one for one in rows if truth["abc".index(one.treatment)] == truth["abc".index(one.baseline)]]
+        wrong += any(isinstance(one.p_value_adjusted, float) and one.p_value_adjusted < 0.05 for one in equal)
+    assert wrong / 400 <= 0.0936
 
 
 @pytest.mark.parametrize(

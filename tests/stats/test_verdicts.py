@@ -115,7 +115,7 @@ from tests.stats.exact_means import mean_with
             id="treatments differ, neither from the control",
         ),
         pytest.param(
-            {"a": 1000, "b": 9},
+            {"a": 10, "b": 9},
             "too_early",
             None,
             (),
@@ -123,7 +123,7 @@ from tests.stats.exact_means import mean_with
             id="few successes",
         ),
         pytest.param(
-            {"a": 9995, "b": 9000},
+            {"a": 9995, "b": 9994},
             "too_early",
             None,
             (),

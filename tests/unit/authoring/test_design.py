@@ -144,3 +144,12 @@ def test_the_command_refuses_in_one_line() -> None:
     assert CliRunner().invoke(main, ["design", "--lift", "0.1"]).stderr.endswith(" (--rate, --mean or --count-rate)\n")
     one = CliRunner().invoke(main, ["design", "--rate", "0.5", "--units", "1"]).stdout
     assert "Smallest lift that 1 unit finds with" in one
+
+
+@pytest.mark.parametrize(("variants", "told"), [("2", False), ("4", True)])
+def test_with_several_treatments_the_power_is_that_to_beat_the_control(variants: str, told: bool) -> None:
+    """Of four variants with one that is better, a power of .8 names it winner in .68 of experiments."""
+    asked = ["design", "--rate", "0.1", "--lift", "0.3", "--variants", variants]
+    for size in ([], ["--units", "9000"]):
+        shown = " ".join(CliRunner().invoke(main, [*asked, *size]).stdout.split())
+        assert ("to beat the control (to be named winner takes more)" in shown) is told
