@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -64,11 +65,12 @@ class MemoryNoticeOutbox:
         self._add(notice)
         return self._letter(self._deliver(notice, target))
 
-    def claim(self, *, now: datetime) -> Letter | None:
-        due = [row for row in self._rows.values() if row.state is DeliveryState.PENDING and row.next_attempt_at <= now]
+    def claim(self, *, now: datetime, without: Collection[str] = ()) -> Letter | None:
+        pending = [row for row in self._rows.values() if row.state is DeliveryState.PENDING]
+        due = [row for row in pending if row.next_attempt_at <= now and row.target not in without]
         if not due:
             return None
-        first = min(due, key=lambda row: (row.next_attempt_at, row.id))
+        first = min(due, key=lambda row: (row.attempts > 0, row.next_attempt_at, row.id))
         self._rows[first.id] = first.begin(now)
         return self._letter(self._rows[first.id])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -38,13 +39,14 @@ class SqlNoticeOutbox:
         made = insert(deliveries).values(_new(notice, target)).returning(*_columns)
         return Letter(delivery=_delivery(self._connection.execute(made).one()), notice=notice)
 
-    def claim(self, *, now: datetime) -> Letter | None:
+    def claim(self, *, now: datetime, without: Collection[str] = ()) -> Letter | None:
         # A scalar subquery is evaluated once; PostgreSQL passes over rows that somebody else is claiming, and SQLite
         # has one writer at a time.
         due = (
             select(_columns.id)
             .where(_columns.state == DeliveryState.PENDING, _columns.next_attempt_at <= now)
-            .order_by(_columns.next_attempt_at, _columns.id)
+            .where(_columns.target.not_in(sorted(without)))
+            .order_by(_columns.attempts > 0, _columns.next_attempt_at, _columns.id)
             .limit(1)
             .with_for_update(skip_locked=True)
             .scalar_subquery()
