@@ -36,7 +36,13 @@ _POSTGRES_SETTINGS = {
     # Big reads are always read to their end: plan them for all of their rows, not for the first ones.
     "cursor_tuple_fraction": "1.0",
 }
-
+_GONE_STATES = {
+    "25P03",  # idle in a transaction for too long
+    "25P04",  # a transaction for too long
+    "25006",  # a server that only reads, such as one that was a primary
+}
+_NOT_SUPPORTED = "0A000"
+"""Among much else: a transaction that would write, on a server in recovery."""
 
 _SILENT_NETWORK = {
     "keepalives_idle": 10,
@@ -192,9 +198,27 @@ def _translated(address: URL, context: ExceptionContext) -> BaseException | None
     """Let refusals through as they are, and call a database that is gone, busy or too slow unavailable."""
     if isinstance(context.original_exception, DomainError):
         return context.original_exception
-    if not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+    if is_gone(context.original_exception) and not _is_our_own_promise(context):
+        # Nobody is there any more, or one that only reads: who comes next gets a new connection.
+        context.is_disconnect = True
+    elif not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         return None
     return unavailable(told(address, context.original_exception))
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether PostgreSQL ended the session, or turned into a server that only reads.
+
+    The driver calls these errors internal, or not supported, as it does mistakes of ours.
+    """
+    state = getattr(error, "sqlstate", None)
+    return state in _GONE_STATES or (state == _NOT_SUPPORTED and "recovery" in str(error))
+
+
+def _is_our_own_promise(context: ExceptionContext) -> bool:
+    """Writing where we said that we only read is a mistake of ours, whatever the server is."""
+    connection = context.connection
+    return connection is not None and bool(connection.get_execution_options().get("postgresql_readonly"))
 
 
 def told(address: URL, error: BaseException) -> str:
