@@ -273,6 +273,29 @@ def test_what_is_done_with_is_removed_in_time(store, notice, now):
     store(lambda unit: unit.notices.append(sent[DeliveryState.DELIVERED]))
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({"kind": ALERT}, True),
+        ({"kind": ALERT, "experiment": "other"}, False),
+        ({"kind": ALERT, "experiment": None, "segment": None}, False),
+        ({"kind": PROMOTED}, False),
+    ],
+    ids=str,
+)
+def test_alerts_of_the_experiments_named_stay_known(store, notice, now, changes, is_kept):
+    sent = notice(**changes)
+    letter = store(lambda unit: unit.notices.append_to(sent, "w1"))
+    store(lambda unit: unit.notices.drop(letter.delivery))
+    late = now + timedelta(days=1)
+    kept = {"checkout", "third"}
+    assert store(lambda unit: unit.notices.knows(sent.id)) is True
+    store(lambda unit: unit.notices.purge(delivered_before=late, dead_before=late, keep_alerts_of=kept))
+    assert store(lambda unit: unit.notices.knows(sent.id)) is is_kept
+    store(lambda unit: unit.notices.purge(delivered_before=late, dead_before=late))
+    assert store(lambda unit: unit.notices.knows(sent.id)) is False
+
+
 def test_each_delivery_is_claimed_by_exactly_one(open_unit_of_work, store, notice, now, at_once):
     for _ in range(30):
         store(lambda unit: unit.notices.append(notice()))

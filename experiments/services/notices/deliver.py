@@ -15,6 +15,7 @@ import structlog
 
 from experiments.domain.delivery import EMAIL, Answer, Delivery, Letter
 from experiments.domain.errors import NotFound
+from experiments.domain.experiment import UNDER_WAY
 from experiments.domain.webhook import DISABLED, Webhook
 from experiments.services.paging import Stored
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
@@ -142,6 +143,8 @@ class Deliverer:
             work.notices.purge(
                 delivered_before=now - timedelta(days=DELIVERED_KEPT_DAYS),
                 dead_before=now - timedelta(days=DEAD_KEPT_DAYS),
+                # An alert is told once, and it is by its notice that it is known to be told.
+                keep_alerts_of={one.key for one in work.experiments.with_status(UNDER_WAY)},
             )
             work.commit()
         self._purged_at = now

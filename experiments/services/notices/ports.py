@@ -69,8 +69,8 @@ class NoticeOutbox(Protocol):
     def page(self, *, state: DeliveryState | None, target: str | None, after: str | None, limit: int) -> Page[Letter]:
         """Newest first."""
 
-    def purge(self, *, delivered_before: datetime, dead_before: datetime) -> int:
+    def purge(self, *, delivered_before: datetime, dead_before: datetime, keep_alerts_of: Collection[str] = ()) -> int:
         """Remove old deliveries that are done with, and notices of which none is left; return how many deliveries.
 
-        Notices younger than `delivered_before` stay.
+        Notices younger than `delivered_before` stay, and so do alerts of the experiments named.
         """

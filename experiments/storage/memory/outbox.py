@@ -8,7 +8,7 @@ from datetime import datetime
 
 from experiments.domain.delivery import EMAIL, Delivery, DeliveryState, Letter
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
-from experiments.domain.notice import Notice
+from experiments.domain.notice import Notice, NoticeKind
 from experiments.domain.webhook import Webhook
 from experiments.services.paging import Page, Stored
 from experiments.storage.memory.journals import as_stored
@@ -104,15 +104,17 @@ class MemoryNoticeOutbox:
         )
         return Page(items=tuple(self._letter(row) for row in found.items), next_after=found.next_after)
 
-    def purge(self, *, delivered_before: datetime, dead_before: datetime) -> int:
+    def purge(self, *, delivered_before: datetime, dead_before: datetime, keep_alerts_of: Collection[str] = ()) -> int:
         limits = {DeliveryState.DELIVERED: delivered_before, DeliveryState.DEAD: dead_before}
         old = [row.id for row in self._rows.values() if row.state in limits and row.updated_at < limits[row.state]]
         for row_id in old:
             del self._rows[row_id]
         left = {row.notice_id for row in self._rows.values()}
         told = self._state.notices
-        for notice_id in [one.id for one in told.values() if one.at < delivered_before and one.id not in left]:
-            del told[notice_id]
+        stale = [one for one in told.values() if one.at < delivered_before and one.id not in left]
+        for one in stale:
+            if one.kind is not NoticeKind.ALERT or one.experiment not in keep_alerts_of:
+                del told[one.id]
         return len(old)
 
     def _to(self, target: str) -> list[Delivery]:

@@ -93,13 +93,15 @@ class SqlNoticeOutbox:
             wanted = wanted.where(_columns.target == target)
         return cut(self._connection.execute(wanted).all(), limit, _letter, lambda row: row.id)
 
-    def purge(self, *, delivered_before: datetime, dead_before: datetime) -> int:
+    def purge(self, *, delivered_before: datetime, dead_before: datetime, keep_alerts_of: Collection[str] = ()) -> int:
         removed = 0
         for state, before in ((DeliveryState.DELIVERED, delivered_before), (DeliveryState.DEAD, dead_before)):
             old = delete(deliveries).where(_columns.state == state, _columns.updated_at < before)
             removed += self._connection.execute(old).rowcount
         left = exists().where(_columns.notice_id == notices.c.id)
-        self._connection.execute(delete(notices).where(notices.c.at < delivered_before, ~left))
+        key = notices.c.experiment_key
+        others = (notices.c.kind != NoticeKind.ALERT) | key.is_(None) | key.not_in(sorted(keep_alerts_of))
+        self._connection.execute(delete(notices).where(notices.c.at < delivered_before, ~left, others))
         return removed
 
     def _add(self, notice: Notice) -> None:
