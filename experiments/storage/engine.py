@@ -23,11 +23,10 @@ BUSY_SECONDS = 5
 HUNG_SECONDS = 2
 """How long a server may take to say that it is there: one that hangs goes on acknowledging what it is sent."""
 _READ_ONLY = "winnow_read_only"
-_NOT_WHERE = {
-    *("host", "port"),  # named before
-    *("password", "passfile", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"),
-}
-"""What the query of an address may hold that its identity does not repeat: secrets above all."""
+_SECRET = {"password", "passfile", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+"""What the query of a PostgreSQL address may hold that nobody is told."""
+_NOT_WHERE = {"host", "port", *_SECRET}
+"""What the query of an address may hold that its identity does not repeat: secrets, and what it names before."""
 _POSTGRES_SETTINGS = {
     "TimeZone": "UTC",
     "lock_timeout": f"{BUSY_SECONDS}s",
@@ -230,9 +229,14 @@ def told(address: URL, error: BaseException) -> str:
 
 
 def _secrets(address: URL) -> list[str]:
-    """The password as it is and as it stands in addresses; whatever the address's query holds may be one."""
+    """The password as it is and as it stands in addresses, and what the address's query holds of that kind.
+
+    What other databases take in a query is not known here: all of it may be secret.
+    """
+    is_ours = address.get_backend_name() == "postgresql"
+    held = [value for name, value in address.query.items() if not is_ours or name in _SECRET]
     given = [str(address.password or "")]
-    given += [value for held in address.query.values() for value in ([held] if isinstance(held, str) else held)]
+    given += [value for one in held for value in ([one] if isinstance(one, str) else one)]
     return [form for one in given if one for form in (one, quote(one, safe=""), quote_plus(one))]
 
 

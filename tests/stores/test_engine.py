@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -160,6 +160,16 @@ def test_what_a_driver_says_is_one_line_without_secrets():
     address = normalised("postgresql://ada:s%40cret@host/shop?sslpassword=key")
     said = ValueError('role "ada" with s@cret, s%40cret and key\nand more')
     assert told(address, said) == 'role "ada" with ***, *** and ***'
+
+
+def test_what_is_no_secret_is_told():
+    address = normalised("postgresql://ada@/shop?host=/tmp/pg&sslmode=require&password=hush&application_name=shop")
+    said = ValueError('socket "/tmp/pg/.s.PGSQL.5432": SSL is required, hush, for shop')
+    assert told(address, said) == 'socket "/tmp/pg/.s.PGSQL.5432": SSL is required, ***, for shop'
+
+
+def test_of_other_databases_no_part_of_the_query_is_told():
+    assert told(make_url("snowflake://ada@host/shop?token=hush"), ValueError("hush is stale")) == "*** is stale"
 
 
 @pytest.mark.slow
