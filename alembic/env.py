@@ -7,11 +7,11 @@ from sqlalchemy import Connection, text
 
 from experiments.settings import Settings
 from experiments.storage.engine import make_engine
+from experiments.storage.migrate import STATEMENT_SECONDS
 from experiments.storage.model import metadata
 
 _MIGRATION_LOCK = 0x57_69_6E_6E_6F_77_02
 _LOCK_TIMEOUT = "5s"
-_STATEMENT_TIMEOUT = "5min"
 
 
 def main() -> None:
@@ -49,7 +49,8 @@ def _mind_the_others(connection: Connection) -> None:
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
-    connection.execute(text(f"SET LOCAL statement_timeout = '{_STATEMENT_TIMEOUT}'"))
+    seconds = int(context.config.attributes.get("statement_seconds", STATEMENT_SECONDS))
+    connection.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
 
 
 main()

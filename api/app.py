@@ -33,10 +33,10 @@ from api.resources import (
     webhooks,
 )
 from api.routes import CONVERTERS
-from api.secret import secret_key
 from api.security import secure
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unavailable
+from experiments.secret import secret_key
 from experiments.settings import Settings
 
 ROUTES = (

@@ -95,5 +95,5 @@ def rotate(webhook_id: str) -> object:
 
 @routes.post(f"{_ONE}/test", scope=Scope.ADMIN, out=DeliverySchema, status=202, refuses=(404, 409))
 def test(webhook_id: str) -> object:
-    """Send a test notice to this webhook alone; the worker does so in its next round."""
+    """Send a test notice to this webhook alone; the worker does so within seconds."""
     return winnow().webhooks.test(webhook_id, actor=actor())

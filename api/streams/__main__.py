@@ -17,10 +17,10 @@ from granian.server.embed import Server
 from api import logs
 from api.metrics.metrics import Metrics
 from api.metrics.shared import Shared
-from api.secret import secret_key
 from api.streams.app import Streams
 from experiments.bootstrap import Winnow, build
 from experiments.domain.errors import Unauthenticated
+from experiments.secret import secret_key
 from experiments.services.keys import Scope
 from experiments.settings import Settings
 

@@ -15,9 +15,16 @@ def database() -> None:
 
 
 @database.command()
-def upgrade() -> None:
+@click.option(
+    "--statement-seconds",
+    type=click.IntRange(0),
+    default=migrate.STATEMENT_SECONDS,
+    show_default=True,
+    help="How long one statement may take on PostgreSQL, such as an index on a large table; 0: as long as it takes.",
+)
+def upgrade(statement_seconds: int) -> None:
     """Bring the database to the newest revision."""
-    migrate.upgrade(Settings.from_environment().database_url)
+    migrate.upgrade(Settings.from_environment().database_url, statement_seconds=statement_seconds)
     click.echo(f"The database is at revision {migrate.head()}.")
 
 

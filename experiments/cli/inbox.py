@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -86,7 +86,23 @@ def timeline(promotion_id: str) -> None:
     out().print(_steps(promotion.steps))
     now = promoter.present_evidence(promotion_id) or promotion.steps[-1].evidence
     if now is not None and now.live is not None:
-        click.echo(realised_sentence(now, now.live))
+        click.echo(realised_so_far(now, now.live, promotion.steps))
+
+
+def realised_so_far(now: Evidence, live: Live, steps: Sequence[PromotionStep]) -> str:
+    """Say what has come of it; right after a new share, what was known when that was given as well.
+
+    Decisions begin anew with each share; who reads would think that nothing was known of the last one either.
+    """
+    found = (step.evidence for step in reversed(steps) if step.evidence is not None)
+    before = next(((one, one.live) for one in found if one.live is not None and one.live.units), None)
+    if live.units or before is None:
+        return realised_sentence(now, live)
+    sentence = realised_sentence(*before)
+    return (
+        f"At {live.share_bp / 100:g}% nobody was counted yet; at {before[1].share_bp / 100:g}%: "
+        f"{sentence[0].lower()}{sentence[1:]}"
+    )
 
 
 def realised_sentence(evidence: Evidence, live: Live) -> str:

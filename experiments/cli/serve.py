@@ -17,6 +17,7 @@ from experiments.bootstrap import build, make_spool_folder
 from experiments.cli.console import err
 from experiments.cli.streams import stream_process
 from experiments.domain.errors import InvalidInput
+from experiments.secret import secret_key
 from experiments.settings import Settings
 from experiments.storage.migrate import upgrade
 
@@ -42,6 +43,7 @@ STOP_SECONDS = 10
 def serve(host: str | None, port: int | None, workers: int, threads: int, migrate: bool) -> None:
     """Serve the HTTP API and the pages until SIGTERM or Ctrl-C; requests under way are finished."""
     settings = Settings.from_environment()
+    secret_key(settings)  # each process would fail by itself, and be started again
     if migrate:
         upgrade(settings.database_url)
     with build(settings).open_unit_of_work(read_only=True) as work:

@@ -34,7 +34,8 @@ class DeliveryState(StrEnum):
 class Answer:
     """What came of one attempt; `error` is empty where it arrived, and never holds secrets or addresses.
 
-    `remark` is worth keeping though it arrived; `gone` asks never to be called again.
+    `remark` is worth keeping though it arrived; `gone` asks never to be called again; `unreached`: nobody answered,
+    and the next attempt would most likely wait in vain as well.
     """
 
     status: int | None = None
@@ -42,6 +43,7 @@ class Answer:
     remark: str = ""
     retry_after_seconds: float | None = None
     gone: bool = False
+    unreached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,10 @@ class Status(StrEnum):
     ARCHIVED = "archived"
 
 
+UNDER_WAY = (Status.RUNNING, Status.PAUSED)
+"""Begun, and not over."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """The experiment as it stands: its state, and its current version. `revision` counts every change of either."""
@@ -80,7 +84,7 @@ class Experiment:
         if self.status is Status.DRAFT:
             version = replace(self.current, definition=wanted, created_at=now, created_by=by)
             return replace(self, current=version, revision=self.revision + 1, updated_at=now)
-        if self.status not in (Status.RUNNING, Status.PAUSED):
+        if self.status not in UNDER_WAY:
             raise IllegalTransition(self.key, self.status, "be edited")
         _refuse_frozen(self.definition, wanted)
         return self._changed(wanted, by=by, now=now)

@@ -48,11 +48,14 @@ class Mail:
         try:
             refused = within(ATTEMPT_SECONDS, partial(self._handed_over, message))
         except TimeoutError:
-            return Answer(error="timeout")
+            return Answer(error="timeout", unreached=True)
         except smtplib.SMTPResponseException as trouble:
             return Answer(status=trouble.smtp_code, error=f"smtp:{trouble.smtp_code}")
         except (smtplib.SMTPException, OSError) as trouble:
-            return Answer(error=f"smtp:{type(trouble).__name__}")
+            # Of smtplib's own errors (they are OSErrors as well) only this one is a line that went silent.
+            silent = isinstance(trouble, smtplib.SMTPServerDisconnected)
+            unreached = silent or not isinstance(trouble, smtplib.SMTPException)
+            return Answer(error=f"smtp:{type(trouble).__name__}", unreached=unreached)
         return Answer(status=250, remark=f"refused:{len(refused)}/{len(self._recipients)}" if refused else "")
 
     def message(self, notice: Notice, now: datetime) -> EmailMessage:

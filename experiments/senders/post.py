@@ -38,9 +38,9 @@ class Post:
         try:
             response = within(self._timeout_seconds, lambda: asyncio.run(self._post(webhook.url, headers, body)))
         except (TimeoutError, httpx.TimeoutException):
-            return Answer(error="timeout")
+            return Answer(error="timeout", unreached=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as trouble:
-            return Answer(error=f"connection:{type(trouble).__name__}")
+            return Answer(error=f"connection:{type(trouble).__name__}", unreached=True)
         return _answer(response, now)
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> httpx.Response:

@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import Connection
 
 from experiments.domain.errors import RowsRefused
-from experiments.storage.engine import told, unavailable
+from experiments.storage.engine import is_gone, told, unavailable
 
 
 @contextmanager
@@ -19,6 +19,8 @@ def driver_errors(connection: Connection) -> Iterator[None]:
         yield
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise RowsRefused(str(error).partition("\n")[0]) from None
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except psycopg.Error as error:
+        if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not is_gone(error):
+            raise
         connection.invalidate()
         raise unavailable(told(connection.engine.url, error)) from None

@@ -23,11 +23,10 @@ BUSY_SECONDS = 5
 HUNG_SECONDS = 2
 """How long a server may take to say that it is there: one that hangs goes on acknowledging what it is sent."""
 _READ_ONLY = "winnow_read_only"
-_NOT_WHERE = {
-    *("host", "port"),  # named before
-    *("password", "passfile", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"),
-}
-"""What the query of an address may hold that its identity does not repeat: secrets above all."""
+_SECRET = {"password", "passfile", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+"""What the query of a PostgreSQL address may hold that nobody is told."""
+_NOT_WHERE = {"host", "port", *_SECRET}
+"""What the query of an address may hold that its identity does not repeat: secrets, and what it names before."""
 _POSTGRES_SETTINGS = {
     "TimeZone": "UTC",
     "lock_timeout": f"{BUSY_SECONDS}s",
@@ -36,7 +35,13 @@ _POSTGRES_SETTINGS = {
     # Big reads are always read to their end: plan them for all of their rows, not for the first ones.
     "cursor_tuple_fraction": "1.0",
 }
-
+_GONE_STATES = {
+    "25P03",  # idle in a transaction for too long
+    "25P04",  # a transaction for too long
+    "25006",  # a server that only reads, such as one that was a primary
+}
+_NOT_SUPPORTED = "0A000"
+"""Among much else: a transaction that would write, on a server in recovery."""
 
 _SILENT_NETWORK = {
     "keepalives_idle": 10,
@@ -192,9 +197,27 @@ def _translated(address: URL, context: ExceptionContext) -> BaseException | None
     """Let refusals through as they are, and call a database that is gone, busy or too slow unavailable."""
     if isinstance(context.original_exception, DomainError):
         return context.original_exception
-    if not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+    if is_gone(context.original_exception) and not _is_our_own_promise(context):
+        # Nobody is there any more, or one that only reads: who comes next gets a new connection.
+        context.is_disconnect = True
+    elif not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
         return None
     return unavailable(told(address, context.original_exception))
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether PostgreSQL ended the session, or turned into a server that only reads.
+
+    The driver calls these errors internal, or not supported, as it does mistakes of ours.
+    """
+    state = getattr(error, "sqlstate", None)
+    return state in _GONE_STATES or (state == _NOT_SUPPORTED and "recovery" in str(error))
+
+
+def _is_our_own_promise(context: ExceptionContext) -> bool:
+    """Writing where we said that we only read is a mistake of ours, whatever the server is."""
+    connection = context.connection
+    return connection is not None and bool(connection.get_execution_options().get("postgresql_readonly"))
 
 
 def told(address: URL, error: BaseException) -> str:
@@ -206,9 +229,14 @@ def told(address: URL, error: BaseException) -> str:
 
 
 def _secrets(address: URL) -> list[str]:
-    """The password as it is and as it stands in addresses; whatever the address's query holds may be one."""
+    """The password as it is and as it stands in addresses, and what the address's query holds of that kind.
+
+    What other databases take in a query is not known here: all of it may be secret.
+    """
+    is_ours = address.get_backend_name() == "postgresql"
+    held = [value for name, value in address.query.items() if not is_ours or name in _SECRET]
     given = [str(address.password or "")]
-    given += [value for held in address.query.values() for value in ([held] if isinstance(held, str) else held)]
+    given += [value for one in held for value in ([one] if isinstance(one, str) else one)]
     return [form for one in given if one for form in (one, quote(one, safe=""), quote_plus(one))]
 
 

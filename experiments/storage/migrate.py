@@ -21,11 +21,17 @@ from experiments.storage.engine import make_engine
 from experiments.storage.model import metadata
 
 ROOT = Path(__file__).resolve().parents[2]
+STATEMENT_SECONDS = 300
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database to the newest revision; at once with others, one does it and the others find it done."""
-    _with_connection(url, lambda connection: command.upgrade(_config(connection), revision))
+def upgrade(url: str, revision: str = "head", *, statement_seconds: int = STATEMENT_SECONDS) -> None:
+    """Bring the database to the newest revision; at once with others, one does it and the others find it done.
+
+    `statement_seconds`: how long one statement may take on PostgreSQL; 0 is as long as it takes.
+    """
+    _with_connection(
+        url, lambda connection: command.upgrade(_config(connection, statement_seconds=statement_seconds), revision)
+    )
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -66,11 +72,12 @@ def _with_connection(url: str, use: Callable[[Connection], object]) -> None:
         engine.dispose()
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection | None = None, *, statement_seconds: int = STATEMENT_SECONDS) -> Config:
     if not (ROOT / "alembic" / "env.py").is_file():
         raise _scripts_missing()
     config = Config(toml_file=ROOT / "pyproject.toml")
     config.attributes["connection"] = connection
+    config.attributes["statement_seconds"] = statement_seconds
     return config
 
 

@@ -22,7 +22,7 @@ from experiments.services.promoting.advance import MACHINE
 from experiments.services.segments.reporter import SegmentReporter
 from experiments.settings import Settings
 from experiments.worker.lease import holder_name
-from experiments.worker.worker import DELIVERIES, Worker
+from experiments.worker.worker import Worker
 
 log = structlog.get_logger("winnow.worker")
 
@@ -50,7 +50,6 @@ def worker(once: bool, interval: float | None) -> None:
     signal.signal(signal.SIGTERM, finish)
     signal.signal(signal.SIGINT, finish)
     analyst = Analyst(winnow.open_unit_of_work, winnow.clock)
-    deliver = deliverer(winnow).deliver_due
     adapter = Adapter(winnow.catalog, winnow.open_unit_of_work, winnow.clock)
     followers = follow_log(
         winnow.open_unit_of_work,
@@ -72,7 +71,7 @@ def worker(once: bool, interval: float | None) -> None:
         analyst,
         holder=holder_name(),
         stop=stop,
-        deliver=partial(deliver, DELIVERIES, stop.is_set),
+        deliver=deliverer(winnow).deliver_due,
         adapt=lambda key: adapter.step(key, actor=MACHINE),
         follow=followers.step,
         retain=partial(

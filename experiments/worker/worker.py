@@ -23,7 +23,9 @@ from experiments.worker.lease import LEASE_SECONDS, Lease, LeaseLost
 LOOK_AGAIN_SECONDS = 300
 """Without new results, promotions are looked at this often: for what expires, and for the end of quiet hours."""
 DELIVERIES = 100
-"""At most so many notices are sent between two rounds."""
+"""At most so many notices are sent in one go."""
+DELIVER_SECONDS = 2.0
+"""The outbox is looked at this often."""
 FOLLOW_SECONDS = 2.0
 """Between two rounds the log is looked at this often: who buys changes segments within seconds."""
 FOLLOW_STEPS = 50
@@ -75,7 +77,7 @@ class Worker:
         holder: str,
         stop: threading.Event,
         lease_seconds: int = LEASE_SECONDS,
-        deliver: Callable[[], int] = lambda: 0,
+        deliver: Callable[[int, Callable[[], bool]], int] = lambda limit, is_over: 0,
         adapt: Callable[[str], object] = lambda key: None,
         follow: Callable[[], bool] = lambda: False,
         retain: Callable[[], bool] = lambda: False,
@@ -97,14 +99,26 @@ class Worker:
 
     def run(self, interval_seconds: float) -> None:
         """Do a round every so often until told to stop; then give the lease back."""
+        delivering = threading.Thread(target=self._deliver_on, name="deliver")
+        delivering.start()
         try:
             while not self._stop.is_set():
                 with _logged("round_failed"):
                     self.round()
-                self.deliver()
                 self._wait(interval_seconds)
         finally:
-            self.release()
+            # However the rounds end, the deliveries end with them; the lease does not wait for the last attempt.
+            self._stop.set()
+            try:
+                self.release()
+            finally:
+                delivering.join()
+
+    def _deliver_on(self) -> None:
+        """On a thread of its own: a receiver that does not answer takes its time, and the rounds go on."""
+        while not self._stop.is_set():
+            self.deliver()
+            self._stop.wait(DELIVER_SECONDS)
 
     def _wait(self, seconds: float) -> None:
         """Until the next round, or until told to stop, only the log is followed."""
@@ -175,7 +189,7 @@ class Worker:
     def deliver(self) -> None:
         """Send what is due in the outbox, with the lease or without: deliveries are claimed one by one."""
         with _logged("delivery_failed"):
-            self._deliver()
+            self._deliver(DELIVERIES, self._stop.is_set)
 
     def release(self) -> None:
         """Give the lease back, where it is ours."""

@@ -12,7 +12,7 @@ from experiments.domain.delivery import EMAIL, LEASE_SECONDS, MAX_ATTEMPTS, Answ
 from experiments.domain.errors import NotFound, StateConflict
 from experiments.domain.notice import NoticeKind
 from experiments.domain.webhook import Webhook
-from experiments.services.notices.deliver import DEAD_KEPT_DAYS, DELIVERED_KEPT_DAYS, Deliverer
+from experiments.services.notices.deliver import DEAD_KEPT_DAYS, DELIVERED_KEPT_DAYS, REST_SECONDS, Deliverer
 from experiments.services.notices.webhooks import WebhookWish
 from tests.delivery.conftest import House
 
@@ -64,15 +64,51 @@ def test_who_is_told_to_stop_sends_no_further_letter(house: House) -> None:
 
 
 def test_slow_receivers_end_the_round(house: House) -> None:
-    subscribe(house)
     for _ in range(9):
-        house.tell()
+        subscribe(house)
+    house.tell()
 
     def slowly(_letter: Letter, _webhook: Webhook | None) -> Answer:
         house.clock.advance(seconds=10)
-        return Answer(error="timeout")
+        return Answer(error="timeout", unreached=True)
 
     assert sending(house, slowly).deliver_due() == 4
+
+
+def test_a_receiver_that_hangs_delays_nobody_but_itself(house: House) -> None:
+    """Ten notices wait for it already when another webhook is told its first one."""
+    hung = subscribe(house)
+    for _ in range(10):
+        house.tell()
+    healthy = subscribe(house)
+    last = house.tell()
+    asked: list[str] = []
+
+    def send(_letter: Letter, webhook: Webhook | None) -> Answer:
+        assert webhook is not None
+        asked.append(webhook.id)
+        if webhook.id == healthy:
+            return Answer(status=200)
+        house.clock.advance(seconds=10)
+        return Answer(error="timeout", unreached=True)
+
+    deliverer = sending(house, send)
+    assert deliverer.deliver_due() == 2
+    assert asked == [hung, healthy]
+    assert house.letter(healthy).notice == last
+    # The next call does not ask it again at once, and after its rest it has one attempt and no more.
+    house.clock.advance(seconds=REST_SECONDS - 1)
+    assert deliverer.deliver_due() == 0
+    house.clock.advance(seconds=1)
+    assert deliverer.deliver_due() == 1
+    assert asked == [hung, healthy, hung]
+
+
+def test_who_answers_with_an_error_is_there_and_has_no_rest(house: House) -> None:
+    subscribe(house)
+    for _ in range(3):
+        house.tell()
+    assert sending(house, lambda letter, webhook: Answer(status=500, error="status:500")).deliver_due() == 3
 
 
 def test_a_sender_that_breaks_is_an_attempt_that_failed(house: House) -> None:

@@ -84,6 +84,15 @@ def test_every_kind_is_written(clock: FakeClock, postbox: MailReceiver, kind: No
     assert text.splitlines()[-2:] == ["", "https://winnow.example/"]
 
 
+def test_a_server_that_is_not_there_is_not_asked_again_at_once(clock: FakeClock, postbox: MailReceiver) -> None:
+    absent, present = by_mail(clock, mail_server("smtp://127.0.0.1:1")), by_mail(clock, at(postbox))
+    postbox.refuses = frozenset({ADA, BOB})
+    for house in (absent, present):
+        house.tell()
+        house.tell()
+    assert (absent.deliverer.deliver_due(), present.deliverer.deliver_due()) == (1, 2)
+
+
 @pytest.mark.parametrize(
     "title",
     ["x\r\nBcc: eve@example.com", "x\nBcc: eve@example.com\n\nbody", "x\u2028Bcc: eve@example.com", "x\ud800"],

@@ -94,6 +94,24 @@ def test_what_is_no_success(
     assert (after.state, after.last_status, after.last_error) == (DeliveryState.PENDING, last_status, error)
 
 
+@pytest.mark.parametrize(
+    ("behave", "attempts"),
+    [
+        pytest.param(silence, 1, id="silent"),
+        pytest.param(hang_up, 1, id="hanging up"),
+        pytest.param(status(500), 3, id="there"),
+    ],
+)
+def test_who_is_silent_is_not_asked_again_at_once(
+    house: House, receiver: WebReceiver, behave: Behave, attempts: int
+) -> None:
+    house.subscribe(receiver)
+    for _ in range(3):
+        house.tell()
+    receiver.script = [behave] * 3
+    assert house.deliverer.deliver_due() == len(receiver.received) == attempts
+
+
 def test_a_body_without_end_is_not_waited_for(house: House, receiver: WebReceiver) -> None:
     made = house.subscribe(receiver)
     house.tell()

@@ -17,9 +17,9 @@ import pytest
 from api import logs
 from api.app import create_app
 from api.catalog_poller import CatalogPoller
-from api.secret import secret_key
 from experiments.bootstrap import Winnow
 from experiments.domain.errors import InvalidInput, Unavailable
+from experiments.secret import secret_key
 from experiments.settings import Settings
 from experiments.storage.experiments.catalog_changes import PolledFeed
 from experiments.storage.unit_of_work import open_database

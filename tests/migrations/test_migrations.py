@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, inspect, text
+from click.testing import CliRunner
+from sqlalchemy import Connection, Engine, event, inspect, text
 
+from experiments.cli import main
 from experiments.storage import migrate
 from experiments.storage.columns import Key
 from experiments.storage.engine import make_engine
@@ -110,6 +112,27 @@ def test_two_processes_may_upgrade_at_once(empty_sql_url):
     errors = [process.communicate(timeout=60)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0, 0], errors
     assert migrate.check(empty_sql_url) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [((), "5min"), (("--statement-seconds", "7200"), "2h"), (("--statement-seconds", "0"), "0")],
+    ids=["by default", "longer", "as long as it takes"],
+)
+def test_how_long_an_index_may_take(empty_postgres_url, arguments, limit):
+    found = []
+
+    def look(_connection, cursor, statement, *_):
+        if "ix_exposures_unit_id" in statement:
+            found.append(cursor.connection.execute("SHOW statement_timeout").fetchone()[0])
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        done = CliRunner().invoke(main, ["db", "upgrade", *arguments], env={"WINNOW_DATABASE_URL": empty_postgres_url})
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+    assert (done.exit_code, found) == (0, [limit])
 
 
 def test_a_failed_migration_leaves_nothing_behind(empty_sql_url):

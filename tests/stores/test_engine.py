@@ -3,18 +3,26 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
 
 from experiments.domain.errors import InvalidInput, Unavailable
 from experiments.storage.columns import Instant
+from experiments.storage.driver_errors import driver_errors
 from experiments.storage.engine import make_engine, normalised, reading, told
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from experiments.storage.migrate import ROOT
 from experiments.storage.unit_of_work import SqlDatabase, open_database
+
+
+def _raising(state, message):
+    return f"DO $$ BEGIN RAISE EXCEPTION '{message}' USING ERRCODE = '{state}'; END $$"
 
 
 @pytest.mark.parametrize(
@@ -154,9 +162,83 @@ def test_what_a_driver_says_is_one_line_without_secrets():
     assert told(address, said) == 'role "ada" with ***, *** and ***'
 
 
+def test_what_is_no_secret_is_told():
+    address = normalised("postgresql://ada@/shop?host=/tmp/pg&sslmode=require&password=hush&application_name=shop")
+    said = ValueError('socket "/tmp/pg/.s.PGSQL.5432": SSL is required, hush, for shop')
+    assert told(address, said) == 'socket "/tmp/pg/.s.PGSQL.5432": SSL is required, ***, for shop'
+
+
+def test_of_other_databases_no_part_of_the_query_is_told():
+    assert told(make_url("snowflake://ada@host/shop?token=hush"), ValueError("hush is stale")) == "*** is stale"
+
+
 @pytest.mark.slow
 def test_a_wrong_role_password_or_database_is_told_as_such(postgres_url):
     address = normalised(postgres_url).set(database="no_such_shop", password="s@cret")
     with pytest.raises(Unavailable) as refusal:
         make_engine(address.render_as_string(hide_password=False)).connect()
     assert ("s@cret" in refusal.value.cause, bool(refusal.value.cause)) == (False, True)
+
+
+_ENDED = {
+    "idle in a transaction": ("SET idle_in_transaction_session_timeout = '50ms'", "SELECT pg_sleep(0)"),
+    "only reads": ("SET TRANSACTION READ ONLY", "CREATE TABLE made (id int)"),
+    "transaction took too long": ("SELECT 1", _raising("25P04", "terminating connection")),
+    "in recovery": ("SELECT 1", _raising("0A000", "cannot set transaction read-write mode during recovery")),
+}
+
+
+def _session(engine):
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+
+def _until_it_is_ended(engine, before, then, through):
+    with engine.connect() as connection:
+        connection.execute(text(before))
+        time.sleep(0.3 if "idle" in before else 0)
+        if through == "engine":
+            connection.execute(text(then))
+        else:
+            _by_driver(connection, then)
+
+
+def _by_driver(connection, statement):
+    with driver_errors(connection), connection.connection.driver_connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("through", ["engine", "driver"])
+@pytest.mark.parametrize(("before", "then"), _ENDED.values(), ids=_ENDED)
+def test_a_session_that_the_server_ended_is_a_database_that_is_unavailable(postgres_url, before, then, through):
+    engine = make_engine(postgres_url)
+    first = _session(engine)
+    with pytest.raises(Unavailable) as refusal:
+        _until_it_is_ended(engine, before, then, through)
+    assert (refusal.value.code, bool(refusal.value.cause)) == ("database_unavailable", True)
+    assert _session(engine) != first
+    engine.dispose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("opened", "mistake"),
+    [
+        pytest.param(reading, "CREATE TABLE made (id int)", id="writes where it only reads"),
+        pytest.param(lambda engine: engine, _raising("0A000", "no such thing"), id="not supported"),
+    ],
+)
+def test_a_mistake_of_ours_is_none_of_the_databases(postgres_url, opened, mistake):
+    engine = make_engine(postgres_url)
+    with pytest.raises(DBAPIError), opened(engine).connect() as connection:
+        connection.execute(text(mistake))
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_a_mistake_at_the_drivers_own_cursor_stays_what_it_is(postgres_url):
+    engine = make_engine(postgres_url)
+    with engine.connect() as connection, pytest.raises(psycopg.errors.FeatureNotSupported):
+        _by_driver(connection, _raising("0A000", "no such thing"))
+    engine.dispose()

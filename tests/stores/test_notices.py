@@ -184,6 +184,26 @@ def test_what_failed_comes_back_when_it_is_due(store, notice, now):
     assert (again.attempts, again.last_status, again.last_error) == (2, 500, "status:500")
 
 
+def test_first_attempts_are_claimed_before_those_that_are_made_again(store, notice, now):
+    failed, fresh = notice(), notice(at=now + timedelta(days=1))
+    store(lambda unit: unit.notices.append(failed))
+    begun = store(lambda unit: unit.notices.claim(now=now)).delivery
+    store(lambda unit: unit.notices.change(begun, begun.settle(Answer(status=500, error="status:500"), now)))
+    store(lambda unit: unit.notices.append(fresh))
+    later = now + timedelta(days=2)
+    claimed = [store(lambda unit: unit.notices.claim(now=later)) for _ in range(3)]
+    assert [letter.notice if letter else None for letter in claimed] == [fresh, failed, None]
+
+
+def test_nothing_is_claimed_for_the_targets_named(store, webhook, notice, now):
+    for name in ("w1", "w2"):
+        store(lambda unit, name=name: unit.webhooks.add(webhook(name), now=now))
+    store(lambda unit: unit.notices.append(notice()))
+    assert store(lambda unit: unit.notices.claim(now=now, without={"w1", EMAIL})).delivery.target == "w2"
+    assert store(lambda unit: unit.notices.claim(now=now, without={"w1", EMAIL})) is None
+    assert store(lambda unit: unit.notices.claim(now=now, without={EMAIL})).delivery.target == "w1"
+
+
 def test_what_waits_for_one_target_is_given_up_or_forgotten(store, webhook, notice, now):
     for name in ("w1", "w2"):
         store(lambda unit, name=name: unit.webhooks.add(webhook(name), now=now))
@@ -251,6 +271,29 @@ def test_what_is_done_with_is_removed_in_time(store, notice, now):
     assert _targets(store) == {"pending": 1}
     # Nothing is left of the notice either: it could be told again.
     store(lambda unit: unit.notices.append(sent[DeliveryState.DELIVERED]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_kept"),
+    [
+        ({"kind": ALERT}, True),
+        ({"kind": ALERT, "experiment": "other"}, False),
+        ({"kind": ALERT, "experiment": None, "segment": None}, False),
+        ({"kind": PROMOTED}, False),
+    ],
+    ids=str,
+)
+def test_alerts_of_the_experiments_named_stay_known(store, notice, now, changes, is_kept):
+    sent = notice(**changes)
+    letter = store(lambda unit: unit.notices.append_to(sent, "w1"))
+    store(lambda unit: unit.notices.drop(letter.delivery))
+    late = now + timedelta(days=1)
+    kept = {"checkout", "third"}
+    assert store(lambda unit: unit.notices.knows(sent.id)) is True
+    store(lambda unit: unit.notices.purge(delivered_before=late, dead_before=late, keep_alerts_of=kept))
+    assert store(lambda unit: unit.notices.knows(sent.id)) is is_kept
+    store(lambda unit: unit.notices.purge(delivered_before=late, dead_before=late))
+    assert store(lambda unit: unit.notices.knows(sent.id)) is False
 
 
 def test_each_delivery_is_claimed_by_exactly_one(open_unit_of_work, store, notice, now, at_once):

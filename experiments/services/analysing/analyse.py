@@ -67,7 +67,8 @@ class Analyst:
 
     def analyse(self, key: str, progress: Progress | None = None, *, actor: str = "worker") -> Snapshot:
         """Compute and store a snapshot of all that is durable by now. Raises NotFound; InvalidInput for a draft,
-        and for an experiment of which rows are gone by retention.
+        and for an experiment of which rows are gone by retention. Where somebody else stored a later one meanwhile,
+        that is the answer, and ours is dropped.
         """
         return retried(lambda: self._analyse(key, progress, actor))
 
@@ -84,8 +85,14 @@ class Analyst:
             live = tuple(measured(work.promotions.standing(key), versions))
             computed = _compute(work, versions, experiment.stopped_at, watermark, live, looks=looks, progress=progress)
         with self._open() as work:
-            if looks is not None:
-                _refuse_look_between(work, key, latest)
+            between = work.snapshots.latest(key)
+            if between is not None and (latest is None or between.id != latest.id):
+                if looks is not None:
+                    # Somebody else's look, stored since ours was computed, would not be counted in it.
+                    raise RevisionMismatch("snapshot", key)
+                if _is_ahead(between.watermark, watermark):
+                    # Ours would stand as the latest, and knows less than theirs.
+                    return between
             snapshot = work.snapshots.add(replace(computed, computed_at=self._clock()))
             detail = {"snapshot": snapshot.id, "report_sha256": snapshot.report_sha256}
             work.audit.append(
@@ -161,11 +168,14 @@ def _looks(work: UnitOfWork, version: Version, *, below: int | None) -> EarlierL
     return earlier_looks(work.snapshots.reports(version.definition.key, below=below))
 
 
-def _refuse_look_between(work: UnitOfWork, key: str, latest: Snapshot | None) -> None:
-    """Somebody else's look, stored since ours was computed, would not be counted in it."""
-    now = work.snapshots.latest(key)
-    if now is not None and (latest is None or now.id != latest.id):
-        raise RevisionMismatch("snapshot", key)
+def _is_ahead(theirs: Watermark, ours: Watermark) -> bool:
+    """By what it saw, and by the hour where that is the same: both only grow, but for clocks that are set back."""
+    return _reach(theirs) > _reach(ours)
+
+
+def _reach(watermark: Watermark) -> tuple[int, int, datetime]:
+    rows = watermark.exposure_id + watermark.event_id
+    return rows, watermark.identity_revision, watermark.at
 
 
 def _compute(

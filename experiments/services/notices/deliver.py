@@ -15,6 +15,7 @@ import structlog
 
 from experiments.domain.delivery import EMAIL, Answer, Delivery, Letter
 from experiments.domain.errors import NotFound
+from experiments.domain.experiment import UNDER_WAY
 from experiments.domain.webhook import DISABLED, Webhook
 from experiments.services.paging import Stored
 from experiments.services.ports import AuditEntry, Clock, OpenUnitOfWork, UnitOfWork
@@ -23,6 +24,8 @@ from experiments.services.retry import retried
 ACTOR = "deliverer"
 ROUND_SECONDS = 30
 """No attempt is begun later than this in one call: slow receivers do not keep the caller from its other work."""
+REST_SECONDS = 60
+"""Who could not be reached is left alone for so long: an attempt takes its full time, and the others wait for it."""
 DELIVERED_KEPT_DAYS = 30
 DEAD_KEPT_DAYS = 90
 PURGE_EVERY_SECONDS = 3_600
@@ -44,6 +47,7 @@ class Deliverer:
         self._clock = clock
         self._send = send
         self._purged_at: datetime | None = None
+        self._resting_until: dict[str, datetime] = {}
 
     def deliver_due(self, limit: int = 100, is_over: Callable[[], bool] = lambda: False) -> int:
         """Make at most so many attempts at what is due, until told that it is over; return how many were made."""
@@ -58,8 +62,10 @@ class Deliverer:
         return attempts
 
     def _claim(self) -> tuple[Letter | None, Webhook | None]:
+        now = self._clock()
+        self._resting_until = {target: until for target, until in self._resting_until.items() if until > now}
         with self._open() as work:
-            letter = work.notices.claim(now=self._clock())
+            letter = work.notices.claim(now=now, without=self._resting_until)
             webhook = _receiver(work, letter) if letter else None
             work.commit()
         return letter, webhook
@@ -91,7 +97,10 @@ class Deliverer:
 
     def _settle(self, letter: Letter, webhook: Webhook | None, answer: Answer) -> None:
         before = letter.delivery
-        after = before.settle(answer, self._clock())
+        now = self._clock()
+        after = before.settle(answer, now)
+        if answer.unreached:
+            self._resting_until[before.target] = now + timedelta(seconds=REST_SECONDS)
         if answer.gone and webhook is not None:
             retried(lambda: self._give_up_on(webhook, before, after))
         else:
@@ -134,6 +143,8 @@ class Deliverer:
             work.notices.purge(
                 delivered_before=now - timedelta(days=DELIVERED_KEPT_DAYS),
                 dead_before=now - timedelta(days=DEAD_KEPT_DAYS),
+                # An alert is told once, and it is by its notice that it is known to be told.
+                keep_alerts_of={one.key for one in work.experiments.with_status(UNDER_WAY)},
             )
             work.commit()
         self._purged_at = now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -43,9 +44,10 @@ class NoticeOutbox(Protocol):
     def append_to(self, notice: Notice, target: str) -> Letter:
         """Store it with one delivery, to that target alone."""
 
-    def claim(self, *, now: datetime) -> Letter | None:
+    def claim(self, *, now: datetime, without: Collection[str] = ()) -> Letter | None:
         """Begin the delivery that is due longest, in one step: of two callers, one gets it. None where nothing is due.
 
+        First attempts go before those that are made again; nothing to the targets in `without` is begun.
         Whoever has it settles it by `change` before its lease ends; else somebody else gets it.
         """
 
@@ -67,8 +69,8 @@ class NoticeOutbox(Protocol):
     def page(self, *, state: DeliveryState | None, target: str | None, after: str | None, limit: int) -> Page[Letter]:
         """Newest first."""
 
-    def purge(self, *, delivered_before: datetime, dead_before: datetime) -> int:
+    def purge(self, *, delivered_before: datetime, dead_before: datetime, keep_alerts_of: Collection[str] = ()) -> int:
         """Remove old deliveries that are done with, and notices of which none is left; return how many deliveries.
 
-        Notices younger than `delivered_before` stay.
+        Notices younger than `delivered_before` stay, and so do alerts of the experiments named.
         """

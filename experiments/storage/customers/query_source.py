@@ -22,6 +22,8 @@ from sqlalchemy.exc import (
 from experiments.domain.errors import InvalidInput, Unavailable
 from experiments.storage.engine import told
 
+MOST_PORT = 65_535
+
 
 class SqlQuery:
     """A query that was sent: its columns, and its rows once, a batch at a time from a cursor of the server."""
@@ -47,12 +49,12 @@ def open_query(url: str, sql: str) -> Iterator[SqlQuery]:
     PostgreSQL and SQLite refuse to write here; elsewhere what a query changes is rolled back.
     """
     address = _address(url)
-    with _told(address):
+    with _told(address), _understood():
         engine = create_engine(address, hide_parameters=True)
     if address.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _only_read)
     try:
-        with _told(address):
+        with _told(address), _understood():
             connection = engine.connect()
         with connection:
             yield SqlQuery(address, _sent(connection, address, sql))
@@ -60,11 +62,25 @@ def open_query(url: str, sql: str) -> Iterator[SqlQuery]:
         engine.dispose()
 
 
+@contextmanager
+def _understood() -> Iterator[None]:
+    """What stands in an address's query reaches the driver as it is, and each fails in its own way."""
+    try:
+        yield
+    except (TypeError, ValueError):
+        raise _unfit("Its driver does not understand what follows the question mark.") from None
+
+
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError):
         raise _unfit("It is no address of a database, such as postgresql://user@host/name.") from None
+    if "@" in (address.host or ""):
+        # The end of a password that is not encoded, which nothing may repeat.
+        raise _unfit("An @ in its password is written %40.")
+    if not 0 < (address.port or 1) <= MOST_PORT:
+        raise _unfit(f"A port is a number up to {MOST_PORT}.")
     backend = address.get_backend_name()
     if backend == "postgresql" and "+" not in address.drivername:
         return address.set(drivername="postgresql+psycopg")

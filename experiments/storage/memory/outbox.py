@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
 from experiments.domain.delivery import EMAIL, Delivery, DeliveryState, Letter
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
-from experiments.domain.notice import Notice
+from experiments.domain.notice import Notice, NoticeKind
 from experiments.domain.webhook import Webhook
 from experiments.services.paging import Page, Stored
 from experiments.storage.memory.journals import as_stored
@@ -64,11 +65,12 @@ class MemoryNoticeOutbox:
         self._add(notice)
         return self._letter(self._deliver(notice, target))
 
-    def claim(self, *, now: datetime) -> Letter | None:
-        due = [row for row in self._rows.values() if row.state is DeliveryState.PENDING and row.next_attempt_at <= now]
+    def claim(self, *, now: datetime, without: Collection[str] = ()) -> Letter | None:
+        pending = [row for row in self._rows.values() if row.state is DeliveryState.PENDING]
+        due = [row for row in pending if row.next_attempt_at <= now and row.target not in without]
         if not due:
             return None
-        first = min(due, key=lambda row: (row.next_attempt_at, row.id))
+        first = min(due, key=lambda row: (row.attempts > 0, row.next_attempt_at, row.id))
         self._rows[first.id] = first.begin(now)
         return self._letter(self._rows[first.id])
 
@@ -102,15 +104,17 @@ class MemoryNoticeOutbox:
         )
         return Page(items=tuple(self._letter(row) for row in found.items), next_after=found.next_after)
 
-    def purge(self, *, delivered_before: datetime, dead_before: datetime) -> int:
+    def purge(self, *, delivered_before: datetime, dead_before: datetime, keep_alerts_of: Collection[str] = ()) -> int:
         limits = {DeliveryState.DELIVERED: delivered_before, DeliveryState.DEAD: dead_before}
         old = [row.id for row in self._rows.values() if row.state in limits and row.updated_at < limits[row.state]]
         for row_id in old:
             del self._rows[row_id]
         left = {row.notice_id for row in self._rows.values()}
         told = self._state.notices
-        for notice_id in [one.id for one in told.values() if one.at < delivered_before and one.id not in left]:
-            del told[notice_id]
+        stale = [one for one in told.values() if one.at < delivered_before and one.id not in left]
+        for one in stale:
+            if one.kind is not NoticeKind.ALERT or one.experiment not in keep_alerts_of:
+                del told[one.id]
         return len(old)
 
     def _to(self, target: str) -> list[Delivery]:

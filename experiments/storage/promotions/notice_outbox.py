@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -38,13 +39,14 @@ class SqlNoticeOutbox:
         made = insert(deliveries).values(_new(notice, target)).returning(*_columns)
         return Letter(delivery=_delivery(self._connection.execute(made).one()), notice=notice)
 
-    def claim(self, *, now: datetime) -> Letter | None:
+    def claim(self, *, now: datetime, without: Collection[str] = ()) -> Letter | None:
         # A scalar subquery is evaluated once; PostgreSQL passes over rows that somebody else is claiming, and SQLite
         # has one writer at a time.
         due = (
             select(_columns.id)
             .where(_columns.state == DeliveryState.PENDING, _columns.next_attempt_at <= now)
-            .order_by(_columns.next_attempt_at, _columns.id)
+            .where(_columns.target.not_in(sorted(without)))
+            .order_by(_columns.attempts > 0, _columns.next_attempt_at, _columns.id)
             .limit(1)
             .with_for_update(skip_locked=True)
             .scalar_subquery()
@@ -91,13 +93,15 @@ class SqlNoticeOutbox:
             wanted = wanted.where(_columns.target == target)
         return cut(self._connection.execute(wanted).all(), limit, _letter, lambda row: row.id)
 
-    def purge(self, *, delivered_before: datetime, dead_before: datetime) -> int:
+    def purge(self, *, delivered_before: datetime, dead_before: datetime, keep_alerts_of: Collection[str] = ()) -> int:
         removed = 0
         for state, before in ((DeliveryState.DELIVERED, delivered_before), (DeliveryState.DEAD, dead_before)):
             old = delete(deliveries).where(_columns.state == state, _columns.updated_at < before)
             removed += self._connection.execute(old).rowcount
         left = exists().where(_columns.notice_id == notices.c.id)
-        self._connection.execute(delete(notices).where(notices.c.at < delivered_before, ~left))
+        key = notices.c.experiment_key
+        others = (notices.c.kind != NoticeKind.ALERT) | key.is_(None) | key.not_in(sorted(keep_alerts_of))
+        self._connection.execute(delete(notices).where(notices.c.at < delivered_before, ~left, others))
         return removed
 
     def _add(self, notice: Notice) -> None:

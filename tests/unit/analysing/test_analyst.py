@@ -14,6 +14,7 @@ from experiments.domain.definition import Randomisation
 from experiments.domain.errors import InvalidInput, NotFound
 from experiments.domain.event import Event, ExposureClaim
 from experiments.services.analysing.analyse import Analyst
+from experiments.services.analysing.ports import Snapshot
 from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
 from tests.conftest import FakeClock
 from tests.unit.builders import NOW
@@ -263,3 +264,41 @@ def test_a_live_winner_is_measured_anew_against_the_holdback(
     external.promoter.revert(promotion.id, reason="enough", actor="ann")
     assert analyst.verify("banner").identical
     assert analyst.analyse("banner").realised == {}
+
+
+@pytest.mark.parametrize("units", [0, 1], ids=["an hour later", "one unit later"])
+def test_an_analysis_that_another_overtook_is_dropped(
+    external: Winnow, analyst: Analyst, clock: FakeClock, units: int
+) -> None:
+    """The latest snapshot never knows less than the one before it."""
+    show(external, "u1", "a")
+    theirs: list[Snapshot] = []
+
+    def overtake(_done: int, _total: int) -> None:
+        if not theirs:
+            for number in range(units):
+                show(external, f"later-{number}", "b")
+            clock.advance(hours=1 - units)
+            theirs.append(analyst.analyse("banner"))
+
+    answer = analyst.analyse("banner", overtake)
+    assert answer == theirs[0]
+    with external.open_unit_of_work(read_only=True) as work:
+        assert work.snapshots.page("banner", after=None, limit=9).items == (theirs[0],)
+        assert [one.action for one in work.audit.page(subject="banner", after=None, limit=9).items].count(
+            "results.compute"
+        ) == 1
+
+
+def test_an_analysis_that_saw_more_than_one_stored_meanwhile_stands(
+    external: Winnow, analyst: Analyst, clock: FakeClock
+) -> None:
+    show(external, "u1", "a")
+    theirs: list[int] = []
+
+    def slower(_done: int, _total: int) -> None:
+        if not theirs:
+            older = store(external.open_unit_of_work, "banner", report(scope("mens")), at=NOW - timedelta(hours=1))
+            theirs.append(older.id)
+
+    assert analyst.analyse("banner", slower).id > theirs[0]

@@ -320,6 +320,27 @@ def test_a_spool_that_cannot_be_made_is_told_before_processes_start(
     assert result.stderr == f"winnow: setting_invalid: {told}"
 
 
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        (b"short", "is too short; without that file another is made, and who is signed in signs in again"),
+        (b"\xff" * 64, "is no text"),
+    ],
+    ids=["too short", "no text"],
+)
+def test_a_kept_secret_that_is_unfit_is_told_before_processes_start(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bytes, reason: str
+) -> None:
+    (tmp_path / "secret_key").write_bytes(kept)
+    monkeypatch.setenv("WINNOW_DATABASE_URL", sqlite_url)
+    monkeypatch.delenv("WINNOW_SECRET_KEY", raising=False)
+    monkeypatch.setattr("experiments.secret.SECRET_FILE", tmp_path / "secret_key")
+    monkeypatch.setattr("experiments.cli.serve.Granian", lambda *_, **__: pytest.fail("it was started"))
+    result = CliRunner().invoke(main, ["serve"])
+    told = f"Set WINNOW_SECRET_KEY: the one that was kept in {tmp_path}/secret_key {reason}. (/WINNOW_SECRET_KEY)\n"
+    assert (result.exit_code, result.stderr) == (1, f"winnow: setting_invalid: {told}")
+
+
 @pytest.mark.parametrize("command", [("serve", "--port", "1"), ("worker", "--once"), ("db", "check"), ("keys", "list")])
 def test_commands_say_why_the_database_cannot_be_reached(tmp_path: Path, command: tuple[str, ...]) -> None:
     refused = Winnow("postgresql://ada:s%40cret@127.0.0.1:1/shop", tmp_path)(*command)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from experiments.bootstrap import Winnow
+from experiments.domain.delivery import Answer
 from experiments.domain.promotion_policy import PromotionPolicy
 from experiments.services.authoring.wishes import ExperimentWish
+from experiments.services.notices.deliver import DELIVERED_KEPT_DAYS, Deliverer
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 
@@ -93,3 +95,25 @@ def test_while_a_winner_is_live_its_segment_is_watched_too(started: Winnow, cloc
         pass
     assert look(started, clock, scope("mens") | {"findings": [SRM]}) == 1
     assert told(started)[-1] == ("alert", "mens", f"Banner, Mens: {SRM['message']}")
+
+
+@pytest.mark.parametrize(("steps", "is_known"), [((), True), (("pause",), True), (("stop",), False)], ids=str)
+def test_an_alert_is_not_told_again_after_a_month(
+    started: Winnow, clock: FakeClock, steps: tuple[str, ...], is_known: bool
+) -> None:
+    """What was delivered is removed after thirty days; that it was told is known as long as it may come again."""
+    broken = scope("mens", "untrustworthy") | {"findings": [SRM]}
+    assert look(started, clock, broken) == 1
+    deliverer = Deliverer(started.open_unit_of_work, clock, lambda letter, webhook, now: Answer(status=250))
+    assert deliverer.deliver_due() == 1
+    with started.open_unit_of_work(read_only=True) as work:
+        notice_id = work.notices.page(state=None, target=None, after=None, limit=1).items[0].notice.id
+    for step in steps:
+        started.author.step("banner", step, actor="ann")
+    clock.advance(days=DELIVERED_KEPT_DAYS + 1)
+    deliverer.deliver_due()
+    assert told(started) == []
+    with started.open_unit_of_work(read_only=True) as work:
+        assert work.notices.knows(notice_id) is is_known
+    if not steps:
+        assert look(started, clock, broken) == 0

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import time
+from time import monotonic, sleep
 
 import pytest
 
@@ -18,7 +19,7 @@ from experiments.domain.retention import AFTER_STOP_SECONDS
 from experiments.services.analysing.ports import Snapshot
 from experiments.services.authoring.wishes import ExperimentWish
 from experiments.worker.lease import LEASE, LEASE_SECONDS
-from experiments.worker.worker import LOOK_AGAIN_SECONDS, MAXIMUM_AGE_SECONDS, Worker
+from experiments.worker.worker import DELIVERIES, LOOK_AGAIN_SECONDS, MAXIMUM_AGE_SECONDS, Worker
 from tests.conftest import FakeClock
 from tests.unit.reports import report, scope, store
 
@@ -284,3 +285,62 @@ def test_drift_is_looked_at_last_and_its_trouble_is_its_own(
     clock.advance(seconds=LOOK_AGAIN_SECONDS)
     worker.round()
     assert len(asked) == 4
+
+
+def test_a_delivery_that_hangs_does_not_hold_up_the_rounds_and_ends_with_them(
+    winnow: Winnow, wish: ExperimentWish, analyst: FakeAnalyst, stop: threading.Event
+) -> None:
+    """It is handed the word to stop: until that is said it goes on, and `run` waits for its end."""
+    start(winnow, wish)
+    hangs, ended = threading.Event(), threading.Event()
+
+    def deliver(limit: int, is_over: Callable[[], bool]) -> int:
+        hangs.set()
+        until = monotonic() + 5
+        while not is_over() and monotonic() < until:
+            sleep(0.005)
+        if is_over():
+            ended.set()
+        return limit
+
+    def third_round() -> None:
+        assert hangs.wait(5)
+        if len(analyst.analysed) == 2:
+            assert not ended.is_set()
+            stop.set()
+
+    analyst.before = third_round
+    Worker(winnow, analyst, holder="me", stop=stop, deliver=deliver).run(interval_seconds=0.01)
+    assert analyst.analysed == ["banner"] * 3
+    assert ended.is_set()
+    assert take_lease(winnow, "other") is True
+
+
+def test_the_outbox_is_looked_at_again_and_again_whatever_went_wrong(
+    winnow: Winnow, analyst: FakeAnalyst, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.worker.worker.DELIVER_SECONDS", 0.01)
+    asked: list[int] = []
+
+    def deliver(limit: int, _is_over: Callable[[], bool]) -> int:
+        asked.append(limit)
+        if len(asked) == 3:
+            stop.set()
+        raise Unavailable("database_unavailable", "The database does not answer in time; nothing was stored.")
+
+    Worker(winnow, analyst, holder="me", stop=stop, deliver=deliver).run(interval_seconds=60)
+    assert asked == [DELIVERIES] * 3
+
+
+def test_rounds_that_end_by_themselves_take_the_deliveries_with_them(
+    winnow: Winnow, wish: ExperimentWish, analyst: FakeAnalyst, stop: threading.Event
+) -> None:
+    start(winnow, wish)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    analyst.before = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        Worker(winnow, analyst, holder="me", stop=stop).run(interval_seconds=60)
+    assert "deliver" not in [thread.name for thread in threading.enumerate()]

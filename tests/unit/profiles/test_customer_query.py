@@ -232,6 +232,9 @@ def test_postgres_is_read_by_a_cursor_that_cannot_write(winnow: Winnow, empty_po
         ("postgresql://ada:hush%21@host:port/shop", InvalidInput, "source_url_invalid"),
         ("hush!", InvalidInput, "source_url_invalid"),
         ("sqlite:///nowhere/hush%21.sqlite", InvalidInput, "source_url_invalid"),
+        ("postgresql://ada:ge@hush@127.0.0.1/shop", InvalidInput, "source_url_invalid"),
+        ("postgresql://ada:hush%21@127.0.0.1:65536/shop", InvalidInput, "source_url_invalid"),
+        (f"sqlite:///{__file__}?timeout=hush!", InvalidInput, "source_url_invalid"),
     ],
 )
 def test_a_password_is_told_to_nobody(url: str, error: type[DomainError], code: str | None) -> None:

@@ -13,18 +13,24 @@ from experiments.settings import LEAST_SECRET, ROOT, Settings
 SECRET_FILE = ROOT / "var" / "secret_key"
 
 
-def secret_key(settings: Settings, kept_in: Path = SECRET_FILE) -> str:
+def secret_key(settings: Settings, kept_in: Path | None = None) -> str:
     """Return the key. Of processes that start together, one makes it and all use it."""
     if settings.secret_key is not None:
         return settings.secret_key
+    kept_in = kept_in or SECRET_FILE
     try:
         if not kept_in.exists():
             _make(kept_in)
         key = kept_in.read_text().strip()
     except OSError as error:
         raise _unfit(f"it cannot be kept: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise _unfit(f"the one that was kept in {kept_in} is no text") from None
     if len(key) < LEAST_SECRET:
-        raise _unfit("the one that was kept is too short")
+        raise _unfit(
+            f"the one that was kept in {kept_in} is too short; without that file another is made, and who is signed in "
+            "signs in again"
+        )
     return key
 
 
