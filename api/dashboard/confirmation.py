@@ -13,8 +13,10 @@ from api.dashboard.names import names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import declined_before, live_in
+from api.dashboard.taking_part import who_takes_part
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment
+from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion
 from experiments.services.promoting.proposals import Proposal
 
@@ -40,6 +42,7 @@ class Confirmation:
     guardrails: tuple[Guardrail, ...]
     before: Split
     after: Split | None
+    traffic: str
     is_first: bool
     elsewhere: bool
     coming: tuple[str, ...]
@@ -47,7 +50,9 @@ class Confirmation:
     evidence_short: str
 
 
-def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[Promotion]) -> Confirmation:
+def confirmation(
+    experiment: Experiment, proposal: Proposal, history: Iterable[Promotion], *, layer: Layer | None
+) -> Confirmation:
     """Put a proposal into words; `history` are the promotions of so far, newest first."""
     names, decision, history = names_of(experiment), proposal.decision, tuple(history)
     variant = decision.variant if decision.action is Action.PROMOTE else None
@@ -75,6 +80,7 @@ def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[P
         after=split_of(experiment, after, names, None if is_first else variant, exploring_next(policy, variant))
         if after and variant
         else None,
+        traffic=who_takes_part(experiment.definition, plan, names, layer),
         is_first=is_first,
         elsewhere=experiment.definition.is_split_elsewhere,
         coming=coming(experiment, names, present_bp),

@@ -25,6 +25,7 @@ from api.dashboard.standing import watched_since
 from api.dashboard.stored import StoredReport, read_report
 from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
+from experiments.domain.layer import Layer
 from experiments.domain.metric import MetricRole
 from experiments.domain.wording import plural
 from experiments.services.analysing.ports import Snapshot
@@ -90,6 +91,7 @@ def experiment_page(
     proposals: Mapping[str, Proposal],
     now: datetime,
     drift: Drift | None,
+    layer: Layer | None,
 ) -> ExperimentPage:
     """Build the page on one snapshot, which may be an earlier one than `overview.snapshot`."""
     experiment = overview.experiment
@@ -112,12 +114,12 @@ def experiment_page(
         warnings=tuple(notice for notice in notices if notice.severity != "info"),
         notes=tuple(notice for notice in notices if notice.severity == "info"),
         verdicts=verdicts_of(
-            experiment, report, names, proposals if is_latest else {}, overview.promotions, since=since
+            experiment, report, names, proposals if is_latest else {}, overview.promotions, since=since, layer=layer
         ),
         overall=overall_verdict(report, names) if report else None,
         tabs=_tabs(report, metric, names) if report else (),
         figures=_figures(experiment, report, metric, names) if report else None,
-        history=history_of(experiment, overview.promotions, names, since),
+        history=history_of(experiment, overview.promotions, names, since, layer=layer),
         holdback=say.basis_points(definition.promotion.holdback_bp),
         exploration=say.basis_points(definition.promotion.exploration_bp)
         if definition.promotion.exploration_bp

@@ -14,10 +14,12 @@ from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import Standing, person_of, standing_of
+from api.dashboard.taking_part import who_takes_part
 from experiments.domain.allocation import Allocation
 from experiments.domain.decision import Action
 from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Experiment
+from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion, PromotionState, share_plan
 from experiments.services.promoting.proposals import Proposal
 
@@ -40,13 +42,16 @@ class Waiting:
     guardrails: tuple[Guardrail, ...]
     before: Split
     after: Split
+    traffic: str
     coming: tuple[str, ...]
     obstacles: tuple[str, ...]
     outdated: bool
     trusted: bool
 
 
-def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> Waiting:
+def waiting_of(
+    experiment: Experiment, promotion: Promotion, present: Proposal | None, *, layer: Layer | None
+) -> Waiting:
     """Put a proposal that waits into words; `present` is what would be done now, None where nobody can tell."""
     definition, names = experiment.definition, names_of(experiment)
     speaks = present is not None and present.evidence.variant == promotion.variant
@@ -62,7 +67,7 @@ def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal |
         experiment=definition.name,
         segment=names.segment(promotion.segment),
         variant=names.variant(promotion.variant),
-        standing=standing_of(experiment, promotion, names, {}),
+        standing=standing_of(experiment, promotion, names, {}, layer=layer),
         proposed=f"Proposed {say.instant(first.at)} by {person_of(first)}",
         expires=say.instant(expires),
         is_proposed=promotion.state is PromotionState.PROPOSED,
@@ -71,6 +76,7 @@ def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal |
         guardrails=guardrails_of_evidence(evidence, names),
         before=_split(experiment, now, names),
         after=_after(experiment, promotion, evidence, present_bp, names),
+        traffic=who_takes_part(definition, definition.plan_of(promotion.segment), names, layer),
         coming=coming(experiment, names, present_bp),
         obstacles=_obstacles(promotion, present),
         outdated=not speaks,

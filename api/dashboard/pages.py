@@ -16,6 +16,7 @@ from api.dashboard.session import may_write, require_sign_in
 from api.dashboard.snapshot_list import snapshot_rows
 from api.dashboard.stored import read_report
 from api.dashboard.table_csv import results_csv
+from api.dashboard.taking_part import layer_of
 from experiments.domain.errors import DomainError, InvalidInput, NotFound
 from experiments.services.analysing.ports import Snapshot
 from experiments.services.analysing.results import Overview
@@ -49,6 +50,7 @@ def experiment(key: str) -> ResponseReturnValue:
         proposals=_proposals(overview),
         now=winnow().clock(),
         drift=winnow().results.known_drift(key),
+        layer=layer_of(overview.experiment),
     )
     return render_template("dashboard/experiment.html", page=page, may_write=may_write())
 

@@ -16,8 +16,10 @@ from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import taken_back
 from api.dashboard.reasons import in_words, reasons_of
 from api.dashboard.standing import WORDS, Standing, person_of, standing_of, watched_since
+from api.dashboard.taking_part import who_takes_part
 from experiments.domain.evidence import Evidence, Live
 from experiments.domain.experiment import Experiment
+from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.domain.wording import plural
 from experiments.services.promoting.proposals import Proposal
@@ -75,6 +77,7 @@ class PromotionPage:
     realised: Realised | None
     next_reasons: tuple[str, ...]
     split: Split | None
+    traffic: str
     steps: tuple[Step, ...]
     lead: str
     facts: tuple[Fact, ...]
@@ -87,11 +90,14 @@ class PromotionPage:
 _DONE = {PromotionState.PROPOSED: "Proposed"}
 
 
-def promotion_page(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> PromotionPage:
+def promotion_page(
+    experiment: Experiment, promotion: Promotion, present: Proposal | None, *, layer: Layer | None
+) -> PromotionPage:
     """Put a promotion into words; `present` is what would be done now, where it is under way."""
     definition, names = experiment.definition, names_of(experiment)
     since = watched_since([] if present is None else [present])
-    measure, standing = measure_of(definition, names), standing_of(experiment, promotion, names, since)
+    measure = measure_of(definition, names)
+    standing = standing_of(experiment, promotion, names, since, layer=layer)
     waits = promotion.state in (PromotionState.PROPOSED, PromotionState.APPROVED)
     sha256 = promotion.proposal.evidence_sha256 or ""
     plan = definition.plan_of(promotion.segment)
@@ -104,12 +110,13 @@ def promotion_page(experiment: Experiment, promotion: Promotion, present: Propos
         control=measure.control,
         metric=measure.metric,
         standing=standing,
-        waiting=waiting_of(experiment, promotion, present) if waits else None,
+        waiting=waiting_of(experiment, promotion, present, layer=layer) if waits else None,
         realised=_realised(experiment, promotion, present, names, measure),
         next_reasons=reasons_of(present.decision) if present is not None and promotion.is_live else (),
         split=split_of(experiment, plan.allocation, names, plan.promoted, exploring_of(promotion))
         if plan and standing.is_shown
         else None,
+        traffic=who_takes_part(definition, plan, names, layer) if standing.is_shown else "",
         steps=tuple(_steps(promotion, names.segment(promotion.segment), elsewhere=definition.is_split_elsewhere)),
         lead=lead(definition, promotion.evidence, promotion.variant, names),
         facts=facts_of(definition, promotion.evidence, names, measure),

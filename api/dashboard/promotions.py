@@ -14,6 +14,7 @@ from api.dashboard.names import names_of
 from api.dashboard.reasons import refusal_in_words
 from api.dashboard.session import require_sign_in, require_write
 from api.dashboard.standing import share_of
+from api.dashboard.taking_part import layer_of, of_those
 from api.dashboard.typed import remember
 from experiments.domain.errors import DomainError
 from experiments.domain.promotion import Promotion, PromotionState
@@ -27,7 +28,8 @@ pages = pages_blueprint("promotions", require_sign_in, require_write)
 def confirm(key: str, segment: str) -> ResponseReturnValue:
     """Show what would change and why, before anything does."""
     overview = winnow().results.overview(key)
-    page = confirmation(overview.experiment, _proposal(key, segment), overview.promotions)
+    layer = layer_of(overview.experiment)
+    page = confirmation(overview.experiment, _proposal(key, segment), overview.promotions, layer=layer)
     return render_template("dashboard/promote.html", page=page, note_length=NOTE_LENGTH)
 
 
@@ -125,10 +127,12 @@ def _what(promotion: Promotion) -> str:
 def _went_live(promotion: Promotion) -> str:
     if promotion.state is PromotionState.APPROVED:
         return f"{_what(promotion)} is approved. It goes live as soon as quiet hours are over."
-    if winnow().author.get(promotion.experiment).definition.is_split_elsewhere:
+    definition = winnow().author.get(promotion.experiment).definition
+    if definition.is_split_elsewhere:
         decided = f"{_what(promotion)} is decided, for {share_of(promotion)}."
         return f"{decided} Another system decides who sees what: it has to carry that out."
-    return f"{_what(promotion)} is live: {share_of(promotion)} see it."
+    seen_by = share_of(promotion) + of_those(definition, definition.plan_of(promotion.segment))
+    return f"{_what(promotion)} is live: {seen_by} see it."
 
 
 def _proposal(key: str, segment: str) -> Proposal:

@@ -10,9 +10,11 @@ from api.dashboard import format as say
 from api.dashboard.live import live_of
 from api.dashboard.names import Names
 from api.dashboard.reasons import in_words
+from api.dashboard.taking_part import of_those
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
 from experiments.domain.next_step import waits_for_a_person
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.domain.promotion_policy import PromotionPolicy
@@ -51,7 +53,14 @@ def watched_since(proposals: Iterable[Proposal]) -> Mapping[str, datetime]:
     return {live.promotion: live.share_since for live in seen if live is not None}
 
 
-def standing_of(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> Standing:
+def standing_of(
+    experiment: Experiment,
+    promotion: Promotion,
+    names: Names,
+    since: Mapping[str, datetime],
+    *,
+    layer: Layer | None,
+) -> Standing:
     """Say where it stands, given the state of its experiment; `since` is of `watched_since`."""
     plan = experiment.definition.plan_of(promotion.segment)
     in_place = promotion.is_live and plan is not None and plan.promotion == promotion.id
@@ -59,7 +68,8 @@ def standing_of(experiment: Experiment, promotion: Promotion, names: Names, sinc
     elsewhere = promotion.is_live and experiment.definition.is_split_elsewhere
     word, sentence = _word(promotion, elsewhere=elsewhere), _sentence(experiment, promotion, names, since)
     if plan is not None and in_place and not running:
-        word, sentence = _interrupted(promotion, experiment.status, live_of(experiment, plan, names).sentence)
+        seen = live_of(experiment, plan, names, layer=layer).sentence
+        word, sentence = _interrupted(promotion, experiment.status, seen)
     elif elsewhere:
         sentence = TO_BE_CARRIED_OUT + sentence
     return Standing(
@@ -132,6 +142,7 @@ def _sentence(experiment: Experiment, promotion: Promotion, names: Names, since:
     policy, last = experiment.definition.promotion, promotion.steps[-1]
     began = since.get(promotion.id, last.at)
     control = names.variant(experiment.definition.control.key)
+    of_those_in = of_those(experiment.definition, experiment.definition.plan_of(promotion.segment))
     match promotion.state:
         case PromotionState.PROPOSED:
             until = last.at + timedelta(seconds=policy.expires_after_seconds)
@@ -142,15 +153,17 @@ def _sentence(experiment: Experiment, promotion: Promotion, names: Names, since:
         case PromotionState.RAMPING:
             until = began + timedelta(seconds=policy.soak_seconds)
             share = say.basis_points(last.share_bp or 0)
-            watched = f"{share} see it since {say.instant(last.at)}; watched until {say.instant(until)} at least."
+            began_at, least = say.instant(last.at), say.instant(until)
+            watched = f"{share}{of_those_in} see it since {began_at}; watched until {least} at least."
             return watched + _exploring(last) + _waiting_for_a_person(promotion, policy)
         case PromotionState.HELD:
             until = began + timedelta(seconds=policy.hold_seconds)
             held = f"{_held(last)} are held back with {control} until {say.instant(until)}."
-            return f"{share_of(promotion)} see it; {held}{_exploring(last)}"
+            return f"{share_of(promotion)}{of_those_in} see it; {held}{_exploring(last)}"
         case PromotionState.KEPT:
             final = promotion.shares[-1]
-            return f"Kept since {say.instant(last.at)}; {_held(final)} still see {control}.{_exploring(final)}"
+            held = f"{_held(final)}{of_those_in} still see {control}."
+            return f"Kept since {say.instant(last.at)}; {held}{_exploring(final)}"
     return _over(last)
 
 
