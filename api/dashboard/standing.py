@@ -38,13 +38,17 @@ TO_BE_CARRIED_OUT = "To be carried out by the system that decides who sees what:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """`code` is the state; `is_shown`: somebody sees the variant because of it, now."""
+    """`code` is the state; `is_shown`: somebody sees the variant because of it, now.
+
+    `taken_back_to` says what its segment sees once it is taken back.
+    """
 
     code: str
     word: str
     sentence: str
     is_shown: bool
     revertible: bool
+    taken_back_to: str
 
 
 def watched_since(proposals: Iterable[Proposal]) -> Mapping[str, datetime]:
@@ -77,7 +81,8 @@ def standing_of(
         word=word,
         sentence=sentence,
         is_shown=in_place and running and not elsewhere,
-        revertible=in_place and experiment.status in (Status.RUNNING, Status.PAUSED),
+        revertible=in_place and experiment.is_live,
+        taken_back_to=_taken_back_to(experiment, names, promotion.segment),
     )
 
 
@@ -123,6 +128,13 @@ def declined_before(promotions: Iterable[Promotion], segment: str, variant: str)
 def why(step: PromotionStep) -> str:
     """Return a step's reason: that of the person, or else of the policy."""
     return step.note or " ".join(in_words(step.reasons))
+
+
+def _taken_back_to(experiment: Experiment, names: Names, segment: str) -> str:
+    where = names.segment(segment)
+    if experiment.status is Status.STOPPED:
+        return f"All of {where} then see {names.variant(experiment.definition.control.key)}."
+    return f"{where} gets back exactly the split of before."
 
 
 def _word(promotion: Promotion, *, elsewhere: bool) -> str:

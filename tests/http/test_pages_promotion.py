@@ -359,6 +359,27 @@ def test_of_a_stopped_one_no_share_is_said(winnow: Winnow, policy: PromotionPoli
         assert words not in page
 
 
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (
+            AT_ONCE,
+            "only if harm is shown already: the experiment has been stopped, so at Winnow’s next step it is kept.",
+        ),
+        (POLICY, "at Winnow’s next step: the experiment has been stopped before it had its last share."),
+    ],
+    ids=["live", "going live"],
+)
+def test_after_a_stop_nothing_promises_to_watch_it(winnow: Winnow, policy: PromotionPolicy, said: str) -> None:
+    site = running(Site(winnow), policy)
+    site.sign_in("read")
+    made = approved(site)
+    site.winnow.author.step("mail", "stop", actor="test")
+    page = site.read(address(made))
+    assert f"Taken back by itself {said}" in page
+    assert "until it is kept" not in page
+
+
 def test_what_is_kept_and_stopped_holds_nobody_back(at_once: Site, clock: FakeClock) -> None:
     at_once.sign_in("read", "write")
     made = approved(at_once)
