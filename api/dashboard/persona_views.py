@@ -13,6 +13,7 @@ from api.dashboard.segment_reads import attribute_names, stored_card
 from api.dashboard.session import require_sign_in
 from api.dashboard.stored.portrait import Portrait
 from experiments.domain.errors import NotFound
+from experiments.services.segments.few import told
 from experiments.services.segments.report_csv import persona_csv
 from experiments.services.segments.reports import Reported
 
@@ -50,7 +51,7 @@ def picture(key: str) -> ResponseReturnValue:
 def table(key: str) -> ResponseReturnValue:
     """Download the figures."""
     return Response(
-        persona_csv(winnow().segment_reports.newest(key).document),
+        persona_csv(told(winnow().segment_reports.newest(key).document)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{key}-persona.csv"'},
     )

@@ -26,6 +26,7 @@ from api.dashboard.segment_reads import (
 from api.dashboard.segment_uses import uses_of
 from api.dashboard.session import require_sign_in
 from experiments.domain.condition.words import condition_clauses
+from experiments.services.segments.few import told
 from experiments.services.segments.report_csv import card_csv
 
 ROWS_PER_PAGE = 50
@@ -94,7 +95,7 @@ def _answers(page: CardPage | None) -> bool:
 def table(key: str) -> ResponseReturnValue:
     """Download the figures of the card."""
     return Response(
-        card_csv(winnow().segment_reports.newest(key).document),
+        card_csv(told(winnow().segment_reports.newest(key).document)),
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{key}-card.csv"'},
     )
