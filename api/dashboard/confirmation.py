@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.dashboard import format as say
+from api.dashboard.adapting import adapting_ends
 from api.dashboard.evidence_words import Fact, sizes_of
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
 from api.dashboard.live import Split, exploring_next, exploring_of, split_of
@@ -83,7 +84,10 @@ def confirmation(
         traffic=who_takes_part(experiment.definition, plan, names, layer),
         is_first=is_first,
         elsewhere=experiment.definition.is_split_elsewhere,
-        coming=coming(experiment, names, present_bp),
+        coming=(
+            *adapting_ends(experiment.definition, plan, after.weights_bp if after else {}, names),
+            *coming(experiment, names, present_bp),
+        ),
         data_until=say.instant(proposal.evidence.watermark_at),
         evidence_short=proposal.evidence_sha256[:12],
     )

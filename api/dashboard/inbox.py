@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from api.dashboard import format as say
+from api.dashboard.adapting import adapting_ends
 from api.dashboard.evidence_words import Fact, facts_of, lead
 from api.dashboard.gain import measure_of
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
@@ -17,6 +18,7 @@ from api.dashboard.standing import Standing, person_of, standing_of
 from api.dashboard.taking_part import who_takes_part
 from experiments.domain.allocation import Allocation
 from experiments.domain.decision import Action
+from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.evidence import Evidence
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer
@@ -56,8 +58,10 @@ def waiting_of(
     definition, names = experiment.definition, names_of(experiment)
     speaks = present is not None and present.evidence.variant == promotion.variant
     evidence = present.evidence if present is not None and speaks else promotion.evidence
-    now = _split_now(experiment, promotion)
+    plan = definition.plan_of(promotion.segment)
+    now = None if plan is None else plan.allocation
     present_bp = now.weights_bp.get(promotion.variant, 0) if now else 0
+    after = _plan_after(definition, promotion, evidence, present_bp)
     last = promotion.steps[-1]
     expires = last.at + timedelta(seconds=definition.promotion.expires_after_seconds)
     first = promotion.proposal
@@ -75,18 +79,16 @@ def waiting_of(
         facts=facts_of(definition, evidence, names, measure_of(definition, names)),
         guardrails=guardrails_of_evidence(evidence, names),
         before=_split(experiment, now, names),
-        after=_after(experiment, promotion, evidence, present_bp, names),
-        traffic=who_takes_part(definition, definition.plan_of(promotion.segment), names, layer),
-        coming=coming(experiment, names, present_bp),
+        after=_after(experiment, promotion, after, names),
+        traffic=who_takes_part(definition, plan, names, layer),
+        coming=(
+            *adapting_ends(definition, plan, after.allocation.weights_bp if after else {}, names),
+            *coming(experiment, names, present_bp),
+        ),
         obstacles=_obstacles(promotion, present),
         outdated=not speaks,
         trusted=not evidence.critical,
     )
-
-
-def _split_now(experiment: Experiment, promotion: Promotion) -> Allocation | None:
-    plan = experiment.definition.plan_of(promotion.segment)
-    return None if plan is None else plan.allocation
 
 
 def _split(experiment: Experiment, allocation: Allocation | None, names: Names) -> Split:
@@ -95,14 +97,15 @@ def _split(experiment: Experiment, allocation: Allocation | None, names: Names) 
     return split_of(experiment, allocation, names, None)
 
 
-def _after(experiment: Experiment, promotion: Promotion, evidence: Evidence, present_bp: int, names: Names) -> Split:
-    """The split of its next share, whatever the policy says of it now."""
-    definition = experiment.definition
+def _plan_after(
+    definition: Definition, promotion: Promotion, evidence: Evidence, present_bp: int
+) -> SegmentPlan | None:
+    """The plan of its next share, whatever the policy says of it now."""
     plan, share = definition.plan_of(promotion.segment), definition.promotion.next_share_bp(present_bp)
     if plan is None:
-        return _split(experiment, None, names)
+        return None
     is_final = share == definition.promotion.last_share_bp
-    after = share_plan(
+    return share_plan(
         definition,
         plan,
         promotion.variant,
@@ -111,7 +114,12 @@ def _after(experiment: Experiment, promotion: Promotion, evidence: Evidence, pre
         is_final=is_final,
         harmful=evidence.harmful,
     )
-    exploring = exploring_next(definition.promotion, promotion.variant)
+
+
+def _after(experiment: Experiment, promotion: Promotion, after: SegmentPlan | None, names: Names) -> Split:
+    if after is None:
+        return _split(experiment, None, names)
+    exploring = exploring_next(experiment.definition.promotion, promotion.variant)
     return split_of(experiment, after.allocation, names, after.promoted, exploring)
 
 

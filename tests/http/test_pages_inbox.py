@@ -8,7 +8,11 @@ from datetime import time
 
 import pytest
 
+from api.dashboard.adapting import adapting_ends
+from api.dashboard.names import names_of
 from experiments.bootstrap import Winnow
+from experiments.domain.adaptive import AdaptivePolicy
+from experiments.domain.experiment import draft
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior
 from experiments.domain.promotion import PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours, WinnerRule
@@ -105,6 +109,31 @@ def test_a_proposal_tells_what_will_happen(site: Site) -> None:
         "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself, and what is approved then waits until they",
     ):
         assert words in page
+
+
+def test_where_the_split_follows_the_results_a_winner_ends_that(
+    winnow: Winnow,
+) -> None:
+    site = running(Site(winnow), AT_ONCE, adaptive=AdaptivePolicy())
+    site.sign_in("read", "write")
+    ends = "The split stops following the results here; Women’s e-mail is shown to nobody any more."
+    assert ends in site.read(f"{PAGE}/promote/men")
+    made = proposed(site)
+    assert ends in site.read("/inbox")
+    assert ends in site.read(f"/promotions/{made.id}")
+
+
+def test_where_all_are_explored_nobody_falls_to_nothing(clock: FakeClock) -> None:
+    experiment = draft(mail(adaptive=AdaptivePolicy()), by="test", now=clock())
+    plan, explored = experiment.definition.plan_of("men"), {CONTROL: 700, MENS: 9_100, WOMENS: 200}
+    ends = adapting_ends(experiment.definition, plan, explored, names_of(experiment))
+    assert ends == ("The split stops following the results here.",)
+
+
+def test_a_fixed_split_follows_nothing(site: Site) -> None:
+    site.sign_in("read", "write")
+    proposed(site)
+    assert "following the results" not in site.read("/inbox") + site.read(f"{PAGE}/promote/men")
 
 
 def test_a_proposal_tells_what_the_holdback_will_be_able_to_show(site: Site) -> None:
