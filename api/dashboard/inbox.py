@@ -10,7 +10,7 @@ from api.dashboard.adapting import adapting_ends
 from api.dashboard.evidence_words import Fact, facts_of, lead
 from api.dashboard.gain import measure_of
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
-from api.dashboard.live import Split, exploring_next, split_of
+from api.dashboard.live import Split, exploring_next, live_of, split_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
@@ -20,7 +20,7 @@ from experiments.domain.allocation import Allocation
 from experiments.domain.decision import Action
 from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.evidence import Evidence
-from experiments.domain.experiment import Experiment
+from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion, PromotionState, share_plan
 from experiments.services.promoting.proposals import Proposal
@@ -78,17 +78,30 @@ def waiting_of(
         lead=lead(definition, evidence, promotion.variant, names),
         facts=facts_of(definition, evidence, names, measure_of(definition, names)),
         guardrails=guardrails_of_evidence(evidence, names),
-        before=_split(experiment, now, names),
+        before=_before(experiment, plan, names, layer),
         after=_after(experiment, promotion, after, names),
-        traffic=who_takes_part(definition, plan, names, layer),
+        traffic=who_takes_part(definition, plan, names, layer) if _may_go_live(experiment) else "",
         coming=(
             *adapting_ends(definition, plan, after.allocation.weights_bp if after else {}, names),
             *coming(experiment, names, present_bp),
-        ),
+        )
+        if _may_go_live(experiment)
+        else (),
         obstacles=_obstacles(promotion, present),
         outdated=not speaks,
         trusted=not evidence.critical,
     )
+
+
+def _may_go_live(experiment: Experiment) -> bool:
+    return experiment.status in (Status.RUNNING, Status.PAUSED)
+
+
+def _before(experiment: Experiment, plan: SegmentPlan | None, names: Names, layer: Layer | None) -> Split:
+    """What is seen now: while the experiment does not run, its split is not."""
+    if plan is None or experiment.status is Status.RUNNING:
+        return _split(experiment, None if plan is None else plan.allocation, names)
+    return Split(sentence=live_of(experiment, plan, names, layer=layer).sentence, pieces=())
 
 
 def _split(experiment: Experiment, allocation: Allocation | None, names: Names) -> Split:
@@ -119,6 +132,8 @@ def _plan_after(
 def _after(experiment: Experiment, promotion: Promotion, after: SegmentPlan | None, names: Names) -> Split:
     if after is None:
         return _split(experiment, None, names)
+    if not _may_go_live(experiment):
+        return Split(sentence="Nothing: the experiment has been stopped.", pieces=())
     exploring = exploring_next(experiment.definition.promotion, promotion.variant)
     return split_of(experiment, after.allocation, names, after.promoted, exploring)
 

@@ -32,6 +32,8 @@ WORDS = {
     PromotionState.SUPERSEDED: "Replaced",
 }
 
+_WAITING = (PromotionState.PROPOSED, PromotionState.APPROVED)
+
 TO_BE_CARRIED_OUT = "To be carried out by the system that decides who sees what: "
 """Before what a promotion shows to whom, where Winnow shows nothing to anybody."""
 
@@ -74,6 +76,8 @@ def standing_of(
     if plan is not None and in_place and not running:
         seen = live_of(experiment, plan, names, layer=layer).sentence
         word, sentence = _interrupted(promotion, experiment.status, seen)
+    elif promotion.state in _WAITING and not running:
+        word, sentence = f"{word}, {experiment.status}", _held_up(experiment, promotion, names, layer)
     elif elsewhere:
         sentence = TO_BE_CARRIED_OUT + sentence
     return Standing(
@@ -148,6 +152,17 @@ def _interrupted(promotion: Promotion, status: Status, seen: str) -> tuple[str, 
     if promotion.state is PromotionState.KEPT:
         return word, f"Kept since {say.instant(promotion.steps[-1].at)}. {seen}"
     return f"{word}, {status}", seen
+
+
+def _held_up(experiment: Experiment, promotion: Promotion, names: Names, layer: Layer | None) -> str:
+    """What waits while the experiment does not run: a pause only puts it off, if it does not expire meanwhile."""
+    plan = experiment.definition.plan_of(promotion.segment)
+    seen = live_of(experiment, plan, names, layer=layer).sentence if plan else ""
+    if experiment.status is not Status.PAUSED:
+        return f"Nothing comes of it, as the experiment has been {experiment.status}. {seen}".strip()
+    what = "be approved" if promotion.state is PromotionState.PROPOSED else "go live"
+    until = promotion.steps[-1].at + timedelta(seconds=experiment.definition.promotion.expires_after_seconds)
+    return f"It cannot {what} before the experiment is started again, and expires {say.instant(until)}. {seen}".strip()
 
 
 def _sentence(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> str:

@@ -217,7 +217,7 @@ def _promoted(
         id=promotion.id,
         variant=names.variant(promotion.variant),
         standing=standing_of(experiment, promotion, names, since, layer=layer),
-        waits=promotion.state is PromotionState.PROPOSED,
+        waits=promotion.state is PromotionState.PROPOSED and experiment.status is Status.RUNNING,
     )
 
 

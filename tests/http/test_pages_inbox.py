@@ -16,6 +16,7 @@ from experiments.domain.experiment import draft
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior
 from experiments.domain.promotion import PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours, WinnerRule
+from experiments.services.authoring.author import Step
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
 from tests.http.pages_site import (
@@ -121,6 +122,60 @@ def test_where_the_split_follows_the_results_a_winner_ends_that(
     made = proposed(site)
     assert ends in site.read("/inbox")
     assert ends in site.read(f"/promotions/{made.id}")
+
+
+@pytest.mark.parametrize(
+    ("step", "now", "then", "said"),
+    [
+        (
+            "stop",
+            "Now Stopped: everybody sees No e-mail.",
+            "First step, once approved Nothing: the experiment has been stopped.",
+            "Nothing comes of it, as the experiment has been stopped. Stopped: everybody sees No e-mail.",
+        ),
+        (
+            "pause",
+            "Now Paused: everybody sees No e-mail for the time being.",
+            "First step, once approved 50% No e-mail 50% Men’s e-mail",
+            "It cannot be approved before the experiment is started again, and expires 2 Feb 2026, 09:00 UTC. Paused:",
+        ),
+    ],
+    ids=["stopped", "paused"],
+)
+def test_while_the_experiment_does_not_run_no_split_is_live(
+    site: Site, step: Step, now: str, then: str, said: str
+) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    site.winnow.author.step("mail", step, actor="test")
+    inbox, own, page = site.read("/inbox"), site.read(f"/promotions/{made.id}"), site.read(PAGE)
+    assert f"{now} {then}" in inbox
+    assert f"{now} {then}" in own
+    for read in (own, page):
+        assert said in read
+        assert "Somebody has to approve it until" not in read
+    assert "Approve or reject…" not in page
+    assert ("What will happen" in inbox) is (step == "pause")
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("stop", "Approved, stopped Nothing comes of it, as the experiment has been stopped."),
+        ("pause", "Approved, paused It cannot go live before the experiment is started again, and expires"),
+    ],
+)
+def test_what_is_approved_does_not_go_live_meanwhile_either(
+    winnow: Winnow, clock: FakeClock, step: Step, said: str
+) -> None:
+    hours = QuietHours(start=time(0), end=time(23), timezone="UTC")
+    site = running(Site(winnow), replace(AT_ONCE, quiet_hours=hours))
+    site.sign_in("read", "write")
+    made = winnow.promoter.approve(proposed(site).id, actor="key:Ada", note="")
+    assert made.state is PromotionState.APPROVED
+    winnow.author.step("mail", step, actor="test")
+    assert said in site.read(f"/promotions/{made.id}")
+    assert "goes live as soon as quiet hours" not in site.read("/inbox") + site.read(f"/promotions/{made.id}")
 
 
 def test_where_all_are_explored_nobody_falls_to_nothing(clock: FakeClock) -> None:
