@@ -15,6 +15,7 @@ from api.dashboard.outlook import sooner
 from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import Standing, declined_before, in_segments, live_in, standing_of
 from api.dashboard.stored import Scope, StoredReport
+from api.dashboard.why_not_live import is_for_good
 from experiments.domain.decision import Action
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
@@ -50,12 +51,14 @@ NOT_IN = Outcome(code="no_data", word="Takes no part")
 class NextStep:
     """What the promotion policy says; `promotes` names the variant that may go live now.
 
-    `futile`: waiting is no use. `declined` says who said no to it before; else it is empty.
+    `futile`: waiting is no use. `for_good`: it will not go live, however long one waits. `declined` says who said no to
+    it before; else it is empty.
     """
 
     promotes: str | None
     reasons: tuple[str, ...]
     futile: bool = False
+    for_good: bool = False
     declined: str = ""
 
 
@@ -236,4 +239,8 @@ def _next_step(proposal: Proposal | None, names: Names, sentence: str, history: 
         return NextStep(promotes=None, reasons=reasons_of(decision)[:1], futile=True)
     if proposal.evidence.outcome != "winner" or proposal.evidence.already_promoted is not None:
         return None
-    return NextStep(promotes=None, reasons=tuple(said for said in reasons_of(decision) if said != sentence))
+    return NextStep(
+        promotes=None,
+        reasons=tuple(said for said in reasons_of(decision) if said != sentence),
+        for_good=is_for_good(decision),
+    )
