@@ -8,12 +8,13 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from api.current import actor, winnow
+from api.dashboard import format as say
 from api.dashboard.blueprint import pages_blueprint
 from api.dashboard.confirmation import confirmation
 from api.dashboard.names import names_of
-from api.dashboard.reasons import refusal_in_words
+from api.dashboard.reasons import has_moved_on, refusal_in_words
 from api.dashboard.session import require_sign_in, require_write
-from api.dashboard.standing import share_of
+from api.dashboard.standing import WORDS, person_of, share_of
 from api.dashboard.taking_part import layer_of, of_those
 from api.dashboard.typed import remember
 from experiments.domain.errors import DomainError
@@ -102,8 +103,12 @@ def _act(
     try:
         promotion = act(reason)
     except DomainError as refusal:
-        flash(f"{refused}: {refusal_in_words(refusal)}", "refusal")
         remember(promotion_id, reason)
+        if has_moved_on(refusal):
+            # Where the form stood it may not be any more.
+            flash(f"{refused}: somebody was faster. {_last_step(promotion_id)}", "refusal")
+            return _to_promotion(promotion_id)
+        flash(f"{refused}: {refusal_in_words(refusal)}", "refusal")
         return _back(promotion_id)
     flash(done(promotion), "done")
     return _back(promotion_id)
@@ -116,7 +121,17 @@ def _reason() -> str:
 def _back(promotion_id: str) -> ResponseReturnValue:
     if request.form.get("back") == "inbox":
         return redirect(url_for("promotion_views.inbox"), 303)
+    return _to_promotion(promotion_id)
+
+
+def _to_promotion(promotion_id: str) -> ResponseReturnValue:
     return redirect(url_for("promotion_views.promotion", promotion_id=promotion_id), 303)
+
+
+def _last_step(promotion_id: str) -> str:
+    """Who did what, and when."""
+    last = winnow().promoter.get(promotion_id).steps[-1]
+    return f"{WORDS[last.state]} {say.instant(last.at)} by {person_of(last)}."
 
 
 def _what(promotion: Promotion) -> str:

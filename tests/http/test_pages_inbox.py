@@ -470,9 +470,11 @@ def test_a_segment_that_is_not_analysed_any_more_is_an_obstacle(site: Site) -> N
 def test_who_comes_second_is_told_that_it_has_moved_on(site: Site) -> None:
     site.sign_in("read", "write")
     made = proposed(site)
-    for _ in range(2):
-        site.submit("/inbox", f"/promotions/{made.id}/reject", reason="No.", back="inbox")
-    assert "Not rejected: It has moved on meanwhile; the page now shows where it stands." in site.read("/inbox")
+    own = f"/promotions/{made.id}"
+    assert site.submit("/inbox", f"{own}/reject", reason="No.", back="inbox").location == "/inbox"
+    for act, refused in (("reject", "Not rejected"), ("approve", "Not approved")):
+        assert site.submit("/inbox", f"{own}/{act}", reason="No.", back="inbox").location == own
+        assert f"{refused}: somebody was faster. Rejected 26 Jan 2026, 09:00 UTC by Ada." in site.read(own)
 
 
 def test_proposals_stand_newest_first_and_are_paged(winnow: Winnow, clock: FakeClock) -> None:
