@@ -134,7 +134,7 @@ def experiment_page(
         quality=quality_of(report, names) if report else None,
         channels=channels_of(snapshot.supplement, definition.control.key, names) if snapshot else None,
         identities=identities_of(snapshot.supplement, names) if snapshot else "",
-        drift=drift_view(drift, names) if is_latest else None,
+        drift=drift_view(drift, names, counted=report.units if report else 0) if is_latest else None,
     )
 
 
