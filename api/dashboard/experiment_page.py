@@ -130,7 +130,7 @@ def experiment_page(
         outlooks=outlooks_of(report, names, definition.analysis.minimum_lift) if report else None,
         side_by_side=side_by_side(report, names) if report else (),
         by_day=by_day(report, names) if report else (),
-        adaptive=adaptive_split(report, names) if report else None,
+        adaptive=adaptive_split(report, definition, names) if report else None,
         quality=quality_of(report, names) if report else None,
         channels=channels_of(snapshot.supplement, definition.control.key, names) if snapshot else None,
         identities=identities_of(snapshot.supplement, names) if snapshot else "",
