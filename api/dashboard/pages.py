@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.current import winnow
 from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.csv_download import csv_download
 from api.dashboard.experiment_page import experiment_page
 from api.dashboard.listing import row_of
 from api.dashboard.names import names_of
@@ -63,8 +64,7 @@ def table(key: str) -> ResponseReturnValue:
     if snapshot is None:
         raise NotFound("snapshot", key)
     text = results_csv(snapshot, read_report(snapshot.report), names_of(overview.experiment))
-    disposition = f'attachment; filename="{key}-{snapshot.id}.csv"'
-    return Response(text, mimetype="text/csv", headers={"Content-Disposition": disposition})
+    return csv_download(text, f"{key}-{snapshot.id}.csv")
 
 
 @pages.get("/experiments/<key>/snapshots")

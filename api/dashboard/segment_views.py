@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.current import winnow
 from api.dashboard import format as say
 from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.csv_download import csv_download
 from api.dashboard.heat import SHARE_LEGEND
 from api.dashboard.overlap_matrix import overlap_matrix
 from api.dashboard.rfm_section import rfm_section
@@ -94,8 +95,4 @@ def _answers(page: CardPage | None) -> bool:
 @pages.get("/segments/<key>/card.csv")
 def table(key: str) -> ResponseReturnValue:
     """Download the figures of the card."""
-    return Response(
-        card_csv(told(winnow().segment_reports.newest(key).document)),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{key}-card.csv"'},
-    )
+    return csv_download(card_csv(told(winnow().segment_reports.newest(key).document)), f"{key}-card.csv")

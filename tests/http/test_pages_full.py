@@ -291,7 +291,7 @@ def test_families_that_hold_together_say_so(site: Site, family: str) -> None:
 
 
 def test_the_table_to_download_has_the_new_columns(full: Site) -> None:
-    found = list(csv.DictReader(io.StringIO(full.get(f"{PAGE}/results.csv"), newline="")))
+    found = list(csv.DictReader(io.StringIO(full.get(f"{PAGE}/results.csv").removeprefix("\ufeff"), newline="")))
     open_, hopeless = [row for row in found if row["segment"] == "everyone"]
     assert {name: open_[name] for name in list(open_)[38:]} == {
         "chance_to_beat": "0.95",
