@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from api.dashboard.names import Names
-from api.dashboard.still_open import still_open
+from api.dashboard.still_open import WHO_SETS_IT, still_open
 from api.dashboard.stored import Recommendation, StoredReport
 from api.dashboard.why_not_live import left_unshown, why_not_live
 from experiments.domain.decision import Action
@@ -155,7 +155,7 @@ def _held(
     said = " ".join(_under_way(stages, names, elsewhere=experiment.definition.is_split_elsewhere))
     if found.advice == "one_for_all" and any(units for one in rest for _, units in one.evidence.units):
         others = "The others have not decided by themselves" if said else "No segment has decided by itself"
-        return f"{said} {others} yet: wait for that, or set the split by hand.".strip()
+        return f"{said} {others} yet: wait for that, or set the split by hand. {WHO_SETS_IT}".strip()
     left = still_open(experiment, report, rest, names) or ("Nothing else is to be done." if said else "")
     return f"{said} {left}".strip()
 

@@ -14,10 +14,14 @@ from experiments.domain.experiment import Experiment, Status
 from experiments.domain.wording import listed
 from experiments.services.promoting.proposals import Proposal
 
+WHO_SETS_IT = "No page sets a split: ask whoever maintains the experiment to edit the “weights” of the segment."
+"""The way on where it is advised to set a split by hand; docs/experiments.md tells how."""
+
 
 def still_open(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> str:
     """Return a sentence or two for each of the segments that have no winner; nothing where there are none."""
-    return " ".join(_sentences(experiment, report, rest, names))
+    told = " ".join(_sentences(experiment, report, rest, names))
+    return f"{told} {WHO_SETS_IT}" if "by hand" in told else told
 
 
 def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> Iterator[str]:

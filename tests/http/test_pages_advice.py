@@ -218,7 +218,10 @@ def test_a_winner_for_all_that_no_segment_has_by_itself_is_no_dead_end(site: Sit
     doc["segments"][0]["verdict"].update(outcome="undecided", variant=None)
     site.store(doc)
     said = section(site.get(PAGE), "advice")
-    assert "Next: No segment has decided by itself yet: wait for that, or set the split by hand." in said
+    assert (
+        "Next: No segment has decided by itself yet: wait for that, or set the split by hand. No page sets a split: ask"
+        in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -283,7 +286,7 @@ def test_nothing_is_left_to_do_once_it_is_live(site: Site) -> None:
         "Next: It is live for Bought men’s goods. For Bought women’s goods, Women’s e-mail and Men’s e-mail cannot be "
         "told apart yet. 33.3% of them still see No e-mail, which is shown to be worse: change the split there by "
         "hand. Then wait for a winner, or choose one of them by hand. Nothing is decided yet for Everyone else: let it "
-        "run."
+        "run. No page sets a split: ask whoever maintains the experiment to edit the “weights” of the segment."
     ) in said
     everybody = advised(site, advice="one_for_all", variant=MENS)
     assert "It is live for Bought men’s goods. The others have not decided by themselves yet" in everybody
