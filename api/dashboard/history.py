@@ -10,9 +10,9 @@ from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.reasons import in_words
 from api.dashboard.standing import Standing, person_of, standing_of
-from experiments.domain.experiment import Experiment
+from experiments.domain.experiment import Experiment, Status
 from experiments.domain.layer import Layer
-from experiments.domain.promotion import Promotion
+from experiments.domain.promotion import Promotion, PromotionState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,11 @@ def history_of(
     return tuple(_entry(experiment, promotion, names, since, layer) for promotion in promotions)
 
 
+def _was_cut_short(experiment: Experiment, promotion: Promotion) -> bool:
+    """Whether a stop found it on its way: nobody sees it any more, before the machine takes it back."""
+    return experiment.status is Status.STOPPED and promotion.state is PromotionState.RAMPING
+
+
 def _entry(
     experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime], layer: Layer | None
 ) -> Entry:
@@ -50,7 +55,7 @@ def _entry(
     first, verb = (proposal, "Proposed") if went_live is None else (went_live, "Live since")
     if went_live is not None and experiment.definition.is_split_elsewhere:
         verb = "Decided"
-    elif went_live is not None and not promotion.is_live:
+    elif went_live is not None and (not promotion.is_live or _was_cut_short(experiment, promotion)):
         verb = "Was live from"
     sha256 = proposal.evidence_sha256 or ""
     return Entry(
