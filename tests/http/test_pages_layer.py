@@ -49,6 +49,7 @@ def test_once_it_is_live_its_share_is_one_of_those_who_take_part(winnow: Winnow)
     confirm = f"{PAGE}/promote/men"
     site.submit(confirm, confirm, variant=MENS)
     page = site.read(PAGE)
+    assert "Some of them still see No e-mail, which is shown to be worse" in page
     assert f"Men’s e-mail for Bought men’s goods is live: {SEE}." in page
     assert f"{SEE}; 5% are held back with No e-mail until" in page
     assert f"{SPLIT} {HALF}" in page
