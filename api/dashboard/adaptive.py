@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
-from api.dashboard.stored import StoredReport
+from api.dashboard.stored import Scope, StoredReport
 from api.dashboard.stored.adaptive import Cost
-from experiments.domain.wording import plural
+from experiments.domain.allocation import Allocation
+from experiments.domain.definition import Definition, SegmentPlan
+from experiments.domain.wording import listed, plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,22 +24,36 @@ class AdaptiveLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaptiveSplit:
-    """`metric` is what is gained more of (or, where less is better, less)."""
+    """`metric` is what is gained more of (or, where less is better, less).
+
+    `unmoved` names segments whose split is still the declared one: nothing can be gained or lost there yet.
+    """
 
     metric: str
     lines: tuple[AdaptiveLine, ...]
+    unmoved: str
 
 
-def adaptive_split(report: StoredReport, names: Names) -> AdaptiveSplit | None:
+def adaptive_split(report: StoredReport, definition: Definition, names: Names) -> AdaptiveSplit | None:
     """Return None where no split follows the results."""
-    primary, lines = report.overall.primary, tuple(_lines(report, names))
-    if primary is None or not lines:
+    primary, scopes = report.overall.primary, [one for one in (report.overall, *report.segments) if one.adaptive]
+    if primary is None or not scopes:
         return None
-    return AdaptiveSplit(metric=names.metric(primary.metric), lines=lines)
+    still = {plan.segment.key for plan in definition.segments if not _has_moved(plan)}
+    if len(still) == len(definition.segments):
+        return AdaptiveSplit(metric=names.metric(primary.metric), lines=(), unmoved="")
+    unmoved = [names.segment(one.segment) for one in scopes if one.segment in still]
+    lines = tuple(_lines([one for one in scopes if one.segment not in still], names))
+    return AdaptiveSplit(metric=names.metric(primary.metric), lines=lines, unmoved=listed(unmoved))
 
 
-def _lines(report: StoredReport, names: Names) -> Iterator[AdaptiveLine]:
-    for scope in (report.overall, *report.segments):
+def _has_moved(plan: SegmentPlan) -> bool:
+    """Whether its split is another than the declared one; where a winner is live, it may have been before."""
+    return plan.is_promoted or plan.allocation.weights_bp != Allocation.from_weights(plan.weights).weights_bp
+
+
+def _lines(scopes: Iterable[Scope], names: Names) -> Iterator[AdaptiveLine]:
+    for scope in scopes:
         found = scope.adaptive
         if found is None:
             continue

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from api.dashboard import format as say
+from api.dashboard.adapting import adapting_ends
 from api.dashboard.evidence_words import Fact, sizes_of
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
 from api.dashboard.live import Split, exploring_next, exploring_of, split_of
@@ -13,8 +14,10 @@ from api.dashboard.names import names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import declined_before, live_in
+from api.dashboard.taking_part import who_takes_part
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment
+from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion
 from experiments.services.promoting.proposals import Proposal
 
@@ -40,6 +43,7 @@ class Confirmation:
     guardrails: tuple[Guardrail, ...]
     before: Split
     after: Split | None
+    traffic: str
     is_first: bool
     elsewhere: bool
     coming: tuple[str, ...]
@@ -47,7 +51,9 @@ class Confirmation:
     evidence_short: str
 
 
-def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[Promotion]) -> Confirmation:
+def confirmation(
+    experiment: Experiment, proposal: Proposal, history: Iterable[Promotion], *, layer: Layer | None
+) -> Confirmation:
     """Put a proposal into words; `history` are the promotions of so far, newest first."""
     names, decision, history = names_of(experiment), proposal.decision, tuple(history)
     variant = decision.variant if decision.action is Action.PROMOTE else None
@@ -75,9 +81,13 @@ def confirmation(experiment: Experiment, proposal: Proposal, history: Iterable[P
         after=split_of(experiment, after, names, None if is_first else variant, exploring_next(policy, variant))
         if after and variant
         else None,
+        traffic=who_takes_part(experiment.definition, plan, names, layer),
         is_first=is_first,
         elsewhere=experiment.definition.is_split_elsewhere,
-        coming=coming(experiment, names, present_bp),
+        coming=(
+            *adapting_ends(experiment.definition, plan, after.weights_bp if after else {}, names),
+            *coming(experiment, names, present_bp),
+        ),
         data_until=say.instant(proposal.evidence.watermark_at),
         evidence_short=proposal.evidence_sha256[:12],
     )

@@ -10,7 +10,7 @@ from api.dashboard import format as say
 from api.dashboard.names import Names
 from api.dashboard.stored.comparison import Estimate, estimate_of
 from experiments.domain.metric import MetricRole
-from experiments.domain.wording import listed
+from experiments.domain.wording import listed, plural
 from experiments.services.drift.ports import Drift
 
 Doc = Mapping[str, Any]
@@ -65,15 +65,18 @@ class DriftView:
     when: str
 
 
-def drift_view(drift: Drift | None, names: Names) -> DriftView | None:
-    """Return None where nobody has looked, and where there is one segment only: it cannot be left."""
+def drift_view(drift: Drift | None, names: Names, *, counted: int) -> DriftView | None:
+    """Return None where nobody has looked, or where there is one segment only: it cannot be left.
+
+    `counted`: how many the report knows.
+    """
     if drift is None or (drift.document["skipped"] or {}).get("code") == "one_segment":
         return None
     document = drift.document
     findings = [(one["severity"], say.sentence(one["message"])) for one in document["findings"]]
     metric, lifts = _lifts(document, names)
     return DriftView(
-        sentence=_sentence(document, names),
+        sentence=_sentence(document, names) if document["units"] else _of_nobody(names, counted),
         skipped=document["skipped"]["message"] if document["skipped"] else "",
         warnings=tuple(text for severity, text in findings if severity == "warning"),
         notes=tuple(
@@ -87,6 +90,12 @@ def drift_view(drift: Drift | None, names: Names) -> DriftView | None:
         lifts=lifts,
         when=say.instant(drift.computed_at),
     )
+
+
+def _of_nobody(names: Names, counted: int) -> str:
+    """It is looked at less often than the results are: the first may have come since."""
+    units = plural(names.unit)
+    return f"Not counted yet since the first {units} came." if counted else f"No {units} have been counted yet."
 
 
 def _sentence(document: Doc, names: Names) -> str:

@@ -25,6 +25,7 @@ from api.dashboard.standing import watched_since
 from api.dashboard.stored import StoredReport, read_report
 from api.dashboard.verdicts import Verdict, overall_verdict, verdicts_of
 from experiments.domain.experiment import Experiment
+from experiments.domain.layer import Layer
 from experiments.domain.metric import MetricRole
 from experiments.domain.wording import plural
 from experiments.services.analysing.ports import Snapshot
@@ -90,6 +91,7 @@ def experiment_page(
     proposals: Mapping[str, Proposal],
     now: datetime,
     drift: Drift | None,
+    layer: Layer | None,
 ) -> ExperimentPage:
     """Build the page on one snapshot, which may be an earlier one than `overview.snapshot`."""
     experiment = overview.experiment
@@ -112,12 +114,12 @@ def experiment_page(
         warnings=tuple(notice for notice in notices if notice.severity != "info"),
         notes=tuple(notice for notice in notices if notice.severity == "info"),
         verdicts=verdicts_of(
-            experiment, report, names, proposals if is_latest else {}, overview.promotions, since=since
+            experiment, report, names, proposals if is_latest else {}, overview.promotions, since=since, layer=layer
         ),
         overall=overall_verdict(report, names) if report else None,
         tabs=_tabs(report, metric, names) if report else (),
         figures=_figures(experiment, report, metric, names) if report else None,
-        history=history_of(experiment, overview.promotions, names, since),
+        history=history_of(experiment, overview.promotions, names, since, layer=layer),
         holdback=say.basis_points(definition.promotion.holdback_bp),
         exploration=say.basis_points(definition.promotion.exploration_bp)
         if definition.promotion.exploration_bp
@@ -128,11 +130,11 @@ def experiment_page(
         outlooks=outlooks_of(report, names, definition.analysis.minimum_lift) if report else None,
         side_by_side=side_by_side(report, names) if report else (),
         by_day=by_day(report, names) if report else (),
-        adaptive=adaptive_split(report, names) if report else None,
+        adaptive=adaptive_split(report, definition, names) if report else None,
         quality=quality_of(report, names) if report else None,
         channels=channels_of(snapshot.supplement, definition.control.key, names) if snapshot else None,
         identities=identities_of(snapshot.supplement, names) if snapshot else "",
-        drift=drift_view(drift, names) if is_latest else None,
+        drift=drift_view(drift, names, counted=report.units if report else 0) if is_latest else None,
     )
 
 

@@ -136,7 +136,7 @@ def p_value(value: float) -> str:
     return f"p{NO_BREAK}={NO_BREAK}{value:.{4 if value < 0.01 else 3 if value < 0.1 else 2}f}"
 
 
-def basis_points(value: int) -> str:
+def basis_points(value: float) -> str:
     """9500 -> 95%, 3334 -> 33.3%; a share below one per cent in full: 5 -> 0.05%."""
     share = value / 100
     return f"{round(share, decimals_of(share, 1 if value >= 100 else 2)):g}%"

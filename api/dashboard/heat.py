@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from math import ceil, floor, sqrt
 
 from api.dashboard import format as say
+from experiments.services.segments import few
 
 STEPS = 5
-FEWEST = 30
+FEWEST = few.FEWEST
 """Of fewer customers nothing but their number's being small is told: chance would speak, and of single people."""
 
 

@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from api.dashboard import format as say
+from api.dashboard.adapting import adapting_ends
 from api.dashboard.evidence_words import Fact, facts_of, lead
 from api.dashboard.gain import measure_of
 from api.dashboard.guardrails import Guardrail, guardrails_of_evidence
-from api.dashboard.live import Split, exploring_next, split_of
+from api.dashboard.live import Split, exploring_next, live_of, split_of
 from api.dashboard.names import Names, names_of
 from api.dashboard.policy_words import coming
 from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import Standing, person_of, standing_of
+from api.dashboard.taking_part import who_takes_part
 from experiments.domain.allocation import Allocation
 from experiments.domain.decision import Action
+from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.evidence import Evidence
-from experiments.domain.experiment import Experiment
+from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion, PromotionState, share_plan
 from experiments.services.promoting.proposals import Proposal
 
@@ -40,19 +44,24 @@ class Waiting:
     guardrails: tuple[Guardrail, ...]
     before: Split
     after: Split
+    traffic: str
     coming: tuple[str, ...]
     obstacles: tuple[str, ...]
     outdated: bool
     trusted: bool
 
 
-def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal | None) -> Waiting:
+def waiting_of(
+    experiment: Experiment, promotion: Promotion, present: Proposal | None, *, layer: Layer | None
+) -> Waiting:
     """Put a proposal that waits into words; `present` is what would be done now, None where nobody can tell."""
     definition, names = experiment.definition, names_of(experiment)
     speaks = present is not None and present.evidence.variant == promotion.variant
     evidence = present.evidence if present is not None and speaks else promotion.evidence
-    now = _split_now(experiment, promotion)
+    plan = definition.plan_of(promotion.segment)
+    now = None if plan is None else plan.allocation
     present_bp = now.weights_bp.get(promotion.variant, 0) if now else 0
+    after = _plan_after(definition, promotion, evidence, present_bp)
     last = promotion.steps[-1]
     expires = last.at + timedelta(seconds=definition.promotion.expires_after_seconds)
     first = promotion.proposal
@@ -62,25 +71,37 @@ def waiting_of(experiment: Experiment, promotion: Promotion, present: Proposal |
         experiment=definition.name,
         segment=names.segment(promotion.segment),
         variant=names.variant(promotion.variant),
-        standing=standing_of(experiment, promotion, names, {}),
+        standing=standing_of(experiment, promotion, names, {}, layer=layer),
         proposed=f"Proposed {say.instant(first.at)} by {person_of(first)}",
         expires=say.instant(expires),
         is_proposed=promotion.state is PromotionState.PROPOSED,
         lead=lead(definition, evidence, promotion.variant, names),
         facts=facts_of(definition, evidence, names, measure_of(definition, names)),
         guardrails=guardrails_of_evidence(evidence, names),
-        before=_split(experiment, now, names),
-        after=_after(experiment, promotion, evidence, present_bp, names),
-        coming=coming(experiment, names, present_bp),
+        before=_before(experiment, plan, names, layer),
+        after=_after(experiment, promotion, after, names),
+        traffic=who_takes_part(definition, plan, names, layer) if _may_go_live(experiment) else "",
+        coming=(
+            *adapting_ends(definition, plan, after.allocation.weights_bp if after else {}, names),
+            *coming(experiment, names, present_bp),
+        )
+        if _may_go_live(experiment)
+        else (),
         obstacles=_obstacles(promotion, present),
         outdated=not speaks,
         trusted=not evidence.critical,
     )
 
 
-def _split_now(experiment: Experiment, promotion: Promotion) -> Allocation | None:
-    plan = experiment.definition.plan_of(promotion.segment)
-    return None if plan is None else plan.allocation
+def _may_go_live(experiment: Experiment) -> bool:
+    return experiment.status in (Status.RUNNING, Status.PAUSED)
+
+
+def _before(experiment: Experiment, plan: SegmentPlan | None, names: Names, layer: Layer | None) -> Split:
+    """What is seen now: while the experiment does not run, its split is not."""
+    if plan is None or experiment.status is Status.RUNNING:
+        return _split(experiment, None if plan is None else plan.allocation, names)
+    return Split(sentence=live_of(experiment, plan, names, layer=layer).sentence, pieces=())
 
 
 def _split(experiment: Experiment, allocation: Allocation | None, names: Names) -> Split:
@@ -89,14 +110,15 @@ def _split(experiment: Experiment, allocation: Allocation | None, names: Names) 
     return split_of(experiment, allocation, names, None)
 
 
-def _after(experiment: Experiment, promotion: Promotion, evidence: Evidence, present_bp: int, names: Names) -> Split:
-    """The split of its next share, whatever the policy says of it now."""
-    definition = experiment.definition
+def _plan_after(
+    definition: Definition, promotion: Promotion, evidence: Evidence, present_bp: int
+) -> SegmentPlan | None:
+    """The plan of its next share, whatever the policy says of it now."""
     plan, share = definition.plan_of(promotion.segment), definition.promotion.next_share_bp(present_bp)
     if plan is None:
-        return _split(experiment, None, names)
+        return None
     is_final = share == definition.promotion.last_share_bp
-    after = share_plan(
+    return share_plan(
         definition,
         plan,
         promotion.variant,
@@ -105,7 +127,14 @@ def _after(experiment: Experiment, promotion: Promotion, evidence: Evidence, pre
         is_final=is_final,
         harmful=evidence.harmful,
     )
-    exploring = exploring_next(definition.promotion, promotion.variant)
+
+
+def _after(experiment: Experiment, promotion: Promotion, after: SegmentPlan | None, names: Names) -> Split:
+    if after is None:
+        return _split(experiment, None, names)
+    if not _may_go_live(experiment):
+        return Split(sentence="Nothing: the experiment has been stopped.", pieces=())
+    exploring = exploring_next(experiment.definition.promotion, promotion.variant)
     return split_of(experiment, after.allocation, names, after.promoted, exploring)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.names import Names
+from api.dashboard.taking_part import who_takes_part
 from experiments.domain.allocation import Allocation
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import SegmentPlan, Variant
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion
 from experiments.domain.promotion_policy import PromotionPolicy
-from experiments.domain.wording import plural
 
 _COLOURS = 6
 """How many there are of variants, before they repeat."""
@@ -62,8 +63,15 @@ class Exploring:
     share_bp: int
 
 
-def live_of(experiment: Experiment, plan: SegmentPlan, names: Names, exploring: Exploring | None = None) -> Live:
-    """Say what the segment sees now, given the state of the experiment."""
+def live_of(
+    experiment: Experiment,
+    plan: SegmentPlan,
+    names: Names,
+    exploring: Exploring | None = None,
+    *,
+    layer: Layer | None,
+) -> Live:
+    """Say what the segment sees now, given the state of the experiment and the layer that it shares with others."""
     control = names.variant(experiment.definition.control.key)
     promoted = None if plan.promoted is None else names.variant(plan.promoted)
     match experiment.status:
@@ -74,12 +82,13 @@ def live_of(experiment: Experiment, plan: SegmentPlan, names: Names, exploring: 
         case Status.PAUSED:
             return _unsplit(f"Paused: everybody sees {control} for the time being.", promoted)
         case Status.STOPPED:
-            but = ", but for who is held out of its layer" if promoted and experiment.definition.layer else ""
+            is_held_out = promoted is not None and layer is not None and layer.holdout_bp > 0
+            but = ", but for who is held out of its layer" if is_held_out else ""
             return _unsplit(f"Stopped: everybody sees {promoted or control}{but}.", promoted)
     if experiment.definition.is_split_elsewhere:
         wish = f", and has to show {promoted}: Winnow only keeps that decision" if promoted else ""
         return _unsplit(f"Another system decides who sees what{wish}.", promoted)
-    return _split(experiment, plan, names, exploring)
+    return _split(experiment, plan, names, exploring, layer)
 
 
 def _pieces(
@@ -155,7 +164,9 @@ def _sentence(found: Sequence[Piece]) -> str:
     return ", ".join(f"{one.share} {one.name}{f' ({one.role})' if one.is_told else ''}" for one in ordered)
 
 
-def _split(experiment: Experiment, plan: SegmentPlan, names: Names, exploring: Exploring | None) -> Live:
+def _split(
+    experiment: Experiment, plan: SegmentPlan, names: Names, exploring: Exploring | None, layer: Layer | None
+) -> Live:
     control = names.variant(experiment.definition.control.key)
     promoted = None if plan.promoted is None else names.variant(plan.promoted)
     if plan.traffic_bp == 0:
@@ -165,16 +176,9 @@ def _split(experiment: Experiment, plan: SegmentPlan, names: Names, exploring: E
         sentence=split.sentence,
         pieces=split.pieces,
         promoted=promoted,
-        traffic=_traffic(plan, control, names),
+        traffic=who_takes_part(experiment.definition, plan, names, layer),
     )
 
 
 def _unsplit(sentence: str, promoted: str | None = None) -> Live:
     return Live(sentence=sentence, pieces=(), promoted=promoted, traffic="")
-
-
-def _traffic(plan: SegmentPlan, control: str, names: Names) -> str:
-    if plan.traffic_bp == BUCKETS:
-        return ""
-    units = plural(names.unit)
-    return f"Only {say.basis_points(plan.traffic_bp)} of its {units} take part; the others see {control}."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.current import winnow
 from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.csv_download import csv_download
 from api.dashboard.experiment_page import experiment_page
 from api.dashboard.listing import row_of
 from api.dashboard.names import names_of
@@ -16,6 +17,7 @@ from api.dashboard.session import may_write, require_sign_in
 from api.dashboard.snapshot_list import snapshot_rows
 from api.dashboard.stored import read_report
 from api.dashboard.table_csv import results_csv
+from api.dashboard.taking_part import layer_of
 from experiments.domain.errors import DomainError, InvalidInput, NotFound
 from experiments.services.analysing.ports import Snapshot
 from experiments.services.analysing.results import Overview
@@ -49,6 +51,7 @@ def experiment(key: str) -> ResponseReturnValue:
         proposals=_proposals(overview),
         now=winnow().clock(),
         drift=winnow().results.known_drift(key),
+        layer=layer_of(overview.experiment),
     )
     return render_template("dashboard/experiment.html", page=page, may_write=may_write())
 
@@ -61,8 +64,7 @@ def table(key: str) -> ResponseReturnValue:
     if snapshot is None:
         raise NotFound("snapshot", key)
     text = results_csv(snapshot, read_report(snapshot.report), names_of(overview.experiment))
-    disposition = f'attachment; filename="{key}-{snapshot.id}.csv"'
-    return Response(text, mimetype="text/csv", headers={"Content-Disposition": disposition})
+    return csv_download(text, f"{key}-{snapshot.id}.csv")
 
 
 @pages.get("/experiments/<key>/snapshots")

@@ -7,12 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from api.current import winnow
 from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.csv_download import csv_download
 from api.dashboard.persona_drawing import persona_drawing
 from api.dashboard.persona_page import PersonaNames, PersonaPage, persona_page
 from api.dashboard.segment_reads import attribute_names, stored_card
 from api.dashboard.session import require_sign_in
 from api.dashboard.stored.portrait import Portrait
 from experiments.domain.errors import NotFound
+from experiments.services.segments.few import told
 from experiments.services.segments.report_csv import persona_csv
 from experiments.services.segments.reports import Reported
 
@@ -49,11 +51,7 @@ def picture(key: str) -> ResponseReturnValue:
 @pages.get("/segments/<key>/persona.csv")
 def table(key: str) -> ResponseReturnValue:
     """Download the figures."""
-    return Response(
-        persona_csv(winnow().segment_reports.newest(key).document),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{key}-persona.csv"'},
-    )
+    return csv_download(persona_csv(told(winnow().segment_reports.newest(key).document)), f"{key}-persona.csv")
 
 
 def _page(reported: Reported) -> PersonaPage | None:

@@ -12,6 +12,7 @@ from api.dashboard.blueprint import pages_blueprint
 from api.dashboard.inbox import Waiting, waiting_of
 from api.dashboard.promotion_page import promotion_page
 from api.dashboard.session import may_write, require_sign_in, signed_in
+from api.dashboard.taking_part import layer_of
 from experiments.domain.errors import DomainError, NotFound
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.promoting.proposals import Proposal
@@ -46,7 +47,7 @@ def promotion(promotion_id: str) -> ResponseReturnValue:
     """Show where it stands, what it has come to, its steps, and what it rests on."""
     found = winnow().promoter.get(promotion_id)
     experiment = winnow().author.get(found.experiment)
-    page = promotion_page(experiment, found, _present(found))
+    page = promotion_page(experiment, found, _present(found), layer=layer_of(experiment))
     return render_template("dashboard/promotion.html", page=page, may_write=may_write())
 
 
@@ -61,7 +62,8 @@ def waiting_count() -> str:
 
 
 def _waiting(found: Promotion) -> Waiting:
-    return waiting_of(winnow().author.get(found.experiment), found, _present(found))
+    experiment = winnow().author.get(found.experiment)
+    return waiting_of(experiment, found, _present(found), layer=layer_of(experiment))
 
 
 def _present(found: Promotion) -> Proposal | None:

@@ -8,12 +8,14 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from api.current import actor, winnow
+from api.dashboard import format as say
 from api.dashboard.blueprint import pages_blueprint
 from api.dashboard.confirmation import confirmation
 from api.dashboard.names import names_of
-from api.dashboard.reasons import refusal_in_words
+from api.dashboard.reasons import has_moved_on, refusal_in_words
 from api.dashboard.session import require_sign_in, require_write
-from api.dashboard.standing import share_of
+from api.dashboard.standing import WORDS, person_of, share_of
+from api.dashboard.taking_part import layer_of, of_those
 from api.dashboard.typed import remember
 from experiments.domain.errors import DomainError
 from experiments.domain.promotion import Promotion, PromotionState
@@ -27,7 +29,8 @@ pages = pages_blueprint("promotions", require_sign_in, require_write)
 def confirm(key: str, segment: str) -> ResponseReturnValue:
     """Show what would change and why, before anything does."""
     overview = winnow().results.overview(key)
-    page = confirmation(overview.experiment, _proposal(key, segment), overview.promotions)
+    layer = layer_of(overview.experiment)
+    page = confirmation(overview.experiment, _proposal(key, segment), overview.promotions, layer=layer)
     return render_template("dashboard/promote.html", page=page, note_length=NOTE_LENGTH)
 
 
@@ -100,8 +103,12 @@ def _act(
     try:
         promotion = act(reason)
     except DomainError as refusal:
-        flash(f"{refused}: {refusal_in_words(refusal)}", "refusal")
         remember(promotion_id, reason)
+        if has_moved_on(refusal):
+            # Where the form stood it may not be any more.
+            flash(f"{refused}: somebody was faster. {_last_step(promotion_id)}", "refusal")
+            return _to_promotion(promotion_id)
+        flash(f"{refused}: {refusal_in_words(refusal)}", "refusal")
         return _back(promotion_id)
     flash(done(promotion), "done")
     return _back(promotion_id)
@@ -114,7 +121,17 @@ def _reason() -> str:
 def _back(promotion_id: str) -> ResponseReturnValue:
     if request.form.get("back") == "inbox":
         return redirect(url_for("promotion_views.inbox"), 303)
+    return _to_promotion(promotion_id)
+
+
+def _to_promotion(promotion_id: str) -> ResponseReturnValue:
     return redirect(url_for("promotion_views.promotion", promotion_id=promotion_id), 303)
+
+
+def _last_step(promotion_id: str) -> str:
+    """Who did what, and when."""
+    last = winnow().promoter.get(promotion_id).steps[-1]
+    return f"{WORDS[last.state]} {say.instant(last.at)} by {person_of(last)}."
 
 
 def _what(promotion: Promotion) -> str:
@@ -125,10 +142,12 @@ def _what(promotion: Promotion) -> str:
 def _went_live(promotion: Promotion) -> str:
     if promotion.state is PromotionState.APPROVED:
         return f"{_what(promotion)} is approved. It goes live as soon as quiet hours are over."
-    if winnow().author.get(promotion.experiment).definition.is_split_elsewhere:
+    definition = winnow().author.get(promotion.experiment).definition
+    if definition.is_split_elsewhere:
         decided = f"{_what(promotion)} is decided, for {share_of(promotion)}."
         return f"{decided} Another system decides who sees what: it has to carry that out."
-    return f"{_what(promotion)} is live: {share_of(promotion)} see it."
+    seen_by = share_of(promotion) + of_those(definition, definition.plan_of(promotion.segment))
+    return f"{_what(promotion)} is live: {seen_by} see it."
 
 
 def _proposal(key: str, segment: str) -> Proposal:

@@ -22,10 +22,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
+    """`note`: how odd its groups are, or why that is not known."""
+
     segment: str
     groups: tuple[Group, ...]
-    any_look: str
-    one_look: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def quality_of(report: StoredReport, names: Names) -> Quality | None:
         sound=not broken and not doubted,
         sentence=_doubt(broken=broken) if broken or doubted else _sentence(counted, names),
         sizes=sizes,
-        has_any_look=any(one.any_look for one in sizes),
+        has_any_look=any(one.ratio.any_look.value is not None for one in counted),
     )
 
 
@@ -64,6 +65,8 @@ def _doubt(*, broken: bool) -> str:
 def _sentence(counted: Sequence[Scope], names: Names) -> str:
     """Say what the test says, and where there are too few for a test."""
     units = plural(names.unit)
+    if not any(_is_anybody_in(one) for one in counted):
+        return "Nobody has been counted yet."
     split = [one for one in counted if sum(expected > 0 for _, expected in one.ratio.expected) > 1]
     untested = [names.segment(one.segment) for one in split if one.ratio.one_look.value is None]
     if untested and len(untested) == len(split):
@@ -84,8 +87,7 @@ def _sizes(scope: Scope, names: Names) -> Sizes:
             Group(variant=names.variant(variant), units=say.count(units), expected=_expected(expected.get(variant)))
             for variant, units in scope.ratio.observed
         ),
-        any_look=_p(scope.ratio.any_look),
-        one_look=_p(scope.ratio.one_look),
+        note=_note(scope),
     )
 
 
@@ -93,5 +95,20 @@ def _expected(units: float | None) -> str:
     return "–" if units is None else say.count(round(units))
 
 
+def _is_anybody_in(scope: Scope) -> bool:
+    return any(units for _, units in scope.ratio.observed)
+
+
+def _note(scope: Scope) -> str:
+    """At every look and at one; what neither has is said once."""
+    if not _is_anybody_in(scope):
+        return "nobody yet"
+    at_every, at_one = _p(scope.ratio.any_look), _p(scope.ratio.one_look)
+    if scope.ratio.any_look.value is None and at_every == at_one:
+        return at_one
+    told = (("at every look", at_every), ("at one look", at_one))
+    return "; ".join(f"{look}: {said}" for look, said in told if said)
+
+
 def _p(number: Number) -> str:
-    return number.missing if number.value is None else say.p_value(number.value)
+    return number.missing.removesuffix(".") if number.value is None else say.p_value(number.value)

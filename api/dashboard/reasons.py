@@ -65,11 +65,16 @@ def reasons_of(decision: Decision) -> tuple[str, ...]:
     return in_words(decision.reasons)
 
 
+def has_moved_on(refusal: DomainError) -> bool:
+    """Whether somebody else was faster."""
+    return refusal.code not in SENTENCES and refusal.code.startswith(("already_", "illegal_"))
+
+
 def refusal_in_words(refusal: DomainError) -> str:
     """Say why an act was refused: by the policy, or because somebody else was faster."""
     if refusal.code in SENTENCES:
         return SENTENCES[refusal.code]
-    if refusal.code.startswith(("already_", "illegal_")):
+    if has_moved_on(refusal):
         return "It has moved on meanwhile; the page now shows where it stands."
     return _dated(refusal.message)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from api.dashboard.names import Names
-from api.dashboard.reasons import reasons_of
-from api.dashboard.still_open import still_open
+from api.dashboard.still_open import WHO_SETS_IT, still_open
 from api.dashboard.stored import Recommendation, StoredReport
+from api.dashboard.why_not_live import left_unshown, why_not_live
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.promotion import PromotionState
@@ -92,7 +92,8 @@ def _next(
     names: Names,
 ) -> str:
     if experiment.status in (Status.STOPPED, Status.ARCHIVED):
-        return ""
+        # Without proposals it is an earlier snapshot, or archived: there is nothing to be done about it.
+        return left_unshown(experiment, report, names) if proposals and found.advice != "none" else ""
     if experiment.status is Status.PAUSED and found.advice != "none":
         return "While it is paused nobody is in it: start it again, or stop it."
     match found.advice:
@@ -147,14 +148,14 @@ def _held(
     won = [one for one in rest if one.evidence.outcome == "winner"]
     waiting = [one for one in won if one.decision.action is not Action.PROMOTE]
     if waiting:
-        return f"Its rules do not let it go live yet. {reasons_of(waiting[0].decision)[0]}"
+        return why_not_live(experiment, waiting, names)
     if won:
         where = ", ".join(names.segment(one.segment) for one in won)
         return f"Nothing: somebody has said no to it for {where}, so Winnow does not propose it again."
     said = " ".join(_under_way(stages, names, elsewhere=experiment.definition.is_split_elsewhere))
     if found.advice == "one_for_all" and any(units for one in rest for _, units in one.evidence.units):
         others = "The others have not decided by themselves" if said else "No segment has decided by itself"
-        return f"{said} {others} yet: wait for that, or set the split by hand.".strip()
+        return f"{said} {others} yet: wait for that, or set the split by hand. {WHO_SETS_IT}".strip()
     left = still_open(experiment, report, rest, names) or ("Nothing else is to be done." if said else "")
     return f"{said} {left}".strip()
 

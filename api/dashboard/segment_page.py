@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
@@ -47,6 +47,7 @@ class CardPage:
     overlaps: tuple[OverlapRow, ...]
     more_overlaps: int
     apart_from: int
+    not_known_with: int
     reach: tuple[ReachRow, ...]
     reach_sentence: str
     contrasts: tuple[Contrast, ...]
@@ -56,12 +57,18 @@ class CardPage:
 
 
 def card_page(
-    report: StoredCard, card: Card, *, segments: Mapping[str, str], attributes: Mapping[str, str]
+    report: StoredCard,
+    card: Card,
+    *,
+    segments: Mapping[str, str],
+    attributes: Mapping[str, str],
+    uncounted: Collection[str],
 ) -> CardPage:
-    """`segments` and `attributes`: names by key."""
+    """`segments` and `attributes`: names by key. `uncounted`: segments of which nobody knows who is in them."""
     telling = [trait for trait in card.traits if trait.distinguishing]
     others = [contrast_of(trait, attributes) for trait in telling if not trait.by_definition]
     shared = sorted((one for one in card.overlaps if one.both), key=lambda one: (-one.both, one.other))
+    unknown = sum(one.other in uncounted for one in card.overlaps if not one.both)
     return CardPage(
         size=size_sentence(card, report.units),
         facts=_facts(card),
@@ -69,7 +76,8 @@ def card_page(
         stays=stays_of(card),
         overlaps=tuple(overlap_row(one, card, segments) for one in shared[:MOST_OVERLAPS]),
         more_overlaps=max(0, len(shared) - MOST_OVERLAPS),
-        apart_from=len(card.overlaps) - len(shared),
+        apart_from=len(card.overlaps) - len(shared) - unknown,
+        not_known_with=unknown,
         reach=reach_rows(card),
         reach_sentence=reach_sentence(card),
         contrasts=tuple(others[:MOST_CONTRASTS]),

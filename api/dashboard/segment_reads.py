@@ -27,6 +27,14 @@ def shown_doubts(reported: Reported, names: Mapping[str, str]) -> tuple[ShownDou
     return doubts_of([read_doubt(one) for one in reported.doubts], names)
 
 
+def uncounted_segments() -> frozenset[str]:
+    """Return the segments whose newest report does not know who is in them: others seem to share nobody with them."""
+    every = winnow().segment_reports.all_newest()
+    return frozenset(
+        one.segment.value.key for one in every if one.report is not None and "undefined" in one.report.document["card"]
+    )
+
+
 def customers_report() -> CustomersReport | None:
     """Return the newest report of all customers; None until there is one."""
     try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.dashboard import format as say
+from api.dashboard.heat import FEWEST
 from api.dashboard.stored.card_values import Card, Outlook, Shown
 from api.dashboard.stored.customers import StoredCard
+from experiments.services.segments.few import TOO_FEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ def testing_of(report: StoredCard, card: Card) -> Testing:
     if outlook is None:
         reason = card.reasons.get("testability", "")
         return Testing(tone="open", verdict="Not known", sentence=reason, rows=(), baseline="")
+    if 0 < card.units < FEWEST:
+        return Testing(tone="open", verdict="Not known", sentence=TOO_FEW["message"], rows=(), baseline="")
     tone, verdict = _verdict(report, outlook)
     return Testing(
         tone=tone,

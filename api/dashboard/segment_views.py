@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
-from flask import Response, render_template, request
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.current import winnow
 from api.dashboard import format as say
 from api.dashboard.blueprint import pages_blueprint
+from api.dashboard.csv_download import csv_download
 from api.dashboard.heat import SHARE_LEGEND
 from api.dashboard.overlap_matrix import overlap_matrix
 from api.dashboard.rfm_section import rfm_section
@@ -22,10 +23,12 @@ from api.dashboard.segment_reads import (
     segment_names,
     shown_doubts,
     stored_card,
+    uncounted_segments,
 )
 from api.dashboard.segment_uses import uses_of
 from api.dashboard.session import require_sign_in
 from experiments.domain.condition.words import condition_clauses
+from experiments.services.segments.few import told
 from experiments.services.segments.report_csv import card_csv
 
 ROWS_PER_PAGE = 50
@@ -68,7 +71,7 @@ def segment(key: str) -> ResponseReturnValue:
     doubts = shown_doubts(reported, names)
     page = None
     if report is not None and report.card is not None:
-        page = card_page(report, report.card, segments=names, attributes=attributes)
+        page = card_page(report, report.card, segments=names, attributes=attributes, uncounted=uncounted_segments())
     return render_template(
         "dashboard/segment.html",
         segment=shown,
@@ -93,8 +96,4 @@ def _answers(page: CardPage | None) -> bool:
 @pages.get("/segments/<key>/card.csv")
 def table(key: str) -> ResponseReturnValue:
     """Download the figures of the card."""
-    return Response(
-        card_csv(winnow().segment_reports.newest(key).document),
-        mimetype="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{key}-card.csv"'},
-    )
+    return csv_download(card_csv(told(winnow().segment_reports.newest(key).document)), f"{key}-card.csv")

@@ -10,9 +10,11 @@ from api.dashboard import format as say
 from api.dashboard.live import live_of
 from api.dashboard.names import Names
 from api.dashboard.reasons import in_words
+from api.dashboard.taking_part import of_those
 from experiments.domain.bucketing import BUCKETS
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
 from experiments.domain.next_step import waits_for_a_person
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
 from experiments.domain.promotion_policy import PromotionPolicy
@@ -30,19 +32,25 @@ WORDS = {
     PromotionState.SUPERSEDED: "Replaced",
 }
 
+_WAITING = (PromotionState.PROPOSED, PromotionState.APPROVED)
+
 TO_BE_CARRIED_OUT = "To be carried out by the system that decides who sees what: "
 """Before what a promotion shows to whom, where Winnow shows nothing to anybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """`code` is the state; `is_shown`: somebody sees the variant because of it, now."""
+    """`code` is the state; `is_shown`: somebody sees the variant because of it, now.
+
+    `taken_back_to` says what its segment sees once it is taken back.
+    """
 
     code: str
     word: str
     sentence: str
     is_shown: bool
     revertible: bool
+    taken_back_to: str
 
 
 def watched_since(proposals: Iterable[Proposal]) -> Mapping[str, datetime]:
@@ -51,7 +59,14 @@ def watched_since(proposals: Iterable[Proposal]) -> Mapping[str, datetime]:
     return {live.promotion: live.share_since for live in seen if live is not None}
 
 
-def standing_of(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> Standing:
+def standing_of(
+    experiment: Experiment,
+    promotion: Promotion,
+    names: Names,
+    since: Mapping[str, datetime],
+    *,
+    layer: Layer | None,
+) -> Standing:
     """Say where it stands, given the state of its experiment; `since` is of `watched_since`."""
     plan = experiment.definition.plan_of(promotion.segment)
     in_place = promotion.is_live and plan is not None and plan.promotion == promotion.id
@@ -59,7 +74,10 @@ def standing_of(experiment: Experiment, promotion: Promotion, names: Names, sinc
     elsewhere = promotion.is_live and experiment.definition.is_split_elsewhere
     word, sentence = _word(promotion, elsewhere=elsewhere), _sentence(experiment, promotion, names, since)
     if plan is not None and in_place and not running:
-        word, sentence = _interrupted(promotion, experiment.status, live_of(experiment, plan, names).sentence)
+        seen = live_of(experiment, plan, names, layer=layer).sentence
+        word, sentence = _interrupted(promotion, experiment.status, seen)
+    elif promotion.state in _WAITING and not running:
+        word, sentence = f"{word}, {experiment.status}", _held_up(experiment, promotion, names, layer)
     elif elsewhere:
         sentence = TO_BE_CARRIED_OUT + sentence
     return Standing(
@@ -67,7 +85,8 @@ def standing_of(experiment: Experiment, promotion: Promotion, names: Names, sinc
         word=word,
         sentence=sentence,
         is_shown=in_place and running and not elsewhere,
-        revertible=in_place and experiment.status in (Status.RUNNING, Status.PAUSED),
+        revertible=in_place and experiment.is_live,
+        taken_back_to=_taken_back_to(experiment, names, promotion.segment),
     )
 
 
@@ -115,6 +134,13 @@ def why(step: PromotionStep) -> str:
     return step.note or " ".join(in_words(step.reasons))
 
 
+def _taken_back_to(experiment: Experiment, names: Names, segment: str) -> str:
+    where = names.segment(segment)
+    if experiment.status is Status.STOPPED:
+        return f"All of {where} then see {names.variant(experiment.definition.control.key)}."
+    return f"{where} gets back exactly the split of before."
+
+
 def _word(promotion: Promotion, *, elsewhere: bool) -> str:
     word = "Decided" if elsewhere and promotion.state is not PromotionState.KEPT else WORDS[promotion.state]
     return f"{word}, {share_of(promotion)}" if promotion.state is PromotionState.RAMPING else word
@@ -128,10 +154,22 @@ def _interrupted(promotion: Promotion, status: Status, seen: str) -> tuple[str, 
     return f"{word}, {status}", seen
 
 
+def _held_up(experiment: Experiment, promotion: Promotion, names: Names, layer: Layer | None) -> str:
+    """What waits while the experiment does not run: a pause only puts it off, if it does not expire meanwhile."""
+    plan = experiment.definition.plan_of(promotion.segment)
+    seen = live_of(experiment, plan, names, layer=layer).sentence if plan else ""
+    if experiment.status is not Status.PAUSED:
+        return f"Nothing comes of it, as the experiment has been {experiment.status}. {seen}".strip()
+    what = "be approved" if promotion.state is PromotionState.PROPOSED else "go live"
+    until = promotion.steps[-1].at + timedelta(seconds=experiment.definition.promotion.expires_after_seconds)
+    return f"It cannot {what} before the experiment is started again, and expires {say.instant(until)}. {seen}".strip()
+
+
 def _sentence(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> str:
     policy, last = experiment.definition.promotion, promotion.steps[-1]
     began = since.get(promotion.id, last.at)
     control = names.variant(experiment.definition.control.key)
+    of_those_in = of_those(experiment.definition, experiment.definition.plan_of(promotion.segment))
     match promotion.state:
         case PromotionState.PROPOSED:
             until = last.at + timedelta(seconds=policy.expires_after_seconds)
@@ -142,15 +180,17 @@ def _sentence(experiment: Experiment, promotion: Promotion, names: Names, since:
         case PromotionState.RAMPING:
             until = began + timedelta(seconds=policy.soak_seconds)
             share = say.basis_points(last.share_bp or 0)
-            watched = f"{share} see it since {say.instant(last.at)}; watched until {say.instant(until)} at least."
+            began_at, least = say.instant(last.at), say.instant(until)
+            watched = f"{share}{of_those_in} see it since {began_at}; watched until {least} at least."
             return watched + _exploring(last) + _waiting_for_a_person(promotion, policy)
         case PromotionState.HELD:
             until = began + timedelta(seconds=policy.hold_seconds)
             held = f"{_held(last)} are held back with {control} until {say.instant(until)}."
-            return f"{share_of(promotion)} see it; {held}{_exploring(last)}"
+            return f"{share_of(promotion)}{of_those_in} see it; {held}{_exploring(last)}"
         case PromotionState.KEPT:
             final = promotion.shares[-1]
-            return f"Kept since {say.instant(last.at)}; {_held(final)} still see {control}.{_exploring(final)}"
+            held = f"{_held(final)}{of_those_in} still see {control}."
+            return f"Kept since {say.instant(last.at)}; {held}{_exploring(final)}"
     return _over(last)
 
 

@@ -8,16 +8,20 @@ from api.dashboard import format as say
 from api.dashboard.judgement import tone_of
 from api.dashboard.names import Names
 from api.dashboard.stored import Scope, StoredReport
-from experiments.domain.bucketing import BUCKETS
+from api.dashboard.taking_part import of_those
 from experiments.domain.decision import Action
 from experiments.domain.experiment import Experiment, Status
 from experiments.domain.wording import listed
 from experiments.services.promoting.proposals import Proposal
 
+WHO_SETS_IT = "No page sets a split: ask whoever maintains the experiment to edit the “weights” of the segment."
+"""The way on where it is advised to set a split by hand; docs/experiments.md tells how."""
+
 
 def still_open(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> str:
     """Return a sentence or two for each of the segments that have no winner; nothing where there are none."""
-    return " ".join(_sentences(experiment, report, rest, names))
+    told = " ".join(_sentences(experiment, report, rest, names))
+    return f"{told} {WHO_SETS_IT}" if "by hand" in told else told
 
 
 def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> Iterator[str]:
@@ -80,6 +84,6 @@ def _worse_shown(experiment: Experiment, scope: Scope, beaten: set[str], names: 
     shares = {key: share for key, share in plan.allocation.weights_bp.items() if share and key in beaten}
     if not shares or not plan.traffic_bp:
         return ""
-    many = say.basis_points(sum(shares.values())) if plan.traffic_bp == BUCKETS else "Some"
+    many = "Some" if of_those(experiment.definition, plan) else say.basis_points(sum(shares.values()))
     called = listed([names.variant(key) for key in shares], "or")
     return f"{many} of them still see {called}, which {'is' if len(shares) == 1 else 'are'} shown to be worse"

@@ -15,9 +15,11 @@ from api.dashboard.outlook import sooner
 from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import Standing, declined_before, in_segments, live_in, standing_of
 from api.dashboard.stored import Scope, StoredReport
+from api.dashboard.why_not_live import is_for_good
 from experiments.domain.decision import Action
 from experiments.domain.definition import SegmentPlan
 from experiments.domain.experiment import Experiment, Status
+from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion, PromotionState
 from experiments.services.promoting.proposals import Proposal
 
@@ -49,12 +51,14 @@ NOT_IN = Outcome(code="no_data", word="Takes no part")
 class NextStep:
     """What the promotion policy says; `promotes` names the variant that may go live now.
 
-    `futile`: waiting is no use. `declined` says who said no to it before; else it is empty.
+    `futile`: waiting is no use. `for_good`: it will not go live, however long one waits. `declined` says who said no to
+    it before; else it is empty.
     """
 
     promotes: str | None
     reasons: tuple[str, ...]
     futile: bool = False
+    for_good: bool = False
     declined: str = ""
 
 
@@ -104,6 +108,7 @@ def verdicts_of(
     promotions: Iterable[Promotion],
     *,
     since: Mapping[str, datetime],
+    layer: Layer | None,
 ) -> tuple[Verdict, ...]:
     """Return one verdict per segment: those of the experiment in their order, then those that only the report knows."""
     plans = {plan.segment.key: plan for plan in experiment.definition.segments}
@@ -119,6 +124,7 @@ def verdicts_of(
             promotion=there.get(key),
             history=history,
             since=since,
+            layer=layer,
         )
         for key, plan in plans.items()
     ]
@@ -143,10 +149,11 @@ def _of_plan(
     promotion: Promotion | None,
     history: Iterable[Promotion],
     since: Mapping[str, datetime],
+    layer: Layer | None,
 ) -> Verdict:
     scope = report.scope_of(plan.segment.key) if report else None
     if plan.traffic_bp == 0 and promotion is None and not (scope and scope.units):
-        return _left_out(experiment, plan, names)
+        return _left_out(experiment, plan, names, layer)
     alone = len(experiment.definition.segments) == 1
     started = experiment.status is not Status.DRAFT
     waiting = "Its first numbers come with the next analysis." if started else "The experiment has not started."
@@ -161,13 +168,13 @@ def _of_plan(
         units=say.amount(scope.units, names.unit) if scope else "",
         outlook=sooner(report, scope, names) if scope and report and experiment.status is Status.RUNNING else "",
         guardrails=guardrails_of(report, scope, names) if scope and report else (),
-        live=live_of(experiment, plan, names, exploring_of(live_in(history, plan))),
+        live=live_of(experiment, plan, names, exploring_of(live_in(history, plan)), layer=layer),
         next_step=None if promotion is not None else _next_step(proposal, names, sentence, history),
-        promotion=None if promotion is None else _promoted(experiment, promotion, names, since),
+        promotion=None if promotion is None else _promoted(experiment, promotion, names, since, layer),
     )
 
 
-def _left_out(experiment: Experiment, plan: SegmentPlan, names: Names) -> Verdict:
+def _left_out(experiment: Experiment, plan: SegmentPlan, names: Names, layer: Layer | None) -> Verdict:
     """A segment without traffic that nobody ever counted in: there is nothing to wait for."""
     return Verdict(
         segment=plan.segment.key,
@@ -178,7 +185,7 @@ def _left_out(experiment: Experiment, plan: SegmentPlan, names: Names) -> Verdic
         units="",
         outlook="",
         guardrails=(),
-        live=live_of(experiment, plan, names),
+        live=live_of(experiment, plan, names, layer=layer),
         next_step=None,
         promotion=None,
     )
@@ -206,12 +213,14 @@ def _said(scope: Scope, report: StoredReport) -> str:
     return f"So far, and not to be acted on: {scope.sentence}" if report.is_early and is_conclusion else scope.sentence
 
 
-def _promoted(experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime]) -> Promoted:
+def _promoted(
+    experiment: Experiment, promotion: Promotion, names: Names, since: Mapping[str, datetime], layer: Layer | None
+) -> Promoted:
     return Promoted(
         id=promotion.id,
         variant=names.variant(promotion.variant),
-        standing=standing_of(experiment, promotion, names, since),
-        waits=promotion.state is PromotionState.PROPOSED,
+        standing=standing_of(experiment, promotion, names, since, layer=layer),
+        waits=promotion.state is PromotionState.PROPOSED and experiment.status is Status.RUNNING,
     )
 
 
@@ -230,4 +239,8 @@ def _next_step(proposal: Proposal | None, names: Names, sentence: str, history: 
         return NextStep(promotes=None, reasons=reasons_of(decision)[:1], futile=True)
     if proposal.evidence.outcome != "winner" or proposal.evidence.already_promoted is not None:
         return None
-    return NextStep(promotes=None, reasons=tuple(said for said in reasons_of(decision) if said != sentence))
+    return NextStep(
+        promotes=None,
+        reasons=tuple(said for said in reasons_of(decision) if said != sentence),
+        for_good=is_for_good(decision),
+    )

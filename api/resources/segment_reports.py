@@ -13,6 +13,7 @@ from api.preconditions import has_already
 from api.routes import IF_NONE_MATCH, Routes
 from api.schemas.segment_reports import CardSchema, CustomersSchema, HistorySchema, PersonaSchema
 from experiments.services.keys import Scope
+from experiments.services.segments import few
 from experiments.services.segments.points import point
 from experiments.services.segments.ports import SegmentReport
 from experiments.services.segments.report_csv import card_csv, persona_csv
@@ -67,7 +68,7 @@ def customers() -> object:
     """Read what is known of all customers: recency, frequency and money, and which segments overlap."""
     report = winnow().segment_reports.customers()
     headers = _headers(report, "made", "json")
-    return _unless_held(headers) or ({**_document(report), **_envelope(report)}, headers)
+    return _unless_held(headers) or ({**_document(report.document), **_envelope(report)}, headers)
 
 
 def _told(key: str, write: Callable[[Mapping[str, Any]], str], *, as_csv: bool) -> object:
@@ -77,8 +78,8 @@ def _told(key: str, write: Callable[[Mapping[str, Any]], str], *, as_csv: bool) 
     if held := _unless_held(headers):
         return held
     if as_csv:
-        return Response(write(report.document), headers=headers, content_type=f"{CSV}; charset=utf-8")
-    return {**_document(report), **_envelope(report), "report": found.state}, headers
+        return Response(write(few.told(report.document)), headers=headers, content_type=f"{CSV}; charset=utf-8")
+    return {**_document(few.told(report.document)), **_envelope(report), "report": found.state}, headers
 
 
 def _headers(report: SegmentReport, state: str, form: str) -> dict[str, str]:
@@ -95,10 +96,10 @@ def _envelope(report: SegmentReport) -> dict[str, Any]:
     return {"number": report.number, "revision": report.revision, "made_at": report.made_at}
 
 
-def _document(report: SegmentReport) -> dict[str, Any]:
+def _document(told: Mapping[str, Any]) -> dict[str, Any]:
     """The document, its instants as the schema wants them."""
-    since = report.document.get("since")
-    return {**report.document, **({"since": datetime.fromisoformat(since)} if since else {})}
+    since = told.get("since")
+    return {**told, **({"since": datetime.fromisoformat(since)} if since else {})}
 
 
 def _wants_csv() -> bool:

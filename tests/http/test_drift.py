@@ -109,6 +109,18 @@ def test_where_there_is_nothing_to_say_there_is_no_section(
     assert section(site, document, path) == ""
 
 
+@pytest.mark.parametrize(
+    ("counted", "words"),
+    [(3_000, "Not counted yet since the first customers came."), (0, "No customers have been counted yet.")],
+)
+def test_who_has_not_been_looked_at_is_not_said_to_have_stayed(site: Site, counted: int, words: str) -> None:
+    site.store(mail_report(units=counted))
+    nobody = drift_document(units=0, moved=0, unknown=0, segments=[], findings=[], at_exposure=[], at_present=None)
+    said = text_of(section(site, nobody))
+    assert words in said
+    assert "None of 0" not in said
+
+
 def test_nobody_has_moved(site: Site) -> None:
     rows = [
         {**one, "moved": 0, "moved_to": [], "in_none": 0, "stayed": one["units"], "unknown": 0}

@@ -11,6 +11,7 @@ from experiments.bootstrap import Winnow
 from experiments.domain.definition import Randomisation
 from experiments.domain.policy import AnalysisPlan, StoppingRule
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope
+from tests.conftest import FakeClock
 from tests.http.full_report import ADVICE, full_report
 from tests.http.pages_site import (
     CONTROL,
@@ -75,9 +76,72 @@ def test_who_may_put_it_live_by_the_rules_is_told_so(winnow: Winnow) -> None:
 
 
 def test_what_keeps_a_winner_from_going_live_stands_in_the_advice(full: Site) -> None:
-    assert "Next: Its rules do not let it go live yet. The plan wants data until 19 Jan 2026" in section(
-        full.get(PAGE), "advice"
+    assert (
+        "Next: Its rules do not let it go live yet. For Bought men’s goods: The plan wants data until 19 Jan 2026"
+        in section(full.get(PAGE), "advice")
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason", "way_on"),
+    [
+        (StoppingRule.GROUP_SEQUENTIAL, "Its rules want numbers that hold", "Ask whoever maintains the experiment"),
+        (StoppingRule.FIXED_HORIZON, "Its rules want numbers that hold", "No rules go with a plan of one look."),
+    ],
+)
+def test_what_never_goes_live_is_not_said_to_wait(
+    winnow: Winnow, clock: FakeClock, rule: StoppingRule, reason: str, way_on: str
+) -> None:
+    site = Site(winnow)
+    site.sign_in("read")
+    planned = 9_000 if rule is StoppingRule.GROUP_SEQUENTIAL else None
+    site.add(mail(analysis=AnalysisPlan(stopping_rule=rule, planned_units=planned)))
+    clock.advance(days=21)
+    site.store(full_report(stopping_rule=rule.value))
+    html = site.get(PAGE)
+    said = section(html, "advice")
+    assert f"Next: Its rules do not let it go live. For Bought men’s goods: {reason}" in said
+    assert way_on in said
+    assert "Why it does not go live: Its rules want" in text_of(html)
+    assert "live yet" not in text_of(html)
+
+
+def test_each_segment_has_its_own_reason(full: Site) -> None:
+    doc = full_report()
+    doc["segments"][1]["verdict"].update(outcome="winner", variant=WOMENS, leaders=[WOMENS])
+    doc["segments"][1]["findings"] = [finding("srm", "critical", "The groups are odd.")]
+    full.store(doc)
+    said = section(full.get(PAGE), "advice")
+    assert "go live yet. For Bought men’s goods: The plan wants data until" in said
+    assert "For Bought women’s goods: The groups are odd." in said
+
+
+def test_the_same_reason_is_said_once(full: Site) -> None:
+    doc = full_report()
+    doc["segments"][1]["verdict"].update(outcome="winner", variant=MENS, leaders=[MENS])
+    full.store(doc)
+    said = section(full.get(PAGE), "advice")
+    assert said.count("The plan wants data until") == 1
+    assert "For Bought men’s goods and Bought women’s goods: The plan wants data until" in said
+
+
+def test_who_won_and_was_never_shown_has_a_way_on_after_the_stop(full: Site) -> None:
+    full.winnow.author.step("mail", "stop", actor="test")
+    page = full.get(PAGE)
+    assert (
+        "Next: The experiment was stopped before Men’s e-mail for Bought men’s goods went live, and nothing goes live "
+        "here any more. To show it, ask whoever maintains your content to make it the standard one, or start a new"
+    ) in section(page, "advice")
+    assert "Why it does not go live: The experiment is stopped." in text_of(page)
+    assert "live yet" not in text_of(page)
+
+
+def test_who_is_on_show_after_the_stop_needs_no_way_on(site: Site) -> None:
+    men, *others = mail().segments
+    site.add(mail(segments=(replace(men, promoted=MENS), *others)))
+    site.store(full_report())
+    site.winnow.author.step("mail", "stop", actor="test")
+    assert "was stopped before" not in site.read(PAGE)
 
 
 def test_a_segment_in_which_nobody_is_yet_is_named(winnow: Winnow) -> None:
@@ -154,7 +218,10 @@ def test_a_winner_for_all_that_no_segment_has_by_itself_is_no_dead_end(site: Sit
     doc["segments"][0]["verdict"].update(outcome="undecided", variant=None)
     site.store(doc)
     said = section(site.get(PAGE), "advice")
-    assert "Next: No segment has decided by itself yet: wait for that, or set the split by hand." in said
+    assert (
+        "Next: No segment has decided by itself yet: wait for that, or set the split by hand. No page sets a split: ask"
+        in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -219,7 +286,7 @@ def test_nothing_is_left_to_do_once_it_is_live(site: Site) -> None:
         "Next: It is live for Bought men’s goods. For Bought women’s goods, Women’s e-mail and Men’s e-mail cannot be "
         "told apart yet. 33.3% of them still see No e-mail, which is shown to be worse: change the split there by "
         "hand. Then wait for a winner, or choose one of them by hand. Nothing is decided yet for Everyone else: let it "
-        "run."
+        "run. No page sets a split: ask whoever maintains the experiment to edit the “weights” of the segment."
     ) in said
     everybody = advised(site, advice="one_for_all", variant=MENS)
     assert "It is live for Bought men’s goods. The others have not decided by themselves yet" in everybody

@@ -6,13 +6,16 @@ import csv
 import io
 
 from experiments.domain.definition import Variant
+from tests.http import segment_documents
+from tests.http.api_client import Caller
 from tests.http.pages_site import CONTROL, MENS, WOMENS, Site, mail, mail_report, plain, small
 
 TABLE = "/experiments/mail/results.csv"
+MARK = "\ufeff"
 
 
 def rows(site: Site, path: str = TABLE) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(site.get(path), newline="")))
+    return list(csv.DictReader(io.StringIO(site.get(path).removeprefix(MARK), newline="")))
 
 
 def test_there_is_one_row_per_segment_metric_and_comparison(site: Site) -> None:
@@ -115,6 +118,18 @@ def test_it_is_a_file_named_after_experiment_and_snapshot(site: Site) -> None:
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert response.headers["Content-Disposition"] == 'attachment; filename="mail-1.csv"'
     assert {row["snapshot_id"] for row in rows(site)} == {"2"}
+
+
+def test_excel_is_told_that_it_is_utf_8(site: Site, api: Caller) -> None:
+    site.add(mail())
+    site.store(mail_report())
+    segment_documents.add_segment(site.winnow, "web", "Web")
+    segment_documents.store(site.winnow, "web", segment_documents.report("web", site.winnow.clock()))
+    for path in (TABLE, "/segments/web/card.csv", "/segments/web/persona.csv"):
+        assert site.client.get(path).data.startswith(b"\xef\xbb\xbf"), path
+        assert site.get(path).count(MARK) == 1
+    for path in ("/v1/segments/web/card.csv", "/v1/segments/web/persona.csv"):
+        assert MARK not in api.get(path).text
 
 
 def test_the_page_links_to_the_table_of_the_snapshot_it_shows(site: Site) -> None:

@@ -202,6 +202,37 @@ def test_of_an_arm_without_anybody_the_reason_stands_beside_its_name(site: Site)
     assert '<td class="num" data-label="Rate">–</td>' in html
 
 
+ONE_ARM = {"undefined": "one_arm", "message": "There are no two arms with units to compare the sizes of."}
+
+
+def one_arm(units: int) -> dict[str, object]:
+    return {
+        "p_value": ONE_ARM,
+        "sequential": {"p_value": ONE_ARM},
+        "observed": [[CONTROL, units], [MENS, 0], [WOMENS, 0]],
+        "expected": [[CONTROL, units / 3], [MENS, units / 3], [WOMENS, units / 3]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("units", "note"),
+    [(0, "nobody yet"), (7, "There are no two arms with units to compare the sizes of")],
+    ids=["nobody", "in one arm alone"],
+)
+def test_where_there_is_nothing_to_compare_that_is_said_once(site: Site, units: int, note: str) -> None:
+    site.add(plain())
+    doc = small()
+    for scope in (doc["overall"], *doc["segments"]):
+        scope["srm"] = one_arm(units)
+    site.store(doc)
+    said = section(site.get(PAGE), "quality")
+    assert f"{note} No e-mail {units}" in said
+    assert ".;" not in said
+    assert "at one look" not in said
+    assert "All groups have the sizes" not in said
+    assert ("Nobody has been counted yet." in said) is (units == 0)
+
+
 def test_groups_that_are_wrong_are_not_called_right(site: Site) -> None:
     site.add(mail())
     site.store(full_report(findings=[finding("srm", "critical", "SRM.")]))
@@ -260,7 +291,7 @@ def test_families_that_hold_together_say_so(site: Site, family: str) -> None:
 
 
 def test_the_table_to_download_has_the_new_columns(full: Site) -> None:
-    found = list(csv.DictReader(io.StringIO(full.get(f"{PAGE}/results.csv"), newline="")))
+    found = list(csv.DictReader(io.StringIO(full.get(f"{PAGE}/results.csv").removeprefix("\ufeff"), newline="")))
     open_, hopeless = [row for row in found if row["segment"] == "everyone"]
     assert {name: open_[name] for name in list(open_)[38:]} == {
         "chance_to_beat": "0.95",

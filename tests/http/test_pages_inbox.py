@@ -8,10 +8,15 @@ from datetime import time
 
 import pytest
 
+from api.dashboard.adapting import adapting_ends
+from api.dashboard.names import names_of
 from experiments.bootstrap import Winnow
+from experiments.domain.adaptive import AdaptivePolicy
+from experiments.domain.experiment import draft
 from experiments.domain.policy import AnalysisPlan, Family, LiftPrior
 from experiments.domain.promotion import PromotionState
 from experiments.domain.promotion_policy import PromotionPolicy, PromotionScope, QuietHours, WinnerRule
+from experiments.services.authoring.author import Step
 from tests.conftest import FakeClock
 from tests.http.full_report import full_report
 from tests.http.pages_site import (
@@ -105,6 +110,85 @@ def test_a_proposal_tells_what_will_happen(site: Site) -> None:
         "From 22:00 to 07:00 (Europe/Berlin) nothing goes live by itself, and what is approved then waits until they",
     ):
         assert words in page
+
+
+def test_where_the_split_follows_the_results_a_winner_ends_that(
+    winnow: Winnow,
+) -> None:
+    site = running(Site(winnow), AT_ONCE, adaptive=AdaptivePolicy())
+    site.sign_in("read", "write")
+    ends = "The split stops following the results here; Women’s e-mail is shown to nobody any more."
+    assert ends in site.read(f"{PAGE}/promote/men")
+    made = proposed(site)
+    assert ends in site.read("/inbox")
+    assert ends in site.read(f"/promotions/{made.id}")
+
+
+@pytest.mark.parametrize(
+    ("step", "now", "then", "said"),
+    [
+        (
+            "stop",
+            "Now Stopped: everybody sees No e-mail.",
+            "First step, once approved Nothing: the experiment has been stopped.",
+            "Nothing comes of it, as the experiment has been stopped. Stopped: everybody sees No e-mail.",
+        ),
+        (
+            "pause",
+            "Now Paused: everybody sees No e-mail for the time being.",
+            "First step, once approved 50% No e-mail 50% Men’s e-mail",
+            "It cannot be approved before the experiment is started again, and expires 2 Feb 2026, 09:00 UTC. Paused:",
+        ),
+    ],
+    ids=["stopped", "paused"],
+)
+def test_while_the_experiment_does_not_run_no_split_is_live(
+    site: Site, step: Step, now: str, then: str, said: str
+) -> None:
+    site.sign_in("read", "write")
+    made = proposed(site)
+    site.winnow.author.step("mail", step, actor="test")
+    inbox, own, page = site.read("/inbox"), site.read(f"/promotions/{made.id}"), site.read(PAGE)
+    assert f"{now} {then}" in inbox
+    assert f"{now} {then}" in own
+    for read in (own, page):
+        assert said in read
+        assert "Somebody has to approve it until" not in read
+    assert "Approve or reject…" not in page
+    assert ("What will happen" in inbox) is (step == "pause")
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("stop", "Approved, stopped Nothing comes of it, as the experiment has been stopped."),
+        ("pause", "Approved, paused It cannot go live before the experiment is started again, and expires"),
+    ],
+)
+def test_what_is_approved_does_not_go_live_meanwhile_either(
+    winnow: Winnow, clock: FakeClock, step: Step, said: str
+) -> None:
+    hours = QuietHours(start=time(0), end=time(23), timezone="UTC")
+    site = running(Site(winnow), replace(AT_ONCE, quiet_hours=hours))
+    site.sign_in("read", "write")
+    made = winnow.promoter.approve(proposed(site).id, actor="key:Ada", note="")
+    assert made.state is PromotionState.APPROVED
+    winnow.author.step("mail", step, actor="test")
+    assert said in site.read(f"/promotions/{made.id}")
+    assert "goes live as soon as quiet hours" not in site.read("/inbox") + site.read(f"/promotions/{made.id}")
+
+
+def test_where_all_are_explored_nobody_falls_to_nothing(clock: FakeClock) -> None:
+    experiment = draft(mail(adaptive=AdaptivePolicy()), by="test", now=clock())
+    plan, explored = experiment.definition.plan_of("men"), {CONTROL: 700, MENS: 9_100, WOMENS: 200}
+    ends = adapting_ends(experiment.definition, plan, explored, names_of(experiment))
+    assert ends == ("The split stops following the results here.",)
+
+
+def test_a_fixed_split_follows_nothing(site: Site) -> None:
+    site.sign_in("read", "write")
+    proposed(site)
+    assert "following the results" not in site.read("/inbox") + site.read(f"{PAGE}/promote/men")
 
 
 def test_a_proposal_tells_what_the_holdback_will_be_able_to_show(site: Site) -> None:
@@ -386,9 +470,11 @@ def test_a_segment_that_is_not_analysed_any_more_is_an_obstacle(site: Site) -> N
 def test_who_comes_second_is_told_that_it_has_moved_on(site: Site) -> None:
     site.sign_in("read", "write")
     made = proposed(site)
-    for _ in range(2):
-        site.submit("/inbox", f"/promotions/{made.id}/reject", reason="No.", back="inbox")
-    assert "Not rejected: It has moved on meanwhile; the page now shows where it stands." in site.read("/inbox")
+    own = f"/promotions/{made.id}"
+    assert site.submit("/inbox", f"{own}/reject", reason="No.", back="inbox").location == "/inbox"
+    for act, refused in (("reject", "Not rejected"), ("approve", "Not approved")):
+        assert site.submit("/inbox", f"{own}/{act}", reason="No.", back="inbox").location == own
+        assert f"{refused}: somebody was faster. Rejected 26 Jan 2026, 09:00 UTC by Ada." in site.read(own)
 
 
 def test_proposals_stand_newest_first_and_are_paged(winnow: Winnow, clock: FakeClock) -> None:

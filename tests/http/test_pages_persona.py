@@ -125,7 +125,7 @@ def test_the_table_has_every_figure_in_full(site: Site) -> None:
     made.store(site.winnow, "recent", made.report("recent", AT, persona=made.persona(typical=[formula, made.MONTHS])))
     answer = site.client.get("/segments/recent/persona.csv")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="recent-persona.csv"'
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
     assert tuple(rows[0]) == TABLE_COLUMNS
     told = {(row["section"], row["name"]): row for row in rows}
     assert told["size", "units"]["inside"] == "22393"

@@ -225,7 +225,7 @@ def test_taking_back_twice_is_refused_in_words(site: Site) -> None:
     address = f"/promotions/{the_promotion(site).id}"
     for _ in range(2):
         site.submit(PAGE, f"{address}/revert", reason="Enough.")
-    assert "Not taken back: It has moved on meanwhile; the page now shows where it stands." in site.read(address)
+    assert "Not taken back: somebody was faster. Taken back 26 Jan 2026, 09:00 UTC by Ada." in site.read(address)
     assert len(the_promotion(site).steps) == 4
 
 
@@ -241,7 +241,7 @@ def test_readers_cannot_take_back(site: Site) -> None:
     assert promoted(site) == MENS
 
 
-def test_after_the_stop_the_winner_stays_and_cannot_be_taken_back(site: Site) -> None:
+def test_after_the_stop_the_winner_stays_and_can_be_taken_back(site: Site) -> None:
     site.sign_in("read", "write")
     put_live(site)
     site.winnow.author.step("mail", "stop", actor="test")
@@ -249,7 +249,22 @@ def test_after_the_stop_the_winner_stays_and_cannot_be_taken_back(site: Site) ->
     assert site.winnow.author.get("mail").status is Status.STOPPED
     assert "Stopped: everybody sees Men’s e-mail." in page
     assert "Stopped: everybody sees No e-mail." in page
-    assert "Take it back…" not in page
+    assert "Take it back… Why? Kept in the history. All of Bought men’s goods then see No e-mail." in page
+    address = f"/promotions/{the_promotion(site).id}"
+    assert "Take it back? Say why, it is kept in the history. All of Bought men’s goods then" in site.read(address)
+    assert site.submit(address, f"{address}/revert", reason="Off brand.").status_code == 303
+    assert promoted(site) is None
+    assert "Stopped: everybody sees Men’s e-mail." not in site.read(PAGE)
+
+
+def test_of_an_archived_one_nothing_can_be_taken_back(site: Site) -> None:
+    site.sign_in("read", "write")
+    put_live(site)
+    for step in ("stop", "archive"):
+        site.winnow.author.step("mail", step, actor="test")
+    address = f"/promotions/{the_promotion(site).id}"
+    assert "Take it back" not in site.read(PAGE) + site.read(address)
+    assert "by hand" not in site.read(address)
 
 
 def test_proposals_survive_a_segment_that_the_analysis_does_not_know(site: Site) -> None:

@@ -340,23 +340,45 @@ def test_a_pause_of_ten_days_puts_every_date_off_by_ten_days(
 
 
 @pytest.mark.parametrize(
-    ("policy", "said"),
+    ("policy", "said", "listed"),
     [
-        (AT_ONCE, "Live, stopped Stopped: everybody sees Men’s e-mail."),
-        (POLICY, "Going live, stopped Stopped: everybody sees No e-mail."),
+        (AT_ONCE, "Live, stopped Stopped: everybody sees Men’s e-mail.", "Live since 26 Jan 2026"),
+        (POLICY, "Going live, stopped Stopped: everybody sees No e-mail.", "Was live from 26 Jan 2026"),
     ],
     ids=["live", "going live"],
 )
-def test_of_a_stopped_one_no_share_is_said(winnow: Winnow, policy: PromotionPolicy, said: str) -> None:
+def test_of_a_stopped_one_no_share_is_said(winnow: Winnow, policy: PromotionPolicy, said: str, listed: str) -> None:
     site = running(Site(winnow), policy)
     site.sign_in("read", "write")
     made = approved(site)
     site.winnow.author.step("mail", "stop", actor="test")
     page, own = site.read(PAGE), site.read(address(made))
     assert said in own
+    assert listed in page
     for words in ("95% see it", "50% see it", "are held back with", "still see No e-mail"):
         assert words not in own
         assert words not in page
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        (
+            AT_ONCE,
+            "only if harm is shown already: the experiment has been stopped, so at Winnow’s next step it is kept.",
+        ),
+        (POLICY, "at Winnow’s next step: the experiment has been stopped before it had its last share."),
+    ],
+    ids=["live", "going live"],
+)
+def test_after_a_stop_nothing_promises_to_watch_it(winnow: Winnow, policy: PromotionPolicy, said: str) -> None:
+    site = running(Site(winnow), policy)
+    site.sign_in("read")
+    made = approved(site)
+    site.winnow.author.step("mail", "stop", actor="test")
+    page = site.read(address(made))
+    assert f"Taken back by itself {said}" in page
+    assert "until it is kept" not in page
 
 
 def test_what_is_kept_and_stopped_holds_nobody_back(at_once: Site, clock: FakeClock) -> None:

@@ -135,6 +135,22 @@ def test_of_a_handful_in_another_segment_no_share_is_told(two: Site) -> None:
     assert "50%" not in said
 
 
+def test_with_a_segment_that_cannot_be_counted_nothing_is_known_to_be_shared(two: Site) -> None:
+    nobody = made.undefined("no_units", "Nobody is in this segment.")
+    empty = {"both": 0, "jaccard": 0.0, "share_of_this": 0.0, "share_of_other": nobody}
+    overlaps = [*made.card()["overlaps"], {**empty, "other": "odd"}]
+    uncountable = made.undefined("unregistered", "Its condition looks at what no profile can have.")
+    made.add_segment(two.winnow, "odd", "Odd")
+    made.store(two.winnow, "odd", made.report("odd", AT, card=uncountable, persona=uncountable))
+    made.store(two.winnow, "recent", made.report("recent", AT, card=made.card(overlaps=overlaps)))
+    assert "With 1 it shares nobody. With 1 it is not known." in two.read("/segments/recent")
+    made.store(two.winnow, "web", made.report("web", AT, card=made.card(overlaps=overlaps[2:])))
+    said = two.read("/segments/web")
+    assert "With 1 it is not known." in said
+    assert "There is no other segment" not in said
+    assert "With none" not in said
+
+
 def test_a_card_in_words(two: Site) -> None:
     two.winnow.author.attributes.create(
         Attribute(key="recency", name="Months since the last purchase", type=AttributeType.NUMBER), actor="test"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.services.segments.few import told
 from experiments.services.segments.ports import SegmentReport
 
 
 def point(report: SegmentReport) -> dict[str, Any]:
     """Return the numbers that a line through time is drawn of; each is a number or the reason why there is none."""
-    card = report.document["card"]
+    card = told(report.document)["card"]
     size, value, stability = (_part(card, name) for name in ("size", "value", "stability"))
     last = stability["weeks"][-1] if stability.get("weeks") else stability
     return {

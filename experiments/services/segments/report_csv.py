@@ -18,7 +18,7 @@ Document = Mapping[str, Any]
 
 
 def card_csv(report: Document) -> str:
-    """Return a row per number of the card, and per doubt."""
+    """Return a row per number of the card, and per doubt; `report` is what may be told of it."""
     return _table(CARD_COLUMNS, report["segment"], _card(report))
 
 

@@ -11,6 +11,7 @@ from experiments.domain.segment import Segment
 from experiments.services.paging import Stored
 from experiments.services.ports import OpenUnitOfWork, UnitOfWork
 from experiments.services.profiles.registry_read import every, every_stored
+from experiments.services.segments import few
 from experiments.services.segments.doubts import Doubt, doubts_at_once
 from experiments.services.segments.ports import CUSTOMERS, SegmentReport
 
@@ -41,7 +42,7 @@ class Reported:
         """Those of the report; where it is not made of the segment as it is now, what is known at once."""
         if self.report is None or self.state != "made":
             return self.at_once
-        return tuple(self.report.document["doubts"])
+        return tuple(few.told(self.report.document)["doubts"])
 
     @property
     def made(self) -> SegmentReport:
