@@ -30,7 +30,7 @@ def distributions_by_group(
     sizes
         Units of each group, those without rows included.
     """
-    thresholds = _thresholds(rows, quantile, min((size for size in sizes.values() if size), default=1))
+    thresholds = _thresholds(rows, quantile, max(sum(sizes.values()), 1))
     found = _by_bin(rows, keys, unit, thresholds) if thresholds else {}
     return {
         group: Distribution(
@@ -43,8 +43,9 @@ def distributions_by_group(
 def shares(quantile: float, units: int) -> list[float]:
     """Shares of all rows at which to put thresholds.
 
-    Near the quantile a fifth of the standard error √(q(1 - q)/units) apart (several rows of one unit only make it
-    larger), and wider and wider towards both ends: so the error of interpolating is small against that of sampling.
+    Near the quantile a fifth of the standard error √(q(1 - q)/units) of all units together apart (several rows of one
+    unit only make it larger), and wider and wider towards both ends, in step with the distance: so the error of
+    interpolating is small against that of sampling, for all of them and for a group of a hundred beside a million.
     """
     first = sqrt(quantile * (1 - quantile) / units) / 5
     ends = []

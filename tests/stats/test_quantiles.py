@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, norm
 
+from analysis.aggregate import aggregate
 from analysis.effects.arms import ArmPair, ArmValue
 from analysis.effects.means import wald_interval
 from analysis.effects.quantiles import (
@@ -26,6 +27,8 @@ from analysis.effects.quantiles import (
 )
 from analysis.estimate import Interval, Undefined
 from analysis.moments import Distribution
+from analysis.report import build
+from tests.stats.builders import at, events, exposures, metric, plan
 
 
 def test_the_median_of_a_hundred() -> None:
@@ -179,6 +182,25 @@ def test_whole_numbers_name_no_false_difference(lam: float, defined: int) -> Non
             false += abs(first.value - second.value) > 1.96 * sqrt(first.variance + second.variance)
     assert found == pytest.approx(defined, abs=1)
     assert false <= 0.05 * 60 + 4 * sqrt(60 * 0.05 * 0.95)
+
+
+@pytest.mark.parametrize("units", [40, 20_000], ids=["beside forty", "beside as many"])
+def test_a_large_segment_has_its_precision_whoever_is_beside_it(units: int) -> None:
+    """Lognormal values, 20,000 units of an arm: Var(upper decile) = .09/(n·f²) with f the density there."""
+    rng = np.random.default_rng(4)
+    rows = [
+        (f"{where}{n}", "ab"[n % 2], where, 1, at(0))
+        for where, size in (("l", 40_000), ("s", units))
+        for n in range(size)
+    ]
+    values = rng.lognormal(0.0, 1.0, len(rows)).tolist()
+    question = plan(metric(kind="quantile", quantile=0.9), segments=("l", "s"))
+    happened = [(unit, "visit", value, at(1)) for (unit, *_), value in zip(rows, values, strict=True)]
+    report = build(question, aggregate(exposures(rows), events(happened), question))
+    density = norm.pdf(norm.ppf(0.9)) / np.exp(norm.ppf(0.9))
+    for scope, size in ((report.overall, 40_000 + units), (report.segments[0], 40_000)):
+        expected = sqrt(2 * 0.09 / (size / 2)) / density
+        assert scope.metrics[0].comparisons[0].difference.std_error == pytest.approx(expected, rel=0.25)
 
 
 def test_degenerate_groups() -> None:
