@@ -17,6 +17,7 @@ from analysis.estimate import Comparison, Estimate, GuardrailState, Interval, Ou
 from analysis.in_rows import rows
 from analysis.inference.guardrails import guardrail_state, margin_in_question
 from analysis.intervals import multipliers
+from analysis.looking import standing
 from analysis.measured import InFamily, Measured
 from analysis.plan import MetricKind
 from analysis.reasons import UNDEFINED, Why
@@ -125,8 +126,15 @@ class _Family:
         self.low, self.high = family.ends.low.tolist(), family.ends.high.tolist()
         self.lift_low, self.lift_high = family.ends.lift_low.tolist(), family.ends.lift_high.tolist()
 
+        size = len(board.pairs)
+        earlier = [standing(board, scope) for scope in range(len(board.scopes))]
+        self.earlier = [earlier[row // size].get(board.pairs[row % size]) for row in range(len(self.p))]
+
     def words(self, row: int, effect: Effect) -> InFamilyWords:
         """The adjusted p-value, and the intervals of difference and lift."""
+        if (found := self.earlier[row]) is not None and not self.why_p[row]:
+            missing = UNDEFINED[self.why[row] or Why.UNBOUNDED]
+            return found.p_value, found.difference or missing, found.lift or missing
         if why := self.why[row]:
             p = UNDEFINED[self.why_p[row]] if self.why_p[row] else self._p_value(row, effect)
             return p, UNDEFINED[why], UNDEFINED[why]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from analysis.estimate import Finding, Undefined
 from analysis.inference.group_sequential import Spending, spending_boundaries
 from analysis.inference.repeated import repeated_p_value
 from analysis.intervals import PValues, multipliers
-from analysis.plan import Looks, Plan
+from analysis.plan import Looks, Plan, Standing
 from analysis.quality.exclusions import incomplete
 from analysis.tested import Tested
 
@@ -74,6 +75,23 @@ def fractions(board: Board, scope: int) -> tuple[float, ...] | None:
     if not now or (earlier and now <= earlier[-1]):
         return None
     return tuple(units / planned_units(board.plan, segment) for units in (*earlier, now))
+
+
+def standing(board: Board, scope: int) -> Mapping[tuple[str, str], Standing]:
+    """What stands of a scope, by (treatment, baseline), where this look decides nothing."""
+    plan = board.plan
+    if plan.looks is None or fractions(board, scope) is not None:
+        return {}
+    return {(one.treatment, one.baseline): one for one in plan.looks.standing.get(board.scopes[scope].segment, ())}
+
+
+def stands(board: Board, scope: int) -> bool:
+    """Whether an earlier look was the last one that decides anything here."""
+    return (
+        board.plan.looks is not None
+        and bool(board.arms.n[board.primary, scope].sum())
+        and (fractions(board, scope) is None)
+    )
 
 
 def planned_units(plan: Plan, segment: str | None) -> float:

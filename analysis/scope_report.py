@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
+from analysis import looking
 from analysis.arms import Summaries
 from analysis.board import Board
 from analysis.comparison_rows import MetricRows
@@ -118,7 +119,7 @@ def scope_report(
         critical=critical,
         early=data.early,
         maturing=incomplete(scope, board.table.maturing).get(plan.primary.key, 0),
-        concluded=frozenset(() if plan.looks is None else plan.looks.concluded.get(scope.segment, ())),
+        stands=looking.stands(board, number),
     )
     return ScopeReport(
         segment=scope.segment,

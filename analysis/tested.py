@@ -227,6 +227,8 @@ class _PairInverse:
     def lift_z(self, rows: Rows, lift: Floats) -> Floats:
         pairs, ratio = self.pairs.take(rows), 1.0 + lift
         variance = pairs.treatment.variance + ratio * ratio * pairs.baseline.variance
+        if pairs.common is not None:
+            variance = variance + lift * lift * pairs.common
         error = np.sqrt(np.where(self.exists[rows] & (variance > 0), variance, np.nan))
         return (pairs.treatment.value - ratio * pairs.baseline.value) / error
 

@@ -236,16 +236,21 @@ def distribution_value(distribution: Distribution | None, quantile: float) -> Ar
     Returns
     -------
     ArmValue
-        The smallest threshold that at least `quantile` of the rows do not exceed. Standard error (high - low)/(2z) with
-        low and high the same at quantile ∓ z·σ, z = 1.96 and σ the delta-method standard error of the share (Woodruff).
-        `Undefined("too_few_units")` where these ends are outside of the values, `Undefined("zero_variance")` where they
-        are fewer than three thresholds apart, and those of `ratio_value`.
+        Where the share of rows reaches `quantile`, between two thresholds on the straight line from one to the other.
+        Standard error (high - low)/(2z) with low and high the same at quantile ∓ z·σ, z = 1.96 and σ the delta-method
+        standard error of the share (Woodruff), that of the next threshold brought to the quantile by √(q(1 - q)).
+        `Undefined("too_few_units")` where these ends are outside of the values, and those of `ratio_value`.
 
     Notes
     -----
-    As `clustered_quantile`, but at thresholds instead of order statistics, so that arms of several segments merge;
-    right as long as thresholds are dense against the standard error. Woodruff, "Confidence intervals for medians and
-    other position measures", JASA 47 (1952), pp. 635-646.
+    As `clustered_quantile`, but at thresholds instead of order statistics, so that arms of several segments merge.
+    Woodruff, "Confidence intervals for medians and other position measures", JASA 47 (1952), pp. 635-646.
+
+    On the straight line the quantile moves in proportion to the shares, also where the distance of two thresholds is
+    large against the interval: of values in steps (items, prices) and of arms whose quantile lies far from that of all.
+    Read off the thresholds themselves, with one step between them, upper deciles of Poisson(20) err in .2 of A/A tests;
+    on the line in .03 to .07. At a value that holds the rows just below the quantile, and few units, they err more: the
+    median of a geometric law (.51 up to 2) in .12 of tests of 500 units an arm, .05 of 5,000.
     """
     if distribution is None:
         return too_few_units(0)
@@ -253,17 +258,31 @@ def distribution_value(distribution: Distribution | None, quantile: float) -> Ar
     if isinstance(reason := shares[-1], Undefined):
         return reason
     values = np.array([1.0 if isinstance(share, Undefined) else share.value for share in shares])
-    at = _first_reaching(values, quantile)
-    found = shares[min(at, len(shares) - 1)]
-    spread = 0.0 if isinstance(found, Undefined) else sqrt(found.variance)
-    reach = critical_value(0.05) * spread
-    low, high = _first_reaching(values, quantile - reach), _first_reaching(values, quantile + reach)
-    if quantile - reach <= 0 or high >= len(values) or values[0] > quantile - reach:
+    found = shares[min(_first_reaching(values, quantile), len(shares) - 1)]
+    reach = 0.0 if isinstance(found, Undefined) else critical_value(0.05) * _error_at(quantile, found)
+    if quantile - reach <= 0 or values[-1] < quantile + reach or values[0] > quantile - reach:
         return TOO_FEW
-    if high - low < FEWEST_STEPS:
+    low, value, high = (_on_the_line(distribution.thresholds, values, quantile + way * reach) for way in (-1, 0, 1))
+    error = (high - low) / (2 * critical_value(0.05))
+    if not error > 0:
         return TIED
-    error = (distribution.thresholds[high] - distribution.thresholds[low]) / (2 * critical_value(0.05))
-    return ArmValue(value=distribution.thresholds[at], variance=error * error, degrees_of_freedom=inf)
+    return ArmValue(value=value, variance=error * error, degrees_of_freedom=inf)
+
+
+def _error_at(quantile: float, share: ArmValue) -> float:
+    """The standard error of a share, brought to the quantile beside it; its clusters are the same."""
+    own = share.value * (1 - share.value)
+    return sqrt(share.variance * (quantile * (1 - quantile) / own if own > 0 else 1.0))
+
+
+def _on_the_line(thresholds: Sequence[float], shares: NDArray[np.float64], quantile: float) -> float:
+    """Where the shares, joined by straight lines, reach the quantile."""
+    after = min(_first_reaching(shares, quantile), len(shares) - 1)
+    if after == 0:
+        return thresholds[0]
+    below, above = thresholds[after - 1], thresholds[after]
+    part = (quantile - shares[after - 1]) / (shares[after] - shares[after - 1])
+    return below + min(float(part), 1.0) * (above - below)
 
 
 def _first_reaching(shares: NDArray[np.float64], quantile: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.estimate import Comparison, Finding, Undefined
+from analysis.estimate import Comparison, Finding, Interval, Undefined
 from analysis.plan import Plan
 from analysis.reasons import hopeless
 from analysis.remembered import remembered
@@ -28,8 +28,8 @@ class Contest:
         Findings that forbid any conclusion: the first for good, the second for now.
     maturing
         Units that are in and too recent to count.
-    concluded
-        Pairs (better, worse) that an earlier look has shown: they stand where this one decides nothing.
+    stands
+        This look decides nothing: what an earlier one has found stands.
     """
 
     plan: Plan
@@ -39,7 +39,7 @@ class Contest:
     critical: Sequence[Finding]
     early: Sequence[Finding]
     maturing: int = 0
-    concluded: frozenset[Pair] = frozenset()
+    stands: bool = False
 
     @remembered
     def measured(self) -> list[str]:
@@ -61,17 +61,15 @@ class Contest:
     def _sign(self) -> float:
         return 1.0 if self.plan.primary.direction == "increase" else -1.0
 
-    @remembered
-    def is_spent(self) -> bool:
-        """Whether this look decides nothing, as no error rate is left for it."""
-        return any(_is_spent(one.p_value_adjusted) for one in self.comparisons.values())
-
     def advantage(self, variant: str, other: str) -> float:
         """How much better `variant` is, in the direction that is wished for; 0 where that is unknown."""
         sign = self._sign
         if (variant, other) not in self.comparisons:
             variant, other, sign = other, variant, -sign
-        value = self.comparisons[variant, other].difference.value
+        compared = self.comparisons[variant, other]
+        if self.stands:
+            return sign * direction_shown(compared)
+        value = compared.difference.value
         return 0.0 if isinstance(value, Undefined) else sign * value
 
     def promising(self) -> list[str]:
@@ -92,10 +90,12 @@ class Contest:
         """Better than the other, significantly within the family."""
         compared = self.comparisons.get((variant, other)) or self.comparisons.get((other, variant))
         p = None if compared is None else compared.p_value_adjusted
-        if _is_spent(p):
-            return (variant, other) in self.concluded
         return isinstance(p, float) and p < self.plan.alpha and self.advantage(variant, other) > 0
 
 
-def _is_spent(p: float | Undefined | None) -> bool:
-    return isinstance(p, Undefined) and p.reason == "nothing_to_spend"
+def direction_shown(compared: Comparison) -> float:
+    """Which way a significant difference goes, as its interval does: where an earlier look stands, numbers went on."""
+    interval, value = compared.difference_in_family, compared.difference.value
+    if isinstance(interval, Interval):
+        return interval.low + interval.high
+    return 0.0 if isinstance(value, Undefined) else value

@@ -178,8 +178,8 @@ def _pair_level(loadings: list[float], critical: float, alpha: float, treatments
     others, at most C(k - a, 2), each rejected with this level at most. Together alpha, whatever a is; where a ≥ k - 1
     no such pair is left, and D(a) ≤ alpha.
     """
-    falling = sorted(loadings)
-    spent = [dunnett_p(critical, falling[:equal]) if equal else 0.0 for equal in range(max(treatments - 1, 1))]
+    rising = sorted(loadings)
+    spent = [dunnett_p(critical, rising[:equal]) if equal else 0.0 for equal in range(max(treatments - 1, 1))]
     level = min((alpha - chance) / max(comb(treatments - equal, 2), 1) for equal, chance in enumerate(spent))
     return level if level > 0 else nan
 

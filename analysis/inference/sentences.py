@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 
 from analysis.estimate import Finding, Undefined
-from analysis.inference.contest import Contest
+from analysis.inference.contest import Contest, direction_shown
 from analysis.wording import are, number, percentage
 
 # The end of an interval where a p-value meets alpha: 0, but for what floats lose.
@@ -55,7 +55,7 @@ def undecided(contest: Contest) -> str:
         why = f"{label} cannot be tested. {reason.message} More {units} like these will not change that."
         return f"No winner for {_where(contest)}: {why}" + _was_better(contest)
     shown = ". ".join((_against_control(contest), *among))
-    if contest.is_spent:
+    if contest.stands:
         return f"No winner for {_where(contest)}: {shown}." + _found_earlier(contest) + _was_better(contest)
     return f"No winner yet for {_where(contest)}: {shown}." + _was_better(contest)
 
@@ -75,9 +75,9 @@ def _against_control(contest: Contest) -> str:
 def _nothing_more(contest: Contest, *, other: bool) -> str:
     """A difference may be sure enough alone, and not among as many as are looked at."""
     # Where looks have ended, nothing is promising any more.
-    alone, control = [] if contest.is_spent else contest.promising(), _name(contest, contest.plan.control)
+    alone, control = [] if contest.stands else contest.promising(), _name(contest, contest.plan.control)
     if not alone:
-        when = "was shown while looks decided" if contest.is_spent else "is shown"
+        when = "was shown while looks decided" if contest.stands else "is shown"
         return f"no {'other ' if other else ''}difference from {control} {when}"
     verb = "looks" if len(alone) == 1 else "look"
     return (
@@ -94,7 +94,7 @@ def _among_treatments(contest: Contest) -> Iterator[str]:
 
 def _found_earlier(contest: Contest) -> str:
     """Numbers go on changing after the last look that may decide; what was decided does not."""
-    if not contest.is_spent:
+    if not contest.stands:
         return ""
     return " That stands as the last look left it: since then no error rate is left, or nobody new has come."
 
@@ -137,18 +137,16 @@ def _change(contest: Contest, variant: str) -> tuple[str, str]:
     compared = contest.comparisons[pair]
     unit: Callable[[float], str] = percentage
     value, interval = compared.lift.value, compared.lift_in_family
-    no_percentage = isinstance(value, Undefined) or (isinstance(interval, Undefined) and not contest.is_spent)
-    if no_percentage:
+    if isinstance(value, Undefined) or isinstance(interval, Undefined):
         value, interval, unit = compared.difference.value, compared.difference_in_family, number
-    if isinstance(value, Undefined):
+    if isinstance(value, Undefined) or isinstance(interval, Undefined):
         return f"{_metric(contest)} higher or lower", ""
-    if isinstance(interval, Undefined):
-        by_now = "by now " if contest.is_spent else ""
-        return f"{_metric(contest)} {by_now}{unit(abs(value))} {'higher' if value > 0 else 'lower'}", ""
-    higher = value > 0
+    higher = (direction_shown(compared) if contest.stands else value) > 0
     # 0 - x, not -x: there is no "-0%".
     low, high = (interval.low, interval.high) if higher else (0 - interval.high, 0 - interval.low)
-    change = f"{_metric(contest)} {unit(abs(value))} {'higher' if higher else 'lower'}"
+    # What is measured by now is not what that look has measured.
+    by = "" if contest.stands else f"{unit(abs(value))} "
+    change = f"{_metric(contest)} {by}{'higher' if higher else 'lower'}"
     return change, f" ({_range(low, high, unit)})"
 
 

@@ -1,7 +1,7 @@
 """What to compare, how, and how sure one wants to be: everything the engine needs besides the data."""
 
 from analysis.plan.cell import Cell
-from analysis.plan.looks import EffectPrior, Looks
+from analysis.plan.looks import EffectPrior, Looks, Standing
 from analysis.plan.metric import Covariate, MetricPlan
 from analysis.plan.plan import Plan
 from analysis.plan.words import (
@@ -33,5 +33,6 @@ __all__ = [
     "Plan",
     "PlanError",
     "SpendingShape",
+    "Standing",
     "StoppingRule",
 ]

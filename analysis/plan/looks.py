@@ -6,7 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
+from analysis.estimate import Interval
 from analysis.plan.words import LEAST_TUNED_FOR_UNITS, PlanError, SpendingShape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a look that decided found of a treatment and its baseline, on the primary metric and in its family.
+
+    `difference` and `lift` are None where there was no interval.
+    """
+
+    treatment: str
+    baseline: str
+    p_value: float
+    difference: Interval | None = None
+    lift: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +37,9 @@ class Looks:
     earlier_units
         Units with an outcome on the primary metric at the looks before this one, in the order of time: by segment, and
         under None for all together. Looks need not have been planned; what matters is that none is left out.
-    concluded
-        By segment, and under None for all together: which variant was shown to be better than which, (better, worse),
-        at the last of those looks. It stands where this look has nothing to spend: a sequential test that has rejected
-        has rejected.
+    standing
+        By segment, and under None for all together: what the last of those looks that could decide has found. It stands
+        where this look has nothing to spend.
     shape
         `obrien_fleming` spends late (hard to stop early), `pocock` evenly.
 
@@ -38,7 +52,7 @@ class Looks:
     planned_units: int
     planned_by_segment: Mapping[str, int] = field(default_factory=dict)
     earlier_units: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
-    concluded: Mapping[str | None, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    standing: Mapping[str | None, tuple[Standing, ...]] = field(default_factory=dict)
     shape: SpendingShape = "obrien_fleming"
 
     def __post_init__(self) -> None:

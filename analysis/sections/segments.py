@@ -18,6 +18,7 @@ from analysis.estimate import (
     Selected,
     Undefined,
 )
+from analysis.inference.contest import direction_shown
 from analysis.inference.recommend import Names, recommend
 from analysis.inference.sequential import mixture_scale
 from analysis.inference.side_by_side import compare_segments
@@ -167,8 +168,8 @@ def _unfit(board: Board, number: int, scope: ScopeReport) -> frozenset[str]:
     plan = board.plan
     worse = set(plan.variants) - set(board.scopes[number].current)
     for one in scope.metrics[board.primary].comparisons:
-        p, value = one.p_value_adjusted, one.difference.value
-        if isinstance(p, float) and p < plan.alpha and isinstance(value, float) and value:
-            treatment_is_better = (value > 0) == (plan.primary.direction == "increase")
+        p, shown = one.p_value_adjusted, direction_shown(one)
+        if isinstance(p, float) and p < plan.alpha and shown:
+            treatment_is_better = (shown > 0) == (plan.primary.direction == "increase")
             worse.add(one.baseline if treatment_is_better else one.treatment)
     return frozenset(worse)

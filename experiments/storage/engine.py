@@ -216,6 +216,8 @@ def is_gone(error: BaseException) -> bool:
 
 def _is_our_own_promise(context: ExceptionContext) -> bool:
     """Writing where we said that we only read is a mistake of ours, whatever the server is."""
+    if getattr(context.original_exception, "sqlstate", None) not in _ONLY_READS:
+        return False
     connection = context.connection
     return connection is not None and bool(connection.get_execution_options().get("postgresql_readonly"))
 

@@ -13,7 +13,7 @@ from scipy.stats import norm
 from analysis.estimate import Interval, Outlook, Undefined
 from analysis.inference.sequential import always_valid_p, mixture_scale, multiplier
 from analysis.moments import ArmKey, ArrivalKey, MetricKey, Moments
-from analysis.plan import Cell, Looks
+from analysis.plan import Cell, Looks, Standing
 from analysis.report import build
 from tests.stats.builders import at, comparison, metric, plan, segment, table
 from tests.stats.exact_means import mean_with, means
@@ -61,35 +61,79 @@ def test_the_same_units_again_have_nothing_to_spend(last: int) -> None:
     assert row.p_value_adjusted.reason == "nothing_to_spend"
 
 
-B_IS_BETTER = {"all": (("b", "a"),), None: (("b", "a"),)}
-A_IS_BETTER = {"all": (("a", "b"),), None: (("a", "b"),)}
+def standing(p_value: float, low: float, high: float) -> dict[str | None, tuple[Standing, ...]]:
+    """What a look has found of b against a, alike over all and in the segment; of means of 10 and about."""
+    difference = Interval(low=low, high=high, level=0.95, method="by hand")
+    lift = Interval(low=low / 10, high=high / 10, level=0.95, method="by hand")
+    found = Standing(treatment="b", baseline="a", p_value=p_value, difference=difference, lift=lift)
+    return {"all": (found,), None: (found,)}
+
+
+B_IS_BETTER = standing(0.01, 0.5, 1.5)
 
 
 @pytest.mark.parametrize(
-    ("concluded", "outcome", "advice"),
+    ("found", "verdict", "says"),
     [
-        pytest.param(B_IS_BETTER, "winner", "one_for_all", id="b was shown to be better"),
-        pytest.param(A_IS_BETTER, "control_wins", "none", id="a was"),
-        pytest.param({}, "undecided", "wait", id="nobody was"),
+        pytest.param(B_IS_BETTER, ("winner", "one_for_all"), "are higher than with a (between 5.0% and 15%)", id="b"),
+        pytest.param(standing(0.01, -1.5, -0.5), ("control_wins", "none"), "are lower (between 5.0% and 15%)", id="a"),
+        pytest.param(standing(0.2, -0.5, 1.5), ("undecided", "wait"), "no difference from a was shown", id="nobody"),
+        pytest.param({}, ("undecided", "wait"), "no difference from a was shown", id="nothing"),
     ],
 )
-@pytest.mark.parametrize("last", [2_000, 2_500])
-def test_what_the_last_look_decided_stands(concluded: Any, outcome: str, advice: str, last: int) -> None:
+@pytest.mark.parametrize(("last", "by_now"), [(2_000, 10.01), (2_500, 9.99)])
+def test_what_the_last_look_decided_stands(
+    found: Any, verdict: tuple[str, str], says: str, last: int, by_now: float
+) -> None:
     """Planned for 2,000 units, of which some may have been erased since: whatever the numbers say by now."""
-    looks = Looks(planned_units=last, earlier_units={"all": (1_000, last), None: (1_000, last)}, concluded=concluded)
-    found = means((10, 0.01), (10.01, 0.01), stopping_rule="group_sequential", looks=looks)
-    for scope in (found.overall, *found.segments):
-        assert scope.verdict.outcome == outcome
+    earlier = {"all": (1_000, last), None: (1_000, last)}
+    looks = Looks(planned_units=last, earlier_units=earlier, standing=found)
+    report = means((10, 0.01), (by_now, 0.01), stopping_rule="group_sequential", looks=looks)
+    for scope in (report.overall, *report.segments):
+        assert (scope.verdict.outcome, report.recommendation.advice) == verdict
+        assert says in scope.verdict.sentence
         assert "That stands as the last look left it" in scope.verdict.sentence
         assert " yet" not in scope.verdict.sentence
-    assert found.recommendation.advice == advice
+        row = comparison(scope)
+        if found:
+            ((one,), _) = found.values()
+            assert (row.p_value_adjusted, row.difference_in_family) == (one.p_value, one.difference)
+            assert row.lift_in_family == one.lift
 
 
 def test_what_an_earlier_look_decided_does_not_bind_one_that_decides() -> None:
-    looks = Looks(planned_units=2_000, earlier_units={"all": (1_000,), None: (1_000,)}, concluded=B_IS_BETTER)
+    looks = Looks(planned_units=2_000, earlier_units={"all": (1_000,), None: (1_000,)}, standing=B_IS_BETTER)
     found = means((10, 0.01), (10.01, 0.01), stopping_rule="group_sequential", looks=looks)
     assert found.overall.verdict.outcome == "undecided"
     assert "last look" not in found.overall.verdict.sentence
+
+
+def test_who_was_shown_to_be_worse_somewhere_is_not_advised_for_everybody() -> None:
+    """b won over all, and lost to c in x: a look that decides nothing knows that, too."""
+
+    def found(treatment: str, baseline: str, low: float) -> Standing:
+        ends = Interval(low=low, high=low + 1.0, level=0.95, method="by hand")
+        return Standing(treatment=treatment, baseline=baseline, p_value=0.01, difference=ends, lift=ends)
+
+    over_all = found("b", "a", 1.0), found("c", "a", 0.1), found("c", "b", -2.0)
+    in_x = (found("c", "b", 0.5),)
+    looks = Looks(
+        planned_units=6_000,
+        earlier_units={None: (6_000,), "x": (3_000,), "y": (3_000,)},
+        standing={None: over_all, "x": in_x},
+    )
+    arms = {(1, where, arm): {"visits": mean_with(10.0, 0.05)} for where in "xy" for arm in "abc"}
+    question = plan(
+        metric(kind="mean"),
+        variants="abc",
+        segments="xy",
+        stopping_rule="group_sequential",
+        family="bonferroni",
+        looks=looks,
+    )
+    report = build(question, table(arms))
+    assert (report.overall.verdict.outcome, report.overall.verdict.variant) == ("winner", "b")
+    assert report.recommendation.advice != "one_for_all"
 
 
 def test_segments_of_a_group_sequential_plan_expect_equal_shares_unless_told() -> None:

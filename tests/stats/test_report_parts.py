@@ -118,7 +118,8 @@ def test_medians_of_rows_in_the_report() -> None:
     found = segment(build(question, table(sums, distributions=known)))
     for arm, of in zip(found.metrics[0].arms, rows.values(), strict=True):
         values = sorted(value for unit in of for value in unit)
-        assert arm.value == values[-(-len(values) // 2) - 1]
+        middle = -(-len(values) // 2) - 1
+        assert values[middle - 1] < arm.value <= values[middle], "between the thresholds, which are all values"
     row = comparison(found)
     # Var(median) = 1/(4·rows·f²) with f = 1/(2·scale) at the median of an exponential law.
     counts = [sum(map(len, of)) for of in rows.values()]

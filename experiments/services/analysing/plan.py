@@ -68,9 +68,11 @@ def canonical(plan: Plan) -> str:
     if plan.looks is not None:
         looks = document["looks"]
         looks["earlier_units"] = _by_segment(plan.looks.earlier_units)
-        # Not there before anything was concluded: so were all plans of earlier releases.
-        if looks.pop("concluded"):
-            looks["concluded"] = _by_segment(plan.looks.concluded)
+        # Plans of earlier releases had none, nor has a first look.
+        if looks.pop("standing"):
+            looks["standing"] = _by_segment(
+                {segment: tuple(map(asdict, found)) for segment, found in plan.looks.standing.items()}
+            )
     return canonical_json(document)
 
 
@@ -86,7 +88,7 @@ def _looks(rules: AnalysisPlan, earlier: EarlierLooks) -> Looks | None:
     return Looks(
         planned_units=rules.planned_units,
         earlier_units=earlier.units,
-        concluded=earlier.concluded,
+        standing=earlier.standing,
         shape=rules.spending.value,
     )
 

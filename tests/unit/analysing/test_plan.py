@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from analysis import plan as engine
+from analysis.estimate import Interval
 from experiments.domain import policy
 from experiments.domain.adaptive import AdaptivePolicy
 from experiments.domain.allocation import Allocation
@@ -78,13 +79,13 @@ def test_every_look_changes_the_hash_of_what_was_asked() -> None:
     assert '"all_together":[500,900]' in canonical(planned(GROUPED, LOOKS))
 
 
-def test_what_was_concluded_is_part_of_what_is_asked() -> None:
-    found = EarlierLooks(units=UNITS, concluded={None: (("b", "a"),)})
-    assert planned(GROUPED, found).looks == engine.Looks(
-        planned_units=40_000, earlier_units=UNITS, concluded={None: (("b", "a"),)}, shape="pocock"
-    )
-    assert '"concluded":{"all_together":[["b","a"]],"segments":{}}' in canonical(planned(GROUPED, found))
-    assert "concluded" not in canonical(planned(GROUPED, LOOKS)), "snapshots of earlier releases verify"
+def test_what_stands_is_part_of_what_is_asked() -> None:
+    found = EarlierLooks(units=UNITS, standing={None: (engine.Standing(treatment="b", baseline="a", p_value=0.01),)})
+    looks = engine.Looks(planned_units=40_000, earlier_units=UNITS, standing=found.standing, shape="pocock")
+    assert planned(GROUPED, found).looks == looks
+    told = '{"baseline":"a","difference":null,"lift":null,"p_value":0.01,"treatment":"b"}'
+    assert f'"standing":{{"all_together":[{told}],"segments":{{}}}}' in canonical(planned(GROUPED, found))
+    assert "standing" not in canonical(planned(GROUPED, LOOKS))
 
 
 def test_looks_are_what_stored_reports_had_each_once_and_ascending() -> None:
@@ -97,15 +98,21 @@ def test_looks_are_what_stored_reports_had_each_once_and_ascending() -> None:
 
 
 def test_the_last_look_that_decided_is_what_stands() -> None:
-    """b is better in `mens` and, where less is better, worse; a later look that could not decide changes nothing."""
-    shown, lost, spent = report(scope("mens")), report(scope("mens")), report(scope("mens"))
-    lost["overall"]["metrics"][0]["direction"] = "decrease"
-    lost["segments"][0]["metrics"][0]["comparisons"][0]["p_value_adjusted"] = 0.05
+    """A later look that could not decide changes nothing; one that could takes its place."""
+    shown, later, spent = (report(scope("mens", low=low)) for low in (0.1, 0.2, 0.3))
     for one in (spent["overall"], *spent["segments"]):
         one["metrics"][0]["comparisons"][0]["p_value_adjusted"] = UNDEFINED
-    assert earlier_looks([shown]).concluded == {None: (("b", "a"),), "mens": (("b", "a"),)}
-    assert earlier_looks([shown, spent]) == earlier_looks([shown])
-    assert earlier_looks([shown, lost, spent]).concluded == {None: (("a", "b"),)}
+    later["overall"]["metrics"][0]["comparisons"][0]["lift_in_family"] = UNDEFINED
+
+    def found(low: float, *, lift: bool = True) -> tuple[engine.Standing]:
+        ends = Interval(low=low, high=0.5, level=0.95, method="by hand")
+        return (
+            engine.Standing(treatment="b", baseline="a", p_value=0.0004, difference=ends, lift=ends if lift else None),
+        )
+
+    assert earlier_looks([shown]).standing == {None: found(0.1), "mens": found(0.1)}
+    assert earlier_looks([shown, spent]).standing == earlier_looks([shown]).standing
+    assert earlier_looks([shown, later, spent]).standing == {None: found(0.1, lift=False), "mens": found(0.2)}
 
 
 @pytest.mark.parametrize("family", Family)
