@@ -82,7 +82,7 @@ def rotate(webhook_id: str) -> None:
 @webhooks.command()
 @_ID
 def test(webhook_id: str) -> None:
-    """Send a test notice to one webhook; the worker does so within seconds."""
+    """Send a test notice to one webhook; the worker does so within seconds, or a minute after it failed to reach it."""
     letter = wired().webhooks.test(webhook_id, actor=ACTOR)
     click.echo(f"Delivery {letter.delivery.id} is in the outbox.")
 

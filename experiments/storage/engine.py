@@ -35,11 +35,10 @@ _POSTGRES_SETTINGS = {
     # Big reads are always read to their end: plan them for all of their rows, not for the first ones.
     "cursor_tuple_fraction": "1.0",
 }
-_GONE_STATES = {
-    "25P03",  # idle in a transaction for too long
-    "25P04",  # a transaction for too long
-    "25006",  # a server that only reads, such as one that was a primary
-}
+_ENDED_STATES = {"25P03", "25P04"}
+"""Idle in a transaction for too long; a transaction for too long."""
+_ONLY_READS = "25006"
+"""A server that only reads, such as one that was a primary."""
 _NOT_SUPPORTED = "0A000"
 """Among much else: a transaction that would write, on a server in recovery."""
 
@@ -211,12 +210,12 @@ def is_gone(error: BaseException) -> bool:
     The driver calls these errors internal, or not supported, as it does mistakes of ours.
     """
     state = getattr(error, "sqlstate", None)
-    return state in _GONE_STATES or (state == _NOT_SUPPORTED and "recovery" in str(error))
+    return state in _ENDED_STATES or state == _ONLY_READS or (state == _NOT_SUPPORTED and "recovery" in str(error))
 
 
 def _is_our_own_promise(context: ExceptionContext) -> bool:
     """Writing where we said that we only read is a mistake of ours, whatever the server is."""
-    if getattr(context.original_exception, "sqlstate", None) not in _ONLY_READS:
+    if getattr(context.original_exception, "sqlstate", None) in _ENDED_STATES:
         return False
     connection = context.connection
     return connection is not None and bool(connection.get_execution_options().get("postgresql_readonly"))

@@ -222,6 +222,15 @@ def test_a_session_that_the_server_ended_is_a_database_that_is_unavailable(postg
 
 
 @pytest.mark.slow
+def test_so_is_one_that_was_ended_while_it_only_read(postgres_url):
+    engine = make_engine(postgres_url)
+    with pytest.raises(Unavailable) as refusal:
+        _until_it_is_ended(reading(engine), *_ENDED["idle in a transaction"], "engine")
+    assert refusal.value.code == "database_unavailable"
+    engine.dispose()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("opened", "mistake"),
     [
