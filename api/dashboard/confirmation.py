@@ -16,7 +16,7 @@ from api.dashboard.reasons import reasons_of
 from api.dashboard.standing import declined_before, live_in
 from api.dashboard.taking_part import who_takes_part
 from experiments.domain.decision import Action
-from experiments.domain.experiment import Experiment
+from experiments.domain.experiment import UNDER_WAY, Experiment
 from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion
 from experiments.services.promoting.proposals import Proposal
@@ -81,7 +81,7 @@ def confirmation(
         after=split_of(experiment, after, names, None if is_first else variant, exploring_next(policy, variant))
         if after and variant
         else None,
-        traffic=who_takes_part(experiment.definition, plan, names, layer),
+        traffic=who_takes_part(experiment.definition, plan, names, layer) if experiment.status in UNDER_WAY else "",
         is_first=is_first,
         elsewhere=experiment.definition.is_split_elsewhere,
         coming=(

@@ -56,6 +56,7 @@ def _rest(doubt: Doubt, short: str) -> str:
     """What the sentence says beyond the words above it: `Unstable: 20% leave` without its beginning."""
     if doubt.other is not None:
         head, colon, rest = doubt.sentence.partition(": ")
-        return say.sentence(rest if colon and doubt.other in head else doubt.sentence)
+        # Of a handful it says what the words above say, with a key in place of the name.
+        return say.sentence(rest if doubt.other in head else doubt.sentence) if colon else ""
     is_told = doubt.sentence.startswith((f"{short}:", f"{short}."))
     return say.sentence(doubt.sentence.removeprefix(short).lstrip(":. ") if is_told else doubt.sentence)

@@ -20,7 +20,7 @@ from experiments.domain.allocation import Allocation
 from experiments.domain.decision import Action
 from experiments.domain.definition import Definition, SegmentPlan
 from experiments.domain.evidence import Evidence
-from experiments.domain.experiment import Experiment, Status
+from experiments.domain.experiment import UNDER_WAY, Experiment, Status
 from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion, PromotionState, share_plan
 from experiments.services.promoting.proposals import Proposal
@@ -80,21 +80,17 @@ def waiting_of(
         guardrails=guardrails_of_evidence(evidence, names),
         before=_before(experiment, plan, names, layer),
         after=_after(experiment, promotion, after, names),
-        traffic=who_takes_part(definition, plan, names, layer) if _may_go_live(experiment) else "",
+        traffic=who_takes_part(definition, plan, names, layer) if experiment.status in UNDER_WAY else "",
         coming=(
             *adapting_ends(definition, plan, after.allocation.weights_bp if after else {}, names),
             *coming(experiment, names, present_bp),
         )
-        if _may_go_live(experiment)
+        if experiment.status in UNDER_WAY
         else (),
         obstacles=_obstacles(promotion, present),
         outdated=not speaks,
         trusted=not evidence.critical,
     )
-
-
-def _may_go_live(experiment: Experiment) -> bool:
-    return experiment.status in (Status.RUNNING, Status.PAUSED)
 
 
 def _before(experiment: Experiment, plan: SegmentPlan | None, names: Names, layer: Layer | None) -> Split:
@@ -132,7 +128,7 @@ def _plan_after(
 def _after(experiment: Experiment, promotion: Promotion, after: SegmentPlan | None, names: Names) -> Split:
     if after is None:
         return _split(experiment, None, names)
-    if not _may_go_live(experiment):
+    if experiment.status not in UNDER_WAY:
         return Split(sentence="Nothing: the experiment has been stopped.", pieces=())
     exploring = exploring_next(experiment.definition.promotion, promotion.variant)
     return split_of(experiment, after.allocation, names, after.promoted, exploring)

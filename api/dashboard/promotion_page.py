@@ -15,7 +15,7 @@ from api.dashboard.names import names_of
 from api.dashboard.realised import Realised, realised_of
 from api.dashboard.reasons import in_words, reasons_of
 from api.dashboard.standing import WORDS, Standing, person_of, standing_of, watched_since
-from api.dashboard.taking_part import who_takes_part
+from api.dashboard.taking_part import of_those, who_takes_part
 from experiments.domain.experiment import Experiment
 from experiments.domain.layer import Layer
 from experiments.domain.promotion import Promotion, PromotionState, PromotionStep
@@ -93,7 +93,13 @@ def promotion_page(
         if plan and standing.is_shown
         else None,
         traffic=who_takes_part(definition, plan, names, layer) if standing.is_shown else "",
-        steps=tuple(_steps(promotion, names.segment(promotion.segment), elsewhere=definition.is_split_elsewhere)),
+        steps=tuple(
+            _steps(
+                promotion,
+                f"{names.segment(promotion.segment)}{of_those(definition, plan)}",
+                elsewhere=definition.is_split_elsewhere,
+            )
+        ),
         lead=lead(definition, promotion.evidence, promotion.variant, names),
         facts=facts_of(definition, promotion.evidence, names, measure),
         guardrails=guardrails_of_evidence(promotion.evidence, names),

@@ -57,6 +57,8 @@ SPEAK_FOR_THEMSELVES = frozenset(
 )
 """Codes whose own sentences have no keys in them; as have the verdicts, whose codes are the outcomes of a report."""
 
+# Of a promotion; `illegal_transition` is the experiment's.
+_MOVED_ON = re.compile(r"already_[a-z]+|illegal_[a-z]+_to_[a-z]+")
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 
 
@@ -67,7 +69,7 @@ def reasons_of(decision: Decision) -> tuple[str, ...]:
 
 def has_moved_on(refusal: DomainError) -> bool:
     """Whether somebody else was faster."""
-    return refusal.code not in SENTENCES and refusal.code.startswith(("already_", "illegal_"))
+    return refusal.code not in SENTENCES and _MOVED_ON.fullmatch(refusal.code) is not None
 
 
 def refusal_in_words(refusal: DomainError) -> str:

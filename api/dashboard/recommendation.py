@@ -155,9 +155,14 @@ def _held(
     said = " ".join(_under_way(stages, names, elsewhere=experiment.definition.is_split_elsewhere))
     if found.advice == "one_for_all" and any(units for one in rest for _, units in one.evidence.units):
         others = "The others have not decided by themselves" if said else "No segment has decided by itself"
-        return f"{said} {others} yet: wait for that, or set the split by hand. {WHO_SETS_IT}".strip()
+        return f"{said} {others} yet: wait for that{_or_by_hand(experiment)}".strip()
     left = still_open(experiment, report, rest, names) or ("Nothing else is to be done." if said else "")
     return f"{said} {left}".strip()
+
+
+def _or_by_hand(experiment: Experiment) -> str:
+    """Weights do nothing where another system splits."""
+    return "." if experiment.definition.is_split_elsewhere else f", or set the split by hand. {WHO_SETS_IT}"
 
 
 def _stage(one: Proposal) -> PromotionState | None:

@@ -182,15 +182,15 @@ def _sentence(experiment: Experiment, promotion: Promotion, names: Names, since:
             share = say.basis_points(last.share_bp or 0)
             began_at, least = say.instant(last.at), say.instant(until)
             watched = f"{share}{of_those_in} see it since {began_at}; watched until {least} at least."
-            return watched + _exploring(last) + _waiting_for_a_person(promotion, policy)
+            return watched + _exploring(last, of_those_in) + _waiting_for_a_person(promotion, policy)
         case PromotionState.HELD:
             until = began + timedelta(seconds=policy.hold_seconds)
             held = f"{_held(last)} are held back with {control} until {say.instant(until)}."
-            return f"{share_of(promotion)}{of_those_in} see it; {held}{_exploring(last)}"
+            return f"{share_of(promotion)}{of_those_in} see it; {held}{_exploring(last, of_those_in)}"
         case PromotionState.KEPT:
             final = promotion.shares[-1]
             held = f"{_held(final)}{of_those_in} still see {control}."
-            return f"Kept since {say.instant(last.at)}; {held}{_exploring(final)}"
+            return f"Kept since {say.instant(last.at)}; {held}{_exploring(final, of_those_in)}"
     return _over(last)
 
 
@@ -198,11 +198,12 @@ def _held(step: PromotionStep) -> str:
     return say.basis_points(BUCKETS - (step.share_bp or 0) - step.exploration_bp)
 
 
-def _exploring(step: PromotionStep) -> str:
+def _exploring(step: PromotionStep, of_those_in: str) -> str:
     """On the way and for good: who sees something else is no fault."""
     if not step.exploration_bp:
         return ""
-    return f" {say.basis_points(step.exploration_bp)} of this segment still see any content, on purpose."
+    whose = of_those_in or " of this segment"
+    return f" {say.basis_points(step.exploration_bp)}{whose} still see any content, on purpose."
 
 
 def _waiting_for_a_person(promotion: Promotion, policy: PromotionPolicy) -> str:

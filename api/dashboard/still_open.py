@@ -16,12 +16,14 @@ from experiments.services.promoting.proposals import Proposal
 
 WHO_SETS_IT = "No page sets a split: ask whoever maintains the experiment to edit the “weights” of the segment."
 """The way on where it is advised to set a split by hand; docs/experiments.md tells how."""
+_BY_HAND = ("choose one of them by hand.", "change the split there by hand.", "change that by hand.")
 
 
 def still_open(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> str:
     """Return a sentence or two for each of the segments that have no winner; nothing where there are none."""
     told = " ".join(_sentences(experiment, report, rest, names))
-    return f"{told} {WHO_SETS_IT}" if "by hand" in told else told
+    is_ours = not experiment.definition.is_split_elsewhere
+    return f"{told} {WHO_SETS_IT}" if is_ours and any(one in told for one in _BY_HAND) else told
 
 
 def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> Iterator[str]:
@@ -51,12 +53,10 @@ def _settled_in_part(experiment: Experiment, report: StoredReport, scope: Scope,
     called = listed([names.variant(variant) for variant in best])
     tied = scope.outcome == "tied"
     yield f"For {where}, {called} cannot be told apart yet." if tied else f"For {where}, {called} stays best."
-    waiting = "wait for a winner, or choose one of them by hand." if tied else ""
+    waiting = f"wait for a winner, or {_BY_HAND[0]}" if tied else ""
     worse = _worse_shown(experiment, scope, _beaten(report, scope, best), names)
     if worse:
-        yield (
-            f"{worse}: change the split there by hand. Then {waiting}" if waiting else f"{worse}: change that by hand."
-        )
+        yield (f"{worse}: {_BY_HAND[1]} Then {waiting}" if waiting else f"{worse}: {_BY_HAND[2]}")
     elif waiting:
         yield say.sentence(waiting)
 

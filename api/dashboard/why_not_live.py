@@ -52,7 +52,7 @@ def _who_changes_what(definition: Definition) -> str:
 
 
 def left_unshown(experiment: Experiment, report: StoredReport, names: Names) -> str:
-    """After a stop: which winners nobody sees, and the way on; nothing where there are none."""
+    """After a stop: which winners nobody sees, and the way on; nothing of those that a person took back."""
     plans = {plan.segment.key: plan for plan in experiment.definition.segments}
     left = [
         f"{names.variant(scope.variant)} for {names.segment(scope.segment)}"
@@ -60,7 +60,7 @@ def left_unshown(experiment: Experiment, report: StoredReport, names: Names) -> 
         if scope.outcome == "winner"
         and scope.variant is not None
         and scope.segment in plans
-        and plans[scope.segment].promoted != scope.variant
+        and scope.variant not in (plans[scope.segment].promoted, plans[scope.segment].declined)
     ]
     if not left or report.is_early:
         return ""

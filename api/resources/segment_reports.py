@@ -83,8 +83,8 @@ def _told(key: str, write: Callable[[Mapping[str, Any]], str], *, as_csv: bool) 
 
 
 def _headers(report: SegmentReport, state: str, form: str) -> dict[str, str]:
-    """The tag names the state too, which changes without the report."""
-    tag = f"{report.segment}-{report.number}-{state}-{form}"
+    """The tag names the state too, which changes without the report, and what is told of a handful."""
+    tag = f"{report.segment}-{report.number}-{state}-{form}-{few.VERSION}"
     return {"ETag": f'"{tag}"', "Cache-Control": "no-cache", "Vary": "Accept"}
 
 

@@ -136,9 +136,10 @@ def test_who_won_and_was_never_shown_has_a_way_on_after_the_stop(full: Site) -> 
     assert "live yet" not in text_of(page)
 
 
-def test_who_is_on_show_after_the_stop_needs_no_way_on(site: Site) -> None:
+@pytest.mark.parametrize("fate", ["promoted", "declined"])
+def test_who_is_on_show_after_the_stop_or_was_taken_back_needs_no_way_on(site: Site, fate: str) -> None:
     men, *others = mail().segments
-    site.add(mail(segments=(replace(men, promoted=MENS), *others)))
+    site.add(mail(segments=(replace(men, **{fate: MENS}), *others)))
     site.store(full_report())
     site.winnow.author.step("mail", "stop", actor="test")
     assert "was stopped before" not in site.read(PAGE)

@@ -195,7 +195,22 @@ def test_a_connection_that_is_cut_halves_the_batch() -> None:
         outbox.put({"event_id": "e"})
     assert outbox.flush(10)
     outbox.close(1)
-    assert (tries[:3], outbox.sent.accepted) == ([8, 4, 2], 8)
+    assert (tries, outbox.sent.accepted) == ([8, 4, 2, 2, 2, 2], 8), "larger ones are not tried at once again"
+
+
+def test_without_a_verdict_nothing_is_taken_for_sent() -> None:
+    answers = [[], ["accepted"], ["accepted", "duplicate"]]
+
+    def post(body: bytes) -> Reply:
+        verdicts = {"items": [{"status": status} for status in answers.pop(0)]}
+        return Reply(status=202, headers=Message(), body=json.dumps(verdicts).encode())
+
+    outbox = Outbox(post, lambda _: None, lambda _: None, batch_size=8, interval_seconds=60, capacity=99)
+    for _ in range(3):
+        outbox.put({"event_id": "e"})
+    assert outbox.flush(20)
+    outbox.close(1)
+    assert (outbox.sent.accepted, outbox.sent.duplicate, answers) == (2, 1, [])
 
 
 def test_a_connection_that_is_reset_was_cut_off(server: FakeServer) -> None:

@@ -23,6 +23,8 @@ _AGAIN = frozenset((408, 425, 429))
 _TAKEN = ("accepted", "duplicate")
 _MOST_BYTES = 1_000_000
 """Of a batch, and so of an item: a server takes 2 MB, and many a proxy before it 1 MiB."""
+_CAREFUL = 20
+"""So many batches are taken before larger ones are tried, where a connection was cut off: each try costs a wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class Outbox:
         self._changed = threading.Condition()
         # Less than the most after a 413, until such batches are taken.
         self._batch_size = self._most_items
+        self._careful = 0
         self._put, self._settled = 0, 0
         self._flushing, self._closed, self._overflowing = 0, False, False
         self._hurry, self._last_chance = False, False
@@ -192,11 +195,13 @@ class Outbox:
             if problem.cut_off and len(batch) > 1:
                 # Who takes no such body may end the connection before the 413 is read.
                 self._batch_size = len(batch) // 2
+                self._careful = _CAREFUL
             return self._again(f"events wait, {problem}", failures, None)
         document = reply.document()
-        if 200 <= reply.status < 300 and isinstance(document, dict) and isinstance(document.get("items"), list):
+        verdicts = document.get("items") if isinstance(document, dict) else None
+        if 200 <= reply.status < 300 and isinstance(verdicts, list) and verdicts:
             self._stuck = ""
-            self._settle(batch, document["items"])
+            self._settle(batch[: len(verdicts)], verdicts)
         elif reply.status == 413 and len(batch) > 1:
             self._batch_size = len(batch) // 2
         elif reply.status < 400 or reply.status >= 500 or reply.status in _AGAIN:
@@ -227,7 +232,9 @@ class Outbox:
             for _ in range(min(len(batch), len(self._queue))):
                 self._queue.popleft()
             self._overflowing = False
-            self._batch_size = min(self._batch_size * 2, self._most_items)
+            self._careful = max(self._careful - 1, 0)
+            if not self._careful:
+                self._batch_size = min(self._batch_size * 2, self._most_items)
             self._settled += len(batch)
             self.sent = Sent(
                 accepted=self.sent.accepted + found.count("accepted"),

@@ -8,6 +8,9 @@ from typing import Any
 FEWEST = 30
 """Fewer customers than these are a handful."""
 
+VERSION = 2
+"""Rises when the same report is told otherwise, for those who hold an answer."""
+
 Document = Mapping[str, Any]
 
 TOO_FEW: Document = {
@@ -47,11 +50,11 @@ def told(report: Document) -> Document:
 
 
 def _beside_few(overlap: Document) -> Document:
-    """Where the other segment is the handful: its share, and what gives it away."""
+    """Where the other segment is the handful: how many of it are here, as its number is told."""
     share = overlap["share_of_other"]
     if isinstance(share, Mapping) or not share or round(overlap["both"] / share) >= FEWEST:
         return overlap
-    return {**overlap, "share_of_other": TOO_FEW, "jaccard": TOO_FEW}
+    return {name: overlap[name] if name == "other" else TOO_FEW for name in overlap}
 
 
 def _bare(persona: Document) -> Document:
