@@ -12,7 +12,7 @@ from analysis.board import Board
 from analysis.effect_rows import intervals_of, numbers
 from analysis.effects import values
 from analysis.effects.proportions import wilson_intervals
-from analysis.effects.quantiles import TIED, distribution_quantile, distribution_value
+from analysis.effects.quantiles import distribution_value
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.estimate import ArmSummary, Interval, Undefined
 from analysis.groups import Groups, all_of
@@ -106,9 +106,6 @@ def _quantile(board: Board, metric: MetricPlan, scope: int, place: int, number: 
     spread: float | Undefined
     if isinstance(value, Undefined):
         interval = shown = spread = value
-        # Few values about it leave no standard error, and yet a value to show.
-        if found is not None and value.reason == TIED.reason:
-            shown = distribution_quantile(found, metric.quantile or 0.5)
     else:
         reach = float(values.critical_values(board.plan.alpha, np.inf)) * value.variance**0.5
         method, level = "woodruff", 1 - board.plan.alpha

@@ -79,19 +79,17 @@ def fractions(board: Board, scope: int) -> tuple[float, ...] | None:
 
 def standing(board: Board, scope: int) -> Mapping[tuple[str, str], Standing]:
     """What stands of a scope, by (treatment, baseline), where this look decides nothing."""
-    plan = board.plan
-    if plan.looks is None or fractions(board, scope) is not None:
+    if not stands(board, scope):
         return {}
-    return {(one.treatment, one.baseline): one for one in plan.looks.standing.get(board.scopes[scope].segment, ())}
+    found = _looks(board.plan).standing.get(board.scopes[scope].segment, ())
+    return {(one.treatment, one.baseline): one for one in found}
 
 
 def stands(board: Board, scope: int) -> bool:
     """Whether an earlier look was the last one that decides anything here."""
-    return (
-        board.plan.looks is not None
-        and bool(board.arms.n[board.primary, scope].sum())
-        and (fractions(board, scope) is None)
-    )
+    if board.plan.looks is None or not board.arms.n[board.primary, scope].sum():
+        return False
+    return fractions(board, scope) is None
 
 
 def planned_units(plan: Plan, segment: str | None) -> float:

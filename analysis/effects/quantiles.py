@@ -288,10 +288,3 @@ def _on_the_line(thresholds: Sequence[float], shares: NDArray[np.float64], quant
 def _first_reaching(shares: NDArray[np.float64], quantile: float) -> int:
     # .1 of 30 is 3.0000000000000004 in floats, and yet the third.
     return int(np.searchsorted(shares, quantile * (1 - 1e-12)))
-
-
-def distribution_quantile(distribution: Distribution, quantile: float) -> float:
-    """The value of `distribution_value` alone, which exists without a standard error; the last threshold at most."""
-    shares = [ratio_value(moments) for moments in distribution.up_to]
-    reached = np.array([1.0 if isinstance(share, Undefined) else share.value for share in shares])
-    return distribution.thresholds[min(_first_reaching(reached, quantile), len(reached) - 1)]

@@ -66,10 +66,7 @@ class Contest:
         sign = self._sign
         if (variant, other) not in self.comparisons:
             variant, other, sign = other, variant, -sign
-        compared = self.comparisons[variant, other]
-        if self.stands:
-            return sign * direction_shown(compared)
-        value = compared.difference.value
+        value = self.comparisons[variant, other].difference.value
         return 0.0 if isinstance(value, Undefined) else sign * value
 
     def promising(self) -> list[str]:
@@ -88,9 +85,13 @@ class Contest:
 
     def beats(self, variant: str, other: str) -> bool:
         """Better than the other, significantly within the family."""
-        compared = self.comparisons.get((variant, other)) or self.comparisons.get((other, variant))
+        sign, compared = self._sign, self.comparisons.get((variant, other))
+        if compared is None:
+            sign, compared = -sign, self.comparisons.get((other, variant))
         p = None if compared is None else compared.p_value_adjusted
-        return isinstance(p, float) and p < self.plan.alpha and self.advantage(variant, other) > 0
+        if compared is None or not isinstance(p, float):
+            return False
+        return p < self.plan.alpha and sign * direction_shown(compared) > 0
 
 
 def direction_shown(compared: Comparison) -> float:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from api.dashboard import format as say
 from api.dashboard.cluster_map import NARROW, WIDE, ClusterMap, cluster_map, shape_path
-from api.dashboard.heat import FEWEST
 from api.dashboard.overlap_matrix import few_or, is_few, part_of_all, whole_share
 from api.dashboard.stored.clusterings import Cluster, Clustering, Fidelity, Movement, read_clustering
 from experiments.domain.condition.words import Clause, condition_clauses
 from experiments.domain.study import Study
 from experiments.domain.wording import listed
+from experiments.services.segments.few import FEWEST
 from experiments.services.studies.studies import AdoptedSegment, Standing
 
 _OUTCOMES = {

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.names import Names, names_of
 from api.dashboard.overlap_matrix import part_of_all
 from api.dashboard.stored.discoveries import Discovery, Leaf, read_discovery
 from experiments.domain.condition.words import Clause, condition_clauses
 from experiments.domain.experiment import Experiment
 from experiments.domain.study import Study
+from experiments.services.segments.few import FEWEST
 
 AGAIN = "It was not the first look: each further one makes it likelier that chance alone proposes something."
 NOBODY = Names(variants={}, segments={}, metrics={}, unit="customer")

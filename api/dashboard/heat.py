@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from math import ceil, floor, sqrt
 
 from api.dashboard import format as say
-from experiments.services.segments import few
 
 STEPS = 5
-FEWEST = few.FEWEST
-"""Of fewer customers nothing but their number's being small is told: chance would speak, and of single people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

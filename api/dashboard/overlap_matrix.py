@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST, share_step
+from api.dashboard.heat import share_step
 from api.dashboard.stored.customers import Overlaps
+from experiments.services.segments.few import FEWEST
 
 MOST_SEGMENTS = 12
 ITSELF = -1

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.overlap_matrix import whole_share
 from api.dashboard.segment_figures import per_customer
 from api.dashboard.stored.card_values import Card, Reach
 from api.dashboard.stored.customers import StoredCard
 from api.dashboard.stored.portrait import Habit, Portrait, TypicalMiddle, TypicalShare, Won
 from api.dashboard.trait_words import Contrast, Typical, attribute_name, category_words, contrast_of
+from experiments.services.segments.few import FEWEST, TOO_FEW_SENTENCE
 
 _HABITS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "revenue_per_unit": ("Spent per customer", say.money),
@@ -85,7 +85,7 @@ def persona_page(name: str, report: StoredCard, portrait: Portrait, names: Perso
 
 def _nothing(portrait: Portrait) -> str:
     if portrait.units < FEWEST:
-        return f"Nothing is told of fewer than {FEWEST} customers: chance would speak, and of single people."
+        return TOO_FEW_SENTENCE
     if not portrait.distinguishing:
         return "Nothing that is known of them sets them apart from everybody else."
     return ""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.rfm_map import NARROW, WIDE, RfmMap, rfm_map
 from api.dashboard.rfm_words import (
     MEANINGS,
@@ -19,6 +18,7 @@ from api.dashboard.rfm_words import (
 )
 from api.dashboard.stored.rfm import RfmGroup, RfmReport
 from api.dashboard.stored.values import Number
+from experiments.services.segments.few import FEWEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

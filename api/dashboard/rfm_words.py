@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.stored.rfm import RfmCell, RfmReport
+from experiments.services.segments.few import FEWEST
 
 NOBODY_CAN = "nobody can"
 MEANINGS = {

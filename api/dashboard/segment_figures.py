@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.stored.card_values import Card, Worth
 from api.dashboard.stored.values import Interval
+from experiments.services.segments.few import FEWEST
 
 TOO_FEW = "too few"
 NOBODY = "–"

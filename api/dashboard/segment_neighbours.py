@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.overlap_matrix import few_or, whole_share
 from api.dashboard.stored.card_values import Card, Overlap
+from experiments.services.segments.few import FEWEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

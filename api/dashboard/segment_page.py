@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.overlap_matrix import whole_share
 from api.dashboard.segment_figures import Figure, per_customer, revenue_share, size_sentence
 from api.dashboard.segment_neighbours import OverlapRow, ReachRow, overlap_row, reach_rows, reach_sentence
@@ -15,6 +14,7 @@ from api.dashboard.stay_plot import NARROW, WIDE, StayPlot, stay_plot, week_word
 from api.dashboard.stored.card_values import Card, Steadiness, Worth
 from api.dashboard.stored.customers import StoredCard
 from api.dashboard.trait_words import Contrast, contrast_of
+from experiments.services.segments.few import FEWEST
 
 MOST_OVERLAPS = 10
 MOST_CONTRASTS = 12

@@ -7,6 +7,7 @@ from typing import Any
 
 from api.current import winnow
 from api.dashboard.doubt_words import ShownDoubt, doubts_of
+from api.dashboard.stored.card_values import Card
 from api.dashboard.stored.cards import read_doubt
 from api.dashboard.stored.customers import CustomersReport, StoredCard, read_customers, read_segment_report
 from experiments.domain.errors import NotFound
@@ -27,8 +28,10 @@ def shown_doubts(reported: Reported, names: Mapping[str, str]) -> tuple[ShownDou
     return doubts_of([read_doubt(one) for one in reported.doubts], names)
 
 
-def uncounted_segments() -> frozenset[str]:
+def uncounted_beside(card: Card) -> frozenset[str]:
     """Return the segments whose newest report does not know who is in them: others seem to share nobody with them."""
+    if all(one.both for one in card.overlaps):
+        return frozenset()
     every = winnow().segment_reports.all_newest()
     return frozenset(
         one.segment.value.key for one in every if one.report is not None and "undefined" in one.report.document["card"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from api.dashboard import format as say
-from api.dashboard.heat import FEWEST
 from api.dashboard.stored.card_values import Card, Outlook, Shown
 from api.dashboard.stored.customers import StoredCard
-from experiments.services.segments.few import TOO_FEW
+from experiments.services.segments.few import FEWEST, TOO_FEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

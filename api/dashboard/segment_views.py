@@ -23,7 +23,7 @@ from api.dashboard.segment_reads import (
     segment_names,
     shown_doubts,
     stored_card,
-    uncounted_segments,
+    uncounted_beside,
 )
 from api.dashboard.segment_uses import uses_of
 from api.dashboard.session import require_sign_in
@@ -71,7 +71,9 @@ def segment(key: str) -> ResponseReturnValue:
     doubts = shown_doubts(reported, names)
     page = None
     if report is not None and report.card is not None:
-        page = card_page(report, report.card, segments=names, attributes=attributes, uncounted=uncounted_segments())
+        page = card_page(
+            report, report.card, segments=names, attributes=attributes, uncounted=uncounted_beside(report.card)
+        )
     return render_template(
         "dashboard/segment.html",
         segment=shown,

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from email.message import Message
 from typing import Any
 from urllib.request import Request
@@ -19,7 +20,7 @@ from winnow_client import Assignment, Client
 from winnow_client import backoff as backoff_module
 from winnow_client import outbox as outbox_module
 from winnow_client.backoff import backoff_seconds
-from winnow_client.outbox import Outbox
+from winnow_client.outbox import Outbox, Sent
 from winnow_client.transport import Reply, Transport, Unreachable
 
 
@@ -178,39 +179,39 @@ def test_an_exposure_that_no_batch_has_room_for_blocks_nothing(server: FakeServe
     assert any("an event was dropped, it has 6000" in line for line in told)
 
 
+def sent(count: int, verdicts_of: Callable[[int], list[str]]) -> Sent:
+    """What becomes of so many items, where so many in a batch get these verdicts."""
+
+    def post(body: bytes) -> Reply:
+        verdicts = [{"status": status} for status in verdicts_of(len(json.loads(body)["items"]))]
+        return Reply(status=202, headers=Message(), body=json.dumps({"items": verdicts}).encode())
+
+    outbox = Outbox(post, lambda _: None, lambda _: None, batch_size=8, interval_seconds=60, capacity=99)
+    for _ in range(count):
+        outbox.put({"event_id": "e"})
+    assert outbox.flush(20)
+    outbox.close(1)
+    return outbox.sent
+
+
 def test_a_connection_that_is_cut_halves_the_batch() -> None:
     """As a server may do it that takes smaller bodies than others."""
     tries: list[int] = []
 
-    def post(body: bytes) -> Reply:
-        items = json.loads(body)["items"]
-        tries.append(len(items))
-        if len(items) > 2:
+    def verdicts_of(count: int) -> list[str]:
+        tries.append(count)
+        if count > 2:
             raise Unreachable("BrokenPipeError", cut_off=True)
-        verdicts = {"items": [{"status": "accepted"}] * len(items)}
-        return Reply(status=202, headers=Message(), body=json.dumps(verdicts).encode())
+        return ["accepted"] * count
 
-    outbox = Outbox(post, lambda _: None, lambda _: None, batch_size=8, interval_seconds=60, capacity=99)
-    for _ in range(8):
-        outbox.put({"event_id": "e"})
-    assert outbox.flush(10)
-    outbox.close(1)
-    assert (tries, outbox.sent.accepted) == ([8, 4, 2, 2, 2, 2], 8), "larger ones are not tried at once again"
+    assert sent(8, verdicts_of) == Sent(accepted=8)
+    assert tries == [8, 4, 2, 2, 2, 2], "larger ones are not tried at once again"
 
 
 def test_without_a_verdict_nothing_is_taken_for_sent() -> None:
-    answers = [[], ["accepted"], ["accepted", "duplicate"]]
-
-    def post(body: bytes) -> Reply:
-        verdicts = {"items": [{"status": status} for status in answers.pop(0)]}
-        return Reply(status=202, headers=Message(), body=json.dumps(verdicts).encode())
-
-    outbox = Outbox(post, lambda _: None, lambda _: None, batch_size=8, interval_seconds=60, capacity=99)
-    for _ in range(3):
-        outbox.put({"event_id": "e"})
-    assert outbox.flush(20)
-    outbox.close(1)
-    assert (outbox.sent.accepted, outbox.sent.duplicate, answers) == (2, 1, [])
+    answers: list[list[str]] = [[], ["accepted"], ["accepted", "duplicate"]]
+    assert sent(3, lambda count: answers.pop(0)) == Sent(accepted=2, duplicate=1)
+    assert answers == []
 
 
 def test_a_connection_that_is_reset_was_cut_off(server: FakeServer) -> None:

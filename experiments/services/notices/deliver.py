@@ -23,7 +23,7 @@ from experiments.services.retry import retried
 
 ACTOR = "deliverer"
 ROUND_SECONDS = 30
-"""No attempt is begun later than this in one call: slow receivers do not keep the caller from its other work."""
+"""No attempt is begun later than this in one call; the worker calls again."""
 REST_SECONDS = 60
 """Who could not be reached is left alone for so long: an attempt takes its full time, and the others wait for it."""
 DELIVERED_KEPT_DAYS = 30

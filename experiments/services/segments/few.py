@@ -13,10 +13,8 @@ VERSION = 2
 
 Document = Mapping[str, Any]
 
-TOO_FEW: Document = {
-    "undefined": "too_few_customers",
-    "message": f"Nothing is told of fewer than {FEWEST} customers: chance would speak, and of single people.",
-}
+TOO_FEW_SENTENCE = f"Nothing is told of fewer than {FEWEST} customers: chance would speak, and of single people."
+TOO_FEW: Document = {"undefined": "too_few_customers", "message": TOO_FEW_SENTENCE}
 _PARTS = ("value", "reached", "testability")
 _LISTS = ("profiles", "traits")
 _OF_THEM = ("typical", "by_definition", "distinguishing", "habits", "channels")
