@@ -13,6 +13,7 @@ from experiments.services.ports import OpenUnitOfWork
 from experiments.settings import Settings
 from experiments.storage.memory.unit_of_work import MemoryDatabase
 from tests.conftest import FakeClock
+from tests.http import promoted
 from tests.http.api_client import BANNER, MENS, VISIT, Caller
 from tests.http.fast_apps import share_what_apps_make
 from tests.http.full_report import full_report
@@ -86,3 +87,15 @@ def full(site: Site) -> Site:
     site.add(mail(analysis=AnalysisPlan(minimum_lift=0.05)))
     site.store(full_report())
     return site
+
+
+@pytest.fixture
+def ramping(winnow: Winnow) -> Site:
+    """A winner for men, with a ramp before it."""
+    return promoted.running(Site(winnow))
+
+
+@pytest.fixture
+def at_once(winnow: Winnow) -> Site:
+    """A winner for men that goes live for all but the holdback at once."""
+    return promoted.running(Site(winnow), promoted.AT_ONCE)

@@ -90,3 +90,7 @@ def realised(
 def measured(site: Site, promotion: Promotion, lift: float, ends: tuple[float, float], **changes: Any) -> None:
     """Store a snapshot that knows what the promotion has come to."""
     site.store(full_report(), realised=realised(promotion, lift, ends, **changes))
+
+
+def address(promotion: Promotion) -> str:
+    return f"/promotions/{promotion.id}"
