@@ -65,7 +65,7 @@ class Pass:
 
     def asked(self, rows: Any) -> Any:
         if self.rare:
-            rows = rows.filter(reduce(or_, (rows[column] != 0 for column in self.rare)))
+            rows = rows.filter(self._is_not_zero(rows))
         times = None
         if self.counted is not None:
             rows = rows.group_by([*self.keys, self.counted]).agg(rows=rows.count())
@@ -73,6 +73,12 @@ class Pass:
         parts = {what: self._parts(rows, what, times)[: 1 if what in self.rough else None] for what in self.wanted}
         names = {f"s{i}_{j}": part for i, found in enumerate(parts.values()) for j, part in enumerate(found)}
         return rows.group_by(list(self.keys)).agg(rows=rows.count() if times is None else times.sum(), **names)
+
+    def _is_not_zero(self, rows: Any) -> Any:
+        if self.full.issuperset(self.rare):
+            # The sum of |x| is 0 where all of them are, and found sooner than which of them is not.
+            return reduce(add, (rows[column].abs() for column in self.rare)) != 0
+        return reduce(or_, (rows[column] != 0 for column in self.rare))
 
     def _parts(self, rows: Any, what: What, times: Any) -> list[Any]:
         if self._is_number_of_rows(what):

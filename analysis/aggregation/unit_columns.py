@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.operations as ops
@@ -42,8 +42,19 @@ def integers_of(units: ir.Table, plan: Plan) -> frozenset[str]:
     return frozenset(name for name, found in types.items() if found.is_integer() or found.is_boolean())
 
 
+def origins_of(units: ir.Table, plan: Plan) -> dict[str, Hashable]:
+    """What each of them was before it got other names: the same for columns that hold the same numbers."""
+    return {name: _origin(units[key].op()) for name, key in number_columns(plan).items()}
+
+
+def copies_among(origins: Mapping[str, Hashable]) -> dict[str, str]:
+    """Columns that hold the numbers of one before them, and that one."""
+    first = dict[Hashable, str]()
+    others = {column: first.setdefault(origin, column) for column, origin in origins.items()}
+    return {column: other for column, other in others.items() if other != column}
+
+
 def _origin(number: ops.Node) -> ops.Node:
-    """What a column was before it got other names."""
     while isinstance(number, ops.Field) and isinstance(number.rel, ops.Project):
         number = number.rel.values[number.name]
     return number
@@ -61,15 +72,10 @@ class UnitColumns:
             rows = rows.mutate(**{column: value(rows)})
         return rows
 
-    def copies_of(self, units: ir.Table, plan: Plan) -> dict[str, str]:
+    def copies(self, origins: Mapping[str, Hashable]) -> dict[str, str]:
         """Columns that hold the numbers of another, as they were handed in, and the other."""
-        changed, first, copies = {column for column, _ in self._steps}, dict[Any, str](), {}
-        for column, key in number_columns(plan).items():
-            if column not in changed:
-                other = first.setdefault(_origin(units[key].op()), column)
-                if other != column:
-                    copies[column] = other
-        return copies
+        changed = {column for column, _ in self._steps}
+        return copies_among({column: origin for column, origin in origins.items() if column not in changed})
 
     def add(self, metric: MetricPlan, index: int) -> Variables:
         x, y = f"x{index}", f"y{index}" if metric.kind in ("ratio", "quantile") else None

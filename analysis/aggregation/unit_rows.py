@@ -16,7 +16,14 @@ from analysis.aggregation.first_look import look
 from analysis.aggregation.reduce import Group, Reach, UnitTable, reaches, sums_by_group
 from analysis.aggregation.results import keyed, parts_of
 from analysis.aggregation.tables import UnitsError, require_columns
-from analysis.aggregation.unit_columns import UnitColumns, integers_of, number_columns, numbers_of
+from analysis.aggregation.unit_columns import (
+    UnitColumns,
+    copies_among,
+    integers_of,
+    number_columns,
+    numbers_of,
+    origins_of,
+)
 from analysis.moments import Distribution, MomentTable
 from analysis.plan import Plan
 
@@ -84,7 +91,8 @@ def aggregate_units(units: ir.Table, plan: Plan) -> MomentTable:
 def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTable, tuple[str, ...], int | None]:
     """The table to sum, the columns in which something is no number, and the epoch where all rows have the same."""
     names = list(number_columns(plan))
-    count, known, epoch = _known(asked, plan, keys)
+    origins = origins_of(asked.table, plan)
+    count, known, epoch = _known(asked, plan, keys, copies_among(origins))
     if epoch is not None:
         keys = tuple(key for key in keys if key != "epoch")
     unusable = tuple(column for column in names if not known[column].is_usable)
@@ -102,7 +110,7 @@ def _prepared(asked: Asked, keys: tuple[str, ...], plan: Plan) -> tuple[UnitTabl
         metrics=metrics,
         known=columns.known,
         units=count,
-        copies=columns.copies_of(asked.table, plan),
+        copies=columns.copies(origins),
     )
     perhaps_whole = _perhaps_whole(plan, known) - {column for one in metrics for column in one.whole}
     return _guessed(table, cleaned, (plan.metrics, keys, unusable), names, perhaps_whole), unusable, epoch
@@ -133,7 +141,9 @@ def _guessed(
     )
 
 
-def _known(asked: Asked, plan: Plan, keys: tuple[str, ...]) -> tuple[int, dict[str, Reach], int | None]:
+def _known(
+    asked: Asked, plan: Plan, keys: tuple[str, ...], copies: Mapping[str, str]
+) -> tuple[int, dict[str, Reach], int | None]:
     """The number of rows, the reach of each number, and the epoch of all rows: then they need not be grouped by it."""
     columns = number_columns(plan)
     if "epoch" in keys and asked.table.schema()["epoch"].is_integer():
@@ -143,7 +153,8 @@ def _known(asked: Asked, plan: Plan, keys: tuple[str, ...]) -> tuple[int, dict[s
         # The database's statistics are those of its own columns.
         return source.select(**{name: source[key] for name, key in columns.items()})
 
-    count, known = reaches(asked, plan.metrics, uncast, list(columns))
+    count, known = reaches(asked, plan.metrics, uncast, [name for name in columns if name not in copies])
+    known |= {name: known[other] for name, other in copies.items()}
     epochs = known.pop("epoch", None)
     if epochs is None or not count or epochs.count < count or epochs.range.low != epochs.range.high:
         return count, known, None

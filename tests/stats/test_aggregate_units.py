@@ -373,6 +373,22 @@ def test_mostly_zero_against_numpy() -> None:
         near(found.moments[MetricKey(*arm, "basket")], mixed_signs(moments_of(spend, visits), spend), 100.0)
 
 
+@pytest.mark.parametrize("absent", [0.0, 0.02], ids=["full", "with nulls"])
+def test_rare_numbers_that_make_up_for_one_another_are_not_left_out(absent: float) -> None:
+    """Who gets back all that was spent: the sum of both is 0, and neither of them."""
+    rng = np.random.default_rng(4)
+    spend = np.where(rng.random(2000) < 0.1, rng.integers(1, 9, 2000) + 0.5, 0.0)
+    metrics = (SPEND, metric(key="back", kind="mean", role="secondary"))
+    table = units(
+        spend=pa.array(spend, mask=rng.random(2000) < absent), back=pa.array(-spend, mask=rng.random(2000) < absent)
+    )
+    found = aggregate_units(table, plan(*metrics))
+    for one in metrics:
+        values = table[one.key].fill_null(0.0).to_pyarrow().to_numpy().tolist()
+        near(of_a(found.moments, one.key), moments_of(values), 10.0)
+        assert astuple(of_a(found.shapes, one.key)) == pytest.approx(astuple(shape_of(values)), rel=1e-7)
+
+
 def mixed_signs(found: Moments, values: list[float]) -> Moments:
     return replace(found, absolute_mean=float(np.abs(values).mean())) if min(values) < 0 < max(values) else found
 
