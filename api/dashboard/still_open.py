@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from api.dashboard import format as say
 from api.dashboard.judgement import tone_of
@@ -16,17 +17,25 @@ from experiments.services.promoting.proposals import Proposal
 
 WHO_SETS_IT = "No page sets a split: ask whoever maintains the experiment to edit the “weights” of the segment."
 """The way on where it is advised to set a split by hand; docs/experiments.md tells how."""
-_BY_HAND = ("choose one of them by hand.", "change the split there by hand.", "change that by hand.")
+
+
+class _Sentence(NamedTuple):
+    text: str
+    sets_a_split: bool = False
 
 
 def still_open(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> str:
     """Return a sentence or two for each of the segments that have no winner; nothing where there are none."""
-    told = " ".join(_sentences(experiment, report, rest, names))
+    found = list(_sentences(experiment, report, rest, names))
     is_ours = not experiment.definition.is_split_elsewhere
-    return f"{told} {WHO_SETS_IT}" if is_ours and any(one in told for one in _BY_HAND) else told
+    if is_ours and any(one.sets_a_split for one in found):
+        found.append(_Sentence(WHO_SETS_IT))
+    return " ".join(one.text for one in found)
 
 
-def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names) -> Iterator[str]:
+def _sentences(
+    experiment: Experiment, report: StoredReport, rest: Sequence[Proposal], names: Names
+) -> Iterator[_Sentence]:
     undecided: list[str] = []
     futile: list[str] = []
     doubtful: list[str] = []
@@ -39,26 +48,28 @@ def _sentences(experiment: Experiment, report: StoredReport, rest: Sequence[Prop
         else:
             (futile if one.decision.action is Action.STOP_FUTILE else undecided).append(where)
     if doubtful:
-        yield f"The numbers for {listed(doubtful)} cannot be relied on: have the warnings looked into."
+        yield _Sentence(f"The numbers for {listed(doubtful)} cannot be relied on: have the warnings looked into.")
     if futile:
-        yield f"For {listed(futile)} waiting is no use any more: try something bolder there."
+        yield _Sentence(f"For {listed(futile)} waiting is no use any more: try something bolder there.")
     if undecided:
-        yield f"Nothing is decided yet for {listed(undecided)}: let it run."
+        yield _Sentence(f"Nothing is decided yet for {listed(undecided)}: let it run.")
 
 
-def _settled_in_part(experiment: Experiment, report: StoredReport, scope: Scope, names: Names) -> Iterator[str]:
+def _settled_in_part(experiment: Experiment, report: StoredReport, scope: Scope, names: Names) -> Iterator[_Sentence]:
     """It is known there which variants are worse than another: whoever still sees them need not."""
     where = names.segment(scope.segment)
     best = scope.leaders if scope.outcome == "tied" else (experiment.definition.control.key,)
     called = listed([names.variant(variant) for variant in best])
-    tied = scope.outcome == "tied"
-    yield f"For {where}, {called} cannot be told apart yet." if tied else f"For {where}, {called} stays best."
-    waiting = f"wait for a winner, or {_BY_HAND[0]}" if tied else ""
     worse = _worse_shown(experiment, scope, _beaten(report, scope, best), names)
-    if worse:
-        yield (f"{worse}: {_BY_HAND[1]} Then {waiting}" if waiting else f"{worse}: {_BY_HAND[2]}")
-    elif waiting:
-        yield say.sentence(waiting)
+    if scope.outcome == "control_wins":
+        yield _Sentence(f"For {where}, {called} stays best.")
+        if worse:
+            yield _Sentence(f"{worse}: change that by hand.", sets_a_split=True)
+        return
+    yield _Sentence(f"For {where}, {called} cannot be told apart yet.")
+    waiting = "wait for a winner, or choose one of them by hand."
+    first = f"{worse}: change the split there by hand. Then {waiting}" if worse else say.sentence(waiting)
+    yield _Sentence(first, sets_a_split=True)
 
 
 def _beaten(report: StoredReport, scope: Scope, best: Sequence[str]) -> set[str]:
