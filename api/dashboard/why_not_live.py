@@ -65,7 +65,7 @@ def left_unshown(experiment: Experiment, report: StoredReport, names: Names) -> 
     if not left or report.is_early:
         return ""
     return (
-        f"The experiment was stopped before {listed(left)} went live, and nothing goes live here any more. To show "
-        f"{'it' if len(left) == 1 else 'them'}, ask whoever maintains your content to make "
+        f"The experiment was stopped before {listed(left)} was live for all of them, and nothing goes live here any "
+        f"more. To show {'it' if len(left) == 1 else 'them'}, ask whoever maintains your content to make "
         f"{'it' if len(left) == 1 else 'them'} the standard one, or start a new experiment."
     )

@@ -129,8 +129,9 @@ def test_who_won_and_was_never_shown_has_a_way_on_after_the_stop(full: Site) -> 
     full.winnow.author.step("mail", "stop", actor="test")
     page = full.get(PAGE)
     assert (
-        "Next: The experiment was stopped before Men’s e-mail for Bought men’s goods went live, and nothing goes live "
-        "here any more. To show it, ask whoever maintains your content to make it the standard one, or start a new"
+        "Next: The experiment was stopped before Men’s e-mail for Bought men’s goods was live for all of them, and "
+        "nothing goes live here any more. To show it, ask whoever maintains your content to make it the standard one, "
+        "or start a new"
     ) in section(page, "advice")
     assert "Why it does not go live: The experiment is stopped." in text_of(page)
     assert "live yet" not in text_of(page)
