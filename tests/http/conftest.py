@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.http import promoted
 from tests.http.api_client import BANNER, MENS, VISIT, Caller
 from tests.http.fast_apps import share_what_apps_make
 from tests.http.full_report import full_report
-from tests.http.pages_site import Site, mail
+from tests.http.pages_site import Site, mail, mail_report
 
 SETTINGS = Settings(
     database_url="memory://", secret_key="s" * 40, cors_origins=("https://shop.example",), max_body_bytes=100_000
@@ -86,6 +87,14 @@ def full(site: Site) -> Site:
     """The same with an experiment whose report has all that a report may have."""
     site.add(mail(analysis=AnalysisPlan(minimum_lift=0.05)))
     site.store(full_report())
+    return site
+
+
+@pytest.fixture
+def judged(site: Site) -> Site:
+    """A winner, a tie, and a segment with too few customers."""
+    site.add(mail(hypothesis="Likes are liked.", owner="Ada"))
+    site.store(mail_report(), at=site.winnow.clock() - timedelta(minutes=12))
     return site
 
 

@@ -122,6 +122,13 @@ class _Text(HTMLParser):
         self.parts.append(data)
 
 
+def stand(page: str, *words: str) -> list[int]:
+    """Return where the words stand, all of which are there."""
+    found = [page.find(word) for word in words]
+    assert -1 not in found, [word for word, at in zip(words, found, strict=True) if at < 0]
+    return found
+
+
 def text_of(html: str) -> str:
     """Strip the markup and fold white space."""
     parser = _Text()

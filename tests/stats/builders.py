@@ -12,7 +12,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from analysis.estimate import Comparison, Report, ScopeReport
+from analysis.estimate import Comparison, Report, ScopeReport, Undefined
 from analysis.moments import ArmKey, MetricKey, Moments, MomentTable
 from analysis.plan import Cell, MetricPlan, Plan
 from analysis.report import build
@@ -126,3 +126,9 @@ def segment(report: Report) -> ScopeReport:
 
 def comparison(scope: ScopeReport, index: int = 0, metric_index: int = 0) -> Comparison:
     return scope.metrics[metric_index].comparisons[index]
+
+
+def reason(value: object) -> str:
+    """Why there is no number."""
+    assert isinstance(value, Undefined)
+    return value.reason

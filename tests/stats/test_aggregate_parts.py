@@ -16,20 +16,16 @@ import pytest
 
 from analysis.aggregate import aggregate
 from analysis.aggregation import outcomes
-from analysis.moments import ArmKey, ArrivalKey, CrossMoments, DayKey, MetricKey, Moments, MomentTable, Shape
+from analysis.moments import CrossMoments, DayKey, MetricKey, MomentTable, Shape
 from analysis.plan import Cell, Covariate
+from tests.stats.aggregating import ALL_A, moments_close, one_arm, rows_up_to
 from tests.stats.builders import at, events, exposures, metric, moments_of, plan
 
-ALL_A = ArmKey(1, "all", "a")
 DAY = 86_400
 
 
 def of_a(values: Any, key: str = "visits") -> Any:
     return values[MetricKey(*ALL_A, key)]
-
-
-def one_arm(metric_plan: Any, units: Sequence[str], rows: list[Any], **changes: Any) -> MomentTable:
-    return aggregate(exposures([(u, "a", "all", 1, at(0)) for u in units]), events(rows), plan(metric_plan, **changes))
 
 
 def cross_of(rows: Sequence[Sequence[float]]) -> CrossMoments:
@@ -210,135 +206,6 @@ def test_a_cap_looks_at_units_whose_window_is_complete() -> None:
     rows = [("u", "visit", 3.0, at(1)), ("v", "visit", 5.0, at(1)), ("w", "visit", 99.0, at(51))]
     spend = metric(kind="mean", window_seconds=60, winsor_quantile=0.95)
     assert aggregate(exposed, events(rows), plan(spend, watermark_at=at(60))).caps == {"visits": 5.0}
-
-
-def test_arrivals_are_by_utc_date() -> None:
-    """START is at noon: 12 hours later it is the next day."""
-    exposed = [("u", "a", "s", 1, at(0)), ("v", "b", "s", 1, at(43_199.999999)), ("w", "a", "s", 1, at(43_200))]
-    exposed += [("x", "a", "t", 1, at(-43_200.000001)), ("y", "z", "t", 1, at(0)), ("u", "a", "s", 1, at(99_999))]
-    found = aggregate(exposures(exposed), events([]), plan(segments=("s", "t")))
-    assert found.arrivals == {
-        ArrivalKey("s", "2026-03-01"): 2,
-        ArrivalKey("s", "2026-03-02"): 1,
-        ArrivalKey("t", "2026-02-28"): 1,
-    }
-
-
-def test_by_day_looks_at_each_days_outcomes_of_complete_days() -> None:
-    """u came three days before the watermark, v one and a half, w a second less than one."""
-    exposed = exposures(
-        [("u", "a", "all", 1, at(0)), ("v", "a", "all", 1, at(1.5 * DAY)), ("w", "a", "all", 1, at(2 * DAY + 1))]
-    )
-    rows = [
-        ("u", "visit", 1.0, at(0)),
-        ("u", "visit", 2.0, at(DAY - 0.000001)),
-        ("u", "visit", 4.0, at(DAY)),
-        ("u", "visit", 8.0, at(3 * DAY)),
-        ("v", "visit", 16.0, at(2 * DAY)),
-        ("v", "visit", 32.0, at(2.6 * DAY)),
-        ("w", "visit", 64.0, at(2.5 * DAY)),
-    ]
-    found = aggregate(exposed, events(rows), plan(metric(kind="mean"), novelty_days=4, watermark_at=at(3 * DAY)))
-    assert found.by_day == {
-        DayKey(*ALL_A, 0): moments_of([3, 16]),
-        DayKey(*ALL_A, 1): moments_of([4]),
-        DayKey(*ALL_A, 2): moments_of([0]),
-    }
-
-
-def test_days_end_with_the_follow_up_and_ignore_the_window() -> None:
-    cell = Cell(epoch=1, segment="all", weights={"a": 1, "b": 1}, follow_up_ends_at=at(1.5 * DAY))
-    rows = [("u", "visit", None, at(0.5 * DAY)), ("u", "visit", None, at(1.2 * DAY))]
-    asked = plan(metric(window_seconds=60), cells=[cell], novelty_days=2)
-    found = aggregate(exposures([("u", "a", "all", 1, at(0))]), events(rows), asked)
-    assert found.by_day == {DayKey(*ALL_A, 0): moments_of([1])}
-    assert of_a(found.moments) == moments_of([0])
-
-
-def test_only_the_primary_metric_is_followed_by_day_and_only_when_asked() -> None:
-    metrics = (metric(), metric(key="second", role="secondary", kind="count"))
-    rows = [("u", "visit", None, at(1)), ("u", "visit", None, at(2))]
-    assert one_arm(metrics[0], "u", rows, metrics=metrics).by_day == {}
-    found = one_arm(metrics[0], "u", rows, metrics=metrics, novelty_days=1).by_day
-    assert found == {DayKey(*ALL_A, 0): moments_of([1])}
-
-
-def test_the_cap_of_all_days_is_that_of_each() -> None:
-    rows = [("u", "visit", 9.0, at(1)), ("v", "visit", 3.0, at(1)), ("w", "visit", 2.0, at(1))]
-    found = one_arm(metric(kind="mean", winsor_quantile=0.5), "uvw", rows, novelty_days=1)
-    assert found.by_day == {DayKey(*ALL_A, 0): moments_of([3, 3, 2])}
-
-
-def rows_up_to(values: dict[str, list[float]], threshold: float) -> Moments:
-    return moments_of(
-        [sum(value <= threshold for value in rows) for rows in values.values()], [len(rows) for rows in values.values()]
-    )
-
-
-def test_a_distribution_counts_rows_up_to_common_thresholds() -> None:
-    rng = random.Random(5)
-    values = {
-        f"{arm}{i}": [round(rng.lognormvariate(0, 1) + (arm == "b"), 1) for _ in range(rng.randrange(6))]
-        for arm in "ab"
-        for i in range(40)
-    }
-    rows = [(unit, "visit", value, at(1)) for unit, found in values.items() for value in found]
-    rows += [("a0", "visit", None, at(1)), ("a0", "visit", 7.0, at(-1)), ("a0", "other", 7.0, at(1))]
-    exposed = exposures([(unit, unit[0], "all", 1, at(0)) for unit in values])
-    found = aggregate(exposed, events(rows), plan(metric(kind="quantile", quantile=0.9)))
-    assert found.values_missing == {"visits": 1}
-    both = [found.distributions[MetricKey(1, "all", arm, "visits")] for arm in "ab"]
-    assert both[0].thresholds == both[1].thresholds
-    every = sorted(value for found in values.values() for value in found)
-    assert (both[0].thresholds[0], both[0].thresholds[-1]) == (every[0], every[-1])
-    for arm, distribution in zip("ab", both, strict=True):
-        of_arm = {unit: rows for unit, rows in values.items() if unit[0] == arm}
-        for threshold, moments in zip(distribution.thresholds, distribution.up_to, strict=True):
-            assert moments_close(moments, rows_up_to(of_arm, threshold))
-        plain = found.moments[MetricKey(1, "all", arm, "visits")]
-        assert moments_close(plain, moments_of(map(sum, of_arm.values()), map(len, of_arm.values())))
-
-
-def moments_close(found: Moments, expected: Moments) -> bool:
-    return found.n == expected.n and all(
-        getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-10, abs=1e-10)
-        for name in ("mean", "m2", "denominator_mean", "denominator_m2", "co_m2", "size")
-    )
-
-
-@pytest.mark.parametrize("quantile", [0.01, 0.5, 0.99])
-def test_thresholds_are_dense_about_the_quantile(quantile: float) -> None:
-    """Between two of them near the quantile lies a share of the rows that is small against its standard error."""
-    rng = np.random.default_rng(1)
-    values = np.sort(rng.normal(size=20_000))
-    rows = [(str(i), "visit", float(value), at(1)) for i, value in enumerate(values)]
-    exposed = exposures([(str(i), "ab"[i % 2], "all", 1, at(0)) for i in range(len(values))])
-    found = aggregate(exposed, events(rows), plan(metric(kind="quantile", quantile=quantile)))
-    at_ = np.searchsorted(values, of_a(found.distributions).thresholds, side="right") / len(values)
-    std_error = np.sqrt(quantile * (1 - quantile) / 10_000)
-    near = np.abs(at_ - quantile) < 4 * std_error
-    assert near.sum() > 20
-    assert np.diff(at_[near]).max() < 0.7 * std_error
-    assert np.diff(at_).max() < 0.15
-    assert len(at_) <= 110
-
-
-def test_quantiles_without_rows_or_units() -> None:
-    median = metric(kind="quantile", quantile=0.5)
-    found = one_arm(median, "uv", [])
-    assert of_a(found.distributions).thresholds == ()
-    assert of_a(found.moments) == Moments(n=2)
-    assert one_arm(median, "", []) == MomentTable()
-    single = of_a(one_arm(median, "u", [("u", "visit", 2.0, at(1))]).distributions)
-    assert (single.thresholds, single.up_to) == ((2.0,), (moments_of([1], [1]),))
-
-
-def test_a_quantile_has_the_rows_of_complete_windows() -> None:
-    exposed = exposures([("u", "a", "all", 1, at(0)), ("v", "a", "all", 1, at(50))])
-    rows = [("u", "visit", 1.0, at(1)), ("u", "visit", 5.0, at(60)), ("v", "visit", 9.0, at(51))]
-    median = metric(kind="quantile", quantile=0.5, window_seconds=60)
-    found = of_a(aggregate(exposed, events(rows), plan(median, watermark_at=at(60))).distributions)
-    assert (found.thresholds, found.up_to) == ((1.0,), (moments_of([1], [1]),))
 
 
 EVERYTHING = plan(
