@@ -16,7 +16,7 @@ from analysis.in_rows import rows
 from analysis.intervals import Intervals, PValues
 from analysis.plan import MetricKind
 from analysis.reasons import UNDEFINED, Why
-from analysis.tested import Reasons, Tested, first_of
+from analysis.tested import Reasons, Tested, first_of, or_else
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -55,14 +55,16 @@ def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *
         for stratified, normal in zip(found.stratified.tolist(), (found.freedom == np.inf).tolist(), strict=True)
     ]
     level, once, always = 1 - alpha, intervals.once, intervals.always
-    early = np.where(found.is_supported, Why.EXISTS, Why.TOO_FEW_EVENTS)
+    early = ~found.is_supported
     why, why_lift = found.why_interval, found.why_lift_interval
     differences = rows(
         Estimate,
         numbers(found.difference, found.why),
         numbers(found.std_error, found.why_error),
         intervals_of(once.low, once.high, why, level, [of.fixed for of in names]),
-        intervals_of(always.low, always.high, first_of(why, early), level, [of.always_valid for of in names]),
+        intervals_of(
+            always.low, always.high, or_else(why, early, Why.TOO_FEW_EVENTS), level, [of.always_valid for of in names]
+        ),
     )
     lifts = rows(
         Estimate,
@@ -72,7 +74,7 @@ def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *
         intervals_of(
             always.lift_low,
             always.lift_high,
-            first_of(why_lift, early),
+            or_else(why_lift, early, Why.TOO_FEW_EVENTS),
             level,
             [of.lift_always_valid for of in names],
         ),

@@ -85,8 +85,9 @@ def _batch(board: Board, metrics: tuple[int, ...]) -> Batch:
     first = plan.metrics[metrics[0]]
     special = is_special(board, first)
     kind = first.kind if special or first.kind == "conversion" else "ratio"
-    arms = special_arms(board, first) if special else None
-    samples = board.samples(metrics)
+    rows = board.rows_of(metrics)
+    samples = board.samples(rows)
+    arms = special_arms(board, first) if special else None if kind == "conversion" else board.values.take(rows)
     found = choose_test(kind, samples, plan.min_units, arms)
     rho = _rho(board, metrics)
     return Batch(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from analysis.estimate import SMALLEST_P
+from analysis.groups import put
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -115,26 +116,23 @@ def fieller(pairs: Pairs, critical: Floats) -> tuple[Floats, Floats]:
     The quadratic is written in θ, not in 1 + θ, so that its constant term is the test statistic itself and the roots'
     signs are decided without cancellation.
     """
-    base = np.where(pairs.baseline.value > 0, pairs.baseline.value, np.nan)
+    base = put(pairs.baseline.value.copy(), ~(pairs.baseline.value > 0), np.nan)
     # In units of the baseline: squares of what may be 1e-100 would be nothing.
     difference, ratio = pairs.difference / base, pairs.treatment.value / base
     own, other = pairs.treatment.variance / base / base, pairs.baseline.variance / base / base
     shared = np.zeros_like(other) if pairs.common is None else pairs.common / base / base
     squared = critical * critical
     leading = 1.0 - squared * (other + shared)
-    exists = leading > 0
-    safe = np.where(exists, leading, 1.0)
+    missing = ~(leading > 0)
+    safe = put(leading, missing, 1.0)
     half = -difference - squared * other
     constant = difference * difference - squared * (own + other)
     # T = (1 + θ)B solves it, so that this is no square of a negative number but for rounding.
     inner = own * safe + ratio * ratio * other + shared * (difference * difference - squared * other)
     outer = -(half + np.copysign(critical * np.sqrt(np.maximum(inner, 0.0)), half))
     nil = outer == 0
-    first, second = np.where(nil, 0.0, outer / safe), np.where(nil, 0.0, constant / np.where(nil, 1.0, outer))
-    return (
-        np.where(exists, np.minimum(first, second), np.nan),
-        np.where(exists, np.maximum(first, second), np.nan),
-    )
+    first, second = put(outer / safe, nil, 0.0), put(constant / put(outer, nil, 1.0), nil, 0.0)
+    return put(np.minimum(first, second), missing, np.nan), put(np.maximum(first, second), missing, np.nan)
 
 
 def lift(pairs: Pairs) -> tuple[Floats, Floats]:
@@ -142,8 +140,7 @@ def lift(pairs: Pairs) -> tuple[Floats, Floats]:
 
     The error is a scale for people; no interval here is built on it.
     """
-    exists = pairs.baseline.value > 0
-    base = np.where(exists, pairs.baseline.value, np.nan)
+    base = put(pairs.baseline.value.copy(), ~(pairs.baseline.value > 0), np.nan)
     ratio = pairs.treatment.value / base
     variance = pairs.treatment.variance + ratio * ratio * pairs.baseline.variance
     if pairs.common is not None:
