@@ -92,6 +92,30 @@ class Board:
         return together
 
     @remembered
+    def members(self) -> NDArray[np.bool_]:
+        """Rows that belong to a family: pairs of variants that were ever offered in the scope.
+
+        Pairs that the plan never offers in a scope are no members. Those below the minimum are, and count as 1: what is
+        not looked at yet still belongs to what was declared. So the size of a family is known before any data.
+        """
+        if self.plan.family != "dunnett":
+            return self.offered_together
+        declared = [baseline == self.plan.control for _, baseline in self.pairs]
+        member: NDArray[np.bool_] = self.offered_together & np.array(declared * len(self.scopes))
+        return member
+
+    @remembered
+    def judged(self) -> NDArray[np.bool_]:
+        """Rows with a corrected p-value: the members, and under Dunnett the pairs of treatments tested after them.
+
+        Where the control was never offered nothing comes before them.
+        """
+        together = self.offered_together.reshape(len(self.scopes), -1)
+        has_members = self.members.reshape(together.shape).any(axis=1, keepdims=True)
+        judged: NDArray[np.bool_] = (together & has_members).ravel()
+        return judged
+
+    @remembered
     def counts(self) -> list[list[int]]:
         """`units` in whole numbers."""
         found: list[list[int]] = self.units.astype(np.int64).tolist()
@@ -215,9 +239,9 @@ def _cells(plan: Plan, table: MomentTable, singles: Cells) -> Floats:
     metrics = {metric.key: number for number, metric in enumerate(plan.metrics)}
     filled = np.zeros((len(plan.cells), len(variants), len(metrics), len(FIELDS)))
     rows = [
-        (singles[epoch, segment], variants[variant], metrics[metric], moments)
+        (cell, variants[variant], metrics[metric], moments)
         for (epoch, segment, variant, metric), moments in table.moments.items()
-        if (epoch, segment) in singles and variant in variants and metric in metrics
+        if (cell := singles.get((epoch, segment))) is not None and variant in variants and metric in metrics
     ]
     if rows:
         cell, variant, metric, found = zip(*rows, strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -82,7 +83,7 @@ class Groups:
 
 
 FIELDS = tuple(field.name for field in fields(Groups))
-_ROW = attrgetter(*FIELDS)
+_ROW = attrgetter(*FIELDS[:-1], "size")
 # Both means, and the centred sums of squares about them.
 _MEANS = slice(FIELDS.index("mean"), FIELDS.index("denominator_mean") + 1, 2)
 _SQUARES = slice(FIELDS.index("m2"), FIELDS.index("denominator_m2") + 1, 2)
@@ -120,16 +121,13 @@ def all_of(flags: Flags | np.bool_) -> bool:
 
 def row_of(moments: Moments) -> tuple[float, ...]:
     """The fields of `Groups`, of one group."""
-    *others, absolute = _ROW(moments)
-    return (*others, abs(moments.mean) if absolute is None else absolute)
+    fields: tuple[float, ...] = _ROW(moments)
+    return fields
 
 
 def rows_of(groups: Iterable[Moments]) -> Floats:
     """The same of many, shape (groups, fields)."""
-    filled = np.array(list(map(_ROW, groups)), dtype=np.float64)
-    # What was None is NaN now, and nothing else can be: moments are finite.
-    filled[:, -1] = np.where(np.isnan(filled[:, -1]), np.abs(filled[:, 1]), filled[:, -1])
-    return filled
+    return np.fromiter(chain.from_iterable(map(_ROW, groups)), np.float64).reshape(-1, len(FIELDS))
 
 
 def pooled(filled: Floats) -> Floats:

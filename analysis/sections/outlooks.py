@@ -50,7 +50,7 @@ def outlooks(measured: Measured) -> dict[int, Ahead]:
         strict=True,
     )
     why = found.why_p[rows].tolist()
-    is_sequential = plan.stopping_rule == "always_valid"
+    is_sequential, increase = not ends(plan), plan.metrics[board.primary].direction == "increase"
     planned = [_planned(plan, scope.segment) for scope in board.scopes]
     traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
     answers = {}
@@ -74,9 +74,9 @@ def outlooks(measured: Measured) -> dict[int, Ahead]:
                 planned_units=planned[scope],
                 deciding=deciding,
                 minimum_lift=plan.minimum_lift,
-                increase=plan.metrics[board.primary].direction == "increase",
+                increase=increase,
                 units_per_day=traffic[scope],
-                ends=ends(plan),
+                ends=not is_sequential,
             ),
             planned_lift=partial(
                 _planned_lift, error, control_value, units, planned[scope] * units / max(in_scope, 1), deciding
