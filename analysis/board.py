@@ -244,8 +244,8 @@ def _cells(plan: Plan, table: MomentTable, singles: Cells) -> Floats:
         if (cell := singles.get((epoch, segment))) is not None and variant in variants and metric in metrics
     ]
     if rows:
-        cell, variant, metric, found = zip(*rows, strict=True)
-        filled[cell, variant, metric] = rows_of(found)
+        *at, found = zip(*rows, strict=True)
+        filled[tuple(at)] = rows_of(found)
     plain = [number for number, metric in enumerate(plan.metrics) if metric.kind in ("conversion", "count", "mean")]
     filled[:, :, plain, DENOMINATORS] = 1.0, 0.0, 0.0
     return filled

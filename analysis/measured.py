@@ -16,7 +16,7 @@ from analysis.inference.families import Judged, Members, each_alpha, judge
 from analysis.inference.sequential import mixture_scale
 from analysis.intervals import Ends, Intervals, PValues, p_values
 from analysis.intervals import intervals as inverted
-from analysis.plan import MetricKind, Plan
+from analysis.plan import MetricKind
 from analysis.reasons import Why
 from analysis.special import is_special, special_arms
 from analysis.tested import Samples, Tested

@@ -62,21 +62,23 @@ class Pairs:
     @property
     def freedom(self) -> Floats:
         """Welch, Biometrika 34 (1947), pp. 28-35."""
-        return satterthwaite(
-            np.array((self.treatment.variance, self.baseline.variance)),
-            np.array((self.treatment.freedom, self.baseline.freedom)),
-            axis=0,
-        )
+        total = self.variance
+        total[~(total > 0)] = 1.0
+        own, other = self.treatment.variance / total, self.baseline.variance / total
+        return _freedom(own * own / self.treatment.freedom + other * other / self.baseline.freedom)
 
 
-def satterthwaite(variances: Floats, freedoms: Floats, *, axis: int = -1) -> Floats:
-    """Degrees of freedom of sums of independent variances (along an axis), in shares: no square can overflow.
+def satterthwaite(variances: Floats, freedoms: Floats) -> Floats:
+    """Degrees of freedom of sums of independent variances (along the last axis), in shares: no square can overflow.
 
     (Σv)² / Σ(v²/f); infinite where all are known, or 0.
     """
-    total = variances.sum(axis=axis, keepdims=True)
+    total = variances.sum(axis=-1, keepdims=True)
     shares = variances / np.where(total > 0, total, 1.0)
-    spread = (shares * shares / freedoms).sum(axis=axis)
+    return _freedom((shares * shares / freedoms).sum(axis=-1))
+
+
+def _freedom(spread: Floats) -> Floats:
     return np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), np.inf)
 
 
