@@ -18,9 +18,9 @@ from analysis.estimate import ArmSummary, Interval, Undefined
 from analysis.groups import Groups, all_of
 from analysis.in_rows import rows
 from analysis.plan import MetricPlan, Plan
-from analysis.reasons import Why
+from analysis.reasons import Reasons, Why, or_else
 from analysis.special import pooled_distribution
-from analysis.tested import ArmValues, Reasons, first_of
+from analysis.tested import ArmValues
 
 Floats: TypeAlias = NDArray[np.float64]
 Summaries: TypeAlias = list[tuple[ArmSummary, ...]]
@@ -82,7 +82,7 @@ def _intervals(plan: Plan, groups: Groups, arms: ArmValues) -> tuple[Floats, Flo
         freedom = freedom[:1]
     half_width = values.critical_values(plan.alpha, freedom) * np.sqrt(found.variance)
     low, high = found.value - half_width, found.value + half_width
-    why = first_of(arms.why, np.where(found.variance > 0, Why.EXISTS, Why.FLAT_ARM))
+    why = or_else(arms.why, ~(found.variance > 0), Why.FLAT_ARM)
     if rates := [number for number, metric in enumerate(plan.metrics) if metric.kind == "conversion"]:
         n, successes = np.maximum(groups.n[rates], 1.0), np.rint(groups.total[rates])
         low[rates], high[rates] = wilson_intervals(successes, n, values.critical_values(plan.alpha, np.inf))

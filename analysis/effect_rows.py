@@ -15,8 +15,8 @@ from analysis.estimate import Estimate, Interval, Undefined
 from analysis.in_rows import rows
 from analysis.intervals import Intervals, PValues
 from analysis.plan import MetricKind
-from analysis.reasons import UNDEFINED, Why
-from analysis.tested import Reasons, Tested, first_of, or_else
+from analysis.reasons import UNDEFINED, Reasons, Why, first_of, or_else
+from analysis.tested import Tested
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from analysis.effects import values
 from analysis.groups import put
 from analysis.inference import sequential
-from analysis.reasons import Why
-from analysis.tested import Reasons, Rows, Tested, or_else
+from analysis.reasons import Reasons, Why, or_else
+from analysis.tested import Rows, Tested
 
 Floats: TypeAlias = NDArray[np.float64]
 

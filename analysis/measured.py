@@ -137,7 +137,7 @@ def measure(board: Board, found: Sequence[Batch], waits: Flags) -> Measured:
     decisive = looking.decisive_p(board, home.tested, home.p, rows)
     judged = _judged(board, home.tested, rows, np.where(waits, np.nan, decisive))
     why, why_p = _why_not(board, waits)
-    concluded = np.flatnonzero(why == 0)
+    concluded = (why == 0).nonzero()[0]
     both, family = [], None
     for batch in found:
         asked, critical = np.empty(0, dtype=np.intp), np.empty(0)

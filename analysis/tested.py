@@ -20,11 +20,10 @@ from analysis.effects.events import supports
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.groups import Groups, all_of, over_strata, put
 from analysis.plan import MetricKind
-from analysis.reasons import Why
+from analysis.reasons import Reasons, Why, first_of, or_else
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
-Reasons: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.intp]
 
 
@@ -372,15 +371,3 @@ def _clock(samples: Samples, usable: Flags, units: Floats, variance: Floats) -> 
 def _without(numbers: Floats, missing: Flags) -> Floats:
     """The same array, with NaN where numbers are missing."""
     return put(numbers, missing, np.nan)
-
-
-def first_of(why: Reasons, other: Reasons) -> Reasons:
-    """The first reason, or the other one where there is none."""
-    return np.where(why, why, other)
-
-
-def or_else(why: Reasons, fails: Flags, reason: int) -> Reasons:
-    """The first reason, or this one where there is none and something fails."""
-    found = why.copy()
-    found[fails & (why == 0)] = reason
-    return found
