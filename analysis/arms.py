@@ -18,9 +18,9 @@ from analysis.estimate import ArmSummary, Interval, Undefined
 from analysis.groups import Groups, all_of
 from analysis.in_rows import rows
 from analysis.plan import MetricPlan, Plan
-from analysis.reasons import Why
+from analysis.reasons import Reasons, Why, or_else
 from analysis.special import pooled_distribution
-from analysis.tested import ArmValues, Reasons, first_of, ratio_values
+from analysis.tested import ArmValues
 
 Floats: TypeAlias = NDArray[np.float64]
 Summaries: TypeAlias = list[tuple[ArmSummary, ...]]
@@ -51,7 +51,7 @@ def _summaries(board: Board, groups: Groups) -> list[ArmSummary]:
     """Of all metrics but quantiles: metric by metric, scope by scope, variant by variant."""
     plan, each = board.plan, len(board.scopes) * len(board.plan.variants)
     # A mean is the ratio to the number of units.
-    arms = ratio_values(groups)
+    arms = board.arm_values
     nil = np.where(np.abs(groups.denominator_mean) < SMALLEST_DENOMINATOR, Why.ZERO_DENOMINATOR, Why.EXISTS)
     low, high, why = _intervals(plan, groups, arms)
     methods = [method for metric in plan.metrics for method in repeat(_METHODS.get(metric.kind, "t"), each)]
@@ -71,7 +71,7 @@ def _totals(plan: Plan, groups: Groups) -> Floats:
     total = groups.total
     for number, metric in enumerate(plan.metrics):
         if metric.kind == "conversion" or (metric.kind == "count" and metric.cap is None):
-            total[number] = np.round(total[number])
+            total[number] = np.rint(total[number])
     return total
 
 
@@ -82,9 +82,9 @@ def _intervals(plan: Plan, groups: Groups, arms: ArmValues) -> tuple[Floats, Flo
         freedom = freedom[:1]
     half_width = values.critical_values(plan.alpha, freedom) * np.sqrt(found.variance)
     low, high = found.value - half_width, found.value + half_width
-    why = first_of(arms.why, np.where(found.variance > 0, Why.EXISTS, Why.FLAT_ARM))
+    why = or_else(arms.why, ~(found.variance > 0), Why.FLAT_ARM)
     if rates := [number for number, metric in enumerate(plan.metrics) if metric.kind == "conversion"]:
-        n, successes = np.maximum(groups.n[rates], 1.0), np.round(groups.total[rates])
+        n, successes = np.maximum(groups.n[rates], 1.0), np.rint(groups.total[rates])
         low[rates], high[rates] = wilson_intervals(successes, n, values.critical_values(plan.alpha, np.inf))
         why[rates] = np.where(groups.n[rates] > 0, Why.EXISTS, Why.NO_UNITS)
     return low, high, why

@@ -16,7 +16,7 @@ from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.remembered import remembered
 from analysis.scopes import Scope, Stratum, scopes_of
-from analysis.tested import Samples, stabilised_samples
+from analysis.tested import ArmValues, Samples, ratio_values, stabilised_samples
 
 Floats: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[str, str]
@@ -92,6 +92,30 @@ class Board:
         return together
 
     @remembered
+    def members(self) -> NDArray[np.bool_]:
+        """Rows that belong to a family: pairs of variants that were ever offered in the scope.
+
+        Pairs that the plan never offers in a scope are no members. Those below the minimum are, and count as 1: what is
+        not looked at yet still belongs to what was declared. So the size of a family is known before any data.
+        """
+        if self.plan.family != "dunnett":
+            return self.offered_together
+        declared = [baseline == self.plan.control for _, baseline in self.pairs]
+        member: NDArray[np.bool_] = self.offered_together & np.array(declared * len(self.scopes))
+        return member
+
+    @remembered
+    def judged(self) -> NDArray[np.bool_]:
+        """Rows with a corrected p-value: the members, and under Dunnett the pairs of treatments tested after them.
+
+        Where the control was never offered nothing comes before them.
+        """
+        together = self.offered_together.reshape(len(self.scopes), -1)
+        has_members = self.members.reshape(together.shape).any(axis=1, keepdims=True)
+        judged: NDArray[np.bool_] = (together & has_members).ravel()
+        return judged
+
+    @remembered
     def counts(self) -> list[list[int]]:
         """`units` in whole numbers."""
         found: list[list[int]] = self.units.astype(np.int64).tolist()
@@ -141,29 +165,47 @@ class Board:
         return Groups.from_array(together)
 
     @remembered
+    def values(self) -> ArmValues:
+        """What all metrics but quantiles are in every stratum, shape (metrics, strata + 1, variants)."""
+        return ratio_values(Groups.from_columns(self.cells))
+
+    @remembered
+    def arm_values(self) -> ArmValues:
+        """The same of `arms`."""
+        if self.strata_of.shape[1] == 1:
+            return self.values.take(np.s_[:, self.strata_of[:, 0]])
+        return ratio_values(self.arms)
+
+    @remembered
+    def weights(self) -> Floats:
+        """Units of all variants that were offered, shape (metrics, strata + 1)."""
+        weights: Floats = np.where(self.invited, self.cells[0], 0.0).sum(axis=2)
+        return weights
+
+    @remembered
     def rows(self) -> tuple[Rows, Rows]:
         """Of each row of the board its strata, shape (rows, strata), and its two variants, shape (2, rows, 1)."""
         variants = np.concatenate([self.sides] * len(self.scopes), axis=1)[:, :, None]
         return self.strata_of.repeat(len(self.pairs), axis=0), variants
 
-    def samples(self, metrics: Sequence[int]) -> Samples:
-        """Rows: metric by metric, scope by scope, pair by pair; columns: strata."""
+    def rows_of(self, metrics: Sequence[int]) -> tuple[Rows, Rows, Rows]:
+        """Metric by metric the rows of the board: their metric, shape (rows, 1), and the same as `rows`."""
         strata, variants = self.rows
-        many, width = len(metrics), strata.shape[1]
-        chosen = self.cells[:, metrics]
-        weights = np.where(self.invited, chosen[0], 0.0).sum(axis=2)
-        offered = self.invited[strata, variants].all(axis=0)
-        # (fields, metrics, 2, rows, strata) to (fields, 2, metrics and rows, strata).
-        arms = chosen[:, :, strata, variants].swapaxes(1, 2).reshape(len(FIELDS), 2, -1, width)
+        own = np.array(metrics).repeat(len(strata))[:, None]
+        return own, np.concatenate([strata] * len(metrics)), np.concatenate([variants] * len(metrics), axis=1)
+
+    def samples(self, rows: tuple[Rows, Rows, Rows]) -> Samples:
+        """Of the rows of some metrics, see `rows_of`; columns: strata."""
+        own, strata, variants = rows
         samples = Samples(
-            arms=Groups.from_columns(arms),
-            units=weights[:, strata].reshape(-1, width),
-            epoch=np.concatenate([self.epochs[strata]] * many),
-            offered=np.concatenate([offered] * many),
+            arms=Groups.from_columns(self.cells[:, own, strata, variants]),
+            units=self.weights[own, strata],
+            epoch=self.epochs[strata],
+            offered=np.logical_and(*self.invited[strata, variants]),
         )
         if not self.is_adaptive:
             return samples
-        alone = np.tile(np.repeat(self.alone, len(self.pairs)), many)
+        alone = np.resize(self.alone.repeat(len(self.pairs)), len(strata))
         return stabilised_samples(samples, self.plan.min_units, alone)
 
 
@@ -197,13 +239,13 @@ def _cells(plan: Plan, table: MomentTable, singles: Cells) -> Floats:
     metrics = {metric.key: number for number, metric in enumerate(plan.metrics)}
     filled = np.zeros((len(plan.cells), len(variants), len(metrics), len(FIELDS)))
     rows = [
-        (singles[epoch, segment], variants[variant], metrics[metric], moments)
+        (cell, variants[variant], metrics[metric], moments)
         for (epoch, segment, variant, metric), moments in table.moments.items()
-        if (epoch, segment) in singles and variant in variants and metric in metrics
+        if (cell := singles.get((epoch, segment))) is not None and variant in variants and metric in metrics
     ]
     if rows:
-        cell, variant, metric, found = zip(*rows, strict=True)
-        filled[cell, variant, metric] = rows_of(found)
+        *at, found = zip(*rows, strict=True)
+        filled[tuple(at)] = rows_of(found)
     plain = [number for number, metric in enumerate(plan.metrics) if metric.kind in ("conversion", "count", "mean")]
     filled[:, :, plain, DENOMINATORS] = 1.0, 0.0, 0.0
     return filled
@@ -216,15 +258,15 @@ def _units(plan: Plan, table: MomentTable, singles: Cells, members: Sequence[Seq
         cell = singles.get((epoch, segment))
         if cell is not None and variant in variants:
             counts[cell][variants[variant]] = units
-    found = np.zeros((len(members) + 1, len(variants)))
-    for number, cells in enumerate(members):
-        found[number] = counts[cells[0]] if len(cells) == 1 else np.sum([counts[cell] for cell in cells], axis=0)
-    return found
+    together = [[sum(column) for column in zip(*[counts[cell] for cell in cells], strict=True)] for cells in members]
+    return np.array([*together, [0] * len(variants)], dtype=np.float64)
 
 
 def _over_strata(filled: Floats, members: Sequence[Sequence[int]]) -> Floats:
     """Segments of a stratum together, in a fixed order: pooling is only right where their split is the same."""
     found = np.zeros((len(members) + 1, *filled.shape[1:]))
+    found[:-1] = filled[[cells[0] for cells in members]]
     for number, cells in enumerate(members):
-        found[number] = filled[cells[0]] if len(cells) == 1 else pooled(filled[sorted(cells)])
+        if len(cells) > 1:
+            found[number] = pooled(filled[sorted(cells)])
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, repeat
-from math import isnan
+from math import isnan, nan
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -94,16 +94,18 @@ def _guardrails(measured: Measured, number: int, written: EffectRows) -> Iterabl
 
 def _beyond_margin(measured: Measured, number: int, lifts: Sequence[Estimate]) -> list[float]:
     """Where the lift has no interval, the test of "harm at the margin": its statistic over its critical value."""
-    beyond = np.full(len(lifts), np.nan)
-    asked = np.flatnonzero([not isinstance(lift.always_valid, Interval) for lift in lifts])
+    asked = [row for row, lift in enumerate(lifts) if not isinstance(lift.always_valid, Interval)]
     metric = measured.board.plan.metrics[number]
-    if len(asked) and metric.margin_lift:
-        batch, _, own = measured.of(number)
-        of = own.start + asked
-        margins = [margin_in_question(metric, control) for control in batch.tested.baseline[of].tolist()]
-        critical = multipliers(batch.tested.clock[of], measured.board.plan.alpha, batch.rho[of])
-        beyond[asked] = batch.tested.inverse.lift_z(of, np.array(margins)) / critical
-    return beyond.tolist()
+    if not asked or not metric.margin_lift:
+        return [nan] * len(lifts)
+    beyond = np.full(len(lifts), nan)
+    batch, _, own = measured.of(number)
+    of = own.start + np.array(asked)
+    margins = [margin_in_question(metric, control) for control in batch.tested.baseline[of].tolist()]
+    critical = multipliers(batch.tested.clock[of], measured.board.plan.alpha, batch.rho[of])
+    beyond[asked] = batch.tested.inverse.lift_z(of, np.array(margins)) / critical
+    found: list[float] = beyond.tolist()
+    return found
 
 
 def _variance_kept(measured: Measured, number: int) -> Iterable[float | Undefined | None]:

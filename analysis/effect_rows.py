@@ -15,8 +15,8 @@ from analysis.estimate import Estimate, Interval, Undefined
 from analysis.in_rows import rows
 from analysis.intervals import Intervals, PValues
 from analysis.plan import MetricKind
-from analysis.reasons import UNDEFINED, Why
-from analysis.tested import Reasons, Tested, first_of
+from analysis.reasons import UNDEFINED, Reasons, Why, first_of, or_else
+from analysis.tested import Tested
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -50,31 +50,29 @@ class EffectRows(NamedTuple):
 
 def effects(kind: MetricKind, found: Tested, p: PValues, intervals: Intervals, *, alpha: float) -> EffectRows:
     """All rows; a column of numbers at a time, for most have nothing undefined in them."""
-    names = [
-        _NAMES[kind == "conversion", stratified, normal]
-        for stratified, normal in zip(found.stratified.tolist(), (found.freedom == np.inf).tolist(), strict=True)
-    ]
+    how = zip(repeat(kind == "conversion"), found.stratified.tolist(), (found.freedom == np.inf).tolist(), strict=False)
+    fixed, lift_fixed, always_valid, lift_always_valid = zip(*[_NAMES[each] for each in how], strict=True)
     level, once, always = 1 - alpha, intervals.once, intervals.always
-    early = np.where(found.is_supported, Why.EXISTS, Why.TOO_FEW_EVENTS)
+    early = ~found.is_supported
     why, why_lift = found.why_interval, found.why_lift_interval
     differences = rows(
         Estimate,
         numbers(found.difference, found.why),
         numbers(found.std_error, found.why_error),
-        intervals_of(once.low, once.high, why, level, [of.fixed for of in names]),
-        intervals_of(always.low, always.high, first_of(why, early), level, [of.always_valid for of in names]),
+        intervals_of(once.low, once.high, why, level, fixed),
+        intervals_of(always.low, always.high, or_else(why, early, Why.TOO_FEW_EVENTS), level, always_valid),
     )
     lifts = rows(
         Estimate,
         numbers(found.lift, found.why_lift),
         numbers(found.lift_std_error, first_of(found.why_lift, found.why_error)),
-        intervals_of(once.lift_low, once.lift_high, why_lift, level, [of.lift_fixed for of in names]),
+        intervals_of(once.lift_low, once.lift_high, why_lift, level, lift_fixed),
         intervals_of(
             always.lift_low,
             always.lift_high,
-            first_of(why_lift, early),
+            or_else(why_lift, early, Why.TOO_FEW_EVENTS),
             level,
-            [of.lift_always_valid for of in names],
+            lift_always_valid,
         ),
     )
     return EffectRows(differences, lifts, numbers(p.once, found.why_p), numbers(p.always, p.why_always))
@@ -112,8 +110,7 @@ def number_of(value: float, why: int) -> float | Undefined:
     return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class Names(NamedTuple):
     """The field's names of a comparison's intervals."""
 
     fixed: str

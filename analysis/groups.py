@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -74,21 +75,27 @@ class Groups:
     def residual_variance(self) -> Floats:
         """Of numerator - ratio x denominator; denominators not 0. With denominators of 1 it is the variance."""
         ratio = self.mean / self.denominator_mean
-        m2 = np.where(self.m2 > (NOISE * self.mean) ** 2 * self.n, self.m2, 0.0)
+        m2 = put(self.m2.copy(), self.m2 <= (NOISE * self.mean) ** 2 * self.n, 0.0)
         # In this order: a huge ratio of denominators that do not vary must not overflow.
         scale = m2 + ratio * (ratio * self.denominator_m2)
         residual = scale - 2 * ratio * self.co_m2
-        return np.where(residual > NOISE * scale, residual, 0.0) / np.where(self.n > 1, self.n - 1, np.nan)
+        return put(residual, ~(residual > NOISE * scale), 0.0) / put(self.n - 1, self.n <= 1, np.nan)
 
 
 FIELDS = tuple(field.name for field in fields(Groups))
-_ROW = attrgetter(*FIELDS)
+_ROW = attrgetter(*FIELDS[:-1], "size")
 # Both means, and the centred sums of squares about them.
 _MEANS = slice(FIELDS.index("mean"), FIELDS.index("denominator_mean") + 1, 2)
 _SQUARES = slice(FIELDS.index("m2"), FIELDS.index("denominator_m2") + 1, 2)
 _CO_M2 = FIELDS.index("co_m2")
 # Of the denominators: their mean, and the sums that are 0 where they do not vary.
 DENOMINATORS = slice(FIELDS.index("denominator_mean"), FIELDS.index("co_m2") + 1)
+
+
+def put(numbers: Floats, where: Flags, value: float) -> Floats:
+    """The same array, with a value put in: where that is nowhere, as mostly, in a quarter of the time of `np.where`."""
+    numbers[where] = value
+    return numbers
 
 
 def over_strata(terms: Floats) -> Floats:
@@ -114,16 +121,13 @@ def all_of(flags: Flags | np.bool_) -> bool:
 
 def row_of(moments: Moments) -> tuple[float, ...]:
     """The fields of `Groups`, of one group."""
-    *others, absolute = _ROW(moments)
-    return (*others, abs(moments.mean) if absolute is None else absolute)
+    fields: tuple[float, ...] = _ROW(moments)
+    return fields
 
 
 def rows_of(groups: Iterable[Moments]) -> Floats:
     """The same of many, shape (groups, fields)."""
-    filled = np.array(list(map(_ROW, groups)), dtype=np.float64)
-    # What was None is NaN now, and nothing else can be: moments are finite.
-    filled[:, -1] = np.where(np.isnan(filled[:, -1]), np.abs(filled[:, 1]), filled[:, -1])
-    return filled
+    return np.fromiter(chain.from_iterable(map(_ROW, groups)), np.float64).reshape(-1, len(FIELDS))
 
 
 def pooled(filled: Floats) -> Floats:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effects import values
+from analysis.groups import put
 from analysis.inference import sequential
-from analysis.reasons import Why
-from analysis.tested import Reasons, Rows, Tested
+from analysis.reasons import Reasons, Why, or_else
+from analysis.tested import Rows, Tested
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -50,9 +51,9 @@ class Intervals:
 
 def p_values(found: Tested, rho: float | Floats) -> PValues:
     """Without the always-valid one where arms rest on too few events."""
-    why = np.where((found.why_p == 0) & ~found.is_supported, Why.TOO_FEW_EVENTS, found.why_p)
-    once = np.where(found.why_p == 0, values.two_sided_p(found.z, found.freedom), np.nan)
-    always = np.where(why == 0, sequential.always_valid_p(found.z, found.clock, rho), np.nan)
+    why = or_else(found.why_p, ~found.is_supported, Why.TOO_FEW_EVENTS)
+    once = put(values.two_sided_p(found.z, found.freedom), found.why_p != 0, np.nan)
+    always = put(sequential.always_valid_p(found.z, found.clock, rho), why != 0, np.nan)
     return PValues(once=once, always=always, why_always=why)
 
 
@@ -75,7 +76,7 @@ def intervals(found: Tested, alpha: float, rho: float | Floats, rows: Rows, crit
     size = len(found.z)
     everyone = np.arange(size)
     once = values.critical_values(alpha, found.freedom)
-    always = np.where(found.is_supported, multipliers(found.clock, alpha, rho), np.nan)
+    always = put(multipliers(found.clock, alpha, rho), ~found.is_supported, np.nan)
     every = invert(found, np.concatenate([everyone, everyone, rows]), np.concatenate([once, always, critical]))
     both = Intervals(once=every.take(slice(0, size)), always=every.take(slice(size, 2 * size)))
     return both, every.take(slice(2 * size, None))

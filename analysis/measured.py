@@ -16,7 +16,7 @@ from analysis.inference.families import Judged, Members, each_alpha, judge
 from analysis.inference.sequential import mixture_scale
 from analysis.intervals import Ends, Intervals, PValues, p_values
 from analysis.intervals import intervals as inverted
-from analysis.plan import MetricKind, Plan
+from analysis.plan import MetricKind
 from analysis.reasons import Why
 from analysis.special import is_special, special_arms
 from analysis.tested import Samples, Tested
@@ -85,8 +85,9 @@ def _batch(board: Board, metrics: tuple[int, ...]) -> Batch:
     first = plan.metrics[metrics[0]]
     special = is_special(board, first)
     kind = first.kind if special or first.kind == "conversion" else "ratio"
-    arms = special_arms(board, first) if special else None
-    samples = board.samples(metrics)
+    rows = board.rows_of(metrics)
+    samples = board.samples(rows)
+    arms = special_arms(board, first) if special else None if kind == "conversion" else board.values.take(rows)
     found = choose_test(kind, samples, plan.min_units, arms)
     rho = _rho(board, metrics)
     return Batch(
@@ -102,7 +103,7 @@ def _rho(board: Board, metrics: Sequence[int]) -> Floats:
     plan, size = board.plan, len(board.scopes) * len(board.pairs)
     rho = np.full(len(metrics) * size, mixture_scale(plan.alpha, plan.tuned_for_units))
     if board.primary in metrics:
-        start, member = metrics.index(board.primary) * size, members(board)
+        start, member = metrics.index(board.primary) * size, board.members
         of_primary = rho[start : start + size]
         for family in families(board):
             of_primary[family] = mixture_scale(
@@ -114,32 +115,6 @@ def _rho(board: Board, metrics: Sequence[int]) -> Floats:
 def families(board: Board) -> tuple[slice, slice]:
     """Rows of the two families: all segments together is a question of its own."""
     return slice(0, len(board.pairs)), slice(len(board.pairs), None)
-
-
-def members(board: Board) -> Flags:
-    """Rows that belong to a family: pairs of variants that were ever offered in the scope.
-
-    Pairs that the plan never offers in a scope are no members. Those below the minimum are, and count as 1: what is not
-    looked at yet still belongs to what was declared. So the size of a family is known before any data.
-    """
-    declared = [_declared(board.plan, pair) for pair in board.pairs]
-    member: Flags = board.offered_together & np.array(declared * len(board.scopes))
-    return member
-
-
-def _declared(plan: Plan, pair: tuple[str, str]) -> bool:
-    return plan.family != "dunnett" or pair[1] == plan.control
-
-
-def _judged_rows(board: Board) -> Flags:
-    """Rows with a corrected p-value: the members, and under Dunnett the pairs of treatments that are tested after them.
-
-    Where the control was never offered nothing comes before them.
-    """
-    together = board.offered_together.reshape(len(board.scopes), -1)
-    has_members = members(board).reshape(together.shape).any(axis=1, keepdims=True)
-    judged: Flags = (together & has_members).ravel()
-    return judged
 
 
 def home_of(board: Board, found: Sequence[Batch]) -> tuple[Batch, int]:
@@ -162,7 +137,7 @@ def measure(board: Board, found: Sequence[Batch], waits: Flags) -> Measured:
     decisive = looking.decisive_p(board, home.tested, home.p, rows)
     judged = _judged(board, home.tested, rows, np.where(waits, np.nan, decisive))
     why, why_p = _why_not(board, waits)
-    concluded = np.flatnonzero(why == 0)
+    concluded = (why == 0).nonzero()[0]
     both, family = [], None
     for batch in found:
         asked, critical = np.empty(0, dtype=np.intp), np.empty(0)
@@ -185,7 +160,7 @@ def measure(board: Board, found: Sequence[Batch], waits: Flags) -> Measured:
 
 def _judged(board: Board, found: Tested, rows: Rows, p: Floats) -> Judged:
     """Judged by row of the board."""
-    tested = _judged_rows(board)
+    tested = board.judged
     adjusted, alpha = np.full((2, len(rows)), np.nan)
     rejected = np.zeros(len(rows), dtype=bool)
     for family in families(board):
@@ -199,7 +174,7 @@ def _judged(board: Board, found: Tested, rows: Rows, p: Floats) -> Judged:
 
 def _why_not(board: Board, waits: Flags) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Why a row of the board has no interval, and why it has no p-value in its family."""
-    member, tested = members(board), _judged_rows(board)
+    member, tested = board.members, board.judged
     why = np.where(waits, Why.TOO_EARLY, Why.EXISTS)
     outside = np.where(tested & ~waits, Why.DIRECTION_ALONE, np.where(tested, why, Why.NOT_IN_FAMILY))
     return np.where(member, why, outside), np.where(tested, why, Why.NOT_IN_FAMILY)

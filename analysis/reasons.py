@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analysis.effects.lift import NOT_POSITIVE as LIFT_NOT_POSITIVE
 from analysis.effects.lift import UNBOUNDED as LIFT_UNBOUNDED
 from analysis.estimate import Undefined
+
+Reasons: TypeAlias = NDArray[np.int64]
 
 
 class Why:
@@ -87,6 +93,18 @@ def hopeless(p_values: Iterable[float | Undefined]) -> Undefined | None:
     found = list(p_values)
     reasons = [one for one in found if isinstance(one, Undefined) and one.reason in NO_UNITS_HELP]
     return reasons[0] if reasons and len(reasons) == len(found) else None
+
+
+def first_of(why: Reasons, other: Reasons) -> Reasons:
+    """The first reason, or the other one where there is none."""
+    return np.where(why, why, other)
+
+
+def or_else(why: Reasons, fails: NDArray[np.bool_], reason: int) -> Reasons:
+    """The first reason, or this one where there is none and something fails."""
+    found = why.copy()
+    found[fails & (why == 0)] = reason
+    return found
 
 
 def why_of(undefined: Undefined) -> int:

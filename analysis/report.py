@@ -19,7 +19,7 @@ from analysis.moments import MomentTable
 from analysis.plan import Plan
 from analysis.quality.exclusions import exclusion_findings
 from analysis.quality.minimum import below_minimum, clearly_above
-from analysis.scope_report import ScopeData, scope_data, scope_report
+from analysis.scope_report import ScopeData, metric_reports, scope_data, scope_report
 from analysis.sections.beliefs import beliefs_of_arms
 from analysis.sections.segments import recommendation, segment_comparisons
 from analysis.sections.values import cap_findings, too_skewed
@@ -59,9 +59,11 @@ def _build(plan: Plan, moments: MomentTable) -> Report:
     # What leaves no trust in the tables leaves none in any part of them.
     grave = tuple(finding for finding in told if finding.severity == "critical")
     broken = (*_broken(board, data), *grave)
+    reports = metric_reports(board, metrics, beliefs_of_arms(measured, [rows.beliefs for _, rows in metrics]))
+    ahead = metrics[board.primary][1].outlooks
     scopes = [
-        scope_report(measured, number, data[number], metrics, arm_beliefs=arms, inherited=grave if number else broken)
-        for number, arms in enumerate(beliefs_of_arms(measured, [rows.beliefs for _, rows in metrics]))
+        scope_report(measured, number, data[number], own, ahead=ahead, inherited=grave if number else broken)
+        for number, own in enumerate(reports)
     ]
     side_by_side = segment_comparisons(measured)
     return Report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -22,7 +22,7 @@ from analysis.sections.covariates import covariate_findings
 from analysis.sections.equivalence import practically_equal
 from analysis.sections.guardrails import guardrail_findings
 from analysis.sections.novelty import novelties
-from analysis.sections.outlooks import too_good
+from analysis.sections.outlooks import Ahead, too_good
 from analysis.sections.values import value_findings
 
 _ABOUT = attrgetter("key", "kind", "role", "direction")
@@ -73,36 +73,42 @@ def _pooled_findings(board: Board, number: int) -> Iterator[Finding]:
         )
 
 
+def metric_reports(
+    board: Board,
+    metrics: Sequence[tuple[Summaries, MetricRows]],
+    arm_beliefs: Sequence[Sequence[tuple[ArmBelief, ...]]],
+) -> list[tuple[MetricReport, ...]]:
+    """By scope. `metrics`: in plan order, the arms by scope, and the rows of comparisons; `arm_beliefs` by scope."""
+    many, size, width = len(board.scopes), len(board.pairs), len(metrics)
+    made = rows(
+        MetricReport,
+        *[about * many for about in zip(*map(_ABOUT, board.plan.metrics), strict=True)],
+        [arms[number] for number in range(many) for arms, _ in metrics],
+        [
+            tuple(found.comparisons[start : start + size])
+            for start in range(0, many * size, size)
+            for _, found in metrics
+        ],
+        [beliefs for of_scope in arm_beliefs for beliefs in of_scope],
+    )
+    return [tuple(made[start : start + width]) for start in range(0, many * width, width)]
+
+
 def scope_report(
     measured: Measured,
     number: int,
     data: ScopeData,
-    metrics: Sequence[tuple[Summaries, MetricRows]],
+    reports: tuple[MetricReport, ...],
     *,
-    arm_beliefs: Sequence[tuple[ArmBelief, ...]],
+    ahead: Mapping[int, Ahead],
     inherited: Sequence[Finding],
 ) -> ScopeReport:
-    """The report on one scope, given the findings that others pass on to it.
-
-    `metrics`: in plan order, the arms by scope, and the rows of comparisons; `arm_beliefs`, those of this scope.
-    """
+    """The report on one scope, given the findings that others pass on to it. `ahead`: by row of the board."""
     board, plan = measured.board, measured.board.plan
-    scope = board.scopes[number]
-    start = number * len(board.pairs)
-    own = slice(start, start + len(board.pairs))
-    reports = tuple(
-        rows(
-            MetricReport,
-            *zip(*map(_ABOUT, plan.metrics), strict=True),
-            [arms[number] for arms, _ in metrics],
-            [tuple(found.comparisons[own]) for _, found in metrics],
-            arm_beliefs,
-        )
-    )
+    scope, start = board.scopes[number], number * len(board.pairs)
     primary = reports[board.primary].comparisons
     critical = (*data.critical, *inherited)
     by_day, said = novelties(board, number)
-    ahead = metrics[board.primary][1].outlooks
     surprises = (
         *(() if critical else guardrail_findings(board, number, reports, data.early)),
         *(() if critical else practically_equal(plan, primary)),

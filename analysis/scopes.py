@@ -75,10 +75,10 @@ def _scope(plan: Plan, segment: str | None, cells: Sequence[Stratum], strata: Se
 def _pooled(cells: Sequence[Stratum], alone: frozenset[Stratum]) -> list[Stratum]:
     """Cells of one epoch with the same split together, those apart that stand `alone`."""
     alike: dict[tuple[int, tuple[tuple[str, float], ...], Stratum | None], list[Stratum]] = {}
+    # To twelve digits: 1:1:1 and 0.1:0.1:0.1 are the same split, whatever the last bit says.
+    splits = {shares: tuple([(one, round(share, 12)) for one, share in shares]) for shares in {c.shares for c in cells}}
     for cell in sorted(cells, key=lambda cell: (cell.epoch, cell.segments)):
-        # To twelve digits: 1:1:1 and 0.1:0.1:0.1 are the same split, whatever the last bit says.
-        split = tuple([(variant, round(share, 12)) for variant, share in cell.shares])
-        alike.setdefault((cell.epoch, split, cell if cell in alone else None), []).append(cell)
+        alike.setdefault((cell.epoch, splits[cell.shares], cell if cell in alone else None), []).append(cell)
     return [
         Stratum(epoch=epoch, segments=tuple([cell.segments[0] for cell in group]), shares=group[0].shares)
         for (epoch, _, _), group in alike.items()

@@ -9,7 +9,7 @@ out 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,12 @@ from analysis.effects import rates, values
 from analysis.effects.adaptive import stabilised
 from analysis.effects.events import supports
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
-from analysis.groups import Groups, all_of, over_strata
+from analysis.groups import Groups, all_of, over_strata, put
 from analysis.plan import MetricKind
-from analysis.reasons import Why
+from analysis.reasons import Reasons, Why, first_of, or_else
 
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
-Reasons: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = NDArray[np.intp]
 
 
@@ -58,6 +57,10 @@ class ArmValues:
     values: values.Values
     why: Reasons
     common: Floats | None = None
+
+    def take(self, index: Any) -> ArmValues:
+        common = None if self.common is None else self.common[index]
+        return ArmValues(values=self.values.take(index), why=self.why[index], common=common)
 
 
 class Inverse(Protocol):
@@ -133,21 +136,21 @@ def ratio_values(groups: Groups) -> ArmValues:
     """Ratio of sums and its squared standard error by linearisation; see `analysis.effects.ratios`."""
     other = groups.denominator_mean
     nil = np.abs(other) < SMALLEST_DENOMINATOR
-    why = np.where(nil, Why.ZERO_DENOMINATOR, Why.EXISTS)
     return ArmValues(
         values=values.Values(
-            value=groups.mean / np.where(nil, np.nan, other),
+            value=put(groups.mean / other, nil, np.nan),
             variance=groups.residual_variance / (groups.n * other * other),
             freedom=groups.n - 1,
         ),
-        why=np.where(groups.n < 2, _too_few(groups), why),
+        why=or_else(_too_few(groups), nil, Why.ZERO_DENOMINATOR),
     )
 
 
 def _too_few(groups: Groups) -> Reasons:
-    if all_of(groups.n >= 2):
-        return np.zeros(groups.n.shape, dtype=np.int64)
-    return np.where(groups.n >= 2, Why.EXISTS, np.where(groups.n == 1, Why.ONE_UNIT, Why.NO_UNITS))
+    why = np.zeros(groups.n.shape, dtype=np.int64)
+    why[groups.n < 2] = Why.NO_UNITS
+    why[groups.n == 1] = Why.ONE_UNIT
+    return why
 
 
 def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: int) -> Tested:
@@ -164,25 +167,25 @@ def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: in
     common = None if arms.common is None else over_strata(np.where(share > 0, share * share * arms.common[1], 0.0))
     pairs = values.Pairs(treatment=averages.take(0), baseline=averages.take(1), common=common)
     difference, variance = pairs.difference, pairs.variance
-    spread, missing = variance > 0, why != 0
-    error = np.sqrt(np.where(spread, variance, np.nan))
+    flat, missing = ~(variance > 0), why != 0
+    error = np.sqrt(_without(variance, flat))
     lift, lift_error = values.lift(pairs)
     found = supports(kind, share, samples.arms)
-    flat = np.where(spread, Why.EXISTS, Why.ZERO_VARIANCE)
-    why_error = first_of(why, flat)
-    why_lift = first_of(why, np.where(pairs.baseline.value > 0, Why.EXISTS, Why.NOT_POSITIVE))
+    why_error = or_else(why, flat, Why.ZERO_VARIANCE)
+    why_lift = or_else(why, ~(pairs.baseline.value > 0), Why.NOT_POSITIVE)
     # A treatment of nothing but zeros has lost everything, whatever the baseline is: a point is no interval.
-    certain = np.where(lift_error == 0, Why.ZERO_VARIANCE, Why.EXISTS)
-    each = np.where(usable, arms.values.variance[0] + arms.values.variance[1], 0.0)
+    certain = lift_error == 0
+    each = put(arms.values.variance[0] + arms.values.variance[1], ~usable, 0.0)
+    units = _units(samples, usable)
     return Tested(
         difference=_without(difference, missing),
         std_error=_without(error, missing),
         lift=_without(lift, missing),
-        lift_std_error=_without(lift_error, missing | ~spread),
+        lift_std_error=_without(lift_error, missing | flat),
         z=_without(difference / error, missing),
         freedom=pairs.freedom,
-        units=_units(samples, usable),
-        clock=_clock(samples, usable, each),
+        units=over_strata(units),
+        clock=_clock(samples, usable, units, each),
         events=(found.treatment, found.baseline, found.needed),
         is_supported=found.is_enough,
         stratified=_stratified(usable),
@@ -191,7 +194,7 @@ def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: in
         why_error=why_error,
         why_interval=why_error,
         why_lift=why_lift,
-        why_lift_interval=first_of(first_of(why_lift, why_error), certain),
+        why_lift_interval=or_else(first_of(why_lift, why_error), certain, Why.ZERO_VARIANCE),
         treatment=pairs.treatment.value,
         baseline=pairs.baseline.value,
         treatment_variance=pairs.treatment.variance,
@@ -201,11 +204,11 @@ def of_values(kind: MetricKind, samples: Samples, arms: ArmValues, min_units: in
 
 
 def _averaged(arms: values.Values, share: Floats) -> values.Values:
-    inside = share > 0
+    outside = np.array((share, share)) <= 0
     known = values.Values(
-        value=np.where(inside, arms.value, 0.0),
-        variance=np.where(inside, arms.variance, 0.0),
-        freedom=np.where(inside, arms.freedom, np.inf),
+        value=put(arms.value.copy(), outside, 0.0),
+        variance=put(arms.variance.copy(), outside, 0.0),
+        freedom=put(arms.freedom.copy(), outside, np.inf),
     )
     # One stratum is its own average.
     return known.take(np.s_[..., 0]) if share.shape[1] == 1 else known.averaged(share)
@@ -244,29 +247,30 @@ def of_rates(samples: Samples, min_units: int) -> Tested:
     variances = counts.variances
     wald = variances[0] + variances[1]
     exists, missing, spread = why == 0, why != 0, wald > 0
-    why_p = np.where(exists & counts.is_degenerate, Why.SAME_RATE, why)
+    why_p = or_else(why, counts.is_degenerate, Why.SAME_RATE)
     z = _without(rates.null_z(counts), missing)
     flat, has_base = missing | ~spread, baseline > 0
-    base = np.where(has_base, baseline, np.nan)
+    base = put(baseline.copy(), ~has_base, np.nan)
     nothing, everything = np.zeros(len(why)), np.full(len(why), np.inf)
+    units = _units(samples, inside)
     return Tested(
         difference=_without(treatment - baseline, missing),
         std_error=_without(np.sqrt(wald), flat),
         lift=_without((treatment - baseline) / base, missing),
         lift_std_error=_without(np.sqrt(variances[0] + (treatment / base) ** 2 * variances[1]) / base, flat),
-        z=np.where(why_p == 0, z, np.nan),
+        z=put(z.copy(), why_p != 0, np.nan),
         freedom=everything,
-        units=_units(samples, inside),
-        clock=_clock(samples, inside, counts.null_variance),
+        units=over_strata(units),
+        clock=_clock(samples, inside, units, counts.null_variance),
         events=(everything, everything, nothing),
         is_supported=nothing == 0,
         stratified=_stratified(inside),
         why=why,
         why_p=why_p,
-        why_error=np.where(exists & ~spread, Why.SAME_RATE, why),
+        why_error=or_else(why, ~spread, Why.SAME_RATE),
         why_interval=why,
-        why_lift=first_of(why, np.where(has_base, Why.EXISTS, Why.NOT_POSITIVE)),
-        why_lift_interval=np.where(exists & ~has_base, Why.NOBODY, why),
+        why_lift=or_else(why, ~has_base, Why.NOT_POSITIVE),
+        why_lift_interval=or_else(why, ~has_base, Why.NOBODY),
         treatment=treatment,
         baseline=baseline,
         treatment_variance=variances[0],
@@ -330,9 +334,9 @@ def _why(offered: Flags, inside: Flags, usable: Flags, pair_why: Reasons) -> Rea
 
 
 def _shares(units: Floats, usable: Flags) -> Floats:
-    weights = np.where(usable, units, 0.0)
-    total = over_strata(weights)[:, None]
-    return weights / np.where(total > 0, total, 1.0)
+    weights = put(units.copy(), ~usable, 0.0)
+    total = over_strata(weights).copy()
+    return weights / put(total, total <= 0, 1.0)[:, None]
 
 
 def _stratified(usable: Flags) -> Flags:
@@ -340,17 +344,17 @@ def _stratified(usable: Flags) -> Flags:
 
 
 def _units(samples: Samples, usable: Flags) -> Floats:
-    return over_strata(np.where(usable, samples.arms.n[0] + samples.arms.n[1], 0.0))
+    """Of both arms, in the strata that are usable."""
+    return put(samples.arms.n[0] + samples.arms.n[1], ~usable, 0.0)
 
 
-def _clock(samples: Samples, usable: Flags, variance: Floats) -> Floats:
+def _clock(samples: Samples, usable: Flags, units: Floats, variance: Floats) -> Floats:
     """The variance of the summed contributions, over that of one unit in the first epoch.
 
     With one stratum, or where the variance per unit stays what it is, that is the number of units. Counting variance in
     place of units keeps confidence sequences valid when it changes for good (time-uniform central limit theory is in
     the summed variance). The scale must not depend on the data to come: the first epoch's is over when it matters.
     """
-    units = np.where(usable, samples.arms.n[0] + samples.arms.n[1], 0.0)
     together = over_strata(units)
     if units.shape[1] == 1:
         return together
@@ -366,10 +370,4 @@ def _clock(samples: Samples, usable: Flags, variance: Floats) -> Floats:
 
 def _without(numbers: Floats, missing: Flags) -> Floats:
     """The same array, with NaN where numbers are missing."""
-    numbers[missing] = np.nan
-    return numbers
-
-
-def first_of(why: Reasons, other: Reasons) -> Reasons:
-    """The first reason, or the other one where there is none."""
-    return np.where(why, why, other)
+    return put(numbers, missing, np.nan)

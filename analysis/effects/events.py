@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.groups import Groups, over_strata
+from analysis.groups import Groups, largest_over_strata, over_strata
 from analysis.moments import Moments
 from analysis.plan import MetricKind
 
@@ -107,7 +107,7 @@ def _events(kind: MetricKind, share: Floats, arm: Groups) -> Floats:
 
 
 def _effective(share: Floats, n: Floats, size: Floats, mean: Floats, m2: Floats) -> Floats:
-    largest = np.where(share > 0, size, 0.0).max(axis=-1, keepdims=True, initial=0.0)
+    largest = largest_over_strata(np.where(share > 0, size, 0.0))[..., None]
     nothing = largest == 0
     unit = np.where(nothing, 1.0, largest)
     n = np.maximum(n, 1.0)
@@ -116,4 +116,4 @@ def _effective(share: Floats, n: Floats, size: Floats, mean: Floats, m2: Floats)
     squares = over_strata(share * share / n * (m2 / n / unit / unit + (mean / unit) ** 2))
     # Ten events are ten, whatever the last bit says.
     found = np.where(nothing[..., 0], 0.0, total * total / np.where(squares > 0, squares, 1.0))
-    return np.asarray(np.round(found, 6), dtype=np.float64)
+    return np.asarray(found.round(6), dtype=np.float64)

@@ -7,7 +7,7 @@ not converge (few counts, ends of the range) is left to the search.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,30 +24,25 @@ _CLOSE = 1e-7
 _NEAREST = 1e-4
 
 
-class Arm(NamedTuple):
-    """Shape (rows, strata)."""
-
-    successes: Floats
-    n: Floats
-
-
 class Counts:
-    """What both methods need of the counts, shape (2, rows, strata): for both ends of an interval the same.
+    """What both methods need of the counts, shape (2, 2, rows, strata): of both arms, for both ends of an interval.
 
-    Numpy takes three times as long for arrays that it has to stretch to one shape, and there are a hundred steps.
+    The treatment comes first, as in all arrays of arms here. Numpy takes three times as long for arrays that it has to
+    stretch to one shape, and there are a hundred steps.
     """
 
-    def __init__(self, treatment: Arm, baseline: Arm, weights: Floats) -> None:
-        """`weights` of the variances of their difference, by row and stratum."""
-        self.own_n, self.base_n = _at_both_ends(treatment.n), _at_both_ends(baseline.n)
-        self.own_successes, self.base_successes = _at_both_ends(treatment.successes), _at_both_ends(baseline.successes)
-        self.own_failures, self.base_failures = self.own_n - self.own_successes, self.base_n - self.base_successes
-        weights = _at_both_ends(weights)
-        self.own_weights, self.base_weights = weights / self.own_n, weights / self.base_n
-        self.both, self.converted = self.own_n + self.base_n, self.own_successes + self.base_successes
+    def __init__(self, successes: Floats, n: Floats, weights: Floats) -> None:
+        """Shape (2, rows, strata); `weights` of the variances of their difference, by row and stratum."""
+        self.n, self.successes = n, successes = _at_both_ends(n), _at_both_ends(successes)
+        self.failures, self.weights = n - successes, _at_both_ends(np.array((weights, weights))) / n
+        self.both, self.converted = n[0] + n[1], successes[0] + successes[1]
 
 
-def _at_both_ends(numbers: Floats) -> Floats:
+def _at_both_ends(arms: Floats) -> Floats:
+    return arms[:, None].repeat(2, axis=1)
+
+
+def _twice(numbers: Floats) -> Floats:
     return np.array((numbers, numbers))
 
 
@@ -67,24 +62,23 @@ def joint_ends(counts: Counts, observed: Floats, target: Floats, guess: Floats, 
     -----
     Where it converges to rates inside of (0, 1) they are the likeliest ones: the likelihood is concave.
     """
-    delta, close, observed = guess, _at_both_ends(_CLOSE * error), _at_both_ends(observed)
-    own_weights, base_weights = counts.own_weights, counts.base_weights
-    base = counts.converted / counts.both - guess[..., None] * (counts.own_n / counts.both)
+    delta, close, observed = guess, _twice(_CLOSE * error), _twice(observed)
+    weights = counts.weights
+    base = counts.converted / counts.both - guess[..., None] * (counts.n[0] / counts.both)
+    rates = np.empty_like(counts.n)
     for _ in range(_MOST_STEPS):
-        own = base + delta[..., None]
-        own_rest, base_rest = 1 - own, 1 - base
-        own_won, own_lost = counts.own_successes / own, counts.own_failures / own_rest
-        base_won, base_lost = counts.base_successes / base, counts.base_failures / base_rest
+        rates[0], rates[1] = base + delta[..., None], base
+        rest = 1 - rates
+        won, lost = counts.successes / rates, counts.failures / rest
         # The score in the baseline's rate, its derivatives in the difference and in that rate.
-        by_own = own_won / own + own_lost / own_rest
-        by_base = by_own + (base_won / base + base_lost / base_rest)
-        step_of_base, follows = ((own_won - own_lost) + (base_won - base_lost)) / by_base, by_own / by_base
-        spread = np.sqrt(over_strata(own_weights * (own * own_rest) + base_weights * (base * base_rest)))
-        slope = own_weights * (own_rest - own)
-        together = slope + base_weights * (base_rest - base)
+        score, bends = won - lost, won / rates + lost / rest
+        by_own, by_base = bends[0], bends[0] + bends[1]
+        step_of_base, follows = (score[0] + score[1]) / by_base, by_own / by_base
+        squared, slopes = weights * (rates * rest), weights * (rest - rates)
+        spread, together = np.sqrt(over_strata(squared[0] + squared[1])), slopes[0] + slopes[1]
         # Of the squared spread: by the rates' own step, and by the difference with the rates that follow it.
         drift = over_strata(together * step_of_base)
-        bend = over_strata(slope - together * follows)
+        bend = over_strata(slopes[0] - together * follows)
         half = target / (2 * spread)
         step = (observed - delta - target * spread - half * drift) / (1 + half * bend)
         delta = delta + step
@@ -111,11 +105,11 @@ def joint_log_ratios(
     -----
     With p̃₁ = R·p̃₀ the baseline's likeliest rate is the smaller root of N·R·p² - (R·(n₁ + x₀) + x₁ + n₀)·p + x₁ + x₀.
     """
-    log_ratio, close = guess, _at_both_ends(_CLOSE * error)
-    treatment, baseline = _at_both_ends(rates[0]), _at_both_ends(rates[1])
-    both, converted, own_weights, base_weights = counts.both, counts.converted, counts.own_weights, counts.base_weights
+    log_ratio, close = guess, _twice(_CLOSE * error)
+    treatment, baseline = _twice(rates[0]), _twice(rates[1])
+    both, converted, (own_weights, base_weights) = counts.both, counts.converted, counts.weights
     twice_both = 2 * both
-    factor, constant = counts.own_n + counts.base_successes, counts.own_successes + counts.base_n
+    factor, constant = counts.n[0] + counts.successes[1], counts.successes[0] + counts.n[1]
     ratio = np.exp(log_ratio)[..., None]
     linear = ratio * factor + constant
     base = 2 * converted / (linear + np.sqrt(np.maximum(linear * linear - 4 * both * ratio * converted, 0.0)))

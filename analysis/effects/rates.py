@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.effects.inversion import Bracket, Known, Rows, falling_roots
-from analysis.effects.joint import Arm, Counts, joint_ends, joint_log_ratios
+from analysis.effects.joint import Counts, joint_ends, joint_log_ratios
 from analysis.effects.restricted import TwoCounts, restricted_low_rate
-from analysis.groups import all_of, over_strata
+from analysis.groups import all_of, over_strata, put
 from analysis.remembered import remembered
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -168,6 +168,8 @@ def _correction(rates: Rates) -> Floats:
 
 def _standardise(distance: Floats, variance: Floats) -> Floats:
     spread = variance > 0
+    if all_of(spread):
+        return distance / np.sqrt(variance)
     z = distance / np.sqrt(np.where(spread, variance, 1.0))
     return np.where(spread, z, np.where(distance == 0, 0.0, np.copysign(np.inf, distance)))
 
@@ -194,7 +196,7 @@ def difference_interval(
             return joint_ends(counts, observed, target, guess, around.error)
 
         low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
-    return np.where(observed <= -1, -1.0, low), np.where(observed >= 1, 1.0, high)
+    return put(low, observed <= -1, -1.0), put(high, observed >= 1, 1.0)
 
 
 def _counts(rates: Rates, *, corrected: bool) -> Counts:
@@ -202,10 +204,10 @@ def _counts(rates: Rates, *, corrected: bool) -> Counts:
     weights = rates.share * rates.share
     if corrected:
         weights *= _correction(rates)
-    arms = rates.treatment, rates.baseline
+    successes = np.array((rates.treatment, rates.baseline))
     if not all_of(is_real := rates.share > 0):
-        arms = np.where(is_real, arms[0], 0.5), np.where(is_real, arms[1], 0.5)
-    return Counts(Arm(arms[0], rates.treatment_n), Arm(arms[1], rates.baseline_n), weights)
+        successes = np.where(is_real, successes, 0.5)
+    return Counts(successes, np.array((rates.treatment_n, rates.baseline_n)), weights)
 
 
 def _scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
@@ -239,8 +241,7 @@ def lift_interval(rates: Rates, critical: Floats, *, at_zero: Floats | None = No
 def _lift_ends(rates: Rates, critical: Floats, at_zero: Floats) -> tuple[Floats, Floats]:
     """Searched in log(ratio), where the statistic is nearly straight."""
     treatment, baseline = rates.treatment_rate, rates.baseline_rate
-    nobody = treatment == 0
-    observed = np.where(nobody, -np.inf, np.log(np.where(nobody, 1.0, treatment) / baseline))
+    observed = np.log(treatment / baseline)
 
     def z(log_ratio: Floats, rows: Rows, of: Rates) -> Floats:
         return lift_z(of.take(rows), np.exp(log_ratio))
@@ -251,7 +252,7 @@ def _lift_ends(rates: Rates, critical: Floats, at_zero: Floats) -> tuple[Floats,
         return joint_log_ratios(rates.corrected_counts, (treatment, baseline), target, guess, around.error)
 
     low, high = _ends(rates, z, critical, at_zero, around, at_once=at_once)
-    return np.where(nobody, -1.0, np.expm1(low)), np.expm1(high)
+    return put(np.expm1(low), treatment == 0, -1.0), np.expm1(high)
 
 
 def _log_scale(rates: Rates, observed: Floats, at_zero: Floats) -> Floats:
@@ -291,7 +292,7 @@ def _ends(
     of them without a search, from their targets and first guesses, shape (2, rows): low ends, then high ones.
     """
     observed, rejected = around.observed, np.array((at_zero > critical, at_zero < -critical))
-    start = np.where(np.isfinite(observed), observed, 0.0)
+    start = put(observed.copy(), ~np.isfinite(observed), 0.0)
     target = np.array((critical, -critical))
     guess = start - target * around.error
     found, is_found = at_once(target, guess)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from analysis.estimate import SMALLEST_P
+from analysis.groups import put
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -61,21 +62,23 @@ class Pairs:
     @property
     def freedom(self) -> Floats:
         """Welch, Biometrika 34 (1947), pp. 28-35."""
-        return satterthwaite(
-            np.array((self.treatment.variance, self.baseline.variance)),
-            np.array((self.treatment.freedom, self.baseline.freedom)),
-            axis=0,
-        )
+        total = self.variance
+        total[~(total > 0)] = 1.0
+        own, other = self.treatment.variance / total, self.baseline.variance / total
+        return _freedom(own * own / self.treatment.freedom + other * other / self.baseline.freedom)
 
 
-def satterthwaite(variances: Floats, freedoms: Floats, *, axis: int = -1) -> Floats:
-    """Degrees of freedom of sums of independent variances (along an axis), in shares: no square can overflow.
+def satterthwaite(variances: Floats, freedoms: Floats) -> Floats:
+    """Degrees of freedom of sums of independent variances (along the last axis), in shares: no square can overflow.
 
     (Σv)² / Σ(v²/f); infinite where all are known, or 0.
     """
-    total = variances.sum(axis=axis, keepdims=True)
+    total = variances.sum(axis=-1, keepdims=True)
     shares = variances / np.where(total > 0, total, 1.0)
-    spread = (shares * shares / freedoms).sum(axis=axis)
+    return _freedom((shares * shares / freedoms).sum(axis=-1))
+
+
+def _freedom(spread: Floats) -> Floats:
     return np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), np.inf)
 
 
@@ -115,26 +118,23 @@ def fieller(pairs: Pairs, critical: Floats) -> tuple[Floats, Floats]:
     The quadratic is written in θ, not in 1 + θ, so that its constant term is the test statistic itself and the roots'
     signs are decided without cancellation.
     """
-    base = np.where(pairs.baseline.value > 0, pairs.baseline.value, np.nan)
+    base = put(pairs.baseline.value.copy(), ~(pairs.baseline.value > 0), np.nan)
     # In units of the baseline: squares of what may be 1e-100 would be nothing.
     difference, ratio = pairs.difference / base, pairs.treatment.value / base
     own, other = pairs.treatment.variance / base / base, pairs.baseline.variance / base / base
     shared = np.zeros_like(other) if pairs.common is None else pairs.common / base / base
     squared = critical * critical
     leading = 1.0 - squared * (other + shared)
-    exists = leading > 0
-    safe = np.where(exists, leading, 1.0)
+    missing = ~(leading > 0)
+    safe = put(leading, missing, 1.0)
     half = -difference - squared * other
     constant = difference * difference - squared * (own + other)
     # T = (1 + θ)B solves it, so that this is no square of a negative number but for rounding.
     inner = own * safe + ratio * ratio * other + shared * (difference * difference - squared * other)
     outer = -(half + np.copysign(critical * np.sqrt(np.maximum(inner, 0.0)), half))
     nil = outer == 0
-    first, second = np.where(nil, 0.0, outer / safe), np.where(nil, 0.0, constant / np.where(nil, 1.0, outer))
-    return (
-        np.where(exists, np.minimum(first, second), np.nan),
-        np.where(exists, np.maximum(first, second), np.nan),
-    )
+    first, second = put(outer / safe, nil, 0.0), put(constant / put(outer, nil, 1.0), nil, 0.0)
+    return put(np.minimum(first, second), missing, np.nan), put(np.maximum(first, second), missing, np.nan)
 
 
 def lift(pairs: Pairs) -> tuple[Floats, Floats]:
@@ -142,8 +142,7 @@ def lift(pairs: Pairs) -> tuple[Floats, Floats]:
 
     The error is a scale for people; no interval here is built on it.
     """
-    exists = pairs.baseline.value > 0
-    base = np.where(exists, pairs.baseline.value, np.nan)
+    base = put(pairs.baseline.value.copy(), ~(pairs.baseline.value > 0), np.nan)
     ratio = pairs.treatment.value / base
     variance = pairs.treatment.variance + ratio * ratio * pairs.baseline.variance
     if pairs.common is not None:

@@ -85,7 +85,9 @@ def _with_prior(mean: Floats, error: Floats, prior: EffectPrior, values: Floats)
 def _beliefs(chance: Floats, loss: Floats, gain: Floats, usable: Any) -> list[Belief | Undefined]:
     chance = np.minimum(np.maximum(chance, 0.0), 1.0)
     usable = usable & np.isfinite(chance + loss + gain)
-    beliefs = rows(Belief, chance.tolist(), loss.tolist(), gain.tolist())
+    beliefs: list[Belief | Undefined] = [*rows(Belief, chance.tolist(), loss.tolist(), gain.tolist())]
+    if all_of(usable):
+        return beliefs
     return [belief if there else NO_SCALE for belief, there in zip(beliefs, usable.tolist(), strict=True)]
 
 

@@ -85,13 +85,17 @@ class Contest:
 
     def beats(self, variant: str, other: str) -> bool:
         """Better than the other, significantly within the family."""
-        sign, compared = self._sign, self.comparisons.get((variant, other))
-        if compared is None:
-            sign, compared = -sign, self.comparisons.get((other, variant))
-        p = None if compared is None else compared.p_value_adjusted
-        if compared is None or not isinstance(p, float):
-            return False
-        return p < self.plan.alpha and sign * direction_shown(compared) > 0
+        return (variant, other) in self._shown
+
+    @remembered
+    def _shown(self) -> set[Pair]:
+        """(better, worse)."""
+        found = set()
+        for (one, other), compared in self.comparisons.items():
+            p = compared.p_value_adjusted
+            if isinstance(p, float) and p < self.plan.alpha and (gain := self._sign * direction_shown(compared)):
+                found.add((one, other) if gain > 0 else (other, one))
+        return found
 
 
 def direction_shown(compared: Comparison) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from analysis.estimate import Advice, Outlook, Recommendation, SegmentComparison, Verdict, WaitsFor
 from analysis.inference.waiting import Prospects, Waiting, waiting
@@ -94,14 +94,16 @@ def recommend(
     alpha for `per_segment`, each, at every look; that one of the two is ever wrong, 2·alpha. Not showing that segments
     differ does not show that they are alike: a small segment that is harmed may go unseen in `one_for_all`.
     """
+    winner = overall.variant if overall.outcome == "winner" else None
+    about = [one for one in comparisons if winner in (None, one.treatment, one.baseline)]
     call = _Call(
         overall=overall,
         segments=segments,
         outlooks=outlooks,
         control=control,
         names=names or Names(),
-        differ=False,
-        others_differ=(),
+        differ=any(one.differ for one in about),
+        others_differ=tuple(dict.fromkeys([one.treatment for one in comparisons if one.differ and one not in about])),
         unfit=unfit or {},
         harms=harms,
         doubted=doubted,
@@ -114,12 +116,7 @@ def recommend(
     if early and not is_over:
         sentence = f"{early}, and this plan concludes once, at its end: nothing is concluded before."
         return call.advise("wait", sentence + _caution(call, _in_front(overall)), waits_for="units")
-    if overall.outcome == "winner" and overall.variant is not None:
-        about = [one for one in comparisons if overall.variant in (one.treatment, one.baseline)]
-        others = [one.treatment for one in comparisons if one.differ and one not in about]
-        differing = replace(call, differ=any(one.differ for one in about), others_differ=tuple(dict.fromkeys(others)))
-        return _with_winner(differing, overall.variant)
-    return _without_winner(replace(call, differ=any(one.differ for one in comparisons)))
+    return _without_winner(call) if winner is None else _with_winner(call, winner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

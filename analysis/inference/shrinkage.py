@@ -25,6 +25,7 @@ SHOWN_APART_BELOW = 0.1
 # τ in standard errors, and the weights of the prior at them: see `show`.
 _COARSE_NODES, _COARSE_WEIGHTS = np.polynomial.legendre.leggauss(24)
 _REACH = (1 + _COARSE_NODES) / (1 - _COARSE_NODES)
+_SQUARED_REACH = (_REACH * _REACH)[:, None]
 _PRIOR = _COARSE_WEIGHTS / (1 - _COARSE_NODES) ** 2 * _REACH / (1 + (_REACH / 4) ** 4) ** 0.75
 
 
@@ -105,7 +106,7 @@ def show(values: Floats, variances: Floats) -> Shown:
     k = values.shape[-1]
     common, _, q = _fixed(values, variances)
     apart = chdtrc(k - 1, q) < SHOWN_APART_BELOW
-    shown = np.repeat(common[..., None], k, axis=-1)
+    shown = np.full(values.shape, common[..., None])
     if apart.any():
         shown = np.where(apart[..., None], _pulled(values, variances), shown)
     means, spread = _posterior(values, variances)
@@ -135,8 +136,8 @@ def _pulled(values: Floats, variances: Floats) -> Floats:
 def _posterior(values: Floats, variances: Floats) -> tuple[Floats, Floats]:
     """Mean and variance of every segment's effect, over the posterior of τ."""
     centred = values - values[..., :1]
-    size = 1 / (1 / variances).mean(axis=-1)
-    tau2 = size[..., None, None] * (_REACH * _REACH)[:, None]
+    size = 1 / ((1 / variances).sum(axis=-1) / variances.shape[-1])
+    tau2 = size[..., None, None] * _SQUARED_REACH
     spread = variances[..., None, :]
     precision = 1 / (spread + tau2)
     total = precision.sum(axis=-1)

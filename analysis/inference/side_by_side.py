@@ -170,7 +170,7 @@ def _usable(differences: ArrayLike, std_errors: ArrayLike, units: ArrayLike) -> 
     values, errors, sizes = (np.asarray(array, dtype=np.float64) for array in (differences, std_errors, units))
     usable = np.isfinite(values) & np.isfinite(errors) & (errors > 0) & (sizes > 0)
     return _Effects(
-        places=np.flatnonzero(usable).tolist(),
+        places=usable.nonzero()[0].tolist(),
         values=values[usable],
         variances=errors[usable] ** 2,
         units=sizes[usable],
@@ -233,7 +233,7 @@ def _selected(
     segments: Sequence[str], found: _Effects, shown: Floats, rule: _Rule, direction: Direction
 ) -> Selected | Undefined:
     sign = 1.0 if direction == "increase" else -1.0
-    order = np.argsort(sign * found.values)
+    order = (sign * found.values).argsort()
     best, second = int(order[-1]), int(order[-2])
     raw, adjusted, error = float(found.values[best]), float(shown[best]), sqrt(float(found.variances[best]))
     if raw == float(found.values[second]):

@@ -177,4 +177,5 @@ class Plan:
 
     @property
     def primary(self) -> MetricPlan:
-        return next(metric for metric in self.metrics if metric.role == "primary")
+        (primary,) = [metric for metric in self.metrics if metric.role == "primary"]
+        return primary

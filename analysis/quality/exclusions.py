@@ -68,11 +68,13 @@ def _unusable(table: MomentTable) -> list[Finding]:
 
 def _silent(plan: Plan, table: MomentTable) -> list[Finding]:
     """Metrics without a single event, though many had their time: mostly a wrong name, or ids that do not match."""
-    units: dict[str, int] = {}
-    for key, moments in table.moments.items():
-        units[key.metric] = units.get(key.metric, 0) + moments.n
     heard = {key.metric for key, moments in table.moments.items() if moments.mean or moments.m2}
     heard |= {key for found in (table.events, table.values_missing) for key, events in found.items() if events}
+    silent = [metric for metric in plan.metrics if metric.key not in heard]
+    units = dict.fromkeys([metric.key for metric in silent], 0)
+    for key, moments in table.moments.items() if silent else ():
+        if key.metric in units:
+            units[key.metric] += moments.n
     return [
         Finding(
             code="no_events",
@@ -80,8 +82,8 @@ def _silent(plan: Plan, table: MomentTable) -> list[Finding]:
             message=_silence(metric, table, f"{units[metric.key]:,} {plan.units_name}"),
             metric=metric.key,
         )
-        for metric in plan.metrics
-        if metric.key not in heard and units.get(metric.key, 0) >= max(2 * plan.min_units, 1)
+        for metric in silent
+        if units[metric.key] >= max(2 * plan.min_units, 1)
     ]
 
 
@@ -139,6 +141,8 @@ def _maturing(plan: Plan, scope: Scope, table: MomentTable) -> list[Finding]:
 
 def incomplete(scope: Scope, found: Mapping[MetricKey, int]) -> dict[str, int]:
     """Units of a scope by metric."""
+    if not found:
+        return {}
     cells = {(cell.epoch, cell.segments[0]) for cell in scope.cells}
     units: dict[str, int] = {}
     for (epoch, segment, _, metric), size in found.items():

@@ -104,12 +104,11 @@ def _at_any_look(cells: Sequence[tuple[Sequence[int], Sequence[float]]], plan: P
 
     One alone is blind to large mismatches early, and to small ones late.
     """
-    logs = [evidence_of_cells(cells, concentration) for concentration in _concentrations(plan.tuned_for_units)]
-    known = [one for one in logs if one is not None]
-    if len(known) < len(logs):
+    logs = evidence_of_cells(cells, _concentrations(plan.tuned_for_units))
+    if not logs:
         return ONE_ARM
-    highest = max(known)
-    evidence = highest + log(fsum([exp(one - highest) for one in known]) / len(known))
+    highest = max(logs)
+    evidence = highest + log(fsum([exp(one - highest) for one in logs]) / len(logs))
     return SequentialRatio(log_evidence=evidence, p_value=max(exp(-max(evidence, 0.0)), SMALLEST_P))
 
 

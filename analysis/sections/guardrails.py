@@ -22,7 +22,7 @@ def guardrail_findings(
     if plan.control in short:
         return
     for metric, found in zip(plan.metrics, reports, strict=True):
-        for one in found.comparisons:
+        for one in found.comparisons if metric.role == "guardrail" else ():
             if one.guardrail in ("harmed", "worse") and one.treatment in scope.current and one.treatment not in short:
                 yield _finding(plan, scope, metric, one)
 

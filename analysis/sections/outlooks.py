@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from math import inf, isnan
 from typing import Literal
 
@@ -25,10 +26,10 @@ _TRAFFIC_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ahead:
-    """`planned_lift`: the lift that the planned units find, however many are in by now."""
+    """`planned_lift`: the lift that the planned units find, however many are in by now; few are asked for it."""
 
     outlook: Outlook
-    planned_lift: float | Undefined
+    planned_lift: Callable[[], float | Undefined]
 
 
 def outlooks(measured: Measured) -> dict[int, Ahead]:
@@ -49,7 +50,7 @@ def outlooks(measured: Measured) -> dict[int, Ahead]:
         strict=True,
     )
     why = found.why_p[rows].tolist()
-    is_sequential = plan.stopping_rule == "always_valid"
+    is_sequential, increase = not ends(plan), plan.metrics[board.primary].direction == "increase"
     planned = [_planned(plan, scope.segment) for scope in board.scopes]
     traffic = [_units_per_day(board, scope) for scope in range(len(board.scopes))]
     answers = {}
@@ -59,7 +60,7 @@ def outlooks(measured: Measured) -> dict[int, Ahead]:
             continue
         if (reason := UNDEFINED.get(why[row])) and reason.reason in NO_UNITS_HELP:
             hopeless = Outlook(power_left=reason, detectable_lift=reason, units_left=reason, days_left=reason)
-            answers[row] = Ahead(outlook=hopeless, planned_lift=reason)
+            answers[row] = Ahead(outlook=hopeless, planned_lift=lambda: NOT_OPEN)
             continue
         deciding = Deciding(alpha=alpha, rho=rho if is_sequential else None)
         in_scope = max(board.units_of[scope], units)
@@ -73,12 +74,12 @@ def outlooks(measured: Measured) -> dict[int, Ahead]:
                 planned_units=planned[scope],
                 deciding=deciding,
                 minimum_lift=plan.minimum_lift,
-                increase=plan.metrics[board.primary].direction == "increase",
+                increase=increase,
                 units_per_day=traffic[scope],
-                ends=ends(plan),
+                ends=not is_sequential,
             ),
-            planned_lift=_planned_lift(
-                error, control_value, units, planned[scope] * units / max(in_scope, 1), deciding
+            planned_lift=partial(
+                _planned_lift, error, control_value, units, planned[scope] * units / max(in_scope, 1), deciding
             ),
         )
     return answers
@@ -169,10 +170,13 @@ def too_good(board: Board, found: Mapping[int, Ahead], scope: int, rows: Sequenc
         interval = comparison.lift_in_family
         if ahead is None or comparison.baseline != plan.control or not isinstance(interval, Interval):
             continue
+        at_least = nearest_to_zero(interval.low, interval.high)
+        if not at_least:
+            continue
         finding = too_good_finding(
             comparison.lift.value,
-            nearest_to_zero(interval.low, interval.high),
-            ahead.planned_lift,
+            at_least,
+            ahead.planned_lift(),
             metric=primary.key,
             treatment=comparison.treatment,
             treatment_name=plan.variant_name(comparison.treatment),

@@ -80,7 +80,7 @@ def _among(answer: SegmentComparison, treatments: int, plan: Plan) -> SegmentCom
 def _moderate(errors: np.ndarray) -> bool:
     """Far from the ends of floats, and none so small that nothing is left of the others beside it."""
     known = errors[np.isfinite(errors) & (errors > 0)]
-    return not len(known) or bool(known.max() < _LARGEST and known.max() < _FARTHEST * known.min())
+    return not len(known) or bool(known.max() < min(_LARGEST, _FARTHEST * known.min()))
 
 
 def only_finite(value: Any) -> Any:
