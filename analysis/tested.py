@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.effects import rates, values
 from analysis.effects.adaptive import stabilised
-from analysis.effects.events import supports
+from analysis.effects.events import rate_supports, supports
 from analysis.effects.ratios import SMALLEST_DENOMINATOR
 from analysis.groups import Groups, all_of, over_strata, put
 from analysis.plan import MetricKind
@@ -82,8 +82,7 @@ class Tested:
 
     `units`: of both arms, in the strata that are in it. `clock`: the units behind the effect, see `multiplier` in
     `analysis.inference.sequential`. `events`: the effective events of the treatment, of the baseline, and those needed
-    for an always-valid statement (0 for rates); `is_supported`: there are as many. `stratified`: more than one stratum
-    is in it.
+    for an always-valid statement; `is_supported`: there are as many. `stratified`: more than one stratum is in it.
     """
 
     difference: Floats
@@ -251,7 +250,9 @@ def of_rates(samples: Samples, min_units: int) -> Tested:
     z = _without(rates.null_z(counts), missing)
     flat, has_base = missing | ~spread, baseline > 0
     base = put(baseline.copy(), ~has_base, np.nan)
-    nothing, everything = np.zeros(len(why)), np.full(len(why), np.inf)
+    support = rate_supports(
+        share, np.array((counts.treatment_n, counts.baseline_n)), np.array((counts.treatment, counts.baseline))
+    )
     units = _units(samples, inside)
     return Tested(
         difference=_without(treatment - baseline, missing),
@@ -259,11 +260,11 @@ def of_rates(samples: Samples, min_units: int) -> Tested:
         lift=_without((treatment - baseline) / base, missing),
         lift_std_error=_without(np.sqrt(variances[0] + (treatment / base) ** 2 * variances[1]) / base, flat),
         z=put(z.copy(), why_p != 0, np.nan),
-        freedom=everything,
+        freedom=np.full(len(why), np.inf),
         units=over_strata(units),
         clock=_clock(samples, inside, units, counts.null_variance),
-        events=(everything, everything, nothing),
-        is_supported=nothing == 0,
+        events=(support.treatment, support.baseline, support.needed),
+        is_supported=support.is_enough,
         stratified=_stratified(inside),
         why=why,
         why_p=why_p,

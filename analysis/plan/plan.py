@@ -50,7 +50,8 @@ class Plan:
     min_units, min_conversions
         Per arm, in a stratum, before the first look: below, nothing is concluded (conversions: primary metrics of kind
         `conversion` only; successes and failures each: counted, or expected of both arms of each comparison if they do
-        not differ). At least 20 units: with fewer, a standard error is no scale.
+        not differ; of several strata their effective number). At least 20 units: with fewer, a standard error is no
+        scale.
     watermark_at
         The instant the data reach, never read from a clock: stamped on the report, and units whose window ends later
         do not count for that metric yet. The tables are not cut there: hand in tables that end there.

@@ -28,8 +28,9 @@ def clearly_above(board: Board, primary: Tested, rows: slice) -> list[bool]:
         converted = np.rint(arms.total[board.primary])
         scarcer = np.minimum(converted, arms.n[board.primary] - converted)
         enough &= (scarcer >= plan.min_conversions).all(axis=1)
-    else:
-        enough &= primary.is_supported[rows].reshape(len(board.scopes), -1).all(axis=1)
+    treatment, baseline, needed = (events[rows] for events in primary.events)
+    supported = np.minimum(treatment, baseline) >= np.maximum(needed, _least(plan))
+    enough &= supported.reshape(len(board.scopes), -1).all(axis=1)
     found: list[bool] = enough.tolist()
     return found
 
@@ -51,8 +52,9 @@ def below_minimum(board: Board, number: int, primary: Tested, rows: slice) -> li
     short = {finding.variant for finding in findings}
     if plan.primary.kind == "conversion":
         findings += _few_conversions(board, number, [variant for variant in scope.offered if variant not in short])
-        return sorted(findings, key=lambda finding: scope.offered.index(finding.variant or ""))
-    return [*findings, *_few_events(board, number, primary, rows, short)]
+        short = {finding.variant for finding in findings}
+    findings += _few_events(board, number, primary, rows, short)
+    return sorted(findings, key=lambda finding: scope.offered.index(finding.variant or ""))
 
 
 def _few_units(board: Board, number: int) -> Iterator[Finding]:
@@ -128,27 +130,38 @@ def _expected(counts: Mapping[str, tuple[int, int]], variant: str, minimum: int)
 
 
 def _few_events(board: Board, number: int, primary: Tested, rows: slice, short: set[str | None]) -> Iterator[Finding]:
-    """One finding for each arm that holds up a comparison, the scarcer one of the two; the worst case of each arm."""
-    plan, offered = board.plan, set(board.scopes[number].offered)
+    """One finding for each arm that holds up a comparison, the scarcer one of the two; the worst case of each arm.
+
+    Conversions as well: enough of them in all, but those of a stratum with few units and much weight may be too few.
+    """
+    plan, scope = board.plan, board.scopes[number]
+    offered, epochs = set(scope.offered), {stratum.epoch for stratum in scope.strata}
     worst: dict[str, tuple[float, int]] = {}
     columns = (primary.why[rows], *(events[rows] for events in primary.events))
-    for pair, why, treatment, baseline, needed in zip(board.pairs, *columns, strict=True):
+    for pair, why, treatment, baseline, enough in zip(board.pairs, *columns, strict=True):
+        needed = max(enough, _least(plan))
         if why or short & set(pair) or not set(pair) <= offered:
             continue
         scarcer = pair[0] if treatment < baseline else pair[1]
         if min(treatment, baseline) < needed and needed > worst.get(scarcer, (0.0, 0))[1]:
             worst[scarcer] = float(min(treatment, baseline)), int(needed)
-    for variant in board.scopes[number].offered:
+    for variant in scope.offered:
         if variant in worst:
-            yield _few_events_finding(plan, variant, *worst[variant])
+            yield _few_events_finding(plan, variant, *worst[variant], split_changed=len(epochs) > 1)
 
 
-def _few_events_finding(plan: Plan, variant: str, events: float, needed: int) -> Finding:
+def _least(plan: Plan) -> int:
+    """Effective conversions that are needed however equal arms are."""
+    return plan.min_conversions if plan.primary.kind == "conversion" else 0
+
+
+def _few_events_finding(plan: Plan, variant: str, events: float, needed: int, *, split_changed: bool) -> Finding:
+    when = ", as it had few of them while the split was another" if split_changed else ""
     return Finding(
-        code="few_events",
+        code="few_conversions" if plan.primary.kind == "conversion" else "few_events",
         severity="info",
         message=f"{plan.primary.label} of {plan.variant_name(variant)} comes down to {floor(events)} of the {needed} "
-        f"{plan.units_name} needed",
+        f"{plan.units_name} needed{when}",
         variant=variant,
         metric=plan.primary.key,
     )
