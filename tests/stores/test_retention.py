@@ -212,6 +212,25 @@ def test_it_is_done_once_a_day_and_not_at_all_unless_it_is_set(filled: OpenUnitO
     assert keeper.step() is True
 
 
+def test_what_one_process_has_done_another_does_a_day_later(filled: OpenUnitOfWork, clock: FakeClock) -> None:
+    """As where cron starts a worker every five minutes."""
+
+    def steps(days: float = 3_000) -> int:
+        keeper, done = retention(filled, clock, days=days), 0
+        while keeper.step():
+            done += 1
+        return done
+
+    killed = retention(filled, clock, days=3_000)
+    assert killed.step() is True
+    assert [steps(), steps()] == [7, 0], "what was killed has not ended"
+    assert steps(days=2_000) == 7, "another number of days is not yet done"
+    clock.advance(seconds=EVERY.total_seconds() - 1)
+    assert steps() == 0
+    clock.advance(seconds=1)
+    assert [steps(), steps()] == [7, 0]
+
+
 @IN_MEMORY
 def test_a_clock_that_is_set_back_keeps_no_run_away(filled: OpenUnitOfWork, clock: FakeClock) -> None:
     keeper = retention(filled, clock, days=3_000)
