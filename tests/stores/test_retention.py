@@ -292,8 +292,15 @@ def test_the_only_round_stops_where_told_to_and_where_the_lease_is_lost(
 ) -> None:
     stop, steps = threading.Event(), []
 
+    def is_free() -> bool:
+        with long_log() as work:
+            free = work.leases.acquire(LEASE, holder="another", now=clock(), ttl_seconds=LEASE_SECONDS)
+            work.commit()
+        return free
+
     def retain() -> bool:
         steps.append(clock.advance(seconds=LEASE_SECONDS / 2))
+        assert not is_free(), "the lease is kept"
         if len(steps) == 2 * FOLLOW_STEPS:
             stop.set()
         return True
@@ -302,11 +309,8 @@ def test_the_only_round_stops_where_told_to_and_where_the_lease_is_lost(
     assert len(steps) == 2 * FOLLOW_STEPS
 
     def lose() -> bool:
-        clock.advance(seconds=2 * LEASE_SECONDS)
-        with long_log() as work:
-            assert work.leases.acquire(LEASE, holder="another", now=clock(), ttl_seconds=LEASE_SECONDS)
-            work.commit()
-        return True
+        steps.append(clock.advance(seconds=2 * LEASE_SECONDS))
+        return is_free() and len(steps) < 4 * FOLLOW_STEPS
 
     assert worked(long_log, clock, lose, threading.Event()).round(is_only=True) is False
 
