@@ -18,6 +18,10 @@ GROWTH = 3
 """Seven delays from 80 s, each three times the one before: 24 hours in all."""
 JITTER = 0.1
 MOST_RETRY_AFTER_SECONDS = 6 * 3_600
+MOST_DELAY = timedelta(
+    seconds=max(FIRST_DELAY_SECONDS * GROWTH ** (MAX_ATTEMPTS - 2) * (1 + JITTER), MOST_RETRY_AFTER_SECONDS)
+)
+"""Nothing waits longer for its next attempt, by the clock that it was set by."""
 LEASE_SECONDS = 120
 """Far more than one attempt may take; who has not finished by then is taken for dead, and it is sent again."""
 

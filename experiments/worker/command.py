@@ -24,6 +24,9 @@ from experiments.settings import Settings
 from experiments.worker.lease import holder_name
 from experiments.worker.worker import Worker
 
+LOOKED_IDS = 1_000_000
+"""Each time that retention has looked at so many, it is told, whether rows were deleted or not."""
+
 log = structlog.get_logger("winnow.worker")
 
 
@@ -89,12 +92,14 @@ def worker(once: bool, interval: float | None) -> None:
 
 
 def _retain(retention: Retention) -> bool:
-    """Do the next batch, and tell where rows were deleted."""
-    before = retention.going.deleted if retention.going else 0
+    """Do the next batch, and tell where rows were deleted; else, now and then, how far it is."""
+    deleted, looked = (retention.going.deleted, retention.going.looked) if retention.going else (0, 0)
     is_going_on = retention.step()
     going = retention.going
-    if going is not None and going.deleted != before:
-        log.info("expired", deleted_rows=going.deleted, of_rows=going.rows, looked_ids=going.looked, of_ids=going.ids)
+    if going is not None:
+        event = "expired" if going.deleted != deleted else "looked_for_expired"
+        if event == "expired" or looked // LOOKED_IDS < going.looked // LOOKED_IDS:
+            log.info(event, deleted_rows=going.deleted, of_rows=going.rows, looked_ids=going.looked, of_ids=going.ids)
     return is_going_on
 
 
@@ -120,7 +125,7 @@ def _log_as(settings: Settings) -> None:
 
 def _round(working: Worker) -> bool:
     try:
-        return working.round()
+        return working.round(is_only=True)
     finally:
         working.deliver()
         working.release()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import count, islice
 from time import monotonic
 from typing import Protocol
 
@@ -137,8 +138,11 @@ class Worker:
         except Exception:
             log.exception("follow_failed")
 
-    def round(self) -> bool:
-        """Look at every experiment once; False where another worker has the lease."""
+    def round(self, *, is_only: bool = False) -> bool:
+        """Look at every experiment once; False where another worker has the lease.
+
+        Retention, which knows only in memory how far it is, is taken to its end by a round that `is_only`.
+        """
         try:
             self._lease.renew()
             self._follow_log()
@@ -148,7 +152,7 @@ class Worker:
                 self._lease.renew()
                 with _logged("experiment_failed", experiment=experiment.key):
                     self._look_at(experiment)
-            self._step_by_step(self._retain, "retention_failed")
+            self._step_by_step(self._retain, "retention_failed", None if is_only else FOLLOW_STEPS)
             self._report_segments()
         except LeaseLost:
             log.info("lease_held_by_another", holder=self._lease.holder)
@@ -160,9 +164,9 @@ class Worker:
         self._followed_at = monotonic()
         self._step_by_step(self._follow, "follow_failed", most_steps)
 
-    def _step_by_step(self, step: Callable[[], bool], failed: str, most_steps: int = FOLLOW_STEPS) -> None:
+    def _step_by_step(self, step: Callable[[], bool], failed: str, most_steps: int | None) -> None:
         with _logged(failed):
-            for _ in range(most_steps):
+            for _ in islice(count(), most_steps):
                 if self._stop.is_set() or not step():
                     break
                 self._lease.keep()

@@ -104,6 +104,18 @@ def test_a_receiver_that_hangs_delays_nobody_but_itself(house: House) -> None:
     assert asked == [hung, healthy, hung]
 
 
+def test_a_clock_that_is_set_back_prolongs_no_rest_and_keeps_no_notice(house: House) -> None:
+    webhook_id = subscribe(house)
+    house.tell()
+    answers = [Answer(error="timeout", unreached=True), Answer(status=200)]
+    deliverer = sending(house, lambda letter, webhook: answers.pop(0))
+    house.clock.advance(days=366)
+    assert deliverer.deliver_due() == 1
+    house.clock.advance(days=-366)
+    assert deliverer.deliver_due() == 1
+    assert house.letter(webhook_id).delivery.state is DeliveryState.DELIVERED
+
+
 def test_who_answers_with_an_error_is_there_and_has_no_rest(house: House) -> None:
     subscribe(house)
     for _ in range(3):

@@ -9,12 +9,13 @@ from datetime import timedelta
 
 import pytest
 
-from experiments.domain.delivery import EMAIL, LEASE_SECONDS, Answer, DeliveryState
+from experiments.domain.delivery import EMAIL, LEASE_SECONDS, MOST_DELAY, Answer, DeliveryState
 from experiments.domain.errors import AlreadyExists, InvalidInput, NotFound, RevisionMismatch
 from experiments.domain.notice import Notice, NoticeKind
 from experiments.domain.signature import secret_of
 from experiments.domain.webhook import Webhook
 from experiments.services.paging import Stored
+from experiments.services.ports import CLOCKS_APART
 from tests.stores.test_records import NO_IDS
 
 PROMOTED, ALERT = NoticeKind.PROMOTED, NoticeKind.ALERT
@@ -193,6 +194,28 @@ def test_first_attempts_are_claimed_before_those_that_are_made_again(store, noti
     later = now + timedelta(days=2)
     claimed = [store(lambda unit: unit.notices.claim(now=later)) for _ in range(3)]
     assert [letter.notice if letter else None for letter in claimed] == [fresh, failed, None]
+
+
+def test_what_a_clock_that_was_ahead_put_off_is_due_once_it_is_set_back(store, notice, now):
+    wrong = now + timedelta(days=366)
+    failed, cut_off, told_then = notice(), notice(at=now + timedelta(seconds=1)), notice(at=wrong)
+    for one in (failed, cut_off, told_then):
+        store(lambda unit, one=one: unit.notices.append(one))
+    begun = store(lambda unit: unit.notices.claim(now=wrong)).delivery
+    store(lambda unit: unit.notices.change(begun, begun.settle(Answer(error="timeout"), wrong)))
+    assert store(lambda unit: unit.notices.claim(now=wrong)).notice == cut_off
+    assert store(lambda unit: unit.notices.claim(now=now, without={EMAIL})) is None
+    # A first attempt still goes first; of the others, the one that was put off least.
+    claimed = [store(lambda unit: unit.notices.claim(now=now)) for _ in range(4)]
+    assert [letter.notice if letter else None for letter in claimed] == [told_then, failed, cut_off, None]
+    assert {letter.delivery.next_attempt_at for letter in claimed[:3]} == {now + timedelta(seconds=LEASE_SECONDS)}
+
+
+def test_the_longest_delay_and_clocks_that_differ_make_nothing_due(store, notice, now):
+    latest = now + MOST_DELAY + CLOCKS_APART
+    store(lambda unit: unit.notices.append(notice(at=latest)))
+    assert store(lambda unit: unit.notices.claim(now=now)) is None
+    assert store(lambda unit: unit.notices.claim(now=now - timedelta(microseconds=1))) is not None
 
 
 def test_nothing_is_claimed_for_the_targets_named(store, webhook, notice, now):

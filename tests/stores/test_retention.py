@@ -27,7 +27,8 @@ from experiments.services.recording.ports import Watermark
 from experiments.settings import Settings
 from experiments.storage.unit_of_work import open_database
 from experiments.worker import command
-from experiments.worker.worker import Worker
+from experiments.worker.lease import LEASE, LEASE_SECONDS
+from experiments.worker.worker import FOLLOW_STEPS, Worker
 from tests.conftest import FakeClock
 from tests.unit.operating.test_worker import FakeAnalyst
 
@@ -90,13 +91,13 @@ def retention(opened: OpenUnitOfWork, clock: FakeClock, days: float = DAYS, ids_
 
 def left(opened: OpenUnitOfWork, clock: FakeClock) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
     """Ages in days of what is there, by experiment and by name."""
-    now, mark = clock(), Watermark(exposure_id=99, event_id=99, at=clock())
+    now, mark = clock(), Watermark(exposure_id=999, event_id=999, at=clock())
     with opened(read_only=True) as work:
         shown = {
             key: [(now - row[4]).days for batch in work.log.exposures(key, mark) for row in batch] for key in SHOWN
         }
         happened = {
-            name: [(now - row[3]).days for row in work.log.named([name], above=0, upto=99, most=99)]
+            name: [(now - row[3]).days for row in work.log.named([name], above=0, upto=999, most=999)]
             for name in HAPPENED
         }
     return shown, happened
@@ -211,6 +212,25 @@ def test_it_is_done_once_a_day_and_not_at_all_unless_it_is_set(filled: OpenUnitO
     assert keeper.step() is True
 
 
+def test_what_one_process_has_done_another_does_a_day_later(filled: OpenUnitOfWork, clock: FakeClock) -> None:
+    """As where cron starts a worker every five minutes."""
+
+    def steps(days: float = 3_000) -> int:
+        keeper, done = retention(filled, clock, days=days), 0
+        while keeper.step():
+            done += 1
+        return done
+
+    killed = retention(filled, clock, days=3_000)
+    assert killed.step() is True
+    assert [steps(), steps()] == [7, 0], "what was killed has not ended"
+    assert steps(days=2_000) == 7, "another number of days is not yet done"
+    clock.advance(seconds=EVERY.total_seconds() - 1)
+    assert steps() == 0
+    clock.advance(seconds=1)
+    assert [steps(), steps()] == [7, 0]
+
+
 @IN_MEMORY
 def test_a_clock_that_is_set_back_keeps_no_run_away(filled: OpenUnitOfWork, clock: FakeClock) -> None:
     keeper = retention(filled, clock, days=3_000)
@@ -234,6 +254,83 @@ def test_the_worker_does_it_after_all_else_and_its_trouble_is_nobody_else_s(
         raise RuntimeError("no")
 
     assert Worker(winnow, analyst, holder="w", stop=threading.Event(), retain=fails).round() is True
+
+
+def worked(filled: OpenUnitOfWork, clock: FakeClock, retain: Callable[[], bool], stop: threading.Event) -> Worker:
+    winnow = build(Settings(), open_unit_of_work=filled, clock=clock)
+    return Worker(winnow, FakeAnalyst(winnow), holder="w", stop=stop, retain=retain)
+
+
+@pytest.fixture
+def long_log(filled: OpenUnitOfWork, clock: FakeClock, event: Callable) -> OpenUnitOfWork:
+    """With a batch an id: more than a round does in its steps."""
+    with filled() as work:
+        then = clock() - timedelta(days=DAYS + 1)
+        old = [event(f"o{place:03}", name="visit", occurred_at=then) for place in range(2 * FOLLOW_STEPS)]
+        work.log.append_events(old, received_at=clock())
+        work.commit()
+    return filled
+
+
+@IN_MEMORY
+def test_a_round_that_is_the_only_one_takes_it_to_its_end(long_log: OpenUnitOfWork, clock: FakeClock) -> None:
+    """Each has a keeper of its own, as processes have, and begins to count anew."""
+    keepers = [retention(long_log, clock, ids_at_once=1) for _ in range(2)]
+    assert worked(long_log, clock, keepers[0].step, threading.Event()).round() is True
+    assert audited(long_log) == []
+    assert keepers[0].going is not None
+    assert keepers[0].going.looked == FOLLOW_STEPS, "a worker goes on with it in its next round"
+    assert command._round(worked(long_log, clock, keepers[1].step, threading.Event())) is True
+    (entry,) = audited(long_log)
+    assert entry.detail["events"] == {"purchase": 2, "visit": 2 + 2 * FOLLOW_STEPS}
+    assert left(long_log, clock) == (without(SHOWN, GONE_EXPOSURES), without(HAPPENED, GONE_EVENTS))
+
+
+@IN_MEMORY
+def test_the_only_round_stops_where_told_to_and_where_the_lease_is_lost(
+    long_log: OpenUnitOfWork, clock: FakeClock
+) -> None:
+    stop, steps = threading.Event(), []
+
+    def is_free() -> bool:
+        with long_log() as work:
+            free = work.leases.acquire(LEASE, holder="another", now=clock(), ttl_seconds=LEASE_SECONDS)
+            work.commit()
+        return free
+
+    def retain() -> bool:
+        steps.append(clock.advance(seconds=LEASE_SECONDS / 2))
+        assert not is_free(), "the lease is kept"
+        if len(steps) == 2 * FOLLOW_STEPS:
+            stop.set()
+        return True
+
+    assert worked(long_log, clock, retain, stop).round(is_only=True) is True
+    assert len(steps) == 2 * FOLLOW_STEPS
+
+    def lose() -> bool:
+        steps.append(clock.advance(seconds=2 * LEASE_SECONDS))
+        return is_free() and len(steps) < 4 * FOLLOW_STEPS
+
+    assert worked(long_log, clock, lose, threading.Event()).round(is_only=True) is False
+
+
+@IN_MEMORY
+def test_a_long_look_tells_how_far_it_is(
+    filled: OpenUnitOfWork, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    class Log:
+        def info(self, event: str, *, looked_ids: int, of_ids: int, **_: int) -> None:
+            told.append((event, looked_ids, of_ids))
+
+    monkeypatch.setattr(command, "log", Log())
+    monkeypatch.setattr(command, "LOOKED_IDS", 8)
+    keeper = retention(filled, clock, days=3_000, ids_at_once=3)
+    while command._retain(keeper):
+        pass
+    assert told == [("looked_for_expired", looked, 19) for looked in (9, 16)]
 
 
 @IN_MEMORY

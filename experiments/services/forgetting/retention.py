@@ -71,25 +71,32 @@ class Retention:
         self._actor = actor
         self._ids_at_once = ids_at_once
         self._run: Iterator[Going] | None = None
-        self._ended_at: datetime | None = None
         self.going: Going | None = None
 
     def step(self) -> bool:
         """Do the next batch of the present run, or of the next one where that is due; False where there is none."""
-        if not self._days or (self._run is None and self._has_just_run()):
+        if not self._days or (self._run is None and not self._is_due()):
             return False
         run = self._run or self.run()
         self._run = None  # a run that fails is begun anew
         self.going = next(run, None)
         if self.going is None:
-            self._ended_at = self._clock()
+            with self._open() as work:
+                self._mark(work, "ended")
+                work.commit()
             return False
         self._run = run
         return True
 
-    def _has_just_run(self) -> bool:
-        """Whatever the clock was set to meanwhile."""
-        return self._ended_at is not None and abs(self._clock() - self._ended_at) < EVERY
+    def _is_due(self) -> bool:
+        """Whether none has ended for a day, of whichever process, and whatever the clock was set to meanwhile."""
+        with self._open() as work:  # only asked, and not committed: a run that is killed has not ended
+            return self._mark(work, "asked")
+
+    def _mark(self, work: UnitOfWork, holder: str) -> bool:
+        """Take the lease that says that a run has ended; it lasts until the next is due. Other days are another run."""
+        name = f"{SUBJECT}/{self._days}"
+        return work.leases.acquire(name, holder=holder, now=self._clock(), ttl_seconds=int(EVERY.total_seconds()))
 
     def would_go(self) -> Iterator[Going]:
         """Count, batch by batch, what a run would delete; the last that is given is all of it."""

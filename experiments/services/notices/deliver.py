@@ -63,7 +63,9 @@ class Deliverer:
 
     def _claim(self) -> tuple[Letter | None, Webhook | None]:
         now = self._clock()
-        self._resting_until = {target: until for target, until in self._resting_until.items() if until > now}
+        # One that would rest for longer began to by a clock that has been set back since.
+        latest = now + timedelta(seconds=REST_SECONDS)
+        self._resting_until = {who: until for who, until in self._resting_until.items() if now < until <= latest}
         with self._open() as work:
             letter = work.notices.claim(now=now, without=self._resting_until)
             webhook = _receiver(work, letter) if letter else None

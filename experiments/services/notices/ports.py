@@ -48,6 +48,8 @@ class NoticeOutbox(Protocol):
         """Begin the delivery that is due longest, in one step: of two callers, one gets it. None where nothing is due.
 
         First attempts go before those that are made again; nothing to the targets in `without` is begun.
+        One that lies further ahead than `MOST_DELAY` by more than `CLOCKS_APART` is due: the clock has been set back
+        since it was set, and it would wait until it has been there again.
         Whoever has it settles it by `change` before its lease ends; else somebody else gets it.
         """
 

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 
-from experiments.domain.delivery import EMAIL, Delivery, DeliveryState, Letter
+from experiments.domain.delivery import EMAIL, MOST_DELAY, Delivery, DeliveryState, Letter
 from experiments.domain.errors import AlreadyExists, NotFound, RevisionMismatch
 from experiments.domain.notice import Notice, NoticeKind
 from experiments.domain.webhook import Webhook
 from experiments.services.paging import Page, Stored
+from experiments.services.ports import CLOCKS_APART
 from experiments.storage.memory.journals import as_stored
 from experiments.storage.memory.state import State
 from experiments.storage.memory.stores import page_by_key, page_newest_first
@@ -67,7 +68,8 @@ class MemoryNoticeOutbox:
 
     def claim(self, *, now: datetime, without: Collection[str] = ()) -> Letter | None:
         pending = [row for row in self._rows.values() if row.state is DeliveryState.PENDING]
-        due = [row for row in pending if row.next_attempt_at <= now and row.target not in without]
+        void = now + MOST_DELAY + CLOCKS_APART
+        due = [row for row in pending if not now < row.next_attempt_at <= void and row.target not in without]
         if not due:
             return None
         first = min(due, key=lambda row: (row.attempts > 0, row.next_attempt_at, row.id))

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
 
-from experiments.domain.delivery import EMAIL, Delivery, DeliveryState, Letter, lease_end
+from experiments.domain.delivery import EMAIL, MOST_DELAY, Delivery, DeliveryState, Letter, lease_end
 from experiments.domain.errors import AlreadyExists, NotFound
 from experiments.domain.notice import Notice, NoticeKind
 from experiments.services.paging import Page
+from experiments.services.ports import CLOCKS_APART
 from experiments.storage.columns import storable_number
 from experiments.storage.paging import before_id, cut
 from experiments.storage.promotions.tables import deliveries, notices, webhooks
@@ -42,9 +43,10 @@ class SqlNoticeOutbox:
     def claim(self, *, now: datetime, without: Collection[str] = ()) -> Letter | None:
         # A scalar subquery is evaluated once; PostgreSQL passes over rows that somebody else is claiming, and SQLite
         # has one writer at a time.
+        void = _columns.next_attempt_at > now + MOST_DELAY + CLOCKS_APART
         due = (
             select(_columns.id)
-            .where(_columns.state == DeliveryState.PENDING, _columns.next_attempt_at <= now)
+            .where(_columns.state == DeliveryState.PENDING, (_columns.next_attempt_at <= now) | void)
             .where(_columns.target.not_in(sorted(without)))
             .order_by(_columns.attempts > 0, _columns.next_attempt_at, _columns.id)
             .limit(1)

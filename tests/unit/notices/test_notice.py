@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from experiments.domain.delivery import MAX_ATTEMPTS, Answer, Delivery, DeliveryState
+from experiments.domain.delivery import (
+    MAX_ATTEMPTS,
+    MOST_DELAY,
+    MOST_RETRY_AFTER_SECONDS,
+    Answer,
+    Delivery,
+    DeliveryState,
+)
 from experiments.domain.errors import DomainError, InvalidInput, StateConflict
 from experiments.domain.notice import Notice, NoticeKind, one_line
 from experiments.domain.signature import secret_of
@@ -166,6 +173,13 @@ def test_eight_attempts_over_about_a_day() -> None:
     for attempt, wait in enumerate(waits):
         assert 0.9 <= wait / (80 * 3**attempt) <= 1.1
     assert 22 <= sum(waits) / 3_600 <= 26
+
+
+def test_nothing_waits_longer_than_the_longest_delay() -> None:
+    """And some come within a hundredth of it, so that no shorter one would do."""
+    answer = Answer(status=503, error="status:503", retry_after_seconds=10 * MOST_RETRY_AFTER_SECONDS)
+    longest = max(max(_waits(pending(id=number), answer)) for number in range(100))
+    assert 0.99 < longest / MOST_DELAY.total_seconds() <= 1
 
 
 def test_the_jitter_is_the_same_again_and_another_for_another() -> None:
