@@ -22,7 +22,16 @@ from experiments.services.assigning.bulk import BulkPlan, Whole, assign_chunk, c
 from experiments.services.assigning.catalog import CatalogHolder, LiveExperiment
 from experiments.services.assigning.implied import implied_by
 from experiments.services.lists.cells import check_types
-from experiments.services.lists.file import Chunk, Layout, ListFile, Position, check_columns, digest, open_list
+from experiments.services.lists.file import (
+    Chunk,
+    Layout,
+    ListFile,
+    Position,
+    check_columns,
+    check_id_column,
+    digest,
+    open_list,
+)
 from experiments.services.lists.parts import CsvOutput, Output, ParquetOutput, Part, PartFolder, columns_of, exposing
 from experiments.services.lists.shown import NOBODY, Shown, shown_of
 from experiments.services.ports import OpenUnitOfWork
@@ -162,6 +171,7 @@ def _layout(wish: ListWish, compiled: BulkPlan, header: Sequence[str]) -> Layout
     looked_at = compiled.attributes
     attributes = tuple(sorted(looked_at)) if wish.attributes is None else wish.attributes
     types = check_types(wish.types)
+    check_id_column(header, wish.id_column, wish.source.name, wish.delimiter)
     for column in types:
         if column not in header:
             raise InvalidInput("column_missing", f"Column {column!r}, whose type is given, is not in the file.")

@@ -100,6 +100,9 @@ class CsvList:
             raise InvalidInput("header_unreadable", f"{self._path.name} has no header: {error}.") from None
         if lines.broken:
             raise InvalidInput("file_not_utf8", f"The header of {self._path.name} is not UTF-8 text.")
+        if not header:
+            found = "first line is empty: it names the columns" if lines.line else "file is empty"
+            raise InvalidInput("header_missing", f"{self._path.name} has no header: the {found}.")
         return header
 
     def _records(self, lines: _Lines) -> Iterator[_Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from experiments.services.lists.chunk import (
     Rejected,
     Rows,
     check_columns,
+    check_id_column,
     chunk_of,
     coded,
     is_text,
@@ -29,7 +31,18 @@ from experiments.services.lists.chunk import (
 from experiments.services.lists.csv_file import CsvList
 from experiments.services.lists.ids import exact_in, ids_of, is_float_column
 
-__all__ = ["Chunk", "Layout", "ListFile", "ParquetList", "Position", "Rejected", "check_columns", "digest", "open_list"]
+__all__ = [
+    "Chunk",
+    "Layout",
+    "ListFile",
+    "ParquetList",
+    "Position",
+    "Rejected",
+    "check_columns",
+    "check_id_column",
+    "digest",
+    "open_list",
+]
 
 _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 
@@ -73,7 +86,7 @@ class ParquetList:
 
     def check(self, layout: Layout) -> None:
         """Refuse a file whose columns are missing or of another type, or whose ids are floats that are no ids."""
-        check_columns(self.header(), layout, self._path.name)
+        check_columns(self.header(), replace(layout, delimiter=""), self._path.name)
         self._check_types(layout)
         if is_float_column(self._file.schema_arrow.field(layout.id_column).type):
             row = 1

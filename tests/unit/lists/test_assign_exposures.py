@@ -27,7 +27,7 @@ from tests.unit.lists.shop import CSV, LIST, UNITS, WISH, Shop, rows_of
         (b"\xe9,mens\nu1,1\n", (), "file_not_utf8"),
         (b"PAR1 and nothing else", (), "file_unreadable"),
         (b"\x1f\x8b and nothing else", (), "file_unreadable"),
-        (b"", (), "attribute_missing"),
+        (b"", (), "header_missing"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
