@@ -132,6 +132,7 @@ class _Run:
     ) -> list[Part]:
         """Do the batches that are not done."""
         done, total = list(parts), source.total()
+        self._withhold_since(folder, parts)
         rows = sum(part.rows for part in done)
         progress("assign", rows, total)
         for chunk in source.chunks(layout, done[-1].next if done else Position(), self._batch):
@@ -153,6 +154,13 @@ class _Run:
         if consents.is_asked:
             found[[row for row, unit_id in enumerate(ids) if consents.lacks(unit_id)]] = self._compiled.withheld
         return found
+
+    def _withhold_since(self, folder: PartFolder, parts: Sequence[Part]) -> None:
+        """Put the default where somebody refused after their part was made."""
+        consents = self._assigner.caches.consents
+        if consents.is_asked:
+            default = self._compiled.withheld
+            folder.correct(parts, self.output.suffix, lambda part: self.output.corrected(part, consents.lacks, default))
 
     def _expose(self, ids: Sequence[str], found: Any) -> Shown:
         """Before the part counts: what is done again after a kill gives the same event ids, and is stored once."""
