@@ -106,6 +106,9 @@ def _types(given: Sequence[str]) -> dict[str, str]:
 def _types_in(path: Path) -> dict[str, str]:
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        told = f"There is no file {str(path)!r}: COL=TYPE is wanted (such as age=integer), or a TOML file."
+        raise InvalidInput("types_unreadable", told) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidInput("types_unreadable", f"{path.name} is no TOML: {error}.") from None
     return {column: str(kind) for column, kind in document.items()}

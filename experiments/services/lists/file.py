@@ -29,7 +29,7 @@ from experiments.services.lists.chunk import (
     unreadable,
 )
 from experiments.services.lists.csv_file import CsvList
-from experiments.services.lists.ids import exact_in, ids_of, is_float_column
+from experiments.services.lists.ids import exact_in, ids_of, is_exact, is_float_column
 
 __all__ = [
     "Chunk",
@@ -67,7 +67,7 @@ def digest(path: Path) -> str:
 
 
 class ParquetList:
-    """Columns have types already; ids are text or whole numbers, which floats may hold too."""
+    """Columns have types already; ids are text, whole numbers (which floats and decimals may hold too) or UUIDs."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -111,8 +111,8 @@ class ParquetList:
     def _check_types(self, layout: Layout) -> None:
         kind = self._file.schema_arrow.field(layout.id_column).type
         plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (is_text(plain) or pa.types.is_integer(plain) or is_float_column(kind)):
-            message = f"Ids are texts or whole numbers; column {layout.id_column!r} is of type {kind}."
+        if not (is_text(plain) or is_exact(plain) or is_float_column(kind)):
+            message = f"Ids are texts, whole numbers or UUIDs; column {layout.id_column!r} is of type {kind}."
             raise InvalidInput("id_column_type", message)
         for name in layout.attributes:
             if name in layout.types:

@@ -40,6 +40,13 @@ def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
     assert shop.left() == ["list.csv"]
 
 
+def test_a_type_without_its_column_is_no_file_that_is_missing(shop: Shop) -> None:
+    shop.start()
+    refused = shop(shop.csv(LIST), "out.csv", "--types", "orders")
+    told = "There is no file 'orders': COL=TYPE is wanted (such as age=integer), or a TOML file."
+    assert refused.stderr == f"winnow: types_unreadable: {told}\n"
+
+
 def test_only_what_is_live_is_assigned(shop: Shop) -> None:
     file = shop.csv(LIST)
     assert shop(file, "out.csv").stderr == "winnow: experiment_not_found: There is no experiment 'banner'.\n"

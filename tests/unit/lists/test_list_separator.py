@@ -57,6 +57,21 @@ def test_an_empty_file_is_called_empty(shop: Shop, text: bytes, told: str) -> No
     assert refused.stderr == f"winnow: header_missing: list.csv has no header: {told}.\n"
 
 
+CARRIAGE_RETURN = (
+    "a carriage return (CR) stands alone outside of quotes; lines end with a line feed (LF) or with CR and LF"
+)
+
+
+def test_lines_that_end_in_carriage_returns_alone_are_told_so(shop: Shop) -> None:
+    shop.start()
+    refused = shop(shop.csv(LIST.replace("\n", "\r")), "out.csv")
+    assert refused.stderr == f"winnow: header_unreadable: list.csv has no header: {CARRIAGE_RETURN}.\n"
+    assert shop(shop.csv(LIST + "u2,1,1\ru3,1,1\n"), "out.csv").exit_code == 3
+    assert [(row["line"], row["message"]) for row in rows_of(shop.folder / "out.csv.rejected.csv")] == [
+        ("3", f"No CSV: {CARRIAGE_RETURN}.")
+    ]
+
+
 def test_a_backslash_and_a_t_are_a_tab(shop: Shop) -> None:
     shop.start()
     body = listed([("unit_id", "mens", "recency"), *((i, a.get("mens"), a["recency"]) for i, a in UNITS)], "\t")
