@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from experiments.cli.console import progress_bar
+from experiments.cli.separator import one_character
 from experiments.cli.wired import wired
 from experiments.domain.errors import InvalidInput
 from experiments.domain.event import Channel
@@ -34,7 +35,9 @@ _STEPS = {"read": "Reading", "assign": "Assigning"}
 @click.option(
     "--types", multiple=True, metavar="FILE|COL=TYPE,…", help="text, integer, number, boolean, json; FILE is TOML."
 )
-@click.option("--delimiter", default=",", show_default=True, help="Of CSV, in and out.")
+@click.option(
+    "--delimiter", default=",", show_default=True, callback=one_character, help=r"Of CSV, in and out; \t is a tab."
+)
 @click.option(
     "--expose/--no-expose", default=None, help="Record that they are shown it; by default as the experiment says."
 )
@@ -64,8 +67,6 @@ def assign(
     Ended at any moment and started again, it goes on where it stopped. Rows that cannot be read are listed in
     OUT.rejected.csv; then the exit code is 3.
     """
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise click.BadParameter("One character is wanted.", param_hint="--delimiter")
     wish = ListWish(
         source=file,
         experiment=key,
@@ -105,6 +106,9 @@ def _types(given: Sequence[str]) -> dict[str, str]:
 def _types_in(path: Path) -> dict[str, str]:
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        told = f"There is no file {str(path)!r}: COL=TYPE is wanted (such as age=integer), or a TOML file."
+        raise InvalidInput("types_unreadable", told) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidInput("types_unreadable", f"{path.name} is no TOML: {error}.") from None
     return {column: str(kind) for column, kind in document.items()}

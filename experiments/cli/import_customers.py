@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from experiments.bootstrap import Winnow
 from experiments.cli.console import progress_bar
+from experiments.cli.separator import one_character
 from experiments.cli.wired import wired
 from experiments.domain.names import check_instant
 from experiments.domain.wording import amount
@@ -48,7 +49,7 @@ def importing() -> None:
     metavar="INSTANT",
     help="Since when it is so, ISO 8601; by default since the file was written, or since now.",
 )
-@click.option("--delimiter", default=",", show_default=True, help="Of CSV.")
+@click.option("--delimiter", default=",", show_default=True, callback=one_character, help=r"Of CSV; \t is a tab.")
 @click.option("--max-errors", type=click.IntRange(1), default=100, show_default=True, help="Bad rows to report.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 @click.pass_context
@@ -72,8 +73,6 @@ def customers(
     the exit code is 3; the others are stored. The same file again stores nothing, and goes on where it was ended; so
     does the same query with the --at that the first run told.
     """
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise click.BadParameter("One character is wanted.", param_hint="--delimiter")
     from_environment = context.get_parameter_source("source") is ParameterSource.ENVIRONMENT
     url, key = _asked(file, query, None if query is None and from_environment else source, said_by)
     winnow = wired()

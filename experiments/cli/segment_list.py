@@ -10,6 +10,7 @@ import click
 
 from experiments.cli.console import progress_bar
 from experiments.cli.import_customers import INTERRUPTED_EXIT_CODE, REJECTED_EXIT_CODE, tell_bad_rows
+from experiments.cli.separator import one_character
 from experiments.cli.wired import ACTOR, wired
 from experiments.domain.wording import amount
 from experiments.services.lists.import_list import ListImported, ListImporter, ListWish
@@ -20,7 +21,7 @@ from experiments.services.lists.import_list import ListImported, ListImporter, L
 @click.option("--as", "key", required=True, metavar="SEGMENT", help="Key of the list and its segment.")
 @click.option("--name", help="Name of the segment, for people.")
 @click.option("--id-column", default="unit_id", show_default=True, help="The column that says who it is.")
-@click.option("--delimiter", default=",", show_default=True, help="Of CSV.")
+@click.option("--delimiter", default=",", show_default=True, callback=one_character, help=r"Of CSV; \t is a tab.")
 @click.option("--max-errors", type=click.IntRange(1), default=100, show_default=True, help="Bad rows to report.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON on stdout.")
 def import_list(
@@ -31,8 +32,6 @@ def import_list(
     Another file as the same segment replaces the list: who is not in it comes off. Rows that are unfit are told by
     line, nobody comes off then, and the exit code is 3. The same file again goes on where it was ended.
     """
-    if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise click.BadParameter("One character is wanted.", param_hint="--delimiter")
     wish = ListWish(path=file, key=key, name=name, id_column=id_column, delimiter=delimiter, most_bad_rows=max_errors)
     winnow = wired()
     importer = ListImporter(winnow.open_unit_of_work, winnow.profiles, winnow.author, winnow.clock)

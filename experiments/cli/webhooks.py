@@ -15,6 +15,7 @@ from experiments.services.notices.webhooks import NewSecret, WebhookWish
 
 _KINDS = [str(kind) for kind in NoticeKind if kind in SUBSCRIBABLE]
 _ID = click.argument("webhook_id", metavar="ID")
+PAGE = 100
 
 
 @click.group()
@@ -85,6 +86,28 @@ def test(webhook_id: str) -> None:
     """Send a test notice to one webhook; the worker does so within seconds, or a minute after it failed to reach it."""
     letter = wired().webhooks.test(webhook_id, actor=ACTOR)
     click.echo(f"Delivery {letter.delivery.id} is in the outbox.")
+
+
+@webhooks.command()
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in DeliveryState]),  # click names members of an enum otherwise
+    help="Only these: on their way (pending), delivered, or given up (dead).",
+)
+def deliveries(state: str | None) -> None:
+    """List what is to be sent and what was, newest first: to webhooks and by e-mail, with what went wrong."""
+    services = wired().webhooks
+    page = services.deliveries(state=DeliveryState(state) if state else None, after=None, limit=PAGE)
+    hosts = {stored.value.id: stored.value.host for stored in whole(services.page)}
+    table = Table("delivery", "target", "notice", "state", "attempts", "next attempt (UTC)", "last error")
+    for letter in page.items:
+        one = letter.delivery
+        target = f"{one.target}\n{hosts[one.target]}" if one.target in hosts else one.target
+        due = f"{one.next_attempt_at:%Y-%m-%d %H:%M}" if one.state is DeliveryState.PENDING else None
+        table.add_row(str(one.id), target, letter.notice.kind, one.state, str(one.attempts), due, one.last_error)
+    out().print(table)
+    if page.next_after:
+        click.echo(f"Only the newest {PAGE} are shown; GET /v1/webhooks/deliveries has them all.")
 
 
 @webhooks.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -40,7 +41,7 @@ class Post:
         except (TimeoutError, httpx.TimeoutException):
             return Answer(error="timeout", unreached=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as trouble:
-            return Answer(error=f"connection:{type(trouble).__name__}", unreached=True)
+            return Answer(error=_kind(trouble), unreached=True)
         return _answer(response, now)
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> httpx.Response:
@@ -53,6 +54,16 @@ class Post:
             response = await client.send(request, stream=True, follow_redirects=False)
             await response.aclose()
             return response
+
+
+def _kind(trouble: BaseException) -> str:
+    """Tell what is wrong with encryption or certificates apart: who fixes that does not look at the network."""
+    cause: BaseException | None = trouble
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return f"tls:{(cause.reason or type(cause).__name__).lower()}"
+        cause = cause.__cause__ or cause.__context__
+    return f"connection:{type(trouble).__name__}"
 
 
 def _answer(response: httpx.Response, now: datetime) -> Answer:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,3 +80,15 @@ def receiver() -> Iterator[WebReceiver]:
 def postbox() -> Iterator[MailReceiver]:
     with mail_receiver() as made:
         yield made
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[str, str]:
+    """A certificate for 127.0.0.1 that nobody signed but itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    made, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    what = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-out", made, "-keyout", key, *what]
+    subprocess.run(command, check=True, capture_output=True)
+    return made, key

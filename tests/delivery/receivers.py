@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -79,7 +80,7 @@ def endless_body(handler: BaseHTTPRequestHandler, over: threading.Event) -> None
 
 
 @contextmanager
-def web_receiver() -> Iterator[WebReceiver]:
+def web_receiver(tls: ssl.SSLContext | None = None) -> Iterator[WebReceiver]:
     over, lock = threading.Event(), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -101,7 +102,9 @@ def web_receiver() -> Iterator[WebReceiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    receiver = WebReceiver(url=f"http://127.0.0.1:{server.server_port}/hook")
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    receiver = WebReceiver(url=f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/hook")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

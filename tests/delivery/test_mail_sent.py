@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,18 +194,6 @@ def test_without_the_encryption_that_was_asked_for_nothing_is_sent(clock: FakeCl
     house.deliverer.deliver_due()
     assert (postbox.logins, postbox.messages) == ([], [])
     assert house.letter(EMAIL).delivery.last_error == "smtp:SMTPNotSupportedError"
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[str, str]:
-    """A certificate for 127.0.0.1 that nobody signed but itself, and its key."""
-    if shutil.which("openssl") is None:
-        pytest.skip("needs openssl to make a certificate")
-    made, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    what = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-out", made, "-keyout", key, *what]
-    subprocess.run(command, check=True, capture_output=True)
-    return made, key
 
 
 def test_starttls_encrypts_before_the_password(clock: FakeClock, certificate: tuple[str, str]) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 import time
 from datetime import timedelta
@@ -18,7 +19,8 @@ from experiments.domain.notice import NoticeKind
 from experiments.domain.signature import is_genuine
 from experiments.domain.webhook import check_url
 from experiments.services.notices.announce import announce
-from tests.delivery.conftest import House
+from experiments.storage.memory.unit_of_work import MemoryDatabase
+from tests.delivery.conftest import House, house_on
 from tests.delivery.receivers import Behave, WebReceiver, drip, endless_body, hang_up, silence, status, web_receiver
 
 
@@ -140,6 +142,34 @@ def test_nobody_listens(house: House, receiver: WebReceiver) -> None:
         house.tell()
         house.deliverer.deliver_due()
     assert house.letter(made.stored.value.id).delivery.last_error == "connection:ConnectError"
+
+
+@pytest.fixture
+def patient(house: House) -> House:
+    """Waits for a handshake as long as the real one."""
+    return house_on(MemoryDatabase().unit_of_work, house.clock)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_no_lost_connection(
+    patient: House, certificate: tuple[str, str]
+) -> None:
+    serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    serving.load_cert_chain(*certificate)
+    with web_receiver(serving) as receiver:
+        made = patient.subscribe(receiver)
+        patient.tell()
+        patient.deliverer.deliver_due()
+        assert receiver.received == []
+    after = patient.letter(made.stored.value.id).delivery
+    assert (after.state, after.last_error) == (DeliveryState.PENDING, "tls:certificate_verify_failed")
+
+
+def test_a_receiver_that_speaks_no_tls(patient: House, receiver: WebReceiver) -> None:
+    receiver.url = receiver.url.replace("http://", "https://")
+    made = patient.subscribe(receiver)
+    patient.tell()
+    patient.deliverer.deliver_due()
+    assert str(patient.letter(made.stored.value.id).delivery.last_error).startswith("tls:")
 
 
 def test_a_name_that_nobody_resolves_is_given_up(

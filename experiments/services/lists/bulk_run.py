@@ -22,7 +22,16 @@ from experiments.services.assigning.bulk import BulkPlan, Whole, assign_chunk, c
 from experiments.services.assigning.catalog import CatalogHolder, LiveExperiment
 from experiments.services.assigning.implied import implied_by
 from experiments.services.lists.cells import check_types
-from experiments.services.lists.file import Chunk, Layout, ListFile, Position, check_columns, digest, open_list
+from experiments.services.lists.file import (
+    Chunk,
+    Layout,
+    ListFile,
+    Position,
+    check_columns,
+    check_id_column,
+    digest,
+    open_list,
+)
 from experiments.services.lists.parts import CsvOutput, Output, ParquetOutput, Part, PartFolder, columns_of, exposing
 from experiments.services.lists.shown import NOBODY, Shown, shown_of
 from experiments.services.ports import OpenUnitOfWork
@@ -123,6 +132,7 @@ class _Run:
     ) -> list[Part]:
         """Do the batches that are not done."""
         done, total = list(parts), source.total()
+        self._withhold_since(folder, parts)
         rows = sum(part.rows for part in done)
         progress("assign", rows, total)
         for chunk in source.chunks(layout, done[-1].next if done else Position(), self._batch):
@@ -145,6 +155,13 @@ class _Run:
             found[[row for row, unit_id in enumerate(ids) if consents.lacks(unit_id)]] = self._compiled.withheld
         return found
 
+    def _withhold_since(self, folder: PartFolder, parts: Sequence[Part]) -> None:
+        """Put the default where somebody refused after their part was made."""
+        consents = self._assigner.caches.consents
+        if consents.is_asked:
+            default = self._compiled.withheld
+            folder.correct(parts, self.output.suffix, lambda part: self.output.corrected(part, consents.lacks, default))
+
     def _expose(self, ids: Sequence[str], found: Any) -> Shown:
         """Before the part counts: what is done again after a kill gives the same event ids, and is stored once."""
         answers, positions = self._compiled.answers, found.tolist()
@@ -162,6 +179,7 @@ def _layout(wish: ListWish, compiled: BulkPlan, header: Sequence[str]) -> Layout
     looked_at = compiled.attributes
     attributes = tuple(sorted(looked_at)) if wish.attributes is None else wish.attributes
     types = check_types(wish.types)
+    check_id_column(header, wish.id_column, wish.source.name, wish.delimiter)
     for column in types:
         if column not in header:
             raise InvalidInput("column_missing", f"Column {column!r}, whose type is given, is not in the file.")

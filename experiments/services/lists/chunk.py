@@ -15,6 +15,8 @@ from experiments.domain.names import are_ids, check_id
 from experiments.services.assigning.bulk import Column, Whole, column_of
 from experiments.services.lists.cells import Kind, kinds_of
 
+_SEPARATORS = {";": "';'", "\t": r"'\t'", "|": "'|'", ",": ","}
+"""What stands between columns, as it is typed."""
 _NO_SUCH_VALUE = (LookupError, OverflowError, ValueError)
 """What reading raises where Python has no such value; zones are looked up."""
 
@@ -87,11 +89,29 @@ class ListFile(Protocol):
 
 def check_columns(header: Sequence[str], layout: Layout, name: str) -> None:
     """Refuse a file in which a column that is looked at stands nowhere, or twice."""
-    for column in (layout.id_column, *layout.attributes):
+    check_id_column(header, layout.id_column, name, layout.delimiter)
+    for column in layout.attributes:
         if header.count(column) != 1:
-            found = "twice" if column in header else "nowhere"
-            hint = " --id-column says which one has the ids." if column == layout.id_column else ""
-            raise InvalidInput("column_missing", f"Column {column!r} stands {found} in {name}.{hint}")
+            raise InvalidInput("column_missing", _misplaced(header, column, name))
+
+
+def check_id_column(header: Sequence[str], column: str, name: str, delimiter: str = "") -> None:
+    """Refuse a file in which the ids stand nowhere, or twice; `delimiter`: where its header was cut, if it was."""
+    if header.count(column) != 1:
+        hint = _other_separator(header, delimiter) or "--id-column says which one has the ids."
+        raise InvalidInput("column_missing", f"{_misplaced(header, column, name)} {hint}")
+
+
+def _misplaced(header: Sequence[str], column: str, name: str) -> str:
+    return f"Column {column!r} stands {'twice' if column in header else 'nowhere'} in {name}."
+
+
+def _other_separator(header: Sequence[str], delimiter: str) -> str:
+    found = [one for one in _SEPARATORS if one in header[0] and one != delimiter] if len(header) == 1 else []
+    if not delimiter or not found:
+        return ""
+    typed = _SEPARATORS[max(found, key=header[0].count)]
+    return f"Its header is a single column, with {typed} in it: --delimiter {typed} cuts it there."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

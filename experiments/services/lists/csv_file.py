@@ -97,9 +97,12 @@ class CsvList:
         try:
             header = next(csv.reader(lines, strict=True, delimiter=self._delimiter), [])
         except csv.Error as error:
-            raise InvalidInput("header_unreadable", f"{self._path.name} has no header: {error}.") from None
+            raise InvalidInput("header_unreadable", f"{self._path.name} has no header: {_told(error)}.") from None
         if lines.broken:
             raise InvalidInput("file_not_utf8", f"The header of {self._path.name} is not UTF-8 text.")
+        if not header:
+            found = "first line is empty: it names the columns" if lines.line else "file is empty"
+            raise InvalidInput("header_missing", f"{self._path.name} has no header: the {found}.")
         return header
 
     def _records(self, lines: _Lines) -> Iterator[_Record]:
@@ -112,7 +115,7 @@ class CsvList:
             except StopIteration:
                 return
             except csv.Error as error:
-                values = InvalidInput("row_unreadable", f"No CSV: {error}.")
+                values = InvalidInput("row_unreadable", f"No CSV: {_told(error)}.")
             else:
                 if lines.broken:
                     values = InvalidInput("not_utf8", "The row is not UTF-8 text.")
@@ -126,6 +129,16 @@ class CsvList:
                 yield file  # type: ignore[misc]
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(self._path, error) from None
+
+
+def _told(error: csv.Error) -> str:
+    """Return what is wrong in the words of who has the file; Python tells of carriage returns what programs may do."""
+    told = str(error)
+    if told.startswith("new-line character"):
+        told = (
+            "a carriage return (CR) stands alone outside of quotes; lines end with a line feed (LF) or with CR and LF"
+        )
+    return told
 
 
 class _Source:

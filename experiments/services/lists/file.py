@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from experiments.services.lists.chunk import (
     Rejected,
     Rows,
     check_columns,
+    check_id_column,
     chunk_of,
     coded,
     is_text,
@@ -27,9 +29,20 @@ from experiments.services.lists.chunk import (
     unreadable,
 )
 from experiments.services.lists.csv_file import CsvList
-from experiments.services.lists.ids import exact_in, ids_of, is_float_column
+from experiments.services.lists.ids import exact_in, ids_of, is_exact, is_float_column
 
-__all__ = ["Chunk", "Layout", "ListFile", "ParquetList", "Position", "Rejected", "check_columns", "digest", "open_list"]
+__all__ = [
+    "Chunk",
+    "Layout",
+    "ListFile",
+    "ParquetList",
+    "Position",
+    "Rejected",
+    "check_columns",
+    "check_id_column",
+    "digest",
+    "open_list",
+]
 
 _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 
@@ -54,7 +67,7 @@ def digest(path: Path) -> str:
 
 
 class ParquetList:
-    """Columns have types already; ids are text or whole numbers, which floats may hold too."""
+    """Columns have types already; ids are text, whole numbers (which floats and decimals may hold too) or UUIDs."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -73,7 +86,7 @@ class ParquetList:
 
     def check(self, layout: Layout) -> None:
         """Refuse a file whose columns are missing or of another type, or whose ids are floats that are no ids."""
-        check_columns(self.header(), layout, self._path.name)
+        check_columns(self.header(), replace(layout, delimiter=""), self._path.name)
         self._check_types(layout)
         if is_float_column(self._file.schema_arrow.field(layout.id_column).type):
             row = 1
@@ -98,8 +111,8 @@ class ParquetList:
     def _check_types(self, layout: Layout) -> None:
         kind = self._file.schema_arrow.field(layout.id_column).type
         plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not (is_text(plain) or pa.types.is_integer(plain) or is_float_column(kind)):
-            message = f"Ids are texts or whole numbers; column {layout.id_column!r} is of type {kind}."
+        if not (is_text(plain) or is_exact(plain) or is_float_column(kind)):
+            message = f"Ids are texts, whole numbers or UUIDs; column {layout.id_column!r} is of type {kind}."
             raise InvalidInput("id_column_type", message)
         for name in layout.attributes:
             if name in layout.types:

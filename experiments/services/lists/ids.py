@@ -26,6 +26,12 @@ def is_float_column(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(_plain(kind)))
 
 
+def is_exact(kind: pa.DataType) -> bool:
+    """Say whether each value of a type is an id as it is written: integers, decimals without places, UUIDs."""
+    is_whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+    return bool(is_whole or isinstance(kind, pa.UuidType))
+
+
 def exact_in(kind: pa.DataType) -> int:
     """Return up to where the floats of a column tell whole numbers apart."""
     return _EXACT_BY_BITS[_plain(kind).bit_width]

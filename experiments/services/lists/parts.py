@@ -16,11 +16,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from experiments.domain.assignment import Assignment, Reason
@@ -34,6 +36,7 @@ _MARK = "Made by winnow assign; it goes when the list is done.\n"
 """Stands in the lock: what shows that the folder is ours before there is a manifest, and after."""
 _MANIFEST_OF_OURS = frozenset({"format", "input", "experiment", "options"})
 _FILE_OF_OURS = re.compile(r"(lock|((manifest\.json|whole|\d{6,}\.(csv|parquet|rejected|exposed|json))(\.tmp)?))")
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _REJECTED = ("line", "column", "code", "message")
 _SCHEMA = pa.schema(
     [
@@ -68,6 +71,9 @@ class Output(Protocol):
     suffix: str
 
     def part(self, ids: Sequence[str], found: Whole) -> bytes: ...
+
+    def corrected(self, part: bytes, is_wrong: Callable[[str], bool], answer: int) -> bytes:
+        """Return a part of an earlier run with that answer for the ids whose own is not right any more."""
 
     def join(self, parts: Iterator[Path], into: IO[bytes]) -> None: ...
 
@@ -184,6 +190,15 @@ class PartFolder:
             _put(self._path(number, "exposed"), lambda file: file.write(exposed.tobytes()))
         _put(self._path(number, "json"), lambda file: file.write(_json(asdict(part))))
 
+    def correct(self, parts: Sequence[Part], suffix: str, corrected: Callable[[bytes], bytes]) -> None:
+        """Exchange what is not right any more of the parts that are done; each is whole at any moment."""
+        for number in range(len(parts)):
+            path = self._path(number, suffix)
+            before = path.read_bytes()
+            after = corrected(before)
+            if after != before:
+                _put(path, partial(_write, after))
+
     def exposed(self, parts: Sequence[Part]) -> int:
         """Count the exposures of all parts, each once in however many it is."""
         return count_shown([self._path(number, "exposed") for number, part in enumerate(parts) if part.exposed])
@@ -233,6 +248,12 @@ class CsvOutput:
         texts = [self._quoted(unit_id) for unit_id in ids] if self._is_special("".join(ids)) else ids
         return "".join([text + tails[one] for text, one in zip(texts, found.tolist(), strict=True)]).encode()
 
+    def corrected(self, part: bytes, is_wrong: Callable[[str], bool], answer: int) -> bytes:
+        """Look at each line: neither ids nor contents have line breaks."""
+        tail = self._tails[answer].decode()
+        lines = [(self._id_of(line), line) for line in part.decode().split("\n")[:-1]]
+        return "".join(self._quoted(i) + tail if is_wrong(i) else line + "\n" for i, line in lines).encode()
+
     def join(self, parts: Iterator[Path], into: IO[bytes]) -> None:
         """Write the header and all parts."""
         _join(_csv([COLUMNS], self._delimiter), parts, into)
@@ -242,6 +263,10 @@ class CsvOutput:
 
     def _quoted(self, text: str) -> str:
         return '"' + text.replace('"', '""') + '"' if self._is_special(text) else text
+
+    def _id_of(self, line: str) -> str:
+        quoted = _QUOTED.match(line)
+        return quoted[1].replace('""', '"') if quoted else line.partition(self._delimiter)[0]
 
 
 class ParquetOutput:
@@ -256,16 +281,29 @@ class ParquetOutput:
     def part(self, ids: Sequence[str], found: Whole) -> bytes:
         """Return one batch as a file."""
         answers = self._answers.take(pa.array(found))
-        table = answers.add_column(0, _SCHEMA.field("unit_id"), pa.array(ids, type=pa.string()))
-        written = io.BytesIO()
-        pq.write_table(table, written, compression="zstd")
-        return written.getvalue()
+        return _as_file(answers.add_column(0, _SCHEMA.field("unit_id"), pa.array(ids, type=pa.string())))
+
+    def corrected(self, part: bytes, is_wrong: Callable[[str], bool], answer: int) -> bytes:
+        """Exchange all columns but the ids."""
+        table = pq.read_table(io.BytesIO(part))
+        ids = table["unit_id"]
+        wrong = pa.array(map(is_wrong, ids.to_pylist()), type=pa.bool_())
+        if not pc.any(wrong).as_py():
+            return part
+        right = (pc.if_else(wrong, self._answers[name][answer], table[name]) for name in self._answers.column_names)
+        return _as_file(pa.table([ids, *right], schema=_SCHEMA))
 
     def join(self, parts: Iterator[Path], into: IO[bytes]) -> None:
         """Write all parts behind each other."""
         with pq.ParquetWriter(into, _SCHEMA, compression="zstd") as writer:
             for part in parts:
                 writer.write_table(pq.read_table(part))
+
+
+def _as_file(table: pa.Table) -> bytes:
+    written = io.BytesIO()
+    pq.write_table(table, written, compression="zstd")
+    return written.getvalue()
 
 
 def exposing(answers: Sequence[Assignment], found: Whole) -> list[int]:
@@ -308,6 +346,10 @@ def _join(head: bytes, parts: Iterator[Path], into: IO[bytes]) -> None:
     for part in parts:
         with part.open("rb") as file:
             shutil.copyfileobj(file, into)
+
+
+def _write(body: bytes, file: IO[bytes]) -> None:
+    file.write(body)
 
 
 def _put(path: Path, write: Callable[[IO[bytes]], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
@@ -40,7 +41,7 @@ class QueryList:
 
     def check(self, layout: Layout) -> None:
         """Refuse a query in which a column is missing; what its ids are is seen as they come."""
-        check_columns(self.header(), layout, "the query")
+        check_columns(self.header(), replace(layout, delimiter=""), "the query")
 
     def chunks(self, layout: Layout, start: Position, rows: int) -> Iterator[Chunk]:
         """Yield batches of at most so many rows."""

@@ -22,7 +22,7 @@ from experiments.domain.profile import Registry
 from experiments.services.collector import held_back
 from experiments.services.identity.joined import joined
 from experiments.services.lists.cells import Kind, read_cell, read_value
-from experiments.services.lists.file import Chunk, Layout, ListFile, Position, Rejected, open_list
+from experiments.services.lists.file import Chunk, Layout, ListFile, Position, Rejected, check_id_column, open_list
 from experiments.services.lists.query import Query, QueryList
 from experiments.services.ports import Clock, OpenUnitOfWork
 from experiments.services.profiles.profiles import ChangeStatus, Profiles, ProfileVerdict, SaidColumns, check_at
@@ -164,6 +164,7 @@ def _named(wish: ImportWish, header: Sequence[str], registry: Registry) -> dict[
             + did_you_mean(wish.source, registry.precedence),
             path="/source",
         )
+    check_id_column(header, wish.id_column, wish.name, wish.delimiter if wish.path else "")
     named = {}
     for column in dict.fromkeys((*wish.columns, *header)):
         key = wish.columns.get(column, column)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from experiments.domain.delivery import DeliveryState
+from experiments.domain.delivery import EMAIL, Answer, DeliveryState
+from experiments.domain.notice import Notice, NoticeKind
 from experiments.storage.unit_of_work import open_database
 from tests.unit.commands.test_cli import Winnow
 
@@ -66,3 +69,58 @@ def test_a_dead_letter_is_listed_and_sent_again(winnow: Winnow, sqlite_url: str)
     with database.unit_of_work(read_only=True) as work:
         assert work.notices.get(1).delivery.state is DeliveryState.PENDING
     database.close()
+
+
+def attempted(url: str, target: str, answer: Answer) -> None:
+    """One attempt at a notice to the target, at nine."""
+    now = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    database = open_database(url)
+    with database.unit_of_work() as work:
+        told = Notice(id=str(uuid4()), kind=NoticeKind.ALERT, at=now, title="Look")
+        before = work.notices.append_to(told, target).delivery
+        begun = before.begin(now)
+        assert work.notices.change(before, begun)
+        assert work.notices.change(begun, begun.settle(answer, now))
+        work.commit()
+    database.close()
+
+
+def rows(winnow: Winnow, *more: str) -> list[list[str]]:
+    """The cells of the table, lines of one cell beside each other."""
+    found: list[list[str]] = []
+    for line in winnow("webhooks", "deliveries", *more).stdout.splitlines():
+        cells = [cell.strip() for cell in line.split("│")[1:-1]]
+        if cells and cells[0]:
+            found.append(cells)
+        elif cells:
+            found[-1] = [f"{one} {more}".strip() for one, more in zip(found[-1], cells, strict=True)]
+    return found
+
+
+def test_what_failed_is_listed_before_it_is_given_up(winnow: Winnow, sqlite_url: str) -> None:
+    webhook_id, _ = added(winnow)
+    attempted(sqlite_url, webhook_id, Answer(status=500, error="status:500"))
+    attempted(sqlite_url, webhook_id, Answer(status=410, error="status:410", gone=True))
+    attempted(sqlite_url, EMAIL, Answer(status=250, remark="refused:1/2"))
+    target = f"{webhook_id} example.com"
+    pending = ["1", target, "alert", "pending", "1", "2026-01-05 09:01", "status:500"]
+    dead = ["2", target, "alert", "dead", "1", "", "status:410"]
+    by_mail = ["3", "email", "alert", "delivered", "1", "", "refused:1/2"]
+    assert rows(winnow) == [by_mail, dead, pending]
+    assert rows(winnow, "--state", "pending") == [pending]
+    assert rows(winnow, "--state", "dead") == [dead]
+    assert rows(winnow, "--state", "delivered") == [by_mail]
+    assert winnow("webhooks", "deliveries", "--state", "lost").exit_code == 2
+    assert "https" not in winnow("webhooks", "deliveries").stdout
+
+
+def test_of_many_deliveries_the_newest_are_listed(
+    winnow: Winnow, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.cli.webhooks.PAGE", 2)
+    for number in range(3):
+        attempted(sqlite_url, EMAIL, Answer(error=f"smtp:{number}"))
+    assert [row[-1] for row in rows(winnow)] == ["smtp:2", "smtp:1"]
+    assert winnow("webhooks", "deliveries").stdout.endswith(
+        "Only the newest 2 are shown; GET /v1/webhooks/deliveries has them all.\n"
+    )

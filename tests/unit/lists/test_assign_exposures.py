@@ -27,7 +27,7 @@ from tests.unit.lists.shop import CSV, LIST, UNITS, WISH, Shop, rows_of
         (b"\xe9,mens\nu1,1\n", (), "file_not_utf8"),
         (b"PAR1 and nothing else", (), "file_unreadable"),
         (b"\x1f\x8b and nothing else", (), "file_unreadable"),
-        (b"", (), "attribute_missing"),
+        (b"", (), "header_missing"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
@@ -38,6 +38,13 @@ def test_what_cannot_be_meant_is_refused_and_leaves_nothing(
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr.startswith(f"winnow: {code}: ")
     assert shop.left() == ["list.csv"]
+
+
+def test_a_type_without_its_column_is_no_file_that_is_missing(shop: Shop) -> None:
+    shop.start()
+    refused = shop(shop.csv(LIST), "out.csv", "--types", "orders")
+    told = "There is no file 'orders': COL=TYPE is wanted (such as age=integer), or a TOML file."
+    assert refused.stderr == f"winnow: types_unreadable: {told}\n"
 
 
 def test_only_what_is_live_is_assigned(shop: Shop) -> None:

@@ -16,8 +16,9 @@ import pytest
 from experiments.domain.errors import Unavailable
 from experiments.domain.layer import Layer, LayerClaim
 from experiments.services.authoring.wishes import ExperimentWish, SegmentWish
+from experiments.services.consent.consents import ConsentWord
 from experiments.services.lists.bulk_run import ListAssigner, ListWish
-from tests.unit.lists.shop import CSV, UNITS, WISH, Shop, interrupt, rows_of
+from tests.unit.lists.shop import CSV, UNITS, WISH, Shop, interrupt, listed, rows_of
 
 
 @pytest.fixture
@@ -46,6 +47,27 @@ def test_a_run_goes_on_where_it_stopped(shop: Shop, source: str, kind: str) -> N
     assert shop.left() == [f"list.{source}", f"out.{kind}", f"straight.{kind}"]
     again = shop(file, f"out.{kind}", "--batch", "50")
     assert (again.exit_code, again.stderr[:24]) == (1, "winnow: output_exists: o")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_who_refuses_while_a_run_is_ended_gets_the_default(shop: Shop, kind: str) -> None:
+    shop.start()
+    units = [*UNITS[::-1], ("Zoë 🛒", {"mens": 1, "recency": 3})]
+    file = shop.csv(listed([("unit_id", "mens", "recency"), *((i, a.get("mens"), a["recency"]) for i, a in units)]))
+    interrupt(shop, file, f"out.{kind}", 200)
+    done_before = [unit_id for unit_id, _ in units[:200]]
+    refusing = ['q"7,x', "c490", units[250][0], "Zoë 🛒"]
+    assert [unit_id in done_before for unit_id in refusing] == [True, True, False, False]
+    for unit_id in refusing:
+        shop.winnow.consents.say(ConsentWord(unit_id=unit_id, granted=False), by="test")
+    assert shop(file, f"out.{kind}", "--batch", "50").exit_code == 0
+    out = shop.folder / f"out.{kind}"
+    rows = rows_of(out) if kind == "csv" else pq.read_table(out).to_pylist()
+    assert [row["unit_id"] for row in rows] == [unit_id for unit_id, _ in units]
+    told = {row["unit_id"]: (row["variant"], row["segment"] or None) for row in rows if row["reason"] == "no_consent"}
+    assert told == dict.fromkeys(refusing, ("a", None))
+    assert shop(file, f"straight.{kind}", "--batch", "50").exit_code == 0
+    assert out.read_bytes() == (shop.folder / f"straight.{kind}").read_bytes()
 
 
 def test_another_input_version_or_wish_is_not_gone_on_with(shop: Shop) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,6 +90,39 @@ def test_lists_are_assigned_by_whole_numbers_and_missing_ids_rejected(shop: Shop
     assert rows_of(shop.folder / "out.csv") == shop.by_api(units)
     refused = rows_of(shop.folder / "out.csv.rejected.csv")
     assert [(row["line"], row["code"]) for row in refused] == [("2", "id_invalid"), ("4", "id_invalid")]
+
+
+UUID_TEXT = "0189f7a4-3c5e-7b1d-9f00-0c5e1b9d7f10"
+
+
+@pytest.mark.parametrize(
+    ("ids", "texts"),
+    [
+        pytest.param(pa.array([Decimal(12), None, Decimal(10**30)], pa.decimal128(38, 0)), ["12", f"{10**30}"], id="d"),
+        pytest.param(
+            pa.array([Decimal(12), None, Decimal(-7)], pa.decimal256(50, 0)), ["12", "-7"], id="long decimals"
+        ),
+        pytest.param(pa.array([UUID(UUID_TEXT).bytes, None], pa.uuid()), [UUID_TEXT], id="uuid"),
+    ],
+)
+def test_exact_types_are_ids_as_they_are_written(shop: Shop, ids: pa.Array, texts: list[str]) -> None:
+    shop.start()
+    assert shop(table(shop, ids), "out.csv", "--batch", "2").exit_code == 3
+    assert rows_of(shop.folder / "out.csv") == shop.by_api([(text, {"mens": 1, "recency": 1}) for text in texts])
+    refused = rows_of(shop.folder / "out.csv.rejected.csv")
+    assert [(row["line"], row["code"]) for row in refused] == [("2", "id_invalid")]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [pa.array([Decimal("12.50")], pa.decimal128(10, 2)), pa.array([b"1" * 16], pa.binary(16)), pa.array([True])],
+    ids=["places", "bytes", "flags"],
+)
+def test_other_types_are_no_ids(shop: Shop, ids: pa.Array) -> None:
+    shop.start()
+    refused = shop(table(shop, ids), "out.csv")
+    told = f"Ids are texts, whole numbers or UUIDs; column 'unit_id' is of type {ids.type}."
+    assert (refused.exit_code, refused.stderr) == (1, f"winnow: id_column_type: {told}\n")
 
 
 def test_a_run_that_was_ended_goes_on_with_the_same_ids(shop: Shop) -> None:
