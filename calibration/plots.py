@@ -73,6 +73,7 @@ _ERRORS = {
     "ratio.error": "clicks per view",
     "median.error": "median of rows",
     "ramp.error": "ramp over a falling base",
+    "canary.error": "start with 1%, then halves",
     "growth.ten_epochs": "spread that grows",
     "segments_null.some_won": "20 null segments: some winner",
     "srm_daily.any_look_error": "SRM alarm within 60 days",

@@ -1,4 +1,4 @@
-"""Time: a split that changes while the level does, and a spread that grows."""
+"""Time: a split that changes while the level does, or from next to nothing, and a spread that grows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from calibration.scenario import Bound, Floats, Samples, Scenario, at_most, near
 
 _PER_LOOK = 100
 _LOOKS = 100
+_CANARY_LOOKS = (6_000, 4_000, 10_000)
 _SPREADS = {"four_epochs": (1.0, 5.0, 25.0, 125.0), "ten_epochs": tuple(4.0**k for k in range(10))}
 
 
@@ -29,6 +30,25 @@ def _ramp(rng: Generator, runs: int, safeguard: bool) -> Samples:
 
 def _judge_ramp(samples: Samples) -> tuple[Bound, ...]:
     return near("ramp.error", samples["p"] < ALPHA, ALPHA)
+
+
+def _canary(rng: Generator, runs: int, safeguard: bool) -> Samples:
+    """1 % of 12,000 units get the treatment, then half of those who come; three looks. 1.5 % have an event."""
+    arms = [draws.conversions(rng, runs, 120, 0.015)], [draws.conversions(rng, runs, 11_880, 0.015)]
+    wrong = np.zeros(runs, bool)
+    for look, units in enumerate(_CANARY_LOOKS):
+        for strata in arms:
+            added = draws.conversions(rng, runs, units, 0.015)
+            strata[1:] = [strata[1] + added] if look else [added]
+        found = effects("count", *arms, audit=safeguard and look == len(_CANARY_LOOKS) - 1)
+        z, together = found.difference / found.std_error, 12_000.0 + 2 * sum(_CANARY_LOOKS[: look + 1])
+        p = found.p_value_always_valid if safeguard else naive.always_valid_p(z, np.full_like(z, together), DEFAULT.rho)
+        wrong |= p < ALPHA
+    return {"error": wrong}
+
+
+def _judge_canary(samples: Samples) -> tuple[Bound, ...]:
+    return (at_most("canary.error", samples["error"], ALPHA),)
 
 
 def _growth(rng: Generator, runs: int, safeguard: bool) -> Samples:
@@ -70,6 +90,14 @@ SCENARIOS = (
         naive="all epochs in one pot",
         simulate=_ramp,
         judge=_judge_ramp,
+    ),
+    Scenario(
+        key="canary",
+        pitfall="Start with 1% of 12,000, then halves; 1.5% have an event",
+        safeguard="effective events, of both arms together where one has none",
+        naive="every epoch's own variance, 0 where nothing happened",
+        simulate=_canary,
+        judge=_judge_canary,
     ),
     Scenario(
         key="growth",
