@@ -81,8 +81,12 @@ class Sketch:
             raise InvalidInput("share_invalid", told, path="--smallest-share")
         if self.units is not None and self.units < 1:
             raise InvalidInput("units_invalid", "A number of units is 1 or more.", path="--units")
-        # The plan's own words for what it refuses.
-        AnalysisPlan(minimum_units=self.minimum_units, minimum_conversions=self.minimum_conversions)
+        try:
+            AnalysisPlan(minimum_units=self.minimum_units, minimum_conversions=self.minimum_conversions)
+        except InvalidInput as error:
+            # The plan's own words, and the option's name.
+            option = f"--{(error.path or '').strip('/').replace('_', '-')}"
+            raise InvalidInput(error.code, str(error), path=option) from None
 
     @property
     def share(self) -> float:
