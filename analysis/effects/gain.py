@@ -8,10 +8,19 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.remembered import remembered
+
 Floats: TypeAlias = NDArray[np.float64]
 
+_ROUNDS = 20
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+def _over(one: Floats, other: Floats) -> Floats:
+    found: Floats = np.where(other > 0, one / np.where(other > 0, other, 1.0), 0.0)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shown:
     """Arms in the batches of one segment, shape (batches, arms); leading axes for many segments or simulated runs.
 
@@ -23,8 +32,8 @@ class Shown:
         Of the units' values.
     declared : array
         Shares of the declared split; they add up to 1 in a batch.
-    unit_variance : array, shape (arms,)
-        Of one unit's value, within batches.
+    unit_variance : array
+        Of one unit's value, in each batch by itself; NaN where an arm has too few units for one.
     """
 
     n: Floats
@@ -36,6 +45,28 @@ class Shown:
     def sizes(self) -> Floats:
         sizes: Floats = self.n.sum(axis=-1, keepdims=True)
         return sizes
+
+    @remembered
+    def fitted_variance(self) -> Floats:
+        """Of one unit's value, as a factor of the batch times one of the arm: σ²_ea = v_e·u_a.
+
+        Notes
+        -----
+        A batch of 50 units with two conversions says hardly anything of its variance, and what it says goes with its
+        mean. Pooled over batches the variance is that of another time: the control's is that of the early, even
+        batches, while its late and small ones make up the error of everything that is added up; pooled over the arms
+        of a batch it is that of the large arm. The product keeps both differences with few parameters. Its factors are
+        those of a log-linear model, found by proportional fitting: sums of squares by batch and by arm are as observed.
+        """
+        known = np.isfinite(self.unit_variance)
+        freedom = np.where(known, np.maximum(self.n - 1, 0.0), 0.0)
+        squares = freedom * np.where(known, self.unit_variance, 0.0)
+        arm = np.ones_like(self.sizes.sum(axis=-2, keepdims=True))
+        for _ in range(_ROUNDS):
+            batch = _over(squares.sum(axis=-1, keepdims=True), (freedom * arm).sum(axis=-1, keepdims=True))
+            arm = _over(squares.sum(axis=-2, keepdims=True), (freedom * batch).sum(axis=-2, keepdims=True))
+        found: Floats = batch * arm
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +84,7 @@ def gained(shown: Shown) -> Gained:
     Returns
     -------
     Gained
-        Σ_e Σ_a (n_ea - N_e·π_a)·m_ea over batches e and arms a, with variance Σ (n_ea - N_e·π_a)²·s_a²/n_ea.
+        Σ_e Σ_a (n_ea - N_e·π_a)·m_ea over batches e and arms a, with variance Σ (n_ea - N_e·π_a)²·s_ea²/n_ea.
 
     Notes
     -----
@@ -66,12 +97,22 @@ def gained(shown: Shown) -> Gained:
     (intervals of .95 cover .93 to .965), so there is none. The confidence sequence needs only the summed variance and
     holds: its clock is that sum, in units of one unit's variance.
 
+    s_ea² is the larger of the batch's own variance and the fitted one (`Shown.fitted_variance`): the first is never
+    too small on average, whatever spreads do in time, but of a rare event in a small arm it is small when the mean is;
+    the second is steady. Errors at some look of 14 or 28 with an arm's variance pooled over batches, with its own, and
+    with this: spread growing tenfold .12, .01, .01; a rate rising from .01 to .16 with a lift of 50 % .15, .14, .02;
+    steady rates of .02 with that lift .02, .10, .01; falling ones, .16 to .01, .01, .03, .01 (1,500 runs each). The
+    interval is wider than with the pooled variance by 7 % where rates of .1 stay, 4 % for values, 16 % for rates of
+    .02, and 12 % narrower where they fall. Until each arm has ten events with, and ten without, it need not hold (.14
+    at a rate of .002; from there on .01): the report gives none before.
+
     Horvitz & Thompson, JASA 47 (1952), pp. 663-685; Waudby-Smith et al., Ann. Statist. 52 (2024).
     """
     moved = shown.n - shown.sizes * shown.declared
-    each = moved * moved * _per_unit(shown)
-    weight = shown.n.sum(axis=-2)
-    typical = (weight * shown.unit_variance).sum(axis=-1) / weight.sum(axis=-1)
+    fitted = shown.fitted_variance
+    own = np.where(np.isfinite(shown.unit_variance), shown.unit_variance, 0.0)
+    each = moved * moved * _per_unit(shown.n, np.maximum(own, fitted))
+    typical = (shown.n * fitted).sum(axis=(-2, -1)) / shown.n.sum(axis=(-2, -1))
     variance = each.sum(axis=(-2, -1))
     return Gained(
         value=(moved * np.where(shown.n > 0, shown.mean, 0.0)).sum(axis=(-2, -1)),
@@ -80,11 +121,9 @@ def gained(shown: Shown) -> Gained:
     )
 
 
-def _per_unit(shown: Shown) -> Floats:
+def _per_unit(n: Floats, unit_variance: Floats) -> Floats:
     """s²/n, 0 where an arm has nobody."""
-    inhabited = shown.n > 0
-    found: Floats = np.where(inhabited, shown.unit_variance[..., None, :] / np.where(inhabited, shown.n, 1.0), 0.0)
-    return found
+    return _over(np.where(n > 0, unit_variance, 0.0), n)
 
 
 def expected(shown: Shown) -> Floats:
@@ -96,7 +135,7 @@ def expected(shown: Shown) -> Floats:
 def variance_of_difference(shown: Shown, pair: tuple[int, int], weights: Floats) -> Floats:
     """Squared standard error of the difference of two arms with these weights of the batches, shape (batches,)."""
     share = weights / weights.sum(axis=-1, keepdims=True)
-    each = _per_unit(shown)[..., pair].sum(axis=-1)
+    each = _per_unit(shown.n, shown.fitted_variance)[..., pair].sum(axis=-1)
     variance: Floats = (share * share * each).sum(axis=-1)
     return variance
 
@@ -106,6 +145,6 @@ def variance_if_fixed(shown: Shown, pair: tuple[int, int]) -> Floats:
     sizes = shown.sizes[..., 0]
     share = sizes / sizes.sum(axis=-1, keepdims=True)
     arms = shown.declared[..., pair] * shown.sizes
-    each = (shown.unit_variance[..., None, pair] / np.where(arms > 0, arms, np.nan)).sum(axis=-1)
+    each = (shown.fitted_variance[..., pair] / np.where(arms > 0, arms, np.nan)).sum(axis=-1)
     variance: Floats = (share * share * each).sum(axis=-1)
     return variance

@@ -12,17 +12,20 @@ from numpy.typing import NDArray
 
 from analysis.board import Board
 from analysis.effects.adaptive import stabilised
+from analysis.effects.events import EVENTS_NEEDED
 from analysis.effects.gain import Gained, Shown, expected, gained, variance_if_fixed, variance_of_difference
 from analysis.estimate import AdaptiveComparison, AdaptiveCost, Estimate, Interval, Undefined
 from analysis.groups import Groups
 from analysis.inference.sequential import mixture_scale, multiplier
-from analysis.plan import LEAST_UNITS
+from analysis.plan import LEAST_UNITS, MetricKind
+from analysis.reasons import UNDEFINED, Why
 from analysis.tested import mean_values, ratio_values
 
 Floats: TypeAlias = NDArray[np.float64]
 
 NO_BATCH = Undefined(reason="too_few_units", message="No batch yet in which every variant has enough units.")
 NO_SUM = Undefined(reason="no_sum", message="A ratio or a quantile has no sum that more or less of could be gained.")
+FEW_EVENTS = UNDEFINED[Why.TOO_FEW_EVENTS]
 ONE_LOOK = Undefined(
     reason="adaptive_split", message="The split followed the outcomes: the range that holds at every look is the one."
 )
@@ -31,9 +34,10 @@ NO_SPREAD = Undefined(reason="zero_variance", message="Nobody differs from anybo
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """One segment's batches that can be compared; `left_out`: units of the others."""
+    """One segment's batches that can be compared; `left_out`: units of the others; `support`: see `_support`."""
 
     shown: Shown
+    support: Floats
     left_out: int
 
 
@@ -58,7 +62,7 @@ def adaptive_comparison(board: Board, number: int) -> AdaptiveComparison | None:
         shown=tuple((plan.variants[place], int(shown[place])) for place in offered),
         if_fixed=tuple((plan.variants[place], float(fixed[place])) for place in offered),
         expected_if_fixed=_expected(board, inhabited),
-        gained=_gained(board, inhabited),
+        gained=_gained(board, inhabited, np.sum([part.support for part in parts], axis=0)),
         costs=tuple(
             _cost(board, number, inhabited, treatment, place) for place, treatment in _treatments(board, offered)
         ),
@@ -88,19 +92,37 @@ def _part(board: Board, segment: str) -> _Part | None:
     inside = np.where(asked, groups.n, np.inf).min(axis=1) >= LEAST_UNITS
     chosen = groups.take(np.s_[inside])
     return _Part(
-        shown=Shown(n=chosen.n, mean=chosen.mean, declared=declared[inside], unit_variance=_within(board, chosen)),
+        shown=Shown(
+            n=chosen.n, mean=chosen.mean, declared=declared[inside], unit_variance=_own_variance(board, chosen)
+        ),
+        support=_support(chosen),
         left_out=int(groups.n[~inside].sum()),
     )
 
 
-def _within(board: Board, groups: Groups) -> Floats:
-    """Variance of one unit's value by arm, of all batches together; that of a ratio by linearisation."""
+def _own_variance(board: Board, groups: Groups) -> Floats:
+    """Variance of one unit's value by batch and arm, NaN where there is none; that of a ratio by linearisation."""
     values = ratio_values(groups) if board.plan.primary.kind == "ratio" else mean_values(groups)
     known = (groups.n > 1) & (values.why == 0)
-    freedom = np.where(known, groups.n - 1, 0.0)
-    summed = np.where(known, values.values.variance * groups.n * freedom, 0.0).sum(axis=0)
-    within: Floats = summed / np.maximum(freedom.sum(axis=0), 1.0)
-    return within
+    return np.where(known, values.values.variance * groups.n, np.nan)
+
+
+def _support(groups: Groups) -> Floats:
+    """Units, sum of the sizes of their values, and of their squares, by arm: they add up over batches and segments."""
+    columns = (groups.n, groups.n * groups.absolute_mean, groups.m2 + groups.n * groups.mean**2)
+    return np.array([np.where(groups.n > 0, column, 0.0).sum(axis=0) for column in columns])
+
+
+def _is_enough(kind: MetricKind, support: Floats) -> bool:
+    """Whether each arm has the effective events that always-valid intervals wait for, see `analysis.effects.events`.
+
+    A conversion counts on both sides: with hardly anybody without an event there is no spread either.
+    """
+    units, total, squares = support[:, support[0] > 0]
+    events = total * total / np.where(squares > 0, squares, 1.0)
+    if kind == "conversion":
+        events = np.minimum(events, units - total)
+    return bool((events.round(6) >= EVENTS_NEEDED).all())
 
 
 def _expected(board: Board, parts: Sequence[Shown]) -> float | Undefined:
@@ -109,7 +131,7 @@ def _expected(board: Board, parts: Sequence[Shown]) -> float | Undefined:
     return sum(float(expected(one)) for one in parts) if parts else NO_BATCH
 
 
-def _gained(board: Board, parts: Sequence[Shown]) -> Estimate:
+def _gained(board: Board, parts: Sequence[Shown], support: Floats) -> Estimate:
     plan = board.plan
     if plan.primary.kind in ("ratio", "quantile") or not parts:
         reason = NO_BATCH if not parts else NO_SUM
@@ -120,6 +142,8 @@ def _gained(board: Board, parts: Sequence[Shown]) -> Estimate:
     error, clock = sqrt(sum(float(one.variance) for one in found)), sum(float(one.clock) for one in found)
     if not error:
         return Estimate(value=value, std_error=NO_SPREAD, fixed=ONE_LOOK, always_valid=NO_SPREAD)
+    if not _is_enough(plan.primary.kind, support):
+        return Estimate(value=value, std_error=error, fixed=ONE_LOOK, always_valid=FEW_EVENTS)
     rho = mixture_scale(plan.alpha, plan.tuned_for_units)
     reach = error * float(multiplier(np.maximum(clock, 1.0), plan.alpha, rho))
     always = Interval(

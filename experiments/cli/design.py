@@ -15,7 +15,7 @@ from analysis.design.duration import Duration
 from analysis.estimate import Undefined
 from experiments.cli.console import out
 from experiments.cli.tables import NONE, chance
-from experiments.domain.policy import Family, Spending, StoppingRule
+from experiments.domain.policy import AnalysisPlan, Family, Spending, StoppingRule
 from experiments.domain.wording import amount, percent
 from experiments.services.authoring.design import Answer, Found, Needed, Sketch
 from experiments.services.authoring.design import design as answer_of
@@ -49,6 +49,20 @@ Row = tuple[str, str]
 )
 @click.option("--looks", type=int, default=5, show_default=True, help="Looks of a group-sequential design.")
 @click.option("--tuned-for-units", type=int, help="Of always_valid; where it is left out, the best value is found.")
+@click.option(
+    "--minimum-units",
+    type=int,
+    default=AnalysisPlan().minimum_units,
+    show_default=True,
+    help="The plan's, of each variant in a segment: with fewer nothing is concluded.",
+)
+@click.option(
+    "--minimum-conversions",
+    type=int,
+    default=AnalysisPlan().minimum_conversions,
+    show_default=True,
+    help="The plan's, of each variant in a segment: with fewer nothing is concluded.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def design(as_json: bool, stopping_rule: str, family: str, spending: str, **given: Any) -> None:
     """Say how many units an experiment needs, how long it takes, and what a number of units can find.
@@ -86,6 +100,8 @@ def _needed(sketch: Sketch, needed: Needed) -> Iterator[Row]:
     if sketch.segments > 1:
         yield "of them in the smallest segment", f"{needed.units_in_segment:,}"
     yield "and in each of its variants", f"{needed.units_in_variant:,}"
+    if needed.minimum is not None:
+        yield f"So many because of a minimum: {needed.minimum.message}", f"{needed.minimum.units_in_variant:,}"
     yield from _time(needed.time)
     yield from _tuned(needed.tuned_for_units)
     if not isinstance(needed.errors, Undefined):

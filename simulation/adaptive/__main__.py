@@ -35,7 +35,7 @@ Task = tuple[str, Kind, int, int, int]
 @click.option("--seed", default=2026, show_default=True)
 @click.option("--workers", default=min(2, os.cpu_count() or 1), show_default=True, help="Processes.")
 def main(runs: int, seed: int, workers: int) -> None:
-    """Adaptive against fixed splits in six worlds: regret, coverage, gain and certainty."""
+    """Adaptive against fixed splits in seven worlds: regret, coverage, gain and certainty."""
     console = Console(width=None if sys.stdout.isatty() else 120)
     started = perf_counter()
     rows = list(_rows(console, runs, seed, workers))
@@ -86,7 +86,7 @@ def _together(parts: Sequence[Found]) -> Found:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    table = Table(title="Adaptive splits in six worlds")
+    table = Table(title="Adaptive splits in seven worlds")
     header, *cells = page.cells(rows)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index > 1 else "left")

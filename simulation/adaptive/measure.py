@@ -128,7 +128,8 @@ def _outside(truth: Floats, low: Floats, high: Floats) -> NDArray[np.bool_]:
 
 def _shown(batches: Batches) -> Shown:
     even = np.full(batches.n.shape, 1 / batches.n.shape[2])
-    return Shown(n=batches.n, mean=batches.mean, declared=even, unit_variance=batches.unit_variance)
+    own = np.where(batches.n > 1, batches.m2 / np.maximum(batches.n - 1, 1), np.nan)
+    return Shown(n=batches.n, mean=batches.mean, declared=even, unit_variance=own)
 
 
 def _gain(batches: Batches, means: Floats) -> tuple[Floats, Floats, Floats]:

@@ -53,7 +53,8 @@ _GAIN = """
 ## Whether the reported gain is true
 
 The report says how many more outcomes there were than under the declared split. Its interval holds at every look;
-*wrong at some look* is at most .05.
+*wrong at some look* is at most .05. Where the base rate rises, so does the spread of a conversion: each day counts with
+its own.
 
 | world | metric | true gain | reported less true | wrong at some look |
 |---|---|---:|---:|---:|

@@ -61,7 +61,7 @@ class Row:
 # Of the estimate, in standard errors: it is divided by weights that depend on the outcomes.
 _BIAS = 0.2
 # Largest regret, as a share of the fixed split's: the upper end of its interval is held to it.
-_REGRET = {"null": 0.0, "winner": 0.35, "small": 0.85, "five": 0.7, "drift": 0.5, "change": 1.0}
+_REGRET = {"null": 0.0, "winner": 0.35, "small": 0.85, "five": 0.7, "drift": 0.5, "rise": 0.5, "change": 1.0}
 
 
 def bounds(row: Row) -> Iterator[Bound]:

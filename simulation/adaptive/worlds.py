@@ -1,4 +1,4 @@
-"""Six worlds: what each variant would achieve on each day."""
+"""Seven worlds: what each variant would achieve on each day."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def _falling(days: Floats) -> Floats:
     return 0.2 - 0.1 * days
 
 
+def _rising(days: Floats) -> Floats:
+    """With it the spread of a conversion rises too."""
+    return 0.02 * 8**days
+
+
 WORLDS = (
     World(key="null", title="no difference", rates=_rates(0.1, 0.1)),
     World(key="winner", title="one clear winner of two", rates=_rates(0.1, 0.13)),
@@ -54,6 +59,11 @@ WORLDS = (
         key="drift",
         title="the base rate falls by half",
         rates=_rates(_falling, lambda days: _falling(days) + 0.02),
+    ),
+    World(
+        key="rise",
+        title="the base rate rises eightfold",
+        rates=_rates(_rising, lambda days: _rising(days) + 0.02),
     ),
     World(
         key="change",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import fsolve
 
 from analysis.comparison import Evidence, compare_all
 from analysis.effects.adaptive import stabilised
@@ -17,7 +18,7 @@ from analysis.inference.sequential import mixture_scale, multiplier
 from analysis.moments import Moments, MomentTable
 from analysis.plan import Cell, Looks, PlanError
 from analysis.report import build, canonical_json
-from analysis.sections.adaptive import NO_BATCH, NO_SPREAD, NO_SUM, ONE_LOOK
+from analysis.sections.adaptive import FEW_EVENTS, NO_BATCH, NO_SPREAD, NO_SUM, ONE_LOOK
 from tests.stats.builders import comparison, conversions, metric, plan, segment, table
 
 EVEN = {"a": 1.0, "b": 1.0}
@@ -184,6 +185,20 @@ def adapted(**changes: Any) -> AdaptiveComparison:
     return found
 
 
+def variances(counts: dict[int, dict[str, tuple[int, int]]]) -> tuple[Any, Any]:
+    """By batch and arm: its own, and the products v·u with the same sums of squares by batch and by arm."""
+    n = np.array([[each[v][1] for v in ("a", "b")] for each in counts.values()], dtype=float)
+    x = np.array([[each[v][0] for v in ("a", "b")] for each in counts.values()])
+    squares = x * (n - x) / n
+
+    def missed(logs: Any) -> Any:
+        fitted = (n - 1) * np.exp(logs[:-1, None] + np.array([0.0, logs[-1]]))
+        return np.append((fitted - squares).sum(axis=1), (fitted - squares).sum(axis=0)[1])
+
+    logs = fsolve(missed, np.full(len(n) + 1, -2.0), xtol=1e-13)
+    return squares / (n - 1), np.exp(logs[:-1, None] + np.array([0.0, logs[-1]]))
+
+
 def test_the_gain_by_hand() -> None:
     """Batches of 1,000: 0, then 400 and 450 units more than declared saw b."""
     found = adapted()
@@ -192,33 +207,96 @@ def test_the_gain_by_hand() -> None:
     assert found.expected_if_fixed == pytest.approx(140 + 500 * (140 / 900 + 0.11) + 500 * (130 / 950 + 0.08))
     assert found.shown == (("a", 650), ("b", 2_350))
     assert found.if_fixed == (("a", 1_500.0), ("b", 1_500.0))
-    within = {
-        key: sum(x * (n - x) / n for x, n in counts) / sum(n - 1 for _, n in counts)
-        for key, counts in {v: [COUNTS[e][v] for e in (1, 2, 3)] for v in ("a", "b")}.items()
-    }
-    variance = within["a"] * (400**2 / 100 + 450**2 / 50) + within["b"] * (400**2 / 900 + 450**2 / 950)
+    own, fitted = variances(COUNTS)
+    n = np.array([[COUNTS[e][v][1] for v in ("a", "b")] for e in (1, 2, 3)])
+    moved = np.array([[0, 0], [-400, 400], [-450, 450]])
+    variance = (moved**2 * np.maximum(own, fitted) / n).sum()
     assert found.gained.std_error == pytest.approx(variance**0.5)
     assert found.gained.fixed == ONE_LOOK
-    typical = (650 * within["a"] + 2_350 * within["b"]) / 3_000
+    typical = (n * fitted).sum() / n.sum()
     reach = float(multiplier(variance / typical, 0.05, mixture_scale(0.05, 5_000))) * variance**0.5
     assert isinstance(found.gained.always_valid, Interval)
     assert found.gained.always_valid.low == pytest.approx(gain - reach)
     assert found.gained.always_valid.high == pytest.approx(gain + reach)
 
 
+def spread(*batches: dict[str, tuple[int, float]]) -> AdaptiveComparison:
+    """Sums of 10 a unit; units and standard deviation of each variant in each batch."""
+    moments = {
+        (epoch, "all", variant): {"visits": Moments(n=n, mean=10.0, m2=sd**2 * (n - 1))}
+        for epoch, arms in enumerate(batches, start=1)
+        for variant, (n, sd) in arms.items()
+    }
+    splits = [
+        Cell(epoch=epoch, segment="all", weights={v: float(n) for v, (n, _) in arms.items()}, declared=EVEN)
+        for epoch, arms in enumerate(batches, start=1)
+    ]
+    found = segment(build(plan(metric(kind="mean"), cells=splits, min_units=20), table(moments))).adaptive
+    assert found is not None
+    return found
+
+
+def test_where_the_spread_rises_a_batch_has_its_own() -> None:
+    """Ten times as much in the batch whose control is small: 450² · 10² · (1/50 + 1/950), and no part of the first's.
+
+    With the control's variance of both batches together, (499 · 1 + 49 · 100) / 548 = 9.9 in place of 100, the interval
+    of a growing metric missed at some look in .11 of experiments.
+    """
+    risen = spread({"a": (500, 1.0), "b": (500, 1.0)}, {"a": (50, 10.0), "b": (950, 10.0)})
+    assert risen.gained.std_error == pytest.approx((450**2 * 100 * (1 / 50 + 1 / 950)) ** 0.5)
+    fallen = spread({"a": (500, 10.0), "b": (500, 10.0)}, {"a": (50, 1.0), "b": (950, 1.0)})
+    assert fallen.gained.std_error == pytest.approx((450**2 * (1 / 50 + 1 / 950)) ** 0.5)
+
+
+def test_the_cost_is_of_the_spread_of_each_batch() -> None:
+    """Weights √(n₁n₀) of batches of 1,000, as many in each: variances of 1 and 100."""
+    [cost] = spread({"a": (500, 1.0), "b": (500, 1.0)}, {"a": (50, 10.0), "b": (950, 10.0)}).costs
+    w = np.sqrt([500 * 500, 50 * 950])
+    share = w / w.sum()
+    now = share**2 @ [1 / 500 + 1 / 500, 100 / 50 + 100 / 950]
+    assert cost.std_error == pytest.approx(now**0.5)
+    assert cost.if_fixed == pytest.approx((0.25 * (2 / 500 + 200 / 500)) ** 0.5)
+
+
+def test_a_small_arm_that_shows_no_spread_has_that_of_the_others() -> None:
+    """Twenty who did nothing: their own variance is 0, and their arm's was .09 in a batch of the same rate of b."""
+    counts = {1: {"a": (50, 500), "b": (50, 500)}, 2: {"a": (0, 20), "b": (98, 980)}}
+    moments = {(e, "all", v): {"visits": conversions(*c)} for e, arms in counts.items() for v, c in arms.items()}
+    splits = [
+        Cell(epoch=1, segment="all", weights=EVEN, declared=EVEN),
+        Cell(epoch=2, segment="all", weights={"a": 2.0, "b": 98.0}, declared=EVEN),
+    ]
+    found = segment(build(plan(cells=splits, min_units=20), table(moments))).adaptive
+    assert found is not None
+    _, fitted = variances(counts)
+    assert fitted[1, 0] == pytest.approx(0.0825, rel=0.001)
+    assert found.gained.std_error == pytest.approx(
+        (480**2 * (fitted[1, 0] / 20 + 0.09 * 980 / 979 / 980)) ** 0.5, rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(("a", "ranged"), [((10, 1_000), True), ((9, 1_000), False), ((991, 1_000), False)])
+def test_the_range_of_the_gain_waits_for_events(a: tuple[int, int], ranged: bool) -> None:
+    """Ten with and ten without one in each variant, as any always-valid range; what was gained is told before."""
+    counts = {"a": a, "b": (45, 1_500)}
+    moments = {(1, "all", v): {"visits": conversions(*c)} for v, c in counts.items()}
+    cells_ = [Cell(epoch=1, segment="all", weights={"a": 2.0, "b": 3.0}, declared=EVEN)]
+    found = segment(build(plan(cells=cells_), table(moments))).adaptive
+    assert found is not None
+    assert found.gained.value == pytest.approx(250 * (0.03 - a[0] / a[1]))
+    assert isinstance(found.gained.always_valid, Interval) is ranged
+    if not ranged:
+        assert found.gained.always_valid == FEW_EVENTS
+
+
 def test_the_cost_by_hand() -> None:
     [cost] = adapted().costs
-    within = np.array(
-        [
-            sum(x * (n - x) / n for x, n in counts) / sum(n - 1 for _, n in counts)
-            for counts in ([COUNTS[e][v] for e in (1, 2, 3)] for v in ("b", "a"))
-        ]
-    )
+    within = variances(COUNTS)[1].T[::-1]
     n1, n0 = np.array([500, 900, 950]), np.array([500, 100, 50])
     w = np.sqrt(n1 * n0)
     share = w / w.sum()
     now = (share**2 * (within[0] / n1 + within[1] / n0)).sum()
-    fixed = within.sum() / 1_500
+    fixed = (within / 500).sum() / 9
     assert cost.std_error == pytest.approx(now**0.5)
     assert cost.if_fixed == pytest.approx(fixed**0.5)
     assert cost.units_missing == pytest.approx(1 - fixed / now)

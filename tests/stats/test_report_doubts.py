@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analysis.estimate import Interval, Undefined
+from analysis.estimate import Interval, ScopeReport, Undefined
 from analysis.inference.sequential import mixture_scale, multiplier
 from analysis.moments import DayKey, MetricKey, Moments, MomentTable, Shape
 from analysis.plan import Cell
@@ -32,6 +32,82 @@ def test_a_lift_that_stays_is_no_novelty_where_the_metric_falls() -> None:
     found = segment(build(plan(novelty_days=7), table(arms, by_day=by_day)))
     assert "novelty" not in [one.code for one in found.findings]
     assert [day.difference for day in found.novelty[0].days] == pytest.approx([0.2 * rate for rate in daily])
+
+
+def by_day(kind: str, n: tuple[int, int], *days: tuple[Moments, Moments]) -> ScopeReport:
+    """Of the control and of the treatment, day after day."""
+    sums = {arm: Moments(n=units, mean=0.3, m2=0.21 * units) for arm, units in zip("ab", n, strict=True)}
+    arms = {(1, "all", arm): {"visits": moments} for arm, moments in sums.items()}
+    each = {
+        DayKey(1, "all", arm, day): one for day, pair in enumerate(days) for arm, one in zip("ab", pair, strict=True)
+    }
+    cells = [Cell(epoch=1, segment="all", weights=dict(zip("ab", map(float, n), strict=True)))]
+    question = plan(metric(kind=kind), cells=cells, novelty_days=len(days))
+    return segment(build(question, table(arms, by_day=each)))
+
+
+def counted_by_day(n: tuple[int, int], *events: tuple[int, int]) -> ScopeReport:
+    return by_day("conversion", n, *((conversions(a, n[0]), conversions(b, n[1])) for a, b in events))
+
+
+NOVELTY = {"novelty", "primacy"}
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        pytest.param((8, 1), False, id="nine of both"),
+        pytest.param((16, 4), False, id="log 4 is 2.4 errors, and a lift of -75 % would be 3.8"),
+        pytest.param((30, 6), True, id="log 5 is 3.4 errors"),
+    ],
+)
+def test_a_day_of_few_events_is_no_novelty(later: tuple[int, int], told: bool) -> None:
+    """100 and 100 on the first day. A low lift has a small error as it is, not as a logarithm."""
+    found = counted_by_day((2_000, 2_000), (100, 100), later)
+    assert bool(NOVELTY & {one.code for one in found.findings}) is told
+
+
+def test_days_of_few_events_are_shown_and_not_judged() -> None:
+    found = counted_by_day((2_000, 2_000), (100, 100), (8, 1)).novelty[0]
+    assert [isinstance(day.interval, Interval) for day in found.days] == [True, True]
+    assert isinstance(found.trend_p_value, Undefined)
+    assert found.trend_p_value.reason == "too_few_days"
+    enough = counted_by_day((2_000, 2_000), (100, 100), (12, 12), (8, 1)).novelty[0]
+    assert enough.trend_p_value == pytest.approx(1)
+
+
+def test_which_days_are_judged_does_not_depend_on_luck() -> None:
+    """1:9, with twelve and two of the small treatment on two days of 100: both are what ten expected can look like."""
+    days = counted_by_day((9_000, 1_000), (2_700, 300), (88, 12), (98, 2)).novelty[0]
+    ratios, errors = np.log([12 * 9 / 88, 2 * 9 / 98]), np.sqrt([1 / 12 + 1 / 88, 1 / 2 + 1 / 98])
+    errors = np.sqrt(errors**2 - 1 / 1_000 - 1 / 9_000)
+    first = 1 / 300 + 1 / 2_700 - 1 / 1_000 - 1 / 9_000
+    z = ratios[1] / sqrt(errors[1] ** 2 + first)
+    assert days.trend_p_value == pytest.approx(2 * norm.sf(abs(z)), rel=1e-6)
+
+
+@pytest.mark.parametrize(("payers", "told"), [(40, False), (60, True)])
+def test_sums_are_followed_from_fifty_events_on(payers: int, told: bool) -> None:
+    """As many of both who bring 10 each; a tenth of it from the treatment on the second day."""
+
+    def paying(k: int, each: float) -> Moments:
+        return moments_of([each] * k + [0.0] * (2_000 - k))
+
+    first = paying(payers, 10.0)
+    found = by_day("mean", (2_000, 2_000), (first, first), (first, paying(payers, 1.0)))
+    assert bool(NOVELTY & {one.code for one in found.findings}) is told
+
+
+def test_a_margin_that_turns_to_a_loss_is_followed() -> None:
+    """A lift below -100 % has no logarithm: days are judged by lifts as they are."""
+
+    def margin(mean: float) -> Moments:
+        return Moments(n=2_000, mean=mean, m2=2_000.0)
+
+    found = by_day("mean", (2_000, 2_000), (margin(1.0), margin(1.5)), (margin(1.0), margin(-0.5)))
+    assert [one.message for one in found.findings if one.code == "novelty"] == [
+        "The effect of b turns round with the days: what is seen so far is a mixture of both"
+    ]
 
 
 def test_a_floor_with_rare_peaks_waits_where_the_split_is_uneven() -> None:

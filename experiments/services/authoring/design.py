@@ -5,8 +5,10 @@ Heavy to import, as all that reaches the numbers: never on the path of a request
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, floor, sqrt
+from typing import Literal
 
 from analysis.design.designs import Design, spread_of
 from analysis.design.duration import Duration, duration
@@ -14,12 +16,13 @@ from analysis.design.errors import DesignErrors, design_errors
 from analysis.design.metrics import Conversion, Count, Mean, Metric
 from analysis.design.power import SampleSize, minimum_detectable_effect, power, sample_size
 from analysis.design.rules import Arms, Rule
+from analysis.effects.events import EVENTS_NEEDED
 from analysis.estimate import Undefined
 from analysis.inference.dunnett import dunnett_critical
 from analysis.inference.group_sequential import Spending as Looks
 from analysis.inference.group_sequential import spending_boundaries
 from experiments.domain.errors import InvalidInput
-from experiments.domain.policy import Family, Spending, StoppingRule
+from experiments.domain.policy import AnalysisPlan, Family, Spending, StoppingRule
 
 TUNING_ROUNDS = 30
 LEAST_TUNED_FOR_UNITS = 100
@@ -27,6 +30,7 @@ _WANTED = "Say what the metric is now, one of the three: a rate, a mean, or even
 _PAIR = "A mean, and nothing else, needs its standard deviation."
 _QUESTION = "Say which lift is to be found, or how many units there are."
 _LEAST = "There are two variants, one segment and one look, or more."
+_PLAN = AnalysisPlan()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Sketch:
     `explained` is the share of the variance that covariates take out. `variants` include the control. Every variant has
     the same share, and each segment is judged by itself: the smallest has `smallest_share` of all units.
     `tuned_for_units` and `looks` are of the stopping rules that have them; left out, the first follows from the size.
+    The minima are those of the analysis plan, of each variant in a segment: with less nothing is concluded.
     """
 
     rate: float | None = None
@@ -57,6 +62,8 @@ class Sketch:
     spending: Spending = Spending.OBRIEN_FLEMING
     looks: int = 5
     tuned_for_units: int | None = None
+    minimum_units: int = _PLAN.minimum_units
+    minimum_conversions: int = _PLAN.minimum_conversions
 
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.rate, self.mean, self.count_rate)) != 1:
@@ -74,6 +81,12 @@ class Sketch:
             raise InvalidInput("share_invalid", told, path="--smallest-share")
         if self.units is not None and self.units < 1:
             raise InvalidInput("units_invalid", "A number of units is 1 or more.", path="--units")
+        try:
+            AnalysisPlan(minimum_units=self.minimum_units, minimum_conversions=self.minimum_conversions)
+        except InvalidInput as error:
+            # The plan's own words, and the option's name.
+            option = f"--{(error.path or '').strip('/').replace('_', '-')}"
+            raise InvalidInput(error.code, str(error), path=option) from None
 
     @property
     def share(self) -> float:
@@ -88,10 +101,20 @@ class Sketch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Minimum:
+    """Units of a variant below which a report concludes nothing yet, whatever its p-values; `code`: which minimum."""
+
+    code: Literal["minimum_units", "minimum_conversions", "few_events"]
+    units_in_variant: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
     """Units with which the lift is found; `time` is None where nobody said how many come.
 
     `tuned_for_units` is what to put into the analysis of an experiment of that size; None where its rule has none.
+    `minimum` is what asks for so many units, where the power alone would take fewer.
     """
 
     units: int
@@ -100,11 +123,15 @@ class Needed:
     tuned_for_units: int | None
     time: Duration | Undefined | None
     errors: DesignErrors | Undefined
+    minimum: Minimum | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a given number of units finds; `power` is None where no lift was named."""
+    """What a given number of units finds; `power` is None where no lift was named.
+
+    Both are undefined, with the minimum that is not met, where a report would not conclude anything.
+    """
 
     units: int
     units_in_variant: int
@@ -167,6 +194,64 @@ def _sized(sketch: Sketch) -> tuple[Design, SampleSize | Undefined]:
     return made, size
 
 
+def _raised(sketch: Sketch, made: Design, size: SampleSize) -> tuple[Design, SampleSize, Minimum | None]:
+    """A size with which something is concluded."""
+    minimum = _minimum(sketch, made.metric.value, sketch.lift or 0.0)
+    if size.total >= minimum.units_in_variant * sketch.variants:
+        return made, size, None
+    total = minimum.units_in_variant * sketch.variants
+    each = float(minimum.units_in_variant)
+    return _design(sketch, total), SampleSize(control=each, treatment=each, total=total), minimum
+
+
+def _minimum(sketch: Sketch, value: float, lift: float) -> Minimum:
+    """The largest of the minima that a report of the primary metric waits for, of arms of one size.
+
+    Conversions count as those of a pair of arms, see `analysis.quality.minimum`; with further arms the pair may be two
+    that are as the control. Means count by effective events (`analysis.effects.events`) as if no value were negative.
+    """
+    units = Minimum(
+        code="minimum_units",
+        units_in_variant=sketch.minimum_units,
+        message=f"The plan's `minimum_units` asks for {sketch.minimum_units:,} in each variant of a segment; with "
+        "fewer nothing is concluded.",
+    )
+    found = [units, *_least_conversions(sketch, value, lift), *_least_events(sketch, value, lift)]
+    return max(found, key=lambda one: one.units_in_variant)
+
+
+def _least_conversions(sketch: Sketch, value: float, lift: float) -> Iterator[Minimum]:
+    if sketch.rate is None or not sketch.minimum_conversions:
+        return
+    together = value * (1 + lift / 2)
+    rates = [together, value] if sketch.variants > 2 else [together]
+    rarest = min([share for rate in rates for share in (rate, 1 - rate)])
+    if rarest > 0:
+        # So many are expected of a pair that all but one in forty have twice the minimum: λ - 2√λ = 2m.
+        expected = (1 + sqrt(1 + 2 * sketch.minimum_conversions)) ** 2
+        yield Minimum(
+            code="minimum_conversions",
+            units_in_variant=ceil(expected / 2 / rarest),
+            message=f"The plan's `minimum_conversions` asks for {sketch.minimum_conversions:,} with and "
+            f"{sketch.minimum_conversions:,} without an event in each variant of a segment; with fewer nothing is "
+            "concluded.",
+        )
+
+
+def _least_events(sketch: Sketch, value: float, lift: float) -> Iterator[Minimum]:
+    if sketch.rate is not None:
+        return
+    least = value * min(1.0, 1 + lift)
+    variance = sketch.dispersion * least if sketch.count_rate is not None else (sketch.std_dev or 0.0) ** 2
+    if least > 0:
+        yield Minimum(
+            code="few_events",
+            units_in_variant=ceil(EVENTS_NEEDED * (1 + variance / (least * least))),
+            message=f"The sum of each variant has to rest on {EVENTS_NEEDED} effective events in a segment, which so "
+            "many bring on average; with fewer nothing is concluded.",
+        )
+
+
 def _tuned_for(made: Design, sketch: Sketch, units: float) -> Design:
     """A plan is tuned for the units of a segment, a comparison has those of two of its variants."""
     pair = max(1, round(units * 2 / sketch.variants))
@@ -202,6 +287,7 @@ def _needed(sketch: Sketch) -> Needed | Undefined | None:
     made, size = _sized(sketch)
     if isinstance(size, Undefined):
         return size
+    made, size, minimum = _raised(sketch, made, size)
     units = ceil(size.total / sketch.share)
     return Needed(
         units=units,
@@ -210,6 +296,7 @@ def _needed(sketch: Sketch) -> Needed | Undefined | None:
         tuned_for_units=_tuned(sketch, made),
         time=_time(sketch, units),
         errors=_errors(sketch, made, size),
+        minimum=minimum,
     )
 
 
@@ -229,15 +316,27 @@ def _found(sketch: Sketch) -> Found | None:
     made = _design(sketch, sketch.units * sketch.share)
     control = floor(sketch.units * sketch.share / sketch.variants)
     effect = minimum_detectable_effect(made, control_units=control, target_power=sketch.target_power)
-    chance = power(made, control_units=control, difference=_difference(sketch, made)) if sketch.lift else None
+    lift = effect if isinstance(effect, Undefined) else effect.lift
+    if not isinstance(lift, Undefined):
+        lift = _silent(sketch, made, control, lift) or lift
+    chance: float | Undefined | None = None
+    if sketch.lift:
+        chance = _silent(sketch, made, control, sketch.lift)
+        chance = chance or power(made, control_units=control, difference=_difference(sketch, made))
     return Found(
         units=sketch.units,
         units_in_variant=control,
         tuned_for_units=_tuned(sketch, made),
-        detectable_lift=effect if isinstance(effect, Undefined) else effect.lift,
+        detectable_lift=lift,
         power=chance,
         time=_time(sketch, sketch.units),
     )
+
+
+def _silent(sketch: Sketch, made: Design, units_in_variant: int, lift: float) -> Undefined | None:
+    minimum = _minimum(sketch, made.metric.value, lift)
+    enough = units_in_variant >= minimum.units_in_variant
+    return None if enough else Undefined(reason=minimum.code, message=minimum.message)
 
 
 def _time(sketch: Sketch, units: float) -> Duration | Undefined | None:

@@ -10,10 +10,13 @@ from click.testing import CliRunner
 
 from analysis.design.duration import Duration
 from analysis.estimate import Undefined
+from analysis.moments import Moments
+from analysis.report import build
 from experiments.cli import main
 from experiments.domain.errors import InvalidInput
 from experiments.domain.policy import Family, Spending, StoppingRule
 from experiments.services.authoring.design import Found, Needed, Sketch, design
+from tests.stats.builders import metric, plan, segment, table
 
 ONE_LOOK = StoppingRule.FIXED_HORIZON
 
@@ -32,12 +35,13 @@ def found(**sketch: Any) -> Found:
 
 def test_the_published_sample_size() -> None:
     """R: power.prop.test(p1 = .50, p2 = .75, power = .90) gives n = 76.7 in each group."""
-    assert needed(rate=0.5, lift=0.5, target_power=0.9, stopping_rule=ONE_LOOK).units_in_variant == 77
+    found = needed(rate=0.5, lift=0.5, target_power=0.9, stopping_rule=ONE_LOOK, minimum_units=20)
+    assert (found.units_in_variant, found.minimum) == (77, None)
 
 
 def test_a_mean_with_its_standard_deviation() -> None:
     """R: power.t.test(delta = 1, sd = 2, power = .8) gives n = 63.77 in each group."""
-    assert needed(mean=10.0, std_dev=2.0, lift=0.1, stopping_rule=ONE_LOOK).units == 2 * 64
+    assert needed(mean=10.0, std_dev=2.0, lift=0.1, stopping_rule=ONE_LOOK, minimum_units=20).units == 2 * 64
 
 
 def test_half_of_the_variance_explained_halves_the_sample() -> None:
@@ -97,6 +101,66 @@ def test_so_many_units_find_what_needs_so_many() -> None:
     assert back.time == Duration(days=pytest.approx(20), weeks=3)
 
 
+@pytest.mark.parametrize(
+    ("sketch", "code", "in_variant"),
+    [
+        pytest.param({"mean": 10.0, "std_dev": 12.0, "lift": 0.5}, "minimum_units", 100, id="units"),
+        # (1 + √21)² = 31.17 events of a pair: 31.17 / 2 / .014, the mean rate; of .002; of .109, without an event
+        pytest.param({"rate": 0.002, "lift": 12.0}, "minimum_conversions", 1_114, id="conversions"),
+        pytest.param({"rate": 0.002, "lift": 12.0, "variants": 3}, "minimum_conversions", 7_792, id="of the control"),
+        pytest.param({"rate": 0.99, "lift": -0.2}, "minimum_conversions", 143, id="without an event"),
+        # n / (1 + 20²) and n / (1 + 1/.02) are 10
+        pytest.param({"mean": 1.0, "std_dev": 20.0, "lift": 5.0}, "few_events", 4_010, id="events of a mean"),
+        pytest.param({"count_rate": 0.02, "lift": 5.0}, "few_events", 510, id="events of a count"),
+    ],
+)
+def test_no_size_is_below_the_minima_of_the_plan(sketch: dict[str, Any], code: str, in_variant: int) -> None:
+    found = needed(**sketch, stopping_rule=ONE_LOOK)
+    assert found.units_in_variant == in_variant
+    assert found.units == in_variant * sketch.get("variants", 2)
+    assert found.minimum is not None
+    assert (found.minimum.code, found.minimum.units_in_variant) == (code, in_variant)
+
+
+def test_the_minima_are_those_of_each_segment_and_of_the_plan_that_there_will_be() -> None:
+    wanted = {"mean": 10.0, "std_dev": 2.0, "lift": 0.5}
+    four = needed(**wanted, segments=4, smallest_share=0.1)
+    assert (four.units_in_variant, four.units_in_segment, four.units) == (100, 200, 2_000)
+    assert four.tuned_for_units == 200
+    assert needed(**wanted, minimum_units=400).units == 800
+
+
+def test_units_with_which_nothing_is_concluded_find_nothing() -> None:
+    short = found(mean=10.0, std_dev=2.0, lift=0.5, units=199)
+    assert isinstance(short.power, Undefined)
+    assert isinstance(short.detectable_lift, Undefined)
+    assert {short.power.reason, short.detectable_lift.reason} == {"minimum_units"}
+    enough = found(mean=10.0, std_dev=2.0, lift=0.5, units=200)
+    assert enough.power == pytest.approx(1.0)
+    assert isinstance(enough.detectable_lift, float)
+
+
+def test_what_is_recommended_is_concluded_from() -> None:
+    """The report of arms with as many events as expected, and of one of 92 an arm, which the power alone asks for."""
+    size = needed(mean=10.0, std_dev=12.0, lift=0.5, stopping_rule=ONE_LOOK).units_in_variant
+    for n, outcome in ((size, "winner"), (92, "too_early")):
+        arms = {name: Moments(n=n, mean=mean, m2=144.0 * (n - 1)) for name, mean in (("a", 10.0), ("b", 15.0))}
+        question = plan(metric(kind="mean"), stopping_rule="fixed_horizon")
+        counted = table({(1, "all", name): {"visits": one} for name, one in arms.items()})
+        assert segment(build(question, counted)).verdict.outcome == outcome
+
+
+def test_the_command_says_which_minimum_it_is() -> None:
+    asked = ["design", "--mean", "10", "--std-dev", "12", "--lift", ".5", "--stopping-rule", "fixed_horizon"]
+    told = " ".join(CliRunner().invoke(main, asked).stdout.split())
+    assert "So many because of a minimum: The plan's `minimum_units` asks for 100 in each variant" in told
+    fewer = " ".join(CliRunner().invoke(main, [*asked, "--minimum-units", "20"]).stdout.split())
+    assert "minimum" not in fewer
+    refused = CliRunner().invoke(main, [*asked, "--minimum-units", "5"])
+    assert refused.exit_code == 1
+    assert "minimum_invalid: `minimum_units` is 20 or more. (--minimum-units)\n" in refused.stderr
+
+
 def test_a_rate_that_cannot_be_has_no_size() -> None:
     answer = design(Sketch(rate=0.9, lift=0.5)).needed
     assert isinstance(answer, Undefined)
@@ -127,6 +191,7 @@ def test_what_contradicts_itself_is_refused(sketch: dict[str, Any], code: str) -
 
 def test_the_command_needs_no_database_and_prints_a_table_or_json() -> None:
     asked = ["design", "--rate", "0.5", "--lift", "0.5", "--power", "0.9", "--stopping-rule", "fixed_horizon"]
+    asked += ["--minimum-units", "50"]
     runner = CliRunner(env={"WINNOW_DATABASE_URL": "sqlite:////nowhere/at/all"})
     told = runner.invoke(main, [*asked, "--units-per-day", "11"])
     assert told.exit_code == 0, told.output
