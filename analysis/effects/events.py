@@ -97,16 +97,16 @@ def rate_supports(share: Floats, n: Floats, successes: Floats) -> Supports:
 
     Notes
     -----
-    What an arm has in a stratum counts where that is `EVENTS_NEEDED`, else what it may expect there if nothing differs:
-    the score test's variance is that of both arms together, a treatment may do away with an event, and by chance a few
-    units have some. Nothing is needed where arms are about equal. Where they are not, the smaller one's first event
-    comes too soon (.0005 in 2 %, looked at 16 times: .08 of tests err without a floor).
+    What an arm may expect if nothing differs counts, or what it has where that is more, in strata with at least
+    `EVENTS_NEEDED`: the score test's variance is that of both arms together, a treatment may do away with an event, and
+    by chance a few units have some. Nothing is needed where arms are about equal. Where they are not, the smaller one's
+    first event comes too soon (.0005 in 2 %, looked at 16 times: .08 of tests err without a floor).
     """
     both, n = np.array((successes, n - successes)), np.maximum(n, 1.0)
     expected = both.sum(axis=_ARMS, keepdims=True) / n.sum(axis=_ARMS, keepdims=True)
-    rates = np.where(both >= EVENTS_NEEDED, both / n, expected)
+    rates = np.array((np.broadcast_to(expected, both.shape), np.where(both >= EVENTS_NEEDED, both / n, expected)))
     total, squares = over_strata(share * rates), over_strata(share * share / n * rates)
-    events = _over(total * total, squares).min(axis=0)
+    events = _over(total * total, squares).max(axis=0).min(axis=0)
     needed = np.where(_unequal(share, n), float(EVENTS_NEEDED), 0.0)
     return Supports(treatment=events[0], baseline=events[1], needed=needed)
 

@@ -9,9 +9,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.board import Board
+from analysis.board import Board, Pair
+from analysis.effects.events import UNEQUAL
 from analysis.estimate import Finding
 from analysis.plan import Plan
+from analysis.scopes import Scope
 from analysis.tested import Tested
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -130,24 +132,44 @@ def _expected(counts: Mapping[str, tuple[int, int]], variant: str, minimum: int)
 
 
 def _few_events(board: Board, number: int, primary: Tested, rows: slice, short: set[str | None]) -> Iterator[Finding]:
-    """One finding for each arm that holds up a comparison, the scarcer one of the two; the worst case of each arm.
+    """One finding for each arm that holds up a comparison: the worst case of each.
 
     Conversions as well: enough of them in all, but those of a stratum with few units and much weight may be too few.
     """
     plan, scope = board.plan, board.scopes[number]
-    offered, epochs = set(scope.offered), {stratum.epoch for stratum in scope.strata}
-    worst: dict[str, tuple[float, int]] = {}
-    columns = (primary.why[rows], *(events[rows] for events in primary.events))
+    worst: dict[str, tuple[int, float, Pair]] = {}
+    # Rates that are the same, 0 or 1, say so themselves.
+    reasons = primary.why_p if plan.primary.kind == "conversion" else primary.why
+    columns = (reasons[rows], *(events[rows] for events in primary.events))
     for pair, why, treatment, baseline, enough in zip(board.pairs, *columns, strict=True):
-        needed = max(enough, _least(plan))
-        if why or short & set(pair) or not set(pair) <= offered:
+        needed, events = max(int(enough), _least(plan)), float(min(treatment, baseline))
+        if why or events >= needed or short & set(pair) or not set(pair) <= set(scope.offered):
             continue
-        scarcer = pair[0] if treatment < baseline else pair[1]
-        if min(treatment, baseline) < needed and needed > worst.get(scarcer, (0.0, 0))[1]:
-            worst[scarcer] = float(min(treatment, baseline)), int(needed)
+        variant = _holding_up(board, number, pair, pair[0] if treatment < baseline else pair[1])
+        if variant not in worst or (needed, -events) > (worst[variant][0], -worst[variant][1]):
+            worst[variant] = needed, events, pair
     for variant in scope.offered:
         if variant in worst:
-            yield _few_events_finding(plan, variant, *worst[variant], split_changed=len(epochs) > 1)
+            needed, events, pair = worst[variant]
+            changed = variant in scope.current and _was_split_otherwise(scope, pair)
+            yield _few_events_finding(plan, variant, events, needed, split_changed=changed)
+
+
+def _holding_up(board: Board, number: int, pair: Pair, scarcer: str) -> str:
+    """Of a pair that rests on too little: who is offered no more, or has come late, rather than the scarcer of both."""
+    gone = [variant for variant in pair if variant not in board.scopes[number].current]
+    if len(gone) == 1:
+        return gone[0]
+    units = {variant: board.arms.n[board.primary, number, board.variants[variant]] for variant in pair}
+    fewer, more = sorted(pair, key=units.__getitem__)
+    return fewer if units[more] > UNEQUAL * units[fewer] else scarcer
+
+
+def _was_split_otherwise(scope: Scope, pair: Pair) -> bool:
+    """Whether one of the two had another share of both, at some time."""
+    shares = [dict(stratum.shares) for stratum in scope.strata]
+    both = [found[pair[0]] / (found[pair[0]] + found[pair[1]]) for found in shares if found.keys() >= set(pair)]
+    return len({round(share, 12) for share in both}) > 1
 
 
 def _least(plan: Plan) -> int:
@@ -156,12 +178,14 @@ def _least(plan: Plan) -> int:
 
 
 def _few_events_finding(plan: Plan, variant: str, events: float, needed: int, *, split_changed: bool) -> Finding:
+    name, is_rate = plan.variant_name(variant), plan.primary.kind == "conversion"
+    what = name if is_rate else f"{plan.primary.label} of {name}"
+    each = ", with an event and without" if is_rate else ""
     when = ", as it had few of them while the split was another" if split_changed else ""
     return Finding(
-        code="few_conversions" if plan.primary.kind == "conversion" else "few_events",
+        code="few_conversions" if is_rate else "few_events",
         severity="info",
-        message=f"{plan.primary.label} of {plan.variant_name(variant)} comes down to {floor(events)} of the {needed} "
-        f"{plan.units_name} needed{when}",
+        message=f"{what} comes down to {floor(events)} of the {needed} {plan.units_name} needed{each}{when}",
         variant=variant,
         metric=plan.primary.key,
     )

@@ -61,7 +61,8 @@ def _kind(trouble: BaseException) -> str:
     cause: BaseException | None = trouble
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return f"tls:{(cause.reason or type(cause).__name__).lower()}"
+            # Errors with a message alone have no reason at all.
+            return f"tls:{(getattr(cause, 'reason', None) or type(cause).__name__).lower()}"
         cause = cause.__cause__ or cause.__context__
     return f"connection:{type(trouble).__name__}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,13 +14,13 @@ from analysis.plan import Cell, MetricKind, Plan
 from analysis.report import build
 from tests.stats.builders import comparison, conversions, metric, plan, segment, table
 
+SPLITS = {1: {"a": 99.0, "b": 1.0}, 2: {"a": 1.0, "b": 1.0}}
 FIRST, SMALL = 12_000, 120
 """Units of the first epoch, and how many of them are treated."""
 
 
 def started_small(kind: MetricKind, *segments: str) -> Plan:
-    splits = {1: {"a": 99.0, "b": 1.0}, 2: {"a": 1.0, "b": 1.0}}
-    cells = [Cell(epoch=epoch, segment=one, weights=split) for epoch, split in splits.items() for one in segments]
+    cells = [Cell(epoch=epoch, segment=one, weights=split) for epoch, split in SPLITS.items() for one in segments]
     visit = {"denominator_event_name": "visit"} if kind == "ratio" else {}
     return plan(metric(kind=kind, event_name="order", **visit), segments=segments, cells=cells)
 
@@ -65,10 +67,14 @@ def test_effective_conversions_are_what_an_arm_has_or_may_expect() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "small", "code"),
-    [("count", 0, "few_events"), ("ratio", 0, "few_events"), ("conversion", 7, "few_conversions")],
+    ("kind", "small", "code", "each"),
+    [
+        ("count", 0, "few_events", ""),
+        ("ratio", 0, "few_events", ""),
+        ("conversion", 7, "few_conversions", ", with an event and without"),
+    ],
 )
-def test_few_units_of_much_weight_name_no_winner(kind: MetricKind, small: int, code: str) -> None:
+def test_few_units_of_much_weight_name_no_winner(kind: MetricKind, small: int, code: str, each: str) -> None:
     """The same rate in all but the 120: nothing, or seven where two were to be expected."""
     events = {(1, "a"): (178, FIRST - SMALL), (1, "b"): (small, SMALL), (2, "a"): (90, 6000), (2, "b"): (90, 6000)}
     arms = {(epoch, "all", arm): {"visits": moments(kind, *of)} for (epoch, arm), of in events.items()}
@@ -76,7 +82,7 @@ def test_few_units_of_much_weight_name_no_winner(kind: MetricKind, small: int, c
     assert found.verdict.outcome == "too_early"
     [finding] = [one for one in found.findings if one.code == code]
     assert finding.variant == "b"
-    assert finding.message.endswith("units needed, as it had few of them while the split was another")
+    assert finding.message.endswith(f"units needed{each}, as it had few of them while the split was another")
     assert isinstance(comparison(found).p_value_always_valid, Undefined)
 
 
@@ -103,6 +109,64 @@ def test_after_a_small_start_tests_keep_their_level(kind: MetricKind, rate: floa
         found = [comparison(scope).p_value_always_valid for scope in build(question, table(arms)).segments]
         wrong |= [isinstance(p, float) and p < alpha for p in found]
     assert wrong.mean() <= alpha + 4 * (alpha * (1 - alpha) / runs) ** 0.5
+
+
+def verdict_of(splits: list[dict[str, float]], arms: dict[tuple[int, str], tuple[int, int]], **changes: Any) -> Any:
+    """(epoch, arm) -> conversions, units."""
+    cells = [Cell(epoch=number, segment="all", weights=split) for number, split in enumerate(splits, start=1)]
+    variants = tuple(dict.fromkeys(arm for _, arm in arms))
+    found = {(epoch, "all", arm): {"visits": conversions(*of)} for (epoch, arm), of in arms.items()}
+    return segment(build(plan(metric(), variants=variants, cells=cells, **changes), table(found)))
+
+
+RETIRED = {
+    (1, "a"): (12, 1200),
+    (1, "b"): (8, 1200),
+    (1, "c"): (11, 1200),
+    (2, "a"): (100, 1000),
+    (2, "b"): (200, 1000),
+}
+LATE = {(1, "a"): (100, 1000), (1, "b"): (200, 1000), (2, "a"): (5, 300), (2, "b"): (24, 300), (2, "c"): (12, 300)}
+
+
+def test_an_arm_that_is_offered_no_more_holds_up_its_own_comparisons_alone() -> None:
+    """b and c have 8 and 11 where both were offered, for ever: that says nothing of b against a."""
+    found = verdict_of([{"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1}], RETIRED)
+    assert (found.verdict.outcome, found.verdict.variant) == ("winner", "b")
+    assert [(one.variant, one.message) for one in found.findings if one.code == "few_conversions"] == [
+        ("c", "c comes down to 9 of the 10 units needed, with an event and without")
+    ]
+
+
+def test_who_comes_late_is_who_is_waited_for() -> None:
+    """Beside c it is a that has too few: 5, and 8 to be expected; of a itself there is enough."""
+    found = verdict_of([{"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1}], LATE)
+    assert {one.variant for one in found.findings if one.code == "few_conversions"} == {"c"}
+
+
+def test_rates_of_all_or_nothing_cannot_be_tested_however_unequal_arms_are() -> None:
+    found = verdict_of([{"a": 9, "b": 1}], {(1, "a"): (45_000, 45_000), (1, "b"): (5000, 5000)}, min_conversions=0)
+    assert "nothing to test" in found.verdict.sentence
+
+
+def test_a_split_that_stays_is_not_blamed() -> None:
+    cells = [Cell(epoch=epoch, segment="all", weights={"a": epoch, "b": epoch}) for epoch in (1, 2)]
+    arms = {(epoch, "all", arm): {"visits": conversions(2, 500)} for epoch in (1, 2) for arm in "ab"}
+    found = segment(build(plan(metric(kind="count"), cells=cells), table(arms)))
+    assert found.verdict.sentence == "Too early to say for all: visits of a comes down to 4 of the 10 units needed."
+
+
+def test_harm_is_seen_soon_after_a_small_start() -> None:
+    """A fifth of the control's rate in both epochs: 9 % of all come from the start, where 3 of 120 may be expected."""
+    rates = {(1, "a"): (50, 11_880), (1, "b"): (0, 120), (2, "a"): (300, 60_000), (2, "b"): (60, 60_000)}
+    cells = [Cell(epoch=epoch, segment="all", weights=split) for epoch, split in SPLITS.items()]
+    guardrail = metric(key="orders", role="guardrail", margin_lift=0.1)
+    arms = {
+        (epoch, "all", arm): {"visits": conversions(of[1] // 10, of[1]), "orders": conversions(*of)}
+        for (epoch, arm), of in rates.items()
+    }
+    found = comparison(segment(build(plan(metric(), guardrail, cells=cells), table(arms))), metric_index=1)
+    assert found.guardrail == "harmed"
 
 
 def test_a_guardrail_in_a_small_arm_waits_for_events_that_it_may_expect() -> None:
